@@ -1,0 +1,465 @@
+"""Verbs of following participants: screen, consent, enrol, change status, plan and record visits, remind."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Min
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from participants.models import (
+    STATUS_NAMES,
+    Consent,
+    DeviationKind,
+    Participant,
+    ParticipantStatus,
+    ProtocolDeviation,
+    Visit,
+    VisitState,
+)
+from participants.rules import reminders, schedule, status
+from participants.rules.status import Status
+from trialsite import notifications
+from trialsite.models import Counter, Site, User, people_in
+from trialsite.refusal import Refused
+from trialsite.roles import Role
+from trialsite.study import Protocol, get_study
+from trialsite.wake import wake
+
+ENROLMENT_COUNTER = "enrolment"
+
+
+def site_day(moment: dt.datetime) -> dt.date:
+    """The calendar day at the site."""
+    return timezone.localtime(moment).date()
+
+
+def long_date(day: dt.date) -> str:
+    return formats.date_format(day, "DATE_FORMAT")
+
+
+# --- Screening and consent ---------------------------------------------------------------------
+
+
+@transaction.atomic
+def screen(*, participant: Participant, by: User, now: dt.datetime) -> Participant:
+    """Save a new participant with the site's next screening number and the status "in screening"."""
+    protocol = get_study().current(site_day(now))
+    number = Counter.take(f"screening:{participant.site.code}")
+    participant.screening_number = f"{participant.site.code}-S{number:03d}"
+    participant.protocol_version = protocol.version
+    participant.status = Status.SCREENING
+    participant.created_by, participant.created_at = by, now
+    participant.save()
+    _write_status(participant, Status.SCREENING, on=site_day(now), reason="", by=by, now=now)
+    return participant
+
+
+@transaction.atomic
+def record_consent(*, consent: Consent, by: User, now: dt.datetime) -> Consent:
+    check_consent(consent, now=now)
+    consent.created_by, consent.created_at = by, now
+    consent.save()
+    return consent
+
+
+def check_consent(consent: Consent, *, now: dt.datetime) -> None:
+    """Raises Refused for a consent in the future, or of a minor without the guardian's answer."""
+    if consent.consented_at > now:
+        raise Refused(
+            _("Consent cannot lie in the future: %(at)s is after now, %(now)s. Correct the date and time.")
+            % {"at": _moment(consent.consented_at), "now": _moment(now)}
+        )
+    age = consent.participant.age_on(site_day(consent.consented_at))
+    guardian_below = get_study().protocol(consent.participant.protocol_version).policy.guardian_below_age
+    if age < guardian_below and not consent.guardian_consented:
+        raise Refused(
+            _(
+                "At %(age)s years (under %(limit)s) the guardian signs too. "
+                "Record that the guardian signed, or record the consent once it is complete."
+            )
+            % {"age": age, "limit": guardian_below}
+        )
+
+
+def _moment(moment: dt.datetime) -> str:
+    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+
+
+# --- Status ------------------------------------------------------------------------------------
+
+
+def check_can_become(participant: Participant, new: Status, *, on: dt.date, now: dt.datetime) -> None:
+    """Raises Refused for a step that the transition table lacks, or a day in the future or out of order."""
+    current = Status(participant.status)
+    if not status.can_become(current, new):
+        possible = [str(STATUS_NAMES[s]) for s in Status if status.can_become(current, s)]
+        raise Refused(
+            _("%(number)s is “%(current)s” and cannot become “%(new)s”. Possible from here: %(possible)s.")
+            % {
+                "number": participant.number,
+                "current": STATUS_NAMES[current],
+                "new": STATUS_NAMES[new],
+                "possible": _(", ").join(possible) or _("nothing"),
+            }
+        )
+    _check_day_of_status(participant, on=on, now=now)
+
+
+def _check_day_of_status(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
+    if on > site_day(now):
+        raise Refused(
+            _("A status begins today or earlier: %(day)s is in the future. Record it when it has happened.")
+            % {"day": long_date(on)}
+        )
+    last = participant.statuses.filter(voided_at__isnull=True).order_by("-id").first()
+    if last is not None and on < last.effective_on:
+        raise Refused(
+            _("“%(status)s” holds since %(since)s; the next status cannot begin earlier, on %(day)s.")
+            % {"status": last.get_status_display(), "since": long_date(last.effective_on), "day": long_date(on)}
+        )
+
+
+@transaction.atomic
+def change_status(
+    *, participant: Participant, new: Status, on: dt.date, reason: str, by: User, now: dt.datetime
+) -> ParticipantStatus:
+    """One step of the transition table. When nobody comes to visits any more, what is owed is closed."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_can_become(participant, new, on=on, now=now)
+    row = _write_status(participant, new, on=on, reason=reason, by=by, now=now)
+    if new in status.NO_MORE_VISITS:
+        _cancel_visits_after(participant, on=on, now=now)
+    return row
+
+
+def _write_status(
+    participant: Participant, new: Status, *, on: dt.date, reason: str, by: User, now: dt.datetime
+) -> ParticipantStatus:
+    participant.status = new
+    participant.save(update_fields=["status"])
+    return ParticipantStatus.objects.create(
+        participant=participant, status=new, effective_on=on, reason=reason, created_by=by, created_at=now
+    )
+
+
+def _cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
+    """Visits whose window was still to come, or open, are no longer due; what was missed stays missed."""
+    for visit in participant.visits.filter(state=VisitState.PLANNED, window_closes_on__gte=on):
+        visit.state = VisitState.CANCELLED
+        visit.save(update_fields=["state"])
+        notifications.cancel(about=f"visit:{visit.pk}", reason="no longer due", now=now)
+
+
+# --- Enrolment ---------------------------------------------------------------------------------
+
+
+def check_can_enrol(participant: Participant, *, now: dt.datetime) -> None:
+    """Raises Refused where the step, the consent, the recruitment window or the target stands against it."""
+    today = site_day(now)
+    check_can_become(participant, Status.ENROLLED, on=today, now=now)
+    if not participant.consents.filter(voided_at__isnull=True, consented_at__lte=now).exists():
+        raise Refused(
+            _("%(number)s has no recorded consent. Record the signed consent form first.")
+            % {"number": participant.number}
+        )
+    study = get_study().protocol(participant.protocol_version)
+    if not study.recruits_on(today):
+        raise Refused(
+            _("Enrolment is possible from %(opens)s to %(closes)s; today is %(today)s.")
+            % {
+                "opens": long_date(study.recruitment.opens_on),
+                "closes": long_date(study.recruitment.closes_on),
+                "today": long_date(today),
+            }
+        )
+
+
+@transaction.atomic
+def enrol(*, participant: Participant, by: User, now: dt.datetime) -> Participant:
+    """Give the next participant number, exactly once each and never beyond the target.
+
+    The counter's row is locked until the commit, so two people who press the button for the last place
+    at the same moment get one enrolment and one refusal.
+    """
+    number = Counter.take(ENROLMENT_COUNTER)
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_can_enrol(participant, now=now)
+    target = get_study().protocol(participant.protocol_version).enrolment_target
+    if number > target:
+        raise Refused(
+            _("All %(target)s places of the study are taken; %(number)s cannot be enrolled.")
+            % {"target": target, "number": participant.number}
+        )
+    participant.participant_number = f"{participant.site.code}-{number:03d}"
+    participant.save(update_fields=["participant_number"])
+    _write_status(participant, Status.ENROLLED, on=site_day(now), reason="", by=by, now=now)
+    return participant
+
+
+# --- Visits ------------------------------------------------------------------------------------
+
+
+def follow_up_plans(protocol: Protocol) -> list[schedule.VisitPlan]:
+    return [
+        schedule.VisitPlan(
+            visit.code, visit.target_day, visit.window_open_day, visit.window_close_day, visit.phase == "long_term"
+        )
+        for visit in protocol.follow_up_visits
+    ]
+
+
+@transaction.atomic
+def schedule_follow_up(
+    *, participant: Participant, day0: dt.date, by: User, now: dt.datetime
+) -> tuple[list[Visit], list[Visit]]:
+    """Write the visits that follow this Day 0; (new, moved). What has happened keeps its dates.
+
+    Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders.
+    """
+    protocol = get_study().protocol(participant.protocol_version)
+    plans = follow_up_plans(protocol)
+    planned = schedule.plan_visits(plans, day0=day0, study_end=protocol.window.ends_on)
+    known = {visit.code: visit for visit in participant.visits.filter(voided_at__isnull=True)}
+    new, moved = [], []
+    for plan, dates in zip(plans, planned, strict=True):
+        visit = known.get(plan.code)
+        if visit is None:
+            new.append(_new_visit(participant, plan, dates, by=by, now=now))
+        elif visit.state == VisitState.PLANNED and visit.target_date != dates.target_date:
+            _apply_dates(visit, dates)
+            visit.save()
+            notifications.cancel(about=f"visit:{visit.pk}", reason="the visit was moved", now=now)
+            moved.append(visit)
+    # A visit of tomorrow owes its reminder today: do not wait for the next sweep.
+    wake("participants.tasks.sweep_visit_reminders")
+    return Visit.objects.bulk_create(new), moved
+
+
+def _new_visit(
+    participant: Participant, plan: schedule.VisitPlan, dates: schedule.PlannedVisit, *, by: User, now: dt.datetime
+) -> Visit:
+    visit = Visit(
+        participant=participant,
+        code=plan.code,
+        protocol_version=participant.protocol_version,
+        target_day=plan.target_day,
+        created_by=by,
+        created_at=now,
+    )
+    _apply_dates(visit, dates)
+    return visit
+
+
+def _apply_dates(visit: Visit, dates: schedule.PlannedVisit) -> None:
+    visit.target_date = dates.target_date
+    visit.window_opens_on = dates.window_opens_on
+    visit.window_closes_on = dates.window_closes_on
+    visit.is_long_term_follow_up = dates.is_long_term
+
+
+@transaction.atomic
+def mark_infused(*, participant: Participant, on: dt.date, by: User, now: dt.datetime) -> None:
+    """Dosing tells us of Day 0: the step to "infused"."""
+    check_can_become(participant, Status.INFUSED, on=on, now=now)
+    _write_status(participant, Status.INFUSED, on=on, reason="", by=by, now=now)
+
+
+def window_text(visit: Visit) -> str:
+    """The visit's rule in words: “D28 must fall between 5 and 11 March 2026 (target 8 March)”."""
+    return _("%(code)s must fall between %(opens)s and %(closes)s (target %(target)s).") % {
+        "code": visit.code,
+        "opens": long_date(visit.window_opens_on),
+        "closes": long_date(visit.window_closes_on),
+        "target": long_date(visit.target_date),
+    }
+
+
+def outside_text(visit: Visit, day: dt.date) -> str:
+    """By how much a day misses the window, in words; empty inside the window."""
+    outside = visit.days_outside(day)
+    if outside == 0:
+        return ""
+    values = {"day": long_date(day), "count": abs(outside)}
+    if outside < 0:
+        return ngettext("%(day)s is %(count)s day early.", "%(day)s is %(count)s days early.", -outside) % values
+    return ngettext("%(day)s is %(count)s day late.", "%(day)s is %(count)s days late.", outside) % values
+
+
+def check_visit(visit: Visit, *, deviation_reason: str, now: dt.datetime) -> None:
+    """Raises Refused for a day in the future, or a deviation without its reason."""
+    if visit.state == VisitState.DONE and visit.occurred_on is not None:
+        if visit.occurred_on > site_day(now):
+            raise Refused(
+                _("%(day)s is in the future. Record the visit when it has taken place.")
+                % {"day": long_date(visit.occurred_on)}
+            )
+        if (outside := outside_text(visit, visit.occurred_on)) and not deviation_reason.strip():
+            raise Refused(
+                " ".join(
+                    [window_text(visit), outside, _("Record it and give a reason for the protocol deviation.")]
+                )
+            )
+
+
+@transaction.atomic
+def record_visit(*, visit: Visit, deviation_reason: str = "", by: User, now: dt.datetime) -> Visit:
+    """Save what became of a visit: done on a day, or not done and why; deviations are written beside it."""
+    check_visit(visit, deviation_reason=deviation_reason, now=now)
+    visit.save()
+    if visit.state != VisitState.PLANNED:
+        notifications.cancel(about=f"visit:{visit.pk}", reason="the visit is settled", now=now)
+    _report_visit_deviation(visit, deviation_reason, by=by, now=now)
+    _move_into_follow_up(visit, by=by, now=now)
+    return visit
+
+
+def _report_visit_deviation(visit: Visit, reason: str, *, by: User, now: dt.datetime) -> None:
+    if visit.state == VisitState.DONE and visit.occurred_on and visit.days_outside(visit.occurred_on):
+        kind, what = DeviationKind.VISIT_WINDOW, outside_text(visit, visit.occurred_on)
+    elif visit.state == VisitState.NOT_DONE:
+        kind, what, reason = DeviationKind.VISIT_NOT_DONE, _("Not done."), visit.not_done_reason
+    else:
+        return
+    report_deviation(
+        participant=visit.participant,
+        kind=kind,
+        about=f"visit:{visit.pk}",
+        description=f"{window_text(visit)} {what}",
+        reason=reason,
+        by=by,
+        now=now,
+    )
+
+
+def report_deviation(
+    *, participant: Participant, kind: DeviationKind, about: str, description: str, reason: str, by: User, now: dt.datetime
+) -> ProtocolDeviation:
+    """Write the deviation, or bring the open one about the same thing up to date."""
+    deviation, is_new = ProtocolDeviation.objects.get_or_create(
+        about=about,
+        kind=kind,
+        voided_at=None,
+        defaults={
+            "participant": participant,
+            "description": description,
+            "reason": reason,
+            "created_by": by,
+            "created_at": now,
+        },
+    )
+    if not is_new and (deviation.description, deviation.reason) != (description, reason):
+        deviation.description, deviation.reason = description, reason
+        deviation.save(update_fields=["description", "reason"])
+    return deviation
+
+
+def _move_into_follow_up(visit: Visit, *, by: User, now: dt.datetime) -> None:
+    """The first visit after the inpatient days opens the follow-up."""
+    if visit.state != VisitState.DONE or visit.occurred_on is None:
+        return
+    phase = get_study().protocol(visit.protocol_version).visit(visit.code).phase
+    participant = Participant.objects.select_for_update().get(pk=visit.participant_id)
+    if phase in {"follow_up", "long_term"} and participant.status == Status.INFUSED:
+        last = participant.statuses.filter(voided_at__isnull=True).order_by("-id").first()
+        on = max(visit.occurred_on, last.effective_on) if last else visit.occurred_on
+        _write_status(participant, Status.IN_FOLLOW_UP, on=on, reason="", by=by, now=now)
+
+
+# --- Reminders ---------------------------------------------------------------------------------
+
+
+def remind_of_visits(*, now: dt.datetime) -> dict[str, int]:
+    """Queue what visits owe today to the coordinators of their sites; counts by stage.
+
+    Running it twice, twice at once or after days of silence is harmless: a visit owes at most one stage a
+    day, and each stage of a visit's date has one key for each person.
+    """
+    today = site_day(now)
+    counts: dict[str, int] = {}
+    people: dict[int, list[User]] = {}
+    for visit in _visits_near(today):
+        stage = owed_stage(visit, today=today)
+        if stage is None:
+            continue
+        site = visit.participant.site
+        if site.pk not in people:
+            people[site.pk] = reminder_recipients(site)
+        queued = _queue_reminders(visit, stage, people[site.pk], today=today, now=now)
+        counts[stage.stage] = counts.get(stage.stage, 0) + queued
+    return counts
+
+
+def _visits_near(today: dt.date) -> list[Visit]:
+    """Owed visits whose first reminder may have come and whose last has not lapsed."""
+    stages = [s for protocol in get_study().versions.values() for s in protocol.reminder_stages]
+    ahead = max(-stage.offset_days for stage in stages)
+    behind = max(stage.offset_days + stage.lapses_after_days for stage in stages)
+    visits = Visit.objects.owed().filter(
+        target_date__lte=today + dt.timedelta(days=max(ahead, 0)),
+        window_closes_on__gte=today - dt.timedelta(days=max(behind, 0)),
+    )
+    return list(visits.select_related("participant__site"))
+
+
+def owed_stage(visit: Visit, *, today: dt.date) -> reminders.Owed | None:
+    protocol = get_study().protocol(visit.protocol_version)
+    codes = protocol.visit(visit.code).reminders
+    stages = [
+        reminders.Stage(
+            s.code, reminders.Anchor(s.anchor), s.offset_days, s.lapses_after_days, s.min_window_days
+        )
+        for s in protocol.reminder_stages
+        if s.code in codes
+    ]
+    dates = reminders.VisitDates(visit.target_date, visit.window_opens_on, visit.window_closes_on)
+    return reminders.owed(dates, stages, today=today)
+
+
+def reminder_recipients(site: Site) -> list[User]:
+    """The site's coordinators; where there is none to be reached, its investigators must know instead."""
+    for role in (Role.COORDINATOR, Role.INVESTIGATOR, Role.PRINCIPAL_INVESTIGATOR):
+        if people := list(people_in(role, site)):
+            return people
+    return []
+
+
+def _queue_reminders(
+    visit: Visit, stage: reminders.Owed, people: list[User], *, today: dt.date, now: dt.datetime
+) -> int:
+    end_of_use = dt.datetime.combine(stage.useful_until, dt.time.max, tzinfo=timezone.get_current_timezone())
+    return sum(
+        notifications.queue(
+            key=f"visit:{visit.pk}:{visit.target_date}:{stage.stage}",
+            about=f"visit:{visit.pk}",
+            site=visit.participant.site,
+            recipient=person,
+            template="participants/email/visit_reminder",
+            context=_reminder_context(visit, stage.stage, today=today),
+            now=now,
+            relevant_until=end_of_use,
+        )
+        for person in people
+    )
+
+
+def _reminder_context(visit: Visit, stage: str, *, today: dt.date) -> dict[str, Any]:
+    return {
+        "visit": visit,
+        "stage": stage,
+        "days_to_target": (visit.target_date - today).days,
+        "days_to_close": (visit.window_closes_on - today).days,
+        "today": today,
+    }
+
+
+def first_consent_at(participant: Participant) -> dt.datetime | None:
+    """When the participant first consented; SDTM calls it RFICDTC."""
+    found: dt.datetime | None = participant.consents.filter(voided_at__isnull=True).aggregate(
+        first=Min("consented_at")
+    )["first"]
+    return found
+
+

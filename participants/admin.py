@@ -1,0 +1,417 @@
+"""The pages of participants, consent, visits and deviations."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSingleDateWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldBooleanWidget,
+)
+
+from participants import actions
+from participants.models import (
+    STATUS_NAMES,
+    Consent,
+    Participant,
+    ParticipantStatus,
+    ProtocolDeviation,
+    Visit,
+    VisitState,
+)
+from participants.rules import status
+from participants.rules.status import Status
+from trialsite.models import Site, User
+from trialsite.recordadmin import RecordAdmin, RecordForm, SiteScopedAdmin
+from trialsite.refusal import Refused
+from trialsite.study import get_study
+
+STATUS_LABELS = {
+    Status.SCREENING: "info",
+    Status.SCREEN_FAILED: "warning",
+    Status.ENROLLED: "info",
+    Status.INFUSED: "primary",
+    Status.IN_FOLLOW_UP: "success",
+    Status.RELAPSED: "danger",
+    Status.DIED: "danger",
+}
+
+
+class EnrolForm(forms.Form):
+    confirmed = forms.BooleanField(
+        label=_("I confirm that this participant meets all inclusion criteria and no exclusion criterion."),
+        widget=UnfoldBooleanWidget,
+    )
+
+
+def status_form(participant: Participant) -> type[forms.Form]:
+    """A form of the steps that are possible from where the participant stands."""
+    choices = [(s.value, STATUS_NAMES[s]) for s in status.choices_from(Status(participant.status))]
+
+    class StatusForm(forms.Form):
+        new = forms.ChoiceField(label=_("New status"), choices=choices, widget=UnfoldAdminSelectWidget)
+        on = forms.DateField(label=_("Since"), widget=UnfoldAdminSingleDateWidget)
+        reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+    return StatusForm
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class StatusInline(ReadOnlyInline):
+    model = ParticipantStatus
+    show_change_link = False
+    fields = ("status", "effective_on", "reason", "created_by", "created_at")
+    readonly_fields = ("created_by", "created_at")
+    tab = True
+
+
+class ConsentInline(ReadOnlyInline):
+    model = Consent
+    fields = ("version", "consented_at", "guardian_consented")
+    tab = True
+
+
+class VisitInline(ReadOnlyInline):
+    model = Visit
+    fields = ("code", "title", "target_date", "window_opens_on", "window_closes_on", "state", "occurred_on")
+    readonly_fields = ("title", "target_date", "window_opens_on", "window_closes_on")
+    tab = True
+
+    @admin.display(description=_("name"))
+    def title(self, visit: Visit) -> str:
+        return visit.title
+
+
+class ParticipantForm(RecordForm):
+    def clean_birth_date(self) -> dt.date:
+        born: dt.date = self.cleaned_data["birth_date"]
+        if not dt.date(1900, 1, 1) <= born <= actions.site_day(timezone.now()):
+            raise forms.ValidationError(_("A birth date lies in the past, after 1900. Check the year."))
+        return born
+
+
+@admin.register(Participant)
+class ParticipantAdmin(RecordAdmin):
+    form = ParticipantForm
+    site_path = "site"
+    identity_fields = ("name", "birth_date", "phone", "hospital_number")
+    list_display = ("number_link", "status_label", "site", "sex", "day0_visit", "enrolled_mark", "void_mark")
+    list_display_links = ("number_link",)
+    list_filter = (("status", admin.ChoicesFieldListFilter), "site", "sex")
+    search_fields = ("screening_number", "participant_number")
+    search_help_text = _("Screening or participant number; the whole name, phone or hospital number.")
+    list_select_related = ("site",)
+    fieldsets = (
+        (_("Identity (stays at the site)"), {"fields": (("name", "sex"), ("birth_date", "phone"), "hospital_number")}),
+        (_("Study"), {"fields": ("site",)}),
+    )
+    inlines = (StatusInline, ConsentInline, VisitInline)
+    actions_detail = ["enrol", "add_consent", "log_infusion", "change_status", "void_record"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:
+            return fieldsets
+        numbers = ("screening_number", "participant_number", "status_label", "protocol_version")
+        return [(_("Study number"), {"fields": (numbers[:2], numbers[2:])}), *fieldsets]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        own = ("screening_number", "participant_number", "protocol_version", "status_label")
+        # A participant moves to another site as a new participant, not by an edit.
+        return (*super().get_readonly_fields(request, obj), *own, *(("site",) if obj else ()))
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return super().get_inlines(request, obj) if obj else ()
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "site" and not request.user.is_superuser:
+            own = request.user.sites.all()
+            kwargs.update(queryset=own, initial=own.first() if own.count() == 1 else None)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], term: str) -> Any:
+        """Encrypted fields can be found by the whole value only, and only by those who may see it."""
+        found, may_repeat = super().get_search_results(request, queryset, term)
+        if term.strip() and self.sees_identity(request):
+            for field in ("name", "phone", "hospital_number"):
+                found = found | queryset.filter(**{field: term.strip()})
+        return found, may_repeat
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        if change:
+            obj.save()
+        else:
+            actions.screen(participant=obj, by=request.user, now=now)
+
+    @display(description=_("number"), ordering="screening_number")
+    def number_link(self, obj: Participant) -> str:
+        return obj.number
+
+    @display(description=_("status"), label=STATUS_LABELS, ordering="status")
+    def status_label(self, obj: Participant) -> tuple[str, str]:
+        return obj.status, obj.get_status_display()
+
+    @display(description=_("screening number"))
+    def enrolled_mark(self, obj: Participant) -> str:
+        return obj.screening_number
+
+    @display(description=_("next visit"))
+    def day0_visit(self, obj: Participant) -> str:
+        """The next visit that is owed, with its window."""
+        visit = next((v for v in obj.visits.all() if v.state == VisitState.PLANNED), None)
+        if visit is None or Status(obj.status) in status.NO_MORE_VISITS:
+            return "—"
+        return f"{visit.code} · {visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("visits")
+
+    # --- steps --------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
+            path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
+            *super().get_urls(),
+        ]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Only the steps that are possible from where the participant stands."""
+        obj = self.get_object(request, str(object_id))
+        hidden = self._impossible(obj) if obj else set()
+        return [a for a in super().get_actions_detail(request, object_id) if not any(h in a.action_name for h in hidden)]
+
+    def _impossible(self, obj: Participant) -> set[str]:
+        here = Status(obj.status)
+        hidden = set()
+        if obj.is_void or not status.can_become(here, Status.ENROLLED):
+            hidden.add("_enrol")
+        if obj.is_void or not status.can_become(here, Status.INFUSED):
+            hidden.add("_log_infusion")
+        if obj.is_void or not status.choices_from(here):
+            hidden.add("_change_status")
+        return hidden
+
+    @action(description=_("Enrol…"), permissions=["enrol"])
+    def enrol(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("enrol", object_id))
+
+    @action(description=_("Record consent"), permissions=["consent"])
+    def add_consent(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:participants_consent_add") + f"?participant={object_id}")
+
+    @action(description=_("Log an infusion"), permissions=["infuse"])
+    def log_infusion(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:dosing_infusion_add") + f"?participant={object_id}")
+
+    @action(description=_("Change status…"), permissions=["status"])
+    def change_status(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("status", object_id))
+
+    def has_enrol_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("participants.enrol_participant")
+
+    def has_consent_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("participants.add_consent")
+
+    def has_infuse_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("dosing.add_infusion")
+
+    def has_status_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("participants.change_status")
+
+    def enrol_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(
+            request,
+            object_id,
+            allowed=self.has_enrol_permission(request),
+            form_class=EnrolForm,
+            title=_("Enrol this participant"),
+            intro=_("Your confirmation is recorded with your name and the time, and gives the participant number."),
+            button=_("Confirm and enrol"),
+            act=lambda obj, data, now: actions.enrol(participant=obj, by=request.user, now=now),
+            done=_("The participant is enrolled."),
+        )
+
+    def status_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        return self.ask(
+            request,
+            object_id,
+            allowed=self.has_status_permission(request),
+            form_class=status_form(obj) if obj else forms.Form,
+            title=_("Change the status"),
+            intro=_("A new row of the status history; earlier rows stay as they are. Death can always be recorded."),
+            button=_("Record the new status"),
+            act=lambda obj, data, now: actions.change_status(
+                participant=obj, new=Status(data["new"]), on=data["on"], reason=data["reason"], by=request.user, now=now
+            ),
+            done=_("The new status is recorded."),
+        )
+
+
+class ConsentForm(RecordForm):
+    version = forms.ChoiceField(label=_("version of the consent form"), widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "version" in self.fields:
+            versions = get_study().latest.consent_versions
+            self.fields["version"].choices = [(v.version, v.version) for v in versions]  # type: ignore[attr-defined]
+
+    def check(self, row: Consent) -> None:
+        actions.check_consent(row, now=timezone.now())
+
+
+@admin.register(Consent)
+class ConsentAdmin(RecordAdmin):
+    form = ConsentForm
+    list_display = ("participant", "version", "consented_at", "guardian_consented", "created_by", "void_mark")
+    list_filter = ("version",)
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    autocomplete_fields = ("participant",)
+    list_select_related = ("participant", "created_by")
+    fieldsets = ((None, {"fields": ("participant", "version", "consented_at", "guardian_consented")}),)
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        if change:
+            obj.save()
+        else:
+            actions.record_consent(consent=obj, by=request.user, now=now)
+
+
+class DueFilter(admin.SimpleListFilter):
+    title = _("due")
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("overdue", _("overdue")), ("open", _("window open today")), ("soon", _("opens within a week"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        today = actions.site_day(timezone.now())
+        if self.value() == "overdue":
+            return queryset.overdue_on(today)
+        if self.value() == "open":
+            return queryset.open_on(today)
+        if self.value() == "soon":
+            soon = today + dt.timedelta(days=7)
+            return queryset.owed().filter(window_opens_on__gt=today, window_opens_on__lte=soon)
+        return queryset
+
+
+class VisitForm(RecordForm):
+    deviation_reason = forms.CharField(
+        label=_("Reason for the protocol deviation"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Only when the visit took place outside its window."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("occurred_on") and cleaned.get("state") == VisitState.PLANNED:
+            # A day was entered: the visit was done, whatever the list still said.
+            cleaned["state"] = VisitState.DONE
+        return cleaned
+
+    def check(self, row: Visit) -> None:
+        actions.check_visit(row, deviation_reason=self.cleaned_data.get("deviation_reason", ""), now=timezone.now())
+
+
+@admin.register(Visit)
+class VisitAdmin(RecordAdmin):
+    form = VisitForm
+    list_display = ("label", "title", "target_date", "window", "state_label", "occurred_on", "long_term_mark")
+    list_filter = (DueFilter, ("state", admin.ChoicesFieldListFilter), "is_long_term_follow_up", "code")
+    search_fields = ("participant__screening_number", "participant__participant_number", "code")
+    list_select_related = ("participant",)
+    date_hierarchy = "target_date"
+    can_void = False
+    fieldsets = (
+        (_("Planned"), {"fields": (("participant", "code", "title"), ("target_date", "window"), "is_long_term_follow_up")}),
+        (_("What became of it"), {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")}),
+    )
+    readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        return [(title, {**options, "fields": tuple(f for f in options["fields"] if f != "deviation_reason")}) for title, options in fieldsets]
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        reason = form.cleaned_data.get("deviation_reason", "")
+        actions.record_visit(visit=obj, deviation_reason=reason, by=request.user, now=now)
+
+    @display(description=_("participant and visit"), ordering="participant__screening_number")
+    def label(self, visit: Visit) -> str:
+        return f"{visit.participant.number} · {visit.code}"
+
+    @display(description=_("name"))
+    def title(self, visit: Visit) -> str:
+        return visit.title
+
+    @display(description=_("window"), ordering="window_opens_on")
+    def window(self, visit: Visit) -> str:
+        return f"{visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
+
+    @display(
+        description=_("state"),
+        ordering="state",
+        label={"overdue": "danger", "open": "warning", "done": "success", "planned": "info"},
+    )
+    def state_label(self, visit: Visit) -> tuple[str, Any]:
+        today = actions.site_day(timezone.now())
+        if visit.state == VisitState.PLANNED and visit.window_closes_on < today:
+            return "overdue", _("overdue")
+        if visit.state == VisitState.PLANNED and visit.window_opens_on <= today:
+            return "open", _("window open")
+        return visit.state, visit.get_state_display()
+
+    @display(description=_("long-term"))
+    def long_term_mark(self, visit: Visit) -> Any:
+        return _("long-term follow-up") if visit.is_long_term_follow_up else ""
+
+
+@admin.register(ProtocolDeviation)
+class ProtocolDeviationAdmin(RecordAdmin):
+    list_display = ("participant", "kind", "description", "reason", "created_at", "created_by")
+    list_filter = (("kind", admin.ChoicesFieldListFilter),)
+    search_fields = ("participant__screening_number", "participant__participant_number", "description")
+    list_select_related = ("participant", "created_by")
+    can_void = False
+    fieldsets = ((None, {"fields": ("participant", "kind", "description", "reason")}),)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+

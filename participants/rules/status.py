@@ -1,0 +1,55 @@
+"""Where a participant stands in the study, and which steps are possible.
+
+Source: study design of the registry record NCT07072494 (screening, enrolment, infusion, follow-up) and
+ICH E6(R3) trial participant; SDTM names appear only where data leaves. Death can follow any state, for
+reality can always be recorded.
+"""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    SCREENING = "screening"
+    SCREEN_FAILED = "screen_failed"
+    ENROLLED = "enrolled"
+    INFUSED = "infused"
+    IN_FOLLOW_UP = "in_follow_up"
+    RELAPSED = "relapsed"
+    COMPLETED = "completed"
+    WITHDRAWN = "withdrawn"
+    LOST_TO_FOLLOW_UP = "lost_to_follow_up"
+    DIED = "died"
+
+
+S = Status
+
+TRANSITIONS: dict[Status | None, frozenset[Status]] = {
+    None: frozenset({S.SCREENING}),
+    S.SCREENING: frozenset({S.SCREEN_FAILED, S.ENROLLED, S.WITHDRAWN, S.DIED}),
+    S.SCREEN_FAILED: frozenset({S.DIED}),
+    S.ENROLLED: frozenset({S.INFUSED, S.RELAPSED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
+    S.INFUSED: frozenset({S.IN_FOLLOW_UP, S.RELAPSED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
+    S.IN_FOLLOW_UP: frozenset({S.RELAPSED, S.COMPLETED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
+    S.RELAPSED: frozenset({S.COMPLETED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
+    S.COMPLETED: frozenset({S.RELAPSED, S.DIED}),
+    S.WITHDRAWN: frozenset({S.DIED}),
+    # Somebody who was lost can be found again.
+    S.LOST_TO_FOLLOW_UP: frozenset({S.IN_FOLLOW_UP, S.RELAPSED, S.WITHDRAWN, S.DIED}),
+    S.DIED: frozenset(),
+}
+
+# After these nobody comes to visits, so none is owed and nobody is reminded.
+NO_MORE_VISITS = frozenset({S.SCREEN_FAILED, S.COMPLETED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED})
+# Those who hold one of the study's places, whatever happened later.
+ENROLLED_BEFORE_INFUSION = frozenset({S.ENROLLED, S.RELAPSED})
+# Steps that an action of their own takes, with its own checks: never chosen from a list.
+BY_OWN_ACTION = frozenset({S.SCREENING, S.ENROLLED, S.INFUSED})
+
+
+def can_become(current: Status | None, new: Status) -> bool:
+    return new in TRANSITIONS[current]
+
+
+def choices_from(current: Status) -> tuple[Status, ...]:
+    """The steps that a person may choose from this state, in the order of the study."""
+    return tuple(s for s in Status if s in TRANSITIONS[current] and s not in BY_OWN_ACTION)

@@ -1,0 +1,356 @@
+"""The pages of adverse events, and of CRS and ICANS assessments."""
+
+import datetime as dt
+from dataclasses import fields as dataclass_fields
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from safety import actions
+from safety.choices import FINDING_NAMES, KINDS, choices, name_of
+from safety.models import AdverseEvent, CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
+from safety.rules import crs, icans
+from trialsite.recordadmin import RecordAdmin, RecordForm
+
+
+class AdverseEventForm(RecordForm):
+    def check(self, row: AdverseEvent) -> None:
+        actions.check_adverse_event(row, now=timezone.now())
+
+
+@admin.register(AdverseEvent)
+class AdverseEventAdmin(RecordAdmin):
+    form = AdverseEventForm
+    list_display = ("participant", "term", "grade_label", "serious_label", "onset", "end", "outcome", "void_mark")
+    list_display_links = ("participant", "term")
+    list_filter = ("is_serious", "grade", ("outcome", admin.ChoicesFieldListFilter), ("relatedness", admin.ChoicesFieldListFilter))
+    search_fields = ("term", "participant__screening_number", "participant__participant_number")
+    autocomplete_fields = ("participant",)
+    list_select_related = ("participant",)
+    fieldsets = (
+        (_("What happened"), {"fields": ("participant", "term", ("onset", "resolved"), "grade")}),
+        (
+            _("Seriousness (any of these makes it serious; a high grade alone does not)"),
+            {
+                "fields": (
+                    ("results_in_death", "is_life_threatening"),
+                    ("requires_hospitalisation", "results_in_disability"),
+                    ("is_congenital_anomaly", "is_other_important"),
+                )
+            },
+        ),
+        (_("Assessment"), {"fields": (("relatedness", "action_taken"), "outcome")}),
+        (_("Awareness"), {"fields": ("site_aware_at", "note")}),
+    )
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        if change:
+            obj.save()
+        else:
+            actions.log_adverse_event(event=obj, by=request.user, now=now)
+
+    @display(
+        description=_("grade"),
+        ordering="grade",
+        label={1: "info", 2: "info", 3: "warning", 4: "danger", 5: "danger"},
+    )
+    def grade_label(self, event: AdverseEvent) -> tuple[int, str]:
+        return event.grade, str(event.grade)
+
+    @display(description=_("serious"), ordering="is_serious", label={True: "danger", False: "info"})
+    def serious_label(self, event: AdverseEvent) -> tuple[bool, Any]:
+        return event.is_serious, _("serious") if event.is_serious else _("not serious")
+
+    @display(description=_("resolved"), ordering="resolved")
+    def end(self, event: AdverseEvent) -> Any:
+        return event.resolved or _("ongoing")
+
+
+# --- CRS and ICANS -----------------------------------------------------------------------------
+
+
+def choice(name: str, kind: Any, initial: str) -> forms.TypedChoiceField:
+    """A choice of the rule's own words, named in the reader's language."""
+    return forms.TypedChoiceField(
+        label=FINDING_NAMES[name],
+        choices=choices(kind),
+        coerce=kind,
+        initial=initial,
+        widget=UnfoldAdminSelectWidget(choices=choices(kind)),
+    )
+
+
+def yes_no(name: str, initial: str | None = None) -> forms.TypedChoiceField:
+    """Yes or no as two buttons: nothing chosen is not a no."""
+    return forms.TypedChoiceField(
+        label=FINDING_NAMES[name],
+        choices=[("yes", _("yes")), ("no", _("no"))],
+        coerce=lambda value: value == "yes",
+        initial=initial,
+        widget=UnfoldAdminRadioSelectWidget(radio_style=admin.HORIZONTAL),
+    )
+
+
+def points(name: str, top: int) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=format_lazy("{} (0–{})", FINDING_NAMES[name], top),
+        min_value=0,
+        max_value=top,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+
+def measured(name: str, low: int, high: int, help_text: Any = "") -> forms.DecimalField:
+    return forms.DecimalField(
+        label=FINDING_NAMES[name],
+        min_value=low,
+        max_value=high,
+        required=False,
+        help_text=help_text,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+
+
+class AssessmentForm(RecordForm):
+    """Findings in, grade out: nobody types a grade that the scale computes."""
+
+    def findings(self) -> Any:
+        """The rule's findings, from what was typed and what the record says. Raises ValueError."""
+        raise NotImplementedError
+
+    def check(self, row: ToxicityAssessment) -> None:
+        actions.check_assessment(row, now=timezone.now())
+
+    def given(self, kind: Any) -> dict[str, Any]:
+        """The typed values that the findings have fields for."""
+        return {f.name: self.cleaned_data[f.name] for f in dataclass_fields(kind) if f.name in self.cleaned_data}
+
+
+class CrsForm(AssessmentForm):
+    temperature_c = measured("temperature_c", 25, 45, _("Leave empty if it was not measured."))
+    fever_attributable = yes_no("fever_attributable", "yes")
+    antipyretic_or_anticytokine_given = yes_no("antipyretic_or_anticytokine_given")
+    hypotension = yes_no("hypotension")
+    vasopressors = forms.TypedChoiceField(
+        label=FINDING_NAMES["vasopressors"],
+        choices=[("0", "0"), ("1", "1"), ("2", _("2 or more"))],
+        coerce=int,
+        initial="0",
+        widget=UnfoldAdminRadioSelectWidget(radio_style=admin.HORIZONTAL),
+    )
+    vasopressin = yes_no("vasopressin", "no")
+    hypotension_attributable = yes_no("hypotension_attributable", "yes")
+    oxygen_device = choice("oxygen_device", crs.OxygenDevice, "none")
+    oxygen_flow_l_min = measured("oxygen_flow_l_min", 0, 100, _("Needed with a nasal cannula."))
+    oxygen_reason = choice("oxygen_reason", crs.OxygenReason, "crs_hypoxia")
+    death = choice("death", crs.CrsDeath, "none")
+
+    def findings(self) -> crs.CrsFindings:
+        row = self.instance
+        return crs.CrsFindings(
+            days_since_infusion=actions.days_since_infusion(row.participant, row.assessed_at),
+            crs_established=actions.is_established(row.participant, Scale.CRS, before=row.assessed_at),
+            **self.given(crs.CrsFindings),
+        )
+
+
+class IcansForm(AssessmentForm):
+    ice_performed = choice("ice_performed", icans.IcePerformed, "yes")
+    orientation = points("orientation", 4)
+    naming = points("naming", 3)
+    commands = points("commands", 1)
+    writing = points("writing", 1)
+    attention = points("attention", 1)
+    use_capd = yes_no("use_capd", "no")
+    capd_score = points("capd_score", 32)
+    consciousness = choice("consciousness", icans.Consciousness, "alert")
+    consciousness_attributable = yes_no("consciousness_attributable", "yes")
+    seizure = choice("seizure", icans.Seizure, "none")
+    seizure_minutes = measured("seizure_minutes", 0, 10_000)
+    deep_focal_weakness = yes_no("deep_focal_weakness")
+    cerebral_oedema = choice("cerebral_oedema", icans.Oedema, "none")
+    pressure_sign = choice("pressure_sign", icans.PressureSign, "none")
+    intracranial_haemorrhage = yes_no("intracranial_haemorrhage", "no")
+    attributable_to_other_cause = yes_no("attributable_to_other_cause", "no")
+    death = choice("death", icans.IcansDeath, "none")
+
+    def findings(self) -> icans.IcansFindings:
+        row = self.instance
+        age = row.participant.age_on(timezone.localtime(row.assessed_at).date())
+        return icans.IcansFindings(age_years=age, **self.given(icans.IcansFindings))
+
+    def clean(self) -> dict[str, Any]:
+        """An ICE that was performed has all of its five items."""
+        cleaned = super().clean()
+        if cleaned.get("use_capd") or cleaned.get("ice_performed") != icans.IcePerformed.YES:
+            return cleaned
+        for name in icans.ICE_ITEMS:
+            if name not in self.errors and cleaned.get(name) is None:
+                self.add_error(name, _("Give the points, 0 included; or say above that ICE was not done."))
+        return cleaned
+
+
+class AssessmentAdmin(RecordAdmin):
+    """Assessments are added and read, never changed: a correction is a new one that points to the old."""
+
+    scale: ClassVar[Scale]
+    reason_texts: ClassVar[dict[str, str]]
+    flag_texts: ClassVar[dict[str, str]]
+    list_display = ("participant", "assessed_at", "grade_label", "determinants", "flag_codes", "created_by", "void_mark")
+    list_filter = ("grade",)
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    autocomplete_fields = ("participant",)
+    list_select_related = ("participant", "created_by")
+    date_hierarchy = "assessed_at"
+    last_fieldsets: tuple[Any, ...] = (
+        (_("A different grade, or a correction"), {"fields": ("investigator_grade", "investigator_reason", "corrects")}),
+        (_("Note"), {"fields": ("note",)}),
+    )
+    result_fieldsets: tuple[Any, ...] = (
+        (_("Grade"), {"fields": ("grade_with_reason", "flags_in_words")}),
+        (_("Assessment"), {"fields": (("participant", "assessed_at"), "findings_in_words")}),
+        (_("A different grade, or a correction"), {"fields": ("investigator_grade", "investigator_reason", "corrects")}),
+        (_("Note"), {"fields": ("note",)}),
+    )
+    readonly_fields = ("grade_with_reason", "flags_in_words", "findings_in_words")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(toxicity=self.scale)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return (*self.fieldsets, *self.last_fieldsets)
+        return [*self.result_fieldsets, *super().get_fieldsets(request, obj)[len(self.fieldsets) :]]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "corrects":
+            kwargs["queryset"] = self.get_queryset(request).filter(corrected_by=None, voided_at__isnull=True)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        actions.assess(assessment=obj, scale=self.scale, findings=form.findings(), by=request.user, now=now)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """After an assessment its grade is what everybody wants to see."""
+        if "_addanother" in request.POST:
+            return super().response_add(request, obj, post_url_continue)
+        return HttpResponseRedirect(self.url("change", obj.pk))
+
+    @display(
+        description=_("grade"),
+        ordering="grade",
+        label={None: "warning", 0: "success", 1: "info", 2: "warning", 3: "danger", 4: "danger", 5: "danger"},
+    )
+    def grade_label(self, row: ToxicityAssessment) -> tuple[int | None, Any]:
+        return row.final_grade, grade_in_words(row)
+
+    @display(description=_("flags"))
+    def flag_codes(self, row: ToxicityAssessment) -> str:
+        return ", ".join(row.flags)
+
+    @admin.display(description=_("computed grade and its reason"))
+    def grade_with_reason(self, row: ToxicityAssessment) -> str:
+        sentences = [gettext(self.reason_texts[r["code"]]).format(**r["values"]) for r in row.reasons]
+        return format_html(
+            '<span class="ts-grade ts-grade-{}">{} {}</span><ul>{}</ul><small>{}</small>',
+            "none" if row.grade is None else row.grade,
+            row.toxicity,
+            _("not gradable") if row.grade is None else row.grade,
+            format_html_join("", "<li>{}</li>", ((sentence,) for sentence in sentences)),
+            row.scale,
+        )
+
+    @admin.display(description=_("to be reviewed"))
+    def flags_in_words(self, row: ToxicityAssessment) -> str:
+        return format_html_join(mark_safe("<br>"), "{}", ((gettext(self.flag_texts[flag]),) for flag in row.flags)) or "—"
+
+    @admin.display(description=_("findings"))
+    def findings_in_words(self, row: ToxicityAssessment) -> str:
+        pairs = ((FINDING_NAMES[name], finding_in_words(row, name, value)) for name, value in row.findings.items())
+        return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
+
+
+def grade_in_words(row: ToxicityAssessment) -> Any:
+    if row.final_grade is None:
+        return _("not gradable")
+    return f"{row.final_grade} ≠ {row.grade}" if row.investigator_grade is not None else str(row.final_grade)
+
+
+def finding_in_words(row: ToxicityAssessment, name: str, value: Any) -> Any:
+    """A finding as people say it; what was not recorded is not a no."""
+    if value is None:
+        return _("not recorded")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    kind = KINDS.get((row.toxicity, name))
+    return name_of(kind, value) if kind else value
+
+
+@admin.register(CrsAssessment)
+class CrsAssessmentAdmin(AssessmentAdmin):
+    form = CrsForm
+    scale = Scale.CRS
+    reason_texts, flag_texts = crs.REASON_TEXT, crs.FLAG_TEXT
+    fieldsets = (
+        (_("Who and when"), {"fields": (("participant", "assessed_at"),)}),
+        (_("Fever"), {"fields": ("temperature_c", ("fever_attributable", "antipyretic_or_anticytokine_given"))}),
+        (
+            _("Hypotension"),
+            {"fields": (("hypotension", "hypotension_attributable"), ("vasopressors", "vasopressin"))},
+        ),
+        (_("Hypoxia"), {"fields": (("oxygen_device", "oxygen_flow_l_min"), "oxygen_reason")}),
+        (_("Death"), {"fields": ("death",)}),
+    )
+
+
+@admin.register(IcansAssessment)
+class IcansAssessmentAdmin(AssessmentAdmin):
+    form = IcansForm
+    scale = Scale.ICANS
+    reason_texts, flag_texts = icans.REASON_TEXT, icans.FLAG_TEXT
+    fieldsets = (
+        (_("Who and when"), {"fields": (("participant", "assessed_at"),)}),
+        (
+            _("ICE score"),
+            {
+                "fields": (
+                    "ice_performed",
+                    ("orientation", "naming"),
+                    ("commands", "writing", "attention"),
+                    ("use_capd", "capd_score"),
+                )
+            },
+        ),
+        (_("Consciousness"), {"fields": (("consciousness", "consciousness_attributable"),)}),
+        (_("Seizure and weakness"), {"fields": (("seizure", "seizure_minutes"), "deep_focal_weakness")}),
+        (
+            _("Pressure, bleeding and other causes"),
+            {
+                "fields": (
+                    ("cerebral_oedema", "pressure_sign"),
+                    ("intracranial_haemorrhage", "attributable_to_other_cause"),
+                )
+            },
+        ),
+        (_("Death"), {"fields": ("death",)}),
+    )

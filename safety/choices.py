@@ -1,0 +1,119 @@
+"""The words in which findings are asked for: names of fields and of choices."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from safety.rules.crs import CrsDeath, OxygenDevice, OxygenReason
+from safety.rules.icans import Consciousness, IcansDeath, IcePerformed, Oedema, PressureSign, Seizure
+
+FINDING_NAMES: dict[str, Any] = {
+    "days_since_infusion": _("days since the infusion"),
+    "temperature_c": _("temperature (°C)"),
+    "fever_attributable": _("fever: no other cause explains it"),
+    "crs_established": _("CRS established before"),
+    "antipyretic_or_anticytokine_given": _("antipyretic, steroid or anticytokine (tocilizumab …) given"),
+    "hypotension": _("hypotension"),
+    "hypotension_attributable": _("hypotension: no other cause explains it"),
+    "vasopressors": _("vasopressors, how many (without vasopressin)"),
+    "vasopressin": _("vasopressin"),
+    "oxygen_device": _("oxygen device"),
+    "oxygen_flow_l_min": _("oxygen flow (L/min)"),
+    "oxygen_reason": _("reason for the oxygen"),
+    "death": _("death"),
+    "age_years": _("age (years)"),
+    "use_capd": _("CAPD instead of ICE (developmental delay)"),
+    "ice_performed": _("ICE performed"),
+    "orientation": _("orientation: year, month, city, hospital"),
+    "naming": _("naming three objects"),
+    "commands": _("following a simple command"),
+    "writing": _("writing a standard sentence"),
+    "attention": _("counting back from 100 by ten"),
+    "capd_score": _("CAPD score"),
+    "consciousness": _("consciousness"),
+    "consciousness_attributable": _("consciousness: no other cause (such as sedation) explains it"),
+    "seizure": _("seizure"),
+    "seizure_minutes": _("longest seizure (minutes)"),
+    "deep_focal_weakness": _("deep focal weakness (hemiparesis, paraparesis)"),
+    "cerebral_oedema": _("cerebral oedema on imaging"),
+    "pressure_sign": _("sign of raised intracranial pressure"),
+    "intracranial_haemorrhage": _("intracranial haemorrhage"),
+    "attributable_to_other_cause": _("another cause explains the whole picture"),
+}
+
+# By class: two of them may share a value such as "none", which means something else in each.
+_NAMES: dict[Any, dict[str, Any]] = {
+    OxygenDevice: {
+        "none": _("none (room air)"),
+        "nasal_cannula": _("nasal cannula"),
+        "blow_by": _("blow-by"),
+        "hfnc": _("high-flow nasal cannula"),
+        "simple_facemask": _("simple face mask"),
+        "nonrebreather": _("non-rebreather mask"),
+        "venturi": _("Venturi mask"),
+        "cpap": _("CPAP"),
+        "bipap": _("BiPAP"),
+        "invasive_ventilation": _("intubation and ventilation"),
+    },
+    OxygenReason: {
+        "crs_hypoxia": _("hypoxia due to CRS"),
+        "baseline_chronic": _("as before (chronic, unchanged)"),
+        "airway_protection": _("airway protection without hypoxia"),
+        "procedure": _("a procedure"),
+        "other": pgettext_lazy("reason for oxygen", "other"),
+    },
+    CrsDeath: {"none": _("no"), "crs": _("yes, due to CRS"), "other": _("yes, of another cause")},
+    IcePerformed: {
+        "yes": _("yes"),
+        "unable_arousable": _("unable (such as aphasia), can be aroused: scored 0"),
+        "unable_unarousable": _("unable, cannot be aroused"),
+        "not_done": _("not done"),
+    },
+    Consciousness: {
+        "alert": _("alert"),
+        "drowsy_awakens_spontaneously": _("drowsy, awakens spontaneously"),
+        "awakens_to_voice": _("awakens to voice"),
+        "awakens_only_to_tactile": _("awakens to touch only"),
+        "unarousable_or_vigorous": _("unarousable, or by vigorous touch only; stupor, coma"),
+    },
+    Seizure: {
+        "none": pgettext_lazy("seizure", "none"),
+        "clinical_resolves_rapidly": _("clinical, resolves rapidly"),
+        "nonconvulsive_eeg_resolves": _("non-convulsive on EEG, resolves with intervention"),
+        "prolonged_life_threatening": _("prolonged (more than 5 minutes)"),
+        "repetitive_no_return_to_baseline": _("repetitive without return to baseline"),
+    },
+    Oedema: {"none": pgettext_lazy("oedema", "none"), "focal": _("focal"), "diffuse": _("diffuse")},
+    PressureSign: {
+        "none": pgettext_lazy("pressure sign", "none"),
+        "decorticate_decerebrate": _("decorticate or decerebrate posturing"),
+        "cn6_palsy": _("palsy of the sixth cranial nerve"),
+        "papilloedema": _("papilloedema"),
+        "cushing_triad": _("Cushing's triad"),
+    },
+    IcansDeath: {"none": _("no"), "icans": _("yes, due to ICANS"), "other": _("yes, of another cause")},
+}
+
+
+def choices(kind: Any) -> list[tuple[str, Any]]:
+    """Value and name of each member, in the rule's order."""
+    return [(member.value, _NAMES[kind][member.value]) for member in kind]
+
+
+def name_of(kind: Any, value: str) -> Any:
+    return _NAMES[kind].get(value, value)
+
+
+# Which words a stored finding is made of.
+KINDS: dict[tuple[str, str], Any] = {
+    ("CRS", "oxygen_device"): OxygenDevice,
+    ("CRS", "oxygen_reason"): OxygenReason,
+    ("CRS", "death"): CrsDeath,
+    ("ICANS", "ice_performed"): IcePerformed,
+    ("ICANS", "consciousness"): Consciousness,
+    ("ICANS", "seizure"): Seizure,
+    ("ICANS", "cerebral_oedema"): Oedema,
+    ("ICANS", "pressure_sign"): PressureSign,
+    ("ICANS", "death"): IcansDeath,
+}

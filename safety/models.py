@@ -1,0 +1,215 @@
+"""What went wrong: adverse events, and the graded assessments of CRS and ICANS."""
+
+from __future__ import annotations
+
+import pghistory
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from participants.models import Participant
+from trialsite.fields import PartialDateField
+from trialsite.models import Record, immutable, record_triggers
+
+
+class Relatedness(models.TextChoices):
+    """Five categories of the CDE guideline 2024 No. 31; the first three count as related."""
+
+    DEFINITE = "definite", _("definitely related")
+    PROBABLE = "probable", _("probably related")
+    POSSIBLE = "possible", _("possibly related")
+    UNLIKELY = "unlikely", _("unlikely to be related")
+    UNRELATED = "unrelated", _("not related")
+
+
+class Outcome(models.TextChoices):
+    """ICH E2B(R3) E.i.7, the outcome of the event at the last observation."""
+
+    RECOVERED = "recovered", _("recovered")
+    RECOVERING = "recovering", _("recovering")
+    NOT_RECOVERED = "not_recovered", _("not recovered")
+    SEQUELAE = "sequelae", _("recovered with sequelae")
+    FATAL = "fatal", _("fatal")
+    UNKNOWN = "unknown", pgettext_lazy("outcome", "unknown")
+
+
+class ActionTaken(models.TextChoices):
+    NONE = "none", pgettext_lazy("action taken", "none")
+    INTERRUPTED = "interrupted", _("infusion interrupted")
+    STOPPED = "stopped", _("infusion stopped")
+    NOT_APPLICABLE = "not_applicable", _("not applicable (infusion completed before)")
+
+
+SERIOUSNESS = (
+    "results_in_death",
+    "is_life_threatening",
+    "requires_hospitalisation",
+    "results_in_disability",
+    "is_congenital_anomaly",
+    "is_other_important",
+)
+
+
+@pghistory.track(exclude=["is_serious"])
+class AdverseEvent(Record):
+    """Something untoward that happened to a participant, as reported; its grade is not its seriousness."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="adverse_events"
+    )
+    term = models.CharField(_("reported term"), max_length=200)
+    onset = PartialDateField(_("onset"))
+    resolved = PartialDateField(_("resolved"), blank=True, help_text=_("Leave empty while it goes on."))
+    grade = models.PositiveSmallIntegerField(
+        _("grade (CTCAE)"), validators=[MinValueValidator(1), MaxValueValidator(5)]
+    )
+    ctcae_version = models.CharField(_("CTCAE version"), max_length=5, editable=False)
+    results_in_death = models.BooleanField(_("results in death"), default=False)
+    is_life_threatening = models.BooleanField(
+        _("life-threatening"), default=False, help_text=_("At risk of death at the time, not hypothetically.")
+    )
+    requires_hospitalisation = models.BooleanField(
+        _("hospitalisation or prolongation of one"), default=False
+    )
+    results_in_disability = models.BooleanField(_("persistent or significant disability"), default=False)
+    is_congenital_anomaly = models.BooleanField(_("congenital anomaly"), default=False)
+    is_other_important = models.BooleanField(_("other important medical event"), default=False)
+    is_serious = models.GeneratedField(
+        expression=Q(results_in_death=True)
+        | Q(is_life_threatening=True)
+        | Q(requires_hospitalisation=True)
+        | Q(results_in_disability=True)
+        | Q(is_congenital_anomaly=True)
+        | Q(is_other_important=True),
+        output_field=models.BooleanField(_("serious")),
+        db_persist=True,
+        verbose_name=_("serious"),
+    )
+    relatedness = models.CharField(
+        _("relatedness to the CAR-T cells"), max_length=10, choices=Relatedness, help_text=_("Investigator's view.")
+    )
+    outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome)
+    action_taken = models.CharField(
+        _("action taken"), max_length=15, choices=ActionTaken, default=ActionTaken.NOT_APPLICABLE
+    )
+    site_aware_at = models.DateTimeField(
+        _("site aware at"), help_text=_("When anybody of the site's team first knew of it.")
+    )
+    note = models.TextField(_("course and treatment"), blank=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("adverse event")
+        verbose_name_plural = _("adverse events")
+        ordering = ["-id"]
+        triggers = record_triggers("is_serious")
+        permissions = [("void_adverseevent", "Can void an adverse event entered by mistake")]
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="adverse_event_grade_1_to_5",
+                condition=Q(grade__gte=1, grade__lte=5),
+                violation_error_message=_("A grade is 1, 2, 3, 4 or 5."),
+            ),
+            models.CheckConstraint(
+                name="adverse_event_death_agrees",
+                condition=Q(results_in_death=True, grade=5, outcome="fatal")
+                | (Q(results_in_death=False) & ~Q(grade=5) & ~Q(outcome="fatal")),
+                violation_error_message=_(
+                    "Death is told three times and must agree: “results in death”, grade 5 and outcome “fatal” "
+                    "go together, or none of them."
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.term}"
+
+
+class Scale(models.TextChoices):
+    CRS = "CRS", _("CRS")
+    ICANS = "ICANS", _("ICANS")
+
+
+@pghistory.track()
+class ToxicityAssessment(Record):
+    """What was found at the bedside at one moment, and the grade that the scale gives for it."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="assessments"
+    )
+    toxicity = models.CharField(_("toxicity"), max_length=10, choices=Scale, editable=False)
+    scale = models.CharField(_("scale"), max_length=30, editable=False)
+    assessed_at = models.DateTimeField(_("assessed at"))
+    # The findings as the rule reads them; None stands for "not recorded", never for "no".
+    findings = models.JSONField(_("findings"), editable=False)
+    grade = models.PositiveSmallIntegerField(_("computed grade"), null=True, editable=False)
+    determinants = models.CharField(_("determined by"), max_length=80, blank=True, editable=False)
+    flags = models.JSONField(_("flags"), default=list, editable=False)
+    # Code and values of each reason: the words are made in the reader's language.
+    reasons = models.JSONField(_("reasons"), default=list, editable=False)
+    investigator_grade = models.PositiveSmallIntegerField(
+        _("investigator's grade, if different"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(5)],
+    )
+    investigator_reason = models.TextField(_("reason for the different grade"), blank=True)
+    corrects = models.OneToOneField(
+        "self",
+        models.PROTECT,
+        verbose_name=_("corrects the assessment"),
+        related_name="corrected_by",
+        null=True,
+        blank=True,
+    )
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("toxicity assessment")
+        verbose_name_plural = _("toxicity assessments")
+        ordering = ["-assessed_at", "-id"]
+        triggers = immutable()
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="assessment_grades_0_to_5",
+                condition=(Q(grade__isnull=True) | Q(grade__lte=5))
+                & (Q(investigator_grade__isnull=True) | Q(investigator_grade__lte=5)),
+            ),
+            models.CheckConstraint(
+                name="assessment_other_grade_has_reason",
+                condition=Q(investigator_grade__isnull=True, investigator_reason="")
+                | (Q(investigator_grade__isnull=False) & ~Q(investigator_reason="")),
+                violation_error_message=_("A grade other than the computed one needs its reason."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.toxicity} · {self.assessed_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def final_grade(self) -> int | None:
+        """The investigator's grade where there is one, else the computed one."""
+        return self.grade if self.investigator_grade is None else self.investigator_grade
+
+
+class CrsAssessment(ToxicityAssessment):
+    """A CRS assessment: the same rows, with a form of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("CRS assessment")
+        verbose_name_plural = _("CRS assessments")
+        permissions = [("void_crsassessment", "Can void a CRS assessment entered by mistake")]
+
+
+class IcansAssessment(ToxicityAssessment):
+    """An ICANS assessment: the same rows, with a form of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("ICANS assessment")
+        verbose_name_plural = _("ICANS assessments")
+        permissions = [("void_icansassessment", "Can void an ICANS assessment entered by mistake")]

@@ -1,0 +1,248 @@
+"""CRS grade by the ASTCT consensus grading of 2019.
+
+Source: Lee DW et al., Biol Blood Marrow Transplant 2019;25:625-638, Table 2, doi 10.1016/j.bbmt.2018.12.758
+(read in the tables that quote it). The grade is the worse of two axes, hypotension and hypoxia, once there
+is fever of 38.0 °C or more that nothing else explains. In somebody who has CRS already and got antipyretic
+or anticytokine therapy, fever is no longer required. There is no limit of blood pressure, saturation or
+vasopressor dose: what is required counts. Organ toxicities are graded by CTCAE and change nothing here.
+
+Policy, where the text is silent [P]: vasopressin alone counts as one vasopressor, flagged; established CRS
+that is afebrile without therapy but still hypotensive or hypoxic stays graded, flagged; fever that was never
+seen because of earlier therapy gives grade 0, flagged; a nasal cannula without its flow cannot be graded,
+unless the other axis decides. Unverified [M]: airway protection or a procedure without hypoxia is not
+grade 4; an onset after day 14 is graded, but flagged for another cause.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from safety.rules.grading import Graded, Reason, check_range, mark
+
+FEVER_C = Decimal("38.0")
+LOW_FLOW_L_MIN = Decimal(6)
+USUAL_ONSET_DAYS = 14
+
+
+class OxygenDevice(StrEnum):
+    NONE = "none"
+    NASAL_CANNULA = "nasal_cannula"
+    BLOW_BY = "blow_by"
+    HFNC = "hfnc"
+    SIMPLE_FACEMASK = "simple_facemask"
+    NONREBREATHER = "nonrebreather"
+    VENTURI = "venturi"
+    CPAP = "cpap"
+    BIPAP = "bipap"
+    INVASIVE_VENTILATION = "invasive_ventilation"
+
+
+class OxygenReason(StrEnum):
+    CRS_HYPOXIA = "crs_hypoxia"
+    BASELINE_CHRONIC = "baseline_chronic"
+    AIRWAY_PROTECTION = "airway_protection"
+    PROCEDURE = "procedure"
+    OTHER = "other"
+
+
+class CrsDeath(StrEnum):
+    NONE = "none"
+    CRS = "crs"
+    OTHER = "other"
+
+
+DEVICE_GRADE = {
+    OxygenDevice.NONE: 0,
+    OxygenDevice.BLOW_BY: 2,
+    OxygenDevice.HFNC: 3,
+    OxygenDevice.SIMPLE_FACEMASK: 3,
+    OxygenDevice.NONREBREATHER: 3,
+    OxygenDevice.VENTURI: 3,
+    OxygenDevice.CPAP: 4,
+    OxygenDevice.BIPAP: 4,
+    OxygenDevice.INVASIVE_VENTILATION: 4,
+}
+# The most that a nasal cannula can mean, whatever its flow.
+CANNULA_AT_MOST = 3
+
+REASON_TEXT = {
+    "before-infusion": mark("Day {day}: before the infusion there is no CRS."),
+    "death": mark("Death due to CRS: grade 5."),
+    "fever": mark("Fever of {temperature} °C (38.0 °C or more), not explained otherwise: grade 1 at least."),
+    "no-fever": mark("{temperature} °C is below 38.0 °C, and CRS was not established before: grade 0."),
+    "fever-explained": mark("Fever of {temperature} °C is explained by another cause, and CRS was not established: grade 0."),
+    "fever-not-needed": mark(
+        "CRS is established and antipyretic or anticytokine therapy was given: fever is no longer required."
+    ),
+    "afebrile-kept": mark("CRS is established and has not resolved: it stays graded without fever."),
+    "resolved": mark("No fever due to CRS, no hypotension and no hypoxia due to CRS: grade 0."),
+    "temperature-missing": mark("Without a temperature it cannot be decided whether there is CRS: not gradable."),
+    "hypotension-fluids": mark("Hypotension that needs no vasopressor: grade 2."),
+    "hypotension-one": mark("One vasopressor, with or without vasopressin: grade 3."),
+    "hypotension-vasopressin": mark("Vasopressin alone counts as one vasopressor (policy): grade 3."),
+    "hypotension-many": mark("{count} vasopressors, vasopressin not counted: grade 4."),
+    "hypotension-explained": mark("The hypotension has another cause: it does not count."),
+    "hypoxia-low-flow": mark("Nasal cannula at {flow} L/min is low flow (at most 6 L/min): grade 2."),
+    "hypoxia-high-flow": mark("Nasal cannula at {flow} L/min is high flow (more than 6 L/min): grade 3."),
+    "hypoxia-blow-by": mark("Blow-by oxygen: grade 2."),
+    "hypoxia-mask": mark("High-flow cannula or a mask, whatever the flow: grade 3."),
+    "hypoxia-pressure": mark("Positive pressure (CPAP, BiPAP or ventilation): grade 4."),
+    "hypoxia-explained": mark("The oxygen support has another reason than hypoxia due to CRS: it does not count."),
+    "flow-missing": mark("Nasal cannula without its flow: low and high flow cannot be told apart."),
+}
+FLAG_TEXT = {
+    "MISSING_TEMPERATURE": mark("Measure the temperature and assess again."),
+    "INCOMPLETE_O2_FLOW": mark("Record the oxygen flow in L/min and assess again."),
+    "VASOPRESSIN_ALONE": mark("Vasopressin without another vasopressor: the scale is silent, an investigator reviews."),
+    "AFEBRILE_NO_THERAPY": mark("No fever and no therapy that would explain it: an investigator reviews."),
+    "FEVER_MASKED_BY_PRIOR_THERAPY": mark(
+        "Hypotension or hypoxia without fever after antipyretics, steroids or anticytokines: fever may be masked."
+    ),
+    "LATE_ONSET_GT14D": mark("New onset more than 14 days after the infusion: look for another cause."),
+}
+
+
+@dataclass(frozen=True)
+class CrsFindings:
+    """What was found at one moment; None means not recorded.
+
+    Temperature in °C, flow in L/min, days since Day 0; vasopressors without vasopressin.
+    """
+
+    days_since_infusion: int
+    temperature_c: Decimal | None
+    fever_attributable: bool = True
+    crs_established: bool = False
+    antipyretic_or_anticytokine_given: bool = False
+    hypotension: bool = False
+    hypotension_attributable: bool = True
+    vasopressors: int = 0
+    vasopressin: bool = False
+    oxygen_device: OxygenDevice = OxygenDevice.NONE
+    oxygen_flow_l_min: Decimal | None = None
+    oxygen_reason: OxygenReason = OxygenReason.CRS_HYPOXIA
+    death: CrsDeath = CrsDeath.NONE
+
+    def __post_init__(self) -> None:
+        check_range("temperature_c", self.temperature_c, 25, 45)
+        check_range("vasopressors", self.vasopressors, 0, 10)
+        check_range("oxygen_flow_l_min", self.oxygen_flow_l_min, 0, 100)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of the table: its grade, None when it cannot be told, and why."""
+
+    name: str
+    grade: int | None
+    reasons: tuple[Reason, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+def grade(findings: CrsFindings) -> Graded:
+    """The CRS grade of these findings, 0 to 5; None when they do not suffice.
+
+    >>> grade(CrsFindings(days_since_infusion=3, temperature_c=Decimal("38.0"))).grade
+    1
+    """
+    if findings.death is CrsDeath.CRS:
+        return Graded(5, ("death",), (), (Reason("death"),))
+    if findings.days_since_infusion < 0:
+        return _nothing(Reason("before-infusion", {"day": str(findings.days_since_infusion)}))
+    axes = (hypotension_axis(findings), hypoxia_axis(findings))
+    if not findings.crs_established:
+        return _new_onset(findings, axes)
+    return _established(findings, axes)
+
+
+def hypotension_axis(findings: CrsFindings) -> Axis:
+    """Table 2, row hypotension. A vasopressor is the requirement itself, whatever the pressure under it."""
+    name = "hypotension"
+    if not (findings.hypotension or findings.vasopressors or findings.vasopressin):
+        return Axis(name, 0)
+    if not findings.hypotension_attributable:
+        return Axis(name, 0, (Reason("hypotension-explained"),))
+    if findings.vasopressors >= 2:
+        return Axis(name, 4, (Reason("hypotension-many", {"count": str(findings.vasopressors)}),))
+    if findings.vasopressors == 1:
+        return Axis(name, 3, (Reason("hypotension-one"),))
+    if findings.vasopressin:
+        return Axis(name, 3, (Reason("hypotension-vasopressin"),), ("VASOPRESSIN_ALONE",))
+    return Axis(name, 2, (Reason("hypotension-fluids"),))
+
+
+def hypoxia_axis(findings: CrsFindings) -> Axis:
+    """Table 2, row hypoxia. Only a nasal cannula depends on the flow."""
+    name = "hypoxia"
+    if findings.oxygen_device is OxygenDevice.NONE:
+        return Axis(name, 0)
+    if findings.oxygen_reason is not OxygenReason.CRS_HYPOXIA:
+        return Axis(name, 0, (Reason("hypoxia-explained"),))
+    if findings.oxygen_device is OxygenDevice.NASAL_CANNULA:
+        return _cannula(findings.oxygen_flow_l_min)
+    level = DEVICE_GRADE[findings.oxygen_device]
+    code = {2: "hypoxia-blow-by", 3: "hypoxia-mask", 4: "hypoxia-pressure"}[level]
+    return Axis(name, level, (Reason(code),))
+
+
+def _cannula(flow: Decimal | None) -> Axis:
+    if flow is None:
+        return Axis("hypoxia", None, (Reason("flow-missing"),), ("INCOMPLETE_O2_FLOW",))
+    if flow <= LOW_FLOW_L_MIN:
+        return Axis("hypoxia", 2, (Reason("hypoxia-low-flow", {"flow": str(flow)}),))
+    return Axis("hypoxia", 3, (Reason("hypoxia-high-flow", {"flow": str(flow)}),))
+
+
+def _has_fever(findings: CrsFindings) -> bool:
+    return findings.temperature_c is not None and findings.temperature_c >= FEVER_C
+
+
+def _temperature(findings: CrsFindings) -> dict[str, str]:
+    return {"temperature": str(findings.temperature_c)}
+
+
+def _new_onset(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
+    """Without CRS before, everything hangs on fever that nothing else explains."""
+    if findings.temperature_c is None and findings.fever_attributable:
+        return Graded(None, (), ("MISSING_TEMPERATURE",), (Reason("temperature-missing"),))
+    if not (_has_fever(findings) and findings.fever_attributable):
+        return _no_crs(findings, axes)
+    late = ("LATE_ONSET_GT14D",) if findings.days_since_infusion > USUAL_ONSET_DAYS else ()
+    return _worst(1, axes, (Reason("fever", _temperature(findings)),), late)
+
+
+def _no_crs(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
+    if _has_fever(findings):
+        return _nothing(Reason("fever-explained", _temperature(findings)))
+    is_masked = findings.antipyretic_or_anticytokine_given and any(axis.grade != 0 for axis in axes)
+    flags = ("FEVER_MASKED_BY_PRIOR_THERAPY",) if is_masked else ()
+    return Graded(0, (), flags, (Reason("no-fever", _temperature(findings)),))
+
+
+def _established(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
+    """With CRS before, fever gives grade 1 at least, and the axes count with or without it."""
+    if _has_fever(findings) and findings.fever_attributable:
+        return _worst(1, axes, (Reason("fever", _temperature(findings)),), ())
+    if all(axis.grade == 0 for axis in axes):
+        if findings.temperature_c is None:
+            return Graded(None, (), ("MISSING_TEMPERATURE",), (Reason("temperature-missing"),))
+        return _nothing(*(reason for axis in axes for reason in axis.reasons), Reason("resolved"))
+    if findings.antipyretic_or_anticytokine_given:
+        return _worst(0, axes, (Reason("fever-not-needed"),), ())
+    is_afebrile = findings.temperature_c is not None and not _has_fever(findings)
+    return _worst(0, axes, (Reason("afebrile-kept"),), ("AFEBRILE_NO_THERAPY",) if is_afebrile else ())
+
+
+def _worst(floor: int, axes: tuple[Axis, Axis], reasons: tuple[Reason, ...], flags: tuple[str, ...]) -> Graded:
+    """The worse of the two axes, never below the floor that fever gives."""
+    known = max(floor, *(axis.grade or 0 for axis in axes))
+    why = (*reasons, *(reason for axis in axes for reason in axis.reasons))
+    all_flags = (*(flag for axis in axes for flag in axis.flags), *flags)
+    if any(axis.grade is None for axis in axes) and known < CANNULA_AT_MOST:
+        return Graded(None, (), all_flags, why)
+    reached = tuple(axis.name for axis in axes if axis.grade == known and known > 0)
+    return Graded(known, reached or (("fever",) if known else ()), all_flags, why)
+
+
+def _nothing(*reasons: Reason) -> Graded:
+    return Graded(0, (), (), reasons)

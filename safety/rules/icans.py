@@ -1,0 +1,268 @@
+"""ICANS grade by the ASTCT consensus grading of 2019.
+
+Source: Lee DW et al., Biol Blood Marrow Transplant 2019;25:625-638, Tables 5 and 6, doi
+10.1016/j.bbmt.2018.12.758 (read in the tables that quote it). The highest of five domains wins: ICE (or
+CAPD), consciousness, seizure, motor, raised intracranial pressure. ICE from 12 years on, CAPD below (sources
+differ at exactly 12: ICE is chosen) or with developmental delay. Tremor and myoclonus are graded by CTCAE.
+
+Policy, where the text is silent [P]: CAPD 0 is no ICANS, 1 to 8 grade 1; with intracranial haemorrhage the
+oedema and pressure findings are left to CTCAE, flagged; when ICE or CAPD was not done, another domain still
+gives the grade that it shows, flagged, and nothing else gives none.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from safety.rules.grading import Graded, Reason, check_range, mark
+
+ICE_FROM_AGE_YEARS = 12
+PROLONGED_MINUTES = Decimal(5)
+CAPD_SEVERE = 9
+
+
+class IcePerformed(StrEnum):
+    YES = "yes"
+    UNABLE_AROUSABLE = "unable_arousable"
+    UNABLE_UNAROUSABLE = "unable_unarousable"
+    NOT_DONE = "not_done"
+
+
+class Consciousness(StrEnum):
+    ALERT = "alert"
+    DROWSY = "drowsy_awakens_spontaneously"
+    AWAKENS_TO_VOICE = "awakens_to_voice"
+    AWAKENS_ONLY_TO_TACTILE = "awakens_only_to_tactile"
+    UNAROUSABLE = "unarousable_or_vigorous"
+
+
+class Seizure(StrEnum):
+    NONE = "none"
+    CLINICAL_RESOLVES = "clinical_resolves_rapidly"
+    NONCONVULSIVE_RESOLVES = "nonconvulsive_eeg_resolves"
+    PROLONGED = "prolonged_life_threatening"
+    REPETITIVE = "repetitive_no_return_to_baseline"
+
+
+class Oedema(StrEnum):
+    NONE = "none"
+    FOCAL = "focal"
+    DIFFUSE = "diffuse"
+
+
+class PressureSign(StrEnum):
+    NONE = "none"
+    POSTURING = "decorticate_decerebrate"
+    CN6_PALSY = "cn6_palsy"
+    PAPILLOEDEMA = "papilloedema"
+    CUSHING_TRIAD = "cushing_triad"
+
+
+class IcansDeath(StrEnum):
+    NONE = "none"
+    ICANS = "icans"
+    OTHER = "other"
+
+
+CONSCIOUSNESS_GRADE = {
+    Consciousness.ALERT: 0,
+    Consciousness.DROWSY: 1,
+    Consciousness.AWAKENS_TO_VOICE: 2,
+    Consciousness.AWAKENS_ONLY_TO_TACTILE: 3,
+    Consciousness.UNAROUSABLE: 4,
+}
+SEIZURE_GRADE = {
+    Seizure.NONE: 0,
+    Seizure.CLINICAL_RESOLVES: 3,
+    Seizure.NONCONVULSIVE_RESOLVES: 3,
+    Seizure.PROLONGED: 4,
+    Seizure.REPETITIVE: 4,
+}
+OEDEMA_GRADE = {Oedema.NONE: 0, Oedema.FOCAL: 3, Oedema.DIFFUSE: 4}
+
+REASON_TEXT = {
+    "other-cause": mark("The whole picture has another cause: it is not ICANS, grade 0."),
+    "death": mark("Death due to ICANS: grade 5."),
+    "ice": mark("ICE score {total} of 10: grade {grade}."),
+    "ice-unable": mark("ICE cannot be performed but the participant can be aroused: scored 0, grade 3."),
+    "ice-unarousable": mark("ICE score 0 and unarousable: grade 4."),
+    "ice-not-done": mark("ICE was not done: this domain cannot be graded."),
+    "capd": mark("CAPD score {score}: grade {grade}."),
+    "capd-unarousable": mark("CAPD cannot be assessed, unarousable: grade 4."),
+    "capd-not-done": mark("CAPD was not done: this domain cannot be graded."),
+    "consciousness-1": mark("Drowsy, awakens spontaneously: grade 1."),
+    "consciousness-2": mark("Awakens to voice: grade 2."),
+    "consciousness-3": mark("Awakens to touch only: grade 3."),
+    "consciousness-4": mark("Unarousable, or only by vigorous or repetitive touch: grade 4."),
+    "consciousness-excluded": mark("The depressed consciousness has another cause, such as sedation: it does not count."),
+    "seizure-3": mark("A seizure that resolves rapidly, or on the EEG with intervention: grade 3."),
+    "seizure-4": mark("A seizure of more than 5 minutes, or repetitive without return to baseline: grade 4."),
+    "motor": mark("Deep focal motor weakness: grade 4."),
+    "oedema-focal": mark("Focal oedema on imaging: grade 3."),
+    "oedema-diffuse": mark("Diffuse cerebral oedema on imaging: grade 4."),
+    "pressure-sign": mark("A sign of raised intracranial pressure: grade 4."),
+    "haemorrhage": mark("Intracranial haemorrhage is graded by CTCAE: its oedema and pressure signs do not count."),
+    "nothing": mark("No finding of ICANS: grade 0."),
+}
+FLAG_TEXT = {
+    "LOC_EXCLUDED_OTHER_CAUSE": mark("Depressed consciousness was left out: assess again when its cause is gone."),
+    "ICE_NOT_DONE": mark("ICE was not done: the grade may be higher than shown."),
+    "CAPD_NOT_DONE": mark("CAPD was not done: the grade may be higher than shown."),
+    "AGE_LT12_USE_CAPD": mark("Below 12 years CAPD is the tool, not ICE: assess again with CAPD."),
+    "ICH_GRADE_BY_CTCAE": mark("Record the intracranial haemorrhage as an adverse event, graded by CTCAE."),
+}
+
+
+@dataclass(frozen=True)
+class IcansFindings:
+    """What was found at one moment; None means not recorded. ICE items as points, seizure in minutes."""
+
+    age_years: int
+    use_capd: bool = False
+    ice_performed: IcePerformed = IcePerformed.YES
+    orientation: int | None = None
+    naming: int | None = None
+    commands: int | None = None
+    writing: int | None = None
+    attention: int | None = None
+    capd_score: int | None = None
+    consciousness: Consciousness = Consciousness.ALERT
+    consciousness_attributable: bool = True
+    seizure: Seizure = Seizure.NONE
+    seizure_minutes: Decimal | None = None
+    deep_focal_weakness: bool = False
+    cerebral_oedema: Oedema = Oedema.NONE
+    pressure_sign: PressureSign = PressureSign.NONE
+    intracranial_haemorrhage: bool = False
+    attributable_to_other_cause: bool = False
+    death: IcansDeath = IcansDeath.NONE
+
+    def __post_init__(self) -> None:
+        for name, top in ICE_ITEMS.items():
+            check_range(name, getattr(self, name), 0, top)
+        check_range("capd_score", self.capd_score, 0, 32)
+        check_range("seizure_minutes", self.seizure_minutes, 0, 10_000)
+        check_range("age_years", self.age_years, 0, 120)
+
+    @property
+    def is_unarousable(self) -> bool:
+        """Unarousable for no other cause, such as sedation."""
+        return self.consciousness is Consciousness.UNAROUSABLE and self.consciousness_attributable
+
+
+# Points of the ICE score: orientation to year, month, city, hospital; three objects; a command; a sentence;
+# counting back from 100 by ten.
+ICE_ITEMS = {"orientation": 4, "naming": 3, "commands": 1, "writing": 1, "attention": 1}
+
+
+@dataclass(frozen=True)
+class Domain:
+    name: str
+    grade: int | None
+    reasons: tuple[Reason, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+def ice_total(findings: IcansFindings) -> int | None:
+    """The ICE score, 0 to 10; 0 when it cannot be performed, None when it was not done or CAPD is used."""
+    if findings.use_capd or findings.ice_performed is IcePerformed.NOT_DONE:
+        return None
+    if findings.ice_performed is not IcePerformed.YES:
+        return 0
+    items = [getattr(findings, name) for name in ICE_ITEMS]
+    return None if None in items else sum(items)
+
+
+def grade(findings: IcansFindings) -> Graded:
+    """The ICANS grade of these findings, 0 to 5; None when they do not suffice."""
+    total = ice_total(findings)
+    if findings.death is IcansDeath.ICANS:
+        return Graded(5, ("death",), (), (Reason("death"),), ice_total=total)
+    if findings.attributable_to_other_cause:
+        return Graded(0, (), (), (Reason("other-cause"),), ice_total=total)
+    domains = (
+        capd_domain(findings) if findings.use_capd else ice_domain(findings, total),
+        consciousness_domain(findings),
+        seizure_domain(findings),
+        motor_domain(findings),
+        pressure_domain(findings),
+    )
+    return _highest(domains, total)
+
+
+def ice_domain(findings: IcansFindings, total: int | None) -> Domain:
+    flags = ("AGE_LT12_USE_CAPD",) if findings.age_years < ICE_FROM_AGE_YEARS else ()
+    if total is None:
+        return Domain("ice", None, (Reason("ice-not-done"),), ("ICE_NOT_DONE", *flags))
+    cannot_wake = findings.is_unarousable or findings.ice_performed is IcePerformed.UNABLE_UNAROUSABLE
+    if total == 0 and cannot_wake:
+        return Domain("ice", 4, (Reason("ice-unarousable"),), flags)
+    if findings.ice_performed is IcePerformed.UNABLE_AROUSABLE:
+        return Domain("ice", 3, (Reason("ice-unable"),), flags)
+    level = ice_grade(total)
+    return Domain("ice", level, (Reason("ice", {"total": str(total), "grade": str(level)}),), flags)
+
+
+def ice_grade(total: int) -> int:
+    """Table 6: 10 none, 7-9 grade 1, 3-6 grade 2, 0-2 grade 3.
+
+    >>> [ice_grade(total) for total in (10, 9, 7, 6, 3, 2, 0)]
+    [0, 1, 1, 2, 2, 3, 3]
+    """
+    if total == 10:
+        return 0
+    if total >= 7:
+        return 1
+    return 2 if total >= 3 else 3
+
+
+def capd_domain(findings: IcansFindings) -> Domain:
+    if findings.is_unarousable:
+        return Domain("capd", 4, (Reason("capd-unarousable"),))
+    score = findings.capd_score
+    if score is None:
+        return Domain("capd", None, (Reason("capd-not-done"),), ("CAPD_NOT_DONE",))
+    level = 3 if score >= CAPD_SEVERE else min(score, 1)
+    return Domain("capd", level, (Reason("capd", {"score": str(score), "grade": str(level)}),))
+
+
+def consciousness_domain(findings: IcansFindings) -> Domain:
+    level = CONSCIOUSNESS_GRADE[findings.consciousness]
+    if level == 0:
+        return Domain("consciousness", 0)
+    if not findings.consciousness_attributable:
+        return Domain("consciousness", 0, (Reason("consciousness-excluded"),), ("LOC_EXCLUDED_OTHER_CAUSE",))
+    return Domain("consciousness", level, (Reason(f"consciousness-{level}"),))
+
+
+def seizure_domain(findings: IcansFindings) -> Domain:
+    level = SEIZURE_GRADE[findings.seizure]
+    if level and findings.seizure_minutes is not None and findings.seizure_minutes > PROLONGED_MINUTES:
+        level = 4
+    return Domain("seizure", level, (Reason(f"seizure-{level}"),) if level else ())
+
+
+def motor_domain(findings: IcansFindings) -> Domain:
+    return Domain("motor", 4, (Reason("motor"),)) if findings.deep_focal_weakness else Domain("motor", 0)
+
+
+def pressure_domain(findings: IcansFindings) -> Domain:
+    if findings.intracranial_haemorrhage:
+        return Domain("icp", 0, (Reason("haemorrhage"),), ("ICH_GRADE_BY_CTCAE",))
+    level = OEDEMA_GRADE[findings.cerebral_oedema]
+    reasons = (Reason(f"oedema-{findings.cerebral_oedema}"),) if level else ()
+    if findings.pressure_sign is not PressureSign.NONE:
+        return Domain("icp", 4, (*reasons, Reason("pressure-sign")))
+    return Domain("icp", level, reasons)
+
+
+def _highest(domains: Iterable[Domain], total: int | None) -> Graded:
+    domains = tuple(domains)
+    flags = tuple(flag for domain in domains for flag in domain.flags)
+    reasons = tuple(reason for domain in domains for reason in domain.reasons)
+    top = max(domain.grade or 0 for domain in domains)
+    if top == 0 and any(domain.grade is None for domain in domains):
+        return Graded(None, (), flags, reasons, ice_total=total)
+    names = tuple(domain.name for domain in domains if top and domain.grade == top)
+    return Graded(top, names, flags, reasons or (Reason("nothing"),), ice_total=total)

@@ -1,0 +1,86 @@
+"""What safety asks of the site today."""
+
+import datetime as dt
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from safety.models import AdverseEvent, Scale, ToxicityAssessment
+from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
+from trialsite.models import User
+
+LATELY = dt.timedelta(hours=24)
+
+
+def sections(*, user: User, now: dt.datetime) -> list[Section]:
+    found = []
+    if user.has_perm("safety.view_crsassessment"):
+        found += _severe(user, now)
+    if user.has_perm("safety.view_adverseevent"):
+        found += _serious(user)
+    return found
+
+
+def _severe(user: User, now: dt.datetime) -> list[Section]:
+    """CRS or ICANS of grade 3 or more in the last day, whoever graded it."""
+    rows = [
+        row
+        for row in ToxicityAssessment.objects.filter(
+            participant__site__in=sites_of(user),
+            assessed_at__gte=now - LATELY,
+            voided_at__isnull=True,
+            corrected_by=None,
+        ).select_related("participant")
+        if (row.final_grade or 0) >= 3
+    ]
+    if not rows:
+        return []
+    return [
+        Section(
+            title=_("CRS or ICANS grade 3 or higher in the last 24 hours"),
+            hint=_("Newest first. Open the assessment for the findings and the reason of the grade."),
+            rows=tuple(_assessment(row) for row in rows[:ROWS_SHOWN]),
+            count=len(rows),
+            columns=(_("Participant"), _("Grade"), _("Assessed at")),
+        )
+    ]
+
+
+def _assessment(row: ToxicityAssessment) -> Row:
+    page = "crsassessment" if row.toxicity == Scale.CRS else "icansassessment"
+    return Row(
+        label=row.participant.number,
+        link=reverse(f"admin:safety_{page}_change", args=[row.pk]),
+        facts=(f"{row.toxicity} {row.final_grade}", f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}"),
+    )
+
+
+def _serious(user: User) -> list[Section]:
+    open_ones = AdverseEvent.objects.filter(
+        participant__site__in=sites_of(user),
+        is_serious=True,
+        resolved="",
+        voided_at__isnull=True,
+        results_in_death=False,
+    ).select_related("participant")
+    count = open_ones.count()
+    if not count:
+        return []
+    return [
+        Section(
+            title=_("Serious adverse events without an end"),
+            hint=_("Follow them until they have resolved or their outcome is known."),
+            rows=tuple(
+                Row(
+                    event.participant.number,
+                    reverse("admin:safety_adverseevent_change", args=[event.pk]),
+                    (event.term, _("grade %(grade)s") % {"grade": event.grade}, event.onset),
+                )
+                for event in open_ones[:ROWS_SHOWN]
+            ),
+            count=count,
+            link=reverse("admin:safety_adverseevent_changelist") + "?is_serious__exact=1",
+            columns=(_("Participant"), _("Event"), _("Grade"), _("Onset")),
+        )
+    ]

@@ -1,0 +1,31 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from sponsor.auth import AuthToken
+from sponsor.models import ApiRead
+
+# Tokens are issued and ended by a command, which shows each once: no page can show or delete one.
+admin.site.unregister(AuthToken)
+
+
+@admin.register(ApiRead)
+class ApiReadAdmin(ModelAdmin):
+    """Who read what, for whoever must answer for it; nobody edits it."""
+
+    list_display = ("at", "user", "token_key", "ip", "path", "query", "status", "rows")
+    list_filter = ("user", "status")
+    search_fields = ("path", "token_key")
+    date_hierarchy = "at"
+    list_select_related = ("user",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,36 @@
+"""Who may read the API: a sponsor's program with a token, and nobody else.
+
+The only module that touches the token library. Tokens are stored as a digest, have an end, and a program
+may hold two at a time so that one can be changed without a gap.
+"""
+
+import datetime as dt
+from typing import Any
+
+from django.utils import timezone
+from knox.auth import TokenAuthentication as KnoxAuthentication
+from knox.models import AuthToken
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from trialsite.models import User
+
+
+class TokenAuthentication(KnoxAuthentication):
+    """`Authorization: Token …`"""
+
+
+class IsSponsor(BasePermission):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user and request.user.is_authenticated and request.user.has_perm("sponsor.read_api"))
+
+
+def issue_token(program: User, *, days: int) -> tuple[str, dt.datetime]:
+    """A new token and its end. The token itself is shown once and stored nowhere."""
+    row, token = AuthToken.objects.create(user=program, expiry=dt.timedelta(days=days))
+    return token, row.expiry
+
+
+def revoke_tokens(program: User, *, begins_with: str = "") -> int:
+    tokens = AuthToken.objects.filter(user=program, token_key__startswith=begins_with, expiry__gt=timezone.now())
+    return tokens.update(expiry=timezone.now())

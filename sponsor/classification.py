@@ -1,0 +1,74 @@
+"""What may leave: every field of every model is named here as exported or withheld, with the reason.
+
+A test fails on a field that nobody has decided on, and on a serializer that shows a withheld one.
+"""
+
+from dataclasses import dataclass
+
+IDENTITY = "identity"  # names a person outside the study
+SITE_ONLY = "stays with the site"  # free text, staff, internal handling
+INTERNAL = "internal"  # keys and bookkeeping
+
+
+@dataclass(frozen=True)
+class Classified:
+    exported: frozenset[str]
+    withheld: dict[str, str]
+
+
+def _classified(exported: str, **withheld: str) -> Classified:
+    by_reason = {"identity": IDENTITY, "site_only": SITE_ONLY, "internal": INTERNAL}
+    names = {name: by_reason[reason] for reason, fields in withheld.items() for name in fields.split()}
+    return Classified(frozenset(exported.split()), names)
+
+
+RECORD_EXPORTED = "id modified_at voided_at"
+
+MODELS: dict[str, Classified] = {
+    "participants.Participant": _classified(
+        f"{RECORD_EXPORTED} site screening_number participant_number protocol_version status sex",
+        identity="name birth_date phone hospital_number",
+        internal="created_at created_by",
+        site_only="voided_by void_reason",
+    ),
+    "participants.Consent": _classified(
+        # The first consent's moment is part of the participant's row.
+        "consented_at",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason version guardian_consented",
+    ),
+    "participants.ParticipantStatus": _classified(
+        "status effective_on",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason reason",
+    ),
+    "participants.Visit": _classified(
+        f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "
+        "window_closes_on is_long_term_follow_up state occurred_on",
+        internal="created_at created_by",
+        site_only="voided_by void_reason not_done_reason note",
+    ),
+    "participants.ProtocolDeviation": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant about",
+        site_only="voided_by void_reason kind description reason",
+    ),
+    "dosing.Infusion": _classified(
+        f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band",
+        internal="created_at created_by",
+        site_only="voided_by void_reason note",
+    ),
+    "safety.AdverseEvent": _classified(
+        f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version results_in_death is_life_threatening "
+        "requires_hospitalisation results_in_disability is_congenital_anomaly is_other_important is_serious "
+        "relatedness outcome action_taken site_aware_at",
+        internal="created_at created_by",
+        site_only="voided_by void_reason note",
+    ),
+    "safety.ToxicityAssessment": _classified(
+        f"{RECORD_EXPORTED} participant toxicity scale assessed_at findings grade determinants flags "
+        "investigator_grade corrects",
+        internal="created_at created_by reasons",
+        site_only="voided_by void_reason note investigator_reason",
+    ),
+}

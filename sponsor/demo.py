@@ -1,0 +1,326 @@
+"""A believable study, built through the same actions that people use, from a fixed seed.
+
+Everything is relative to today, so that there are always visits to come, open and overdue. Names are
+invented. It is for trying the product out: the command refuses a database that holds anything else.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from dosing.actions import infuse
+from dosing.models import Infusion
+from participants import actions
+from participants.models import Consent, Participant, Visit, VisitState
+from participants.rules.status import Status
+from safety.actions import assess, days_since_infusion, is_established, log_adverse_event
+from safety.models import AdverseEvent, CrsAssessment, IcansAssessment, Scale
+from safety.rules.crs import CrsFindings, OxygenDevice
+from safety.rules.icans import Consciousness, IcansFindings
+from trialsite.models import Site, User
+from trialsite.roles import Role
+from trialsite.study import get_study
+
+SEED = 20250719
+DAY = dt.timedelta(days=1)
+
+# username, role, family name, given name; the password is "demo-" and the username.
+PEOPLE = (
+    ("coordinator", Role.COORDINATOR, "陈", "静"),
+    ("investigator", Role.INVESTIGATOR, "黄", "志强"),
+    ("pi", Role.PRINCIPAL_INVESTIGATOR, "林", "慧"),
+    ("pharmacist", Role.PHARMACIST, "何", "敏"),
+    ("datamanager", Role.DATA_MANAGER, "郑", "宇"),
+    ("monitor", Role.MONITOR, "周", "岚"),
+    ("auditor", Role.AUDITOR, "吴", "桐"),
+)
+FAMILY = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜"
+GIVEN = ("伟", "芳", "娜", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰", "娟", "涛", "明", "超", "霞", "平", "刚")
+
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One participant: what becomes of them, and how many days ago they were infused (None: not yet)."""
+
+    fate: str
+    infused_days_ago: int | None = None
+    course: str = "none"
+    dose: str = "0.5"
+
+
+PLANS = (
+    Plan("died", 455, "severe"),
+    Plan("follow_up", 430, "mild"),
+    Plan("relapsed", 400, "none"),
+    Plan("follow_up", 371, "moderate"),
+    Plan("screen_failed"),
+    Plan("follow_up", 340, "mild"),
+    Plan("withdrawn", 300, "none"),
+    Plan("follow_up", 276, "icans"),
+    Plan("screen_failed"),
+    Plan("relapsed", 250, "mild", "0.3"),
+    Plan("follow_up", 221, "none"),
+    Plan("lost", 200, "mild"),
+    Plan("follow_up", 184, "moderate"),
+    Plan("screen_failed"),
+    Plan("follow_up", 150, "none", "0.65"),
+    Plan("follow_up", 121, "mild"),
+    Plan("follow_up", 97, "severe"),
+    Plan("died", 80, "severe"),
+    Plan("follow_up", 63, "none"),
+    Plan("screen_failed"),
+    Plan("follow_up", 45, "icans", "0.22"),
+    Plan("infused", 29, "moderate"),
+    Plan("infused", 21, "mild"),
+    Plan("infused", 12, "icans"),
+    Plan("infused", 4, "severe"),
+    Plan("screen_failed"),
+    Plan("enrolled"),
+    Plan("enrolled"),
+    Plan("screening"),
+    Plan("screening"),
+)
+SMALL = (*PLANS[20:24], *PLANS[25:29])
+
+# Highest bedside findings of each day, by course: day → CRS finding, ICANS finding.
+CRS_COURSES: dict[str, dict[int, dict[str, Any]]] = {
+    "none": {3: {}},
+    "mild": {2: {}, 3: {"t": "38.6"}, 4: {"t": "38.2"}, 5: {}},
+    "moderate": {
+        2: {"t": "38.4"},
+        3: {"t": "39.3", "hypotension": True},
+        4: {"t": "38.8", "device": "nasal_cannula", "flow": "3", "drug": True},
+        5: {"t": "37.2", "drug": True},
+        6: {},
+    },
+    "severe": {
+        1: {"t": "38.5"},
+        2: {"t": "39.6", "hypotension": True},
+        3: {"t": "39.4", "hypotension": True, "vasopressors": 1, "drug": True},
+        4: {"t": "38.1", "hypotension": True, "vasopressors": 1, "device": "hfnc", "flow": "30", "drug": True},
+        5: {"t": "37.4", "device": "nasal_cannula", "flow": "4", "drug": True},
+        6: {"t": "37.0", "drug": True},
+        7: {},
+    },
+    "icans": {2: {"t": "38.9"}, 3: {"t": "38.7", "hypotension": True}, 4: {"t": "37.3", "drug": True}, 5: {}},
+}
+ICANS_COURSES: dict[str, dict[int, dict[str, Any]]] = {
+    "severe": {4: {"writing": 0}, 5: {"naming": 2, "writing": 0, "attention": 0}, 7: {}},
+    "icans": {
+        4: {"attention": 0},
+        5: {"orientation": 3, "writing": 0, "attention": 0},
+        6: {"orientation": 1, "naming": 0, "writing": 0, "attention": 0, "awake": "awakens_only_to_tactile"},
+        7: {"orientation": 2, "naming": 1, "writing": 0, "attention": 0, "awake": "awakens_to_voice"},
+        8: {"writing": 0},
+        10: {},
+    },
+}
+EVENTS = (
+    # term, first day, days, grade, related
+    ("中性粒细胞减少", 5, 16, 4, "probable"),
+    ("血小板减少", 6, 20, 3, "probable"),
+    ("贫血", 4, 24, 2, "possible"),
+    ("低丙种球蛋白血症", 28, None, 2, "definite"),
+    ("恶心", 1, 3, 1, "unlikely"),
+    ("头痛", 3, 2, 1, "possible"),
+    ("丙氨酸氨基转移酶升高", 8, 10, 2, "possible"),
+    ("肺部感染", 15, 14, 3, "possible"),
+    ("带状疱疹", 60, 12, 2, "possible"),
+)
+
+
+class Builder:
+    """Holds who acts and the dice; each method is one step of a participant's way."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+        self.dice = random.Random(SEED)
+        self.site = Site.objects.order_by("pk").first()
+        self.coordinator = User.objects.get(username="coordinator")
+        self.investigator = User.objects.get(username="investigator")
+        # Inside the study's window also when somebody tries the product after its end.
+        last = get_study().latest.window.ends_on
+        self.today = min(timezone.localtime(now).date(), last)
+
+    def at(self, days_ago: int, hour: int, minute: int = 0) -> dt.datetime:
+        """A moment so many days before today; never after now."""
+        day = self.today - days_ago * DAY
+        moment = dt.datetime.combine(day, dt.time(hour, minute), tzinfo=timezone.get_current_timezone())
+        return min(moment, self.now)
+
+    def build(self, plan: Plan) -> Participant:
+        since = plan.infused_days_ago
+        screened_ago = (since if since is not None else self.dice.randint(2, 20)) + 24
+        participant = self._screen(screened_ago)
+        if plan.fate == "screening":
+            return participant
+        if plan.fate == "screen_failed":
+            self._step(participant, Status.SCREEN_FAILED, screened_ago - 12, "EXCL04: HBV DNA > LLOQ")
+            return participant
+        actions.enrol(participant=participant, by=self.investigator, now=self.at(screened_ago - 14, 15))
+        if since is not None:
+            self._treat(participant, plan, since)
+        return participant
+
+    def _screen(self, days_ago: int) -> Participant:
+        dice = self.dice
+        now = self.at(days_ago, 10)
+        participant = Participant(
+            site=self.site,
+            name=dice.choice(FAMILY) + dice.choice(GIVEN),
+            birth_date=now.date() - dt.timedelta(days=dice.randint(19 * 365, 70 * 365)),
+            sex=dice.choice("FM"),
+            phone=f"1{dice.randint(3_000_000_000, 9_999_999_999)}",
+            hospital_number=f"H{dice.randint(100_000, 999_999)}",
+        )
+        actions.screen(participant=participant, by=self.coordinator, now=now)
+        consent = Consent(
+            participant=participant,
+            version=get_study().latest.consent_versions[0].version,
+            consented_at=now + dt.timedelta(minutes=20),
+        )
+        actions.record_consent(consent=consent, by=self.coordinator, now=now + dt.timedelta(minutes=40))
+        return participant
+
+    def _treat(self, participant: Participant, plan: Plan, since: int) -> None:
+        at = self.at(since, 10, 30)
+        infusion = Infusion(
+            participant=participant,
+            infused_at=at,
+            product_lot=f"CD19-{participant.screening_number[-3:]}",
+            viable_car_t_cells_e8=Decimal(plan.dose),
+        )
+        reason = "唯一一袋产品，经主要研究者同意" if Decimal(plan.dose) > Decimal("0.6") else ""
+        infuse(infusion=infusion, deviation_reason=reason, by=self.investigator, now=at + dt.timedelta(hours=1))
+        participant.refresh_from_db()
+        self._bedside(participant, plan, since)
+        self._events(participant, since)
+        self._visits(participant, plan, since)
+        self._end(participant, plan, since)
+
+    def _bedside(self, participant: Participant, plan: Plan, since: int) -> None:
+        for day, found in CRS_COURSES[plan.course].items():
+            if day <= since:
+                self._crs(participant, self.at(since - day, 8, 15), found)
+        for day, found in ICANS_COURSES.get(plan.course, {}).items():
+            if day <= since:
+                self._icans(participant, self.at(since - day, 8, 30), found)
+
+    def _crs(self, participant: Participant, at: dt.datetime, found: dict[str, Any]) -> None:
+        findings = CrsFindings(
+            days_since_infusion=days_since_infusion(participant, at),
+            temperature_c=Decimal(found.get("t", "36.8")),
+            crs_established=is_established(participant, Scale.CRS, before=at),
+            antipyretic_or_anticytokine_given=found.get("drug", False),
+            hypotension=found.get("hypotension", False),
+            vasopressors=found.get("vasopressors", 0),
+            oxygen_device=OxygenDevice(found.get("device", "none")),
+            oxygen_flow_l_min=Decimal(found["flow"]) if "flow" in found else None,
+        )
+        row = CrsAssessment(participant=participant, assessed_at=at)
+        assess(assessment=row, scale=Scale.CRS, findings=findings, by=self.investigator, now=self._soon(at))
+
+    def _icans(self, participant: Participant, at: dt.datetime, found: dict[str, Any]) -> None:
+        full = {"orientation": 4, "naming": 3, "commands": 1, "writing": 1, "attention": 1}
+        items = {**full, **{name: value for name, value in found.items() if name in full}}
+        findings = IcansFindings(
+            age_years=participant.age_on(timezone.localtime(at).date()),
+            consciousness=Consciousness(found.get("awake", "alert")),
+            **items,
+        )
+        row = IcansAssessment(participant=participant, assessed_at=at)
+        assess(assessment=row, scale=Scale.ICANS, findings=findings, by=self.investigator, now=self._soon(at))
+
+    def _soon(self, at: dt.datetime) -> dt.datetime:
+        return min(at + dt.timedelta(minutes=10), self.now)
+
+    def _events(self, participant: Participant, since: int) -> None:
+        for term, first, days, grade, related in self.dice.sample(EVENTS, 3):
+            if first >= since:
+                continue
+            ended = None if days is None or first + days > since else since - first - days
+            aware = self.at(since - first, 17)
+            event = AdverseEvent(
+                participant=participant,
+                term=term,
+                onset=aware.astimezone(timezone.get_current_timezone()).date().isoformat(),
+                resolved="" if ended is None else (self.today - ended * DAY).isoformat(),
+                grade=grade,
+                requires_hospitalisation=term == "肺部感染",
+                relatedness=related,
+                outcome="not_recovered" if ended is None else "recovered",
+                site_aware_at=aware,
+            )
+            log_adverse_event(event=event, by=self.investigator, now=self.now)
+
+    def _visits(self, participant: Participant, plan: Plan, since: int) -> None:
+        """Past visits took place; the dice leave the last one or two open, and one a little late."""
+        last_day = {"died": since - 20, "withdrawn": 100, "lost": 120}.get(plan.fate, since)
+        past = [v for v in participant.visits.order_by("target_day") if v.target_day <= min(last_day, since - 1)]
+        forgotten = self.dice.random() < 0.4
+        for visit in past[:-1] if forgotten else past:
+            self._hold(visit)
+
+    def _hold(self, visit: Visit) -> None:
+        width = (visit.window_closes_on - visit.window_opens_on).days
+        shift = self.dice.randint(-width // 3, width // 3) if width else 0
+        is_late = width > 0 and self.dice.random() < 0.05
+        day = visit.window_closes_on + 2 * DAY if is_late else visit.target_date + shift * DAY
+        if day >= self.today:
+            return
+        visit.state, visit.occurred_on = VisitState.DONE, day
+        at = dt.datetime.combine(day, dt.time(16), tzinfo=timezone.get_current_timezone())
+        reason = "台风期间交通中断" if visit.days_outside(day) else ""
+        actions.record_visit(visit=visit, deviation_reason=reason, by=self.coordinator, now=at)
+
+    def _end(self, participant: Participant, plan: Plan, since: int) -> None:
+        ends = {
+            "died": (Status.DIED, 10, "疾病进展"),
+            "relapsed": (Status.RELAPSED, 15, "骨髓复发"),
+            "withdrawn": (Status.WITHDRAWN, since - 110, "受试者撤回知情同意"),
+            "lost": (Status.LOST_TO_FOLLOW_UP, since - 130, "三次电话未接通"),
+        }
+        if plan.fate in ends:
+            new, days_ago, reason = ends[plan.fate]
+            self._step(participant, new, days_ago, reason)
+
+    def _step(self, participant: Participant, new: Status, days_ago: int, reason: str) -> None:
+        at = self.at(days_ago, 11)
+        actions.change_status(
+            participant=participant,
+            new=new,
+            on=timezone.localtime(at).date(),
+            reason=reason,
+            by=self.investigator,
+            now=self.now,
+        )
+
+
+def make_people() -> None:
+    site = Site.objects.get(code=get_study().latest.sites[0].code)
+    for username, role, family, given in PEOPLE:
+        user = User.objects.create_user(
+            username, f"{username}@demo.invalid", password_of(username), last_name=family, first_name=given, is_staff=True
+        )
+        user.groups.add(Group.objects.get(name=role))
+        user.sites.add(site)
+    User.objects.create_superuser("admin", "admin@demo.invalid", password_of("admin"))
+
+
+def password_of(username: str) -> str:
+    return f"demo-{username}"
+
+
+def build(*, now: dt.datetime, is_small: bool = False) -> Iterator[Participant]:
+    """Make the people, then one participant after the other."""
+    make_people()
+    builder = Builder(now)
+    for plan in SMALL if is_small else PLANS:
+        yield builder.build(plan)

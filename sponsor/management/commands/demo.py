@@ -1,0 +1,50 @@
+"""Fill an empty database with the demo study, for trying the product out."""
+
+from typing import Any
+
+import pghistory
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone, translation
+
+from participants.models import Participant
+from sponsor import demo
+from trialsite.models import User
+from trialsite.roles import ROLE_NAMES
+
+
+class Command(BaseCommand):
+    help = "Builds the demo study and its logins. Only with DEBUG on, and only in an empty database."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--if-empty", action="store_true", help="do nothing where there is data already")
+        parser.add_argument("--small", action="store_true", help="a few participants only")
+        parser.add_argument("--logins", action="store_true", help="only print the demo logins")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("Demo data and logins have known passwords: they are for DEBUG only, and DEBUG is off.")
+        if options["logins"]:
+            self.stdout.write(logins())
+            return
+        if User.objects.exists() or Participant.objects.exists():
+            if options["if_empty"]:
+                self.stdout.write("There is data already: left as it is.")
+                return
+            raise CommandError("This database holds people or participants already. Demo data goes into an empty one.")
+        self._build(is_small=options["small"])
+
+    def _build(self, *, is_small: bool) -> None:
+        plans = demo.SMALL if is_small else demo.PLANS
+        with transaction.atomic(), pghistory.context(username="demo"), translation.override(settings.LANGUAGE_CODE):
+            for done, participant in enumerate(demo.build(now=timezone.now(), is_small=is_small), start=1):
+                self.stdout.write(f"{done}/{len(plans)} {participant.screening_number}")
+
+
+def logins() -> str:
+    """The demo logins as a table: they work only where the demo study was built."""
+    rows = [(name, demo.password_of(name), ROLE_NAMES[role]) for name, role, *_names in demo.PEOPLE]
+    rows.append(("admin", demo.password_of("admin"), "Administrator (people and sites)"))
+    with translation.override("en"):
+        return "\n".join(f"{name:<14}{password:<20}{role}" for name, password, role in rows)

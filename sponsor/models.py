@@ -1,0 +1,31 @@
+"""What left the site: every read of the API."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ApiRead(models.Model):
+    """One request to the API: who asked for what, what was answered, and a checksum of the answer."""
+
+    at = models.DateTimeField(_("at"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("program"), related_name="+", null=True
+    )
+    # The first letters of the token, as the token's own row shows them: which of a program's tokens it was.
+    token_key = models.CharField(_("token begins with"), max_length=25, blank=True)
+    ip = models.CharField(_("from"), max_length=45, blank=True)
+    path = models.CharField(_("address"), max_length=200)
+    query = models.CharField(_("query"), max_length=1000, blank=True)
+    status = models.PositiveSmallIntegerField(_("HTTP status"))
+    rows = models.PositiveIntegerField(_("rows"), default=0)
+    sha256 = models.CharField(_("SHA-256 of the answer"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("API read")
+        verbose_name_plural = _("API reads")
+        ordering = ["-at", "-id"]
+        permissions = [("read_api", "Can read the sponsor's API")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.path}"

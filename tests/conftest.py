@@ -1,0 +1,124 @@
+"""Real PostgreSQL, real rows; the clock is an argument, the people have names (Alice, Bob, Charlie)."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from trialsite import env, grants
+from trialsite.management.commands.prepare_database import sync_roles, sync_sites
+from trialsite.models import Language, Site, User
+from trialsite.roles import Role
+
+APP_ROLE_IN_TESTS = "trialsite_app"
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """After the migrations, what `prepare_database` does: groups, sites, and the application role's rights."""
+    with django_db_blocker.unblock():
+        call_command("createcachetable", verbosity=0)
+        sync_roles()
+        sync_sites()
+        grants.grant(APP_ROLE_IN_TESTS)
+
+
+@pytest.fixture(autouse=True)
+def _fast_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def now() -> dt.datetime:
+    """A quiet Thursday morning in Guangzhou, inside the study's window."""
+    return dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    """The study's site; made again where a test with real commits has emptied the tables."""
+    if not Site.objects.exists():
+        sync_roles()
+        sync_sites()
+    return Site.objects.get(code="ZJ")
+
+
+@pytest.fixture
+def other_site(db: None) -> Site:
+    return Site.objects.create(code="OT", name_zh="别的医院", name_en="Another hospital")
+
+
+def person(username: str, role: Role, *sites: Site, language: str = Language.EN) -> User:
+    from django.contrib.auth.models import Group
+
+    user = User.objects.create_user(
+        username, f"{username}@example.org", PASSWORD, is_staff=True, first_name=username.title(), language=language
+    )
+    group, _new = Group.objects.get_or_create(name=role.value)
+    user.groups.add(group)
+    user.sites.set(sites)
+    return user
+
+
+@pytest.fixture
+def alice(site: Site) -> User:
+    """Coordinator of the first site."""
+    return person("alice", Role.COORDINATOR, site)
+
+
+@pytest.fixture
+def ivan(site: Site) -> User:
+    """Investigator of the first site."""
+    return person("ivan", Role.INVESTIGATOR, site)
+
+
+@pytest.fixture
+def dana(site: Site) -> User:
+    """Data manager of the first site."""
+    return person("dana", Role.DATA_MANAGER, site)
+
+
+@pytest.fixture
+def mona(site: Site) -> User:
+    """Monitor: reads only."""
+    return person("mona", Role.MONITOR, site)
+
+
+@pytest.fixture
+def arthur(site: Site) -> User:
+    """Auditor: reads, with audit trail."""
+    return person("arthur", Role.AUDITOR, site)
+
+
+@pytest.fixture
+def charlie(other_site: Site) -> User:
+    """Coordinator of another site: must see nothing of ours."""
+    return person("charlie", Role.COORDINATOR, other_site)
+
+
+@pytest.fixture
+def login() -> Any:
+    def _login(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return _login
+
+
+@pytest.fixture
+def as_app_role(transactional_db: None) -> Any:
+    """A connection with the application's login, as web and worker have it."""
+    login = env.database(env.text("APP_DATABASE_URL"))
+    owner = {name: connection.settings_dict[name] for name in ("USER", "PASSWORD")}
+    connection.close()
+    connection.settings_dict.update({name: login[name] for name in owner})
+    yield
+    connection.close()
+    connection.settings_dict.update(owner)
+
+

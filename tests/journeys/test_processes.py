@@ -1,0 +1,148 @@
+"""The site as it runs: real servers, worker, beat and mail sink as processes of their own."""
+
+import datetime as dt
+import email
+import email.policy
+import http.cookiejar
+import re
+import signal
+import time
+import urllib.parse
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from trialsite.local.services import Stack
+
+pytestmark = pytest.mark.processes
+PATIENCE = 90.0
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(throwaway=True) as stack:
+        stack.manage("prepare_database", as_owner=True)
+        stack.manage("demo", "--small")
+        yield stack
+
+
+def wait_for(found: Callable[[], Any], what: str) -> Any:
+    """Ask until there is an answer; the deadline is for a broken system, not part of the test."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if answer := found():
+            return answer
+        time.sleep(0.2)
+    pytest.fail(f"waited {PATIENCE:.0f} s in vain for {what}")
+
+
+def mails(folder: Path) -> list[Any]:
+    parse = email.policy.default
+    return [email.message_from_bytes(path.read_bytes(), policy=parse) for path in sorted(folder.glob("*.eml"))]
+
+
+class Browser:
+    """A person at a keyboard: cookies and forms, nothing else."""
+
+    def __init__(self, site_url: str) -> None:
+        self.site_url = site_url
+        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), jar)
+
+    def get(self, path: str) -> str:
+        with self.opener.open(self.site_url + path, timeout=30) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def post(self, path: str, **fields: str) -> str:
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+        assert token is not None
+        data = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode()
+        headers = {"Referer": self.site_url + path}
+        with self.opener.open(urllib.request.Request(self.site_url + path, data, headers), timeout=30) as answer:
+            text: str = answer.read().decode()
+        return text
+
+
+def one(stack: Stack, query: str) -> Any:
+    with psycopg.connect(stack.env["DATABASE_URL"]) as connection:
+        row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def test_an_infusion_logged_in_the_admin_ends_as_an_e_mail(stack: Stack) -> None:
+    """Coordinator → form → visits → sweep → outbox → worker → SMTP, and beat is alive."""
+    sink, worker, beat = stack.start_mailsink(), stack.start_worker(), stack.start_beat()
+    stack.wait_for_web(stack.start_web())
+    browser = Browser(stack.site_url)
+    browser.post("/admin/login/", username="coordinator", password="demo-coordinator")
+    waiting = one(stack, "SELECT id FROM participants_participant WHERE status = 'enrolled' ORDER BY id LIMIT 1")
+    number = one(stack, f"SELECT participant_number FROM participants_participant WHERE id = {waiting}")
+    at = dt.datetime.now(dt.timezone(dt.timedelta(hours=8))) - dt.timedelta(minutes=5)
+    page = browser.post(
+        "/admin/dosing/infusion/add/",
+        participant=str(waiting),
+        product_lot="LOT-E2E",
+        infused_at_0=f"{at:%Y-%m-%d}",
+        infused_at_1=f"{at:%H:%M:%S}",
+        viable_car_t_cells_e8="0.5",
+        deviation_reason="",
+        note="",
+    )
+    assert f"{at:%Y-%m-%d}" in page
+    assert one(stack, f"SELECT count(*) FROM participants_visit WHERE participant_id = {waiting}") > 20
+
+    def reminder() -> Any:
+        return next((m for m in mails(stack.mail_folder) if number in m["Subject"]), None)
+
+    mail = wait_for(reminder, "the reminder of Day 1")
+    assert "D1" in mail["Subject"]
+    name = one(stack, f"SELECT name FROM participants_participant WHERE id = {waiting}")
+    assert name not in mail.as_string()
+    wait_for(lambda: one(stack, "SELECT count(*) FROM trialsite_sweeprun") == 2, "both sweeps")
+    for service in (beat, worker, sink):
+        assert service.is_running
+
+
+def test_a_killed_worker_loses_nothing_and_repeats_at_most_one(stack: Stack) -> None:
+    """SIGKILL in the middle of 200 deliveries: none lost, at most one twice, with the same Message-ID."""
+    before = len(mails(stack.mail_folder))
+    for service in list(stack.supervisor.services):
+        if service.name in {"worker", "beat", "mail sink"}:
+            stack.supervisor.stop(service)
+    stack.start_mailsink(delay=0.02)
+    queue_200(stack)
+    stack.env_extra = {"NOTIFICATION_LEASE_SECONDS": "5"}
+    worker, beat = stack.start_worker(), stack.start_beat()
+    wait_for(lambda: len(mails(stack.mail_folder)) - before >= 40, "the run to be under way")
+    worker.signal_group(signal.SIGKILL)
+    sent_at_kill = one(stack, "SELECT count(*) FROM trialsite_notification WHERE about = 'kill' AND state = 'sent'")
+    assert 0 < sent_at_kill < 200, "the worker was killed in the middle"
+    stack.supervisor.forget(worker)
+    stack.start_worker()
+    left = "SELECT count(*) FROM trialsite_notification WHERE about = 'kill' AND state <> 'sent'"
+    wait_for(lambda: one(stack, left) == 0, "the rest of the 200")
+    ids = Counter(mail["Message-ID"] for mail in mails(stack.mail_folder) if mail["Subject"].startswith("kill "))
+    assert len(ids) == 200
+    assert sum(ids.values()) in {200, 201}
+    stack.supervisor.stop(beat)
+
+
+def queue_200(stack: Stack) -> None:
+    """Two hundred waiting messages, straight into the outbox."""
+    with psycopg.connect(stack.env["DATABASE_URL"]) as connection:
+        connection.execute(
+            """
+            INSERT INTO trialsite_notification (dedupe_key, about, site_id, recipient_id, subject, body_text, body_html,
+                state, queued_at, not_before, attempts, sent_to, message_id, error)
+            SELECT 'kill:' || n, 'kill', s.id, u.id, 'kill ' || n, 'text', '<p>text</p>', 'queued', now(), now(), 0, '',
+                '<kill-' || n || '@localhost>', ''
+            FROM generate_series(1, 200) n, trialsite_site s, trialsite_user u
+            WHERE s.code = 'ZJ' AND u.username = 'coordinator'
+            """
+        )

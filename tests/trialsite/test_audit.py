@@ -1,0 +1,142 @@
+"""Every change leaves a row that nobody can change: old and new values, who, when, from where, why."""
+
+import datetime as dt
+from typing import Any
+
+import pghistory
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+
+from participants.models import Participant, ParticipantStatus, Visit
+from tests import factories
+from trialsite import audit
+from trialsite.models import Event, Record, Site, User
+
+CLINICAL = [model for model in apps.get_models() if issubclass(model, Record) and not model._meta.proxy]
+EVENT_MODELS = [model for model in apps.get_models() if issubclass(model, Event)]
+
+
+@pytest.fixture
+def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
+    return factories.screened(site=site, by=alice, now=now)
+
+
+@pytest.mark.parametrize("model", CLINICAL, ids=lambda m: m._meta.label)
+def test_every_clinical_model_has_an_audit_trail(model: Any) -> None:
+    tracked = {event.pgh_tracked_model for event in EVENT_MODELS}
+    assert model in tracked
+
+
+@pytest.mark.parametrize("model", CLINICAL, ids=lambda m: m._meta.label)
+def test_nothing_cascades(model: Any) -> None:
+    keys = [f for f in model._meta.fields if f.is_relation]
+    assert {key.remote_field.on_delete.__name__ for key in keys} == {"PROTECT"}
+
+
+@pytest.mark.django_db
+def test_a_change_keeps_old_and_new_values_and_the_reason(participant: Participant) -> None:
+    with pghistory.context(username="alice", ip="10.1.2.3", reason="typing error"):
+        participant.sex = "F"
+        participant.save()
+    newest = audit.trail(participant)[0]
+    assert (newest.who, newest.ip, newest.reason) == ("alice", "10.1.2.3", "typing error")
+    assert [(c.old, c.new) for c in newest.changes] == [("男", "女")]
+
+
+@pytest.mark.django_db
+def test_a_save_without_a_change_leaves_no_row(participant: Participant) -> None:
+    before = len(audit.trail(participant))
+    Participant.objects.get(pk=participant.pk).save()
+    assert len(audit.trail(participant)) == before
+
+
+@pytest.mark.django_db
+def test_bulk_updates_and_raw_sql_are_caught_with_the_database_login(participant: Participant) -> None:
+    Participant.objects.filter(pk=participant.pk).update(sex="F")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE participants_participant SET sex = 'M' WHERE id = %s", [participant.pk])
+        cursor.execute("SELECT session_user")
+        login = cursor.fetchone()[0]
+    raw, bulk = audit.trail(participant)[:2]
+    assert [(c.old, c.new) for c in (*bulk.changes, *raw.changes)] == [("男", "女"), ("女", "男")]
+    assert login in raw.who
+
+
+@pytest.mark.django_db
+def test_bulk_created_rows_are_caught(site: Site, alice: User, now: dt.datetime) -> None:
+    participant = factories.infused(site=site, by=alice, now=now)
+    assert all(len(audit.trail(visit)) == 1 for visit in participant.visits.all())
+
+
+@pytest.mark.django_db
+def test_identity_can_be_masked(participant: Participant) -> None:
+    (first,) = audit.trail(participant, hidden=("name", "phone", "birth_date", "hospital_number"))
+    text = " ".join(change.new for change in first.changes)
+    assert "王小明" not in text
+    assert "1990" not in text
+
+
+@pytest.mark.django_db
+def test_the_change_moves_modified_at_even_by_raw_sql(participant: Participant) -> None:
+    participant.refresh_from_db()
+    before = participant.modified_at
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE participants_participant SET sex = 'F' WHERE id = %s", [participant.pk])
+    participant.refresh_from_db()
+    assert participant.modified_at > before
+
+
+def _refused(statement: str) -> str:
+    with pytest.raises(DatabaseError) as refusal, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    return str(refusal.value)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", EVENT_MODELS, ids=lambda m: m._meta.label)
+@pytest.mark.parametrize("statement", ["UPDATE {} SET pgh_label = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_the_application_cannot_change_the_trail(as_app_role: None, model: Any, statement: str) -> None:
+    assert "permission denied" in _refused(statement.format(model._meta.db_table))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("ALTER TABLE participants_participant DISABLE TRIGGER ALL", id="disable-triggers"),
+        pytest.param("SET session_replication_role = replica", id="replication-role"),
+        pytest.param("DELETE FROM participants_participant", id="delete-a-record"),
+        pytest.param("TRUNCATE participants_participant CASCADE", id="truncate-records"),
+        pytest.param("DELETE FROM sponsor_apiread", id="delete-reads"),
+        pytest.param("UPDATE sponsor_apiread SET rows = 0", id="change-reads"),
+    ],
+)
+def test_the_application_cannot_get_round_the_trail(as_app_role: None, statement: str) -> None:
+    assert "permission denied" in _refused(statement) or "must be owner" in _refused(statement)
+
+
+@pytest.mark.django_db
+def test_even_the_owner_cannot_edit_the_trail_or_delete_a_record(participant: Participant) -> None:
+    assert "append_only" in _refused("UPDATE participants_participantevent SET pgh_label = 'x'")
+    assert "keep" in _refused(f"DELETE FROM participants_participant WHERE id = {participant.pk}")
+
+
+@pytest.mark.django_db
+def test_a_status_row_never_changes_but_can_be_voided(participant: Participant, alice: User, now: dt.datetime) -> None:
+    row = ParticipantStatus.objects.get(participant=participant)
+    assert "immutable" in _refused(f"UPDATE participants_participantstatus SET reason = 'x' WHERE id = {row.pk}")
+    row.voided_at, row.voided_by, row.void_reason = now, alice, "wrong person"
+    row.save()
+    assert ParticipantStatus.objects.get(pk=row.pk).is_void
+
+
+@pytest.mark.django_db
+def test_voiding_needs_time_person_and_reason_together(participant: Participant) -> None:
+    assert "void_complete" in _refused("UPDATE participants_participant SET void_reason = 'x'")
+
+
+@pytest.mark.django_db
+def test_the_application_role_can_do_its_work(as_app_role: None, site: Site, alice: User, now: dt.datetime) -> None:
+    participant = factories.infused(site=site, by=alice, now=now)
+    assert Visit.objects.filter(participant=participant).exists()

@@ -1,0 +1,118 @@
+"""The pages of people, sites and messages."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from trialsite import notifications
+from trialsite.models import Notification, NotificationState, Site, User
+from trialsite.recordadmin import SiteScopedAdmin
+from trialsite.roles import ROLE_NAMES, Role
+
+# Roles are made from code: a group edited by hand would say something else than the reviewed table.
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "get_full_name", "email", "roles", "is_active")
+    list_filter = ("is_active", "groups", "sites")
+    filter_horizontal = ("groups", "sites")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (_("Person"), {"fields": (("last_name", "first_name"), "email", "language")}),
+        (_("Roles and reach"), {"fields": ("groups", "sites", ("is_active", "is_staff"))}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A person who left becomes inactive; what they recorded stays theirs."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @display(description=_("roles"))
+    def roles(self, user: User) -> str:
+        return ", ".join(str(ROLE_NAMES[Role(group.name)]) for group in user.groups.all())
+
+
+@admin.register(Site)
+class SiteAdmin(ModelAdmin):
+    list_display = ("code", "name_zh", "name_en")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Notification)
+class NotificationAdmin(SiteScopedAdmin):
+    """Every message with its fate; a data manager can queue a failed one again."""
+
+    site_path = "site"
+    list_display = ("subject", "recipient", "state_label", "queued_at", "finished_at", "attempts", "error")
+    list_filter = (("state", admin.ChoicesFieldListFilter), "recipient")
+    search_fields = ("subject", "about")
+    list_select_related = ("recipient",)
+    date_hierarchy = "queued_at"
+    actions = ("requeue",)
+    fieldsets = (
+        (_("Message"), {"fields": ("subject", "recipient", "body_text")}),
+        (_("Delivery"), {"fields": (("state", "attempts"), ("queued_at", "finished_at"), "sent_to", "error")}),
+        (
+            _("Technical"),
+            {"fields": ("message_id", "dedupe_key", "relevant_until", "not_before"), "classes": ("collapse",)},
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("trialsite.requeue_notification")
+
+    @admin.action(description=_("Queue again (failed ones)"), permissions=["requeue"])
+    def requeue(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        now = timezone.now()
+        done = sum(notifications.requeue(row, now=now) for row in queryset)
+        left = queryset.count() - done
+        if done:
+            text = ngettext("%(n)s message is queued again.", "%(n)s messages are queued again.", done)
+            messages.success(request, text % {"n": done})
+        if left:
+            text = ngettext(
+                "%(n)s message was left alone: only a failed one can be queued again.",
+                "%(n)s messages were left alone: only failed ones can be queued again.",
+                left,
+            )
+            messages.warning(request, text % {"n": left})
+
+    @display(
+        description=_("state"),
+        ordering="state",
+        label={
+            NotificationState.QUEUED: "info",
+            NotificationState.SENDING: "info",
+            NotificationState.SENT: "success",
+            NotificationState.FAILED: "danger",
+            NotificationState.CANCELLED: "warning",
+        },
+    )
+    def state_label(self, row: Notification) -> tuple[str, str]:
+        return row.state, row.get_state_display()

@@ -1,0 +1,81 @@
+"""Reading the audit trail: what changed, from what to what, who did it, when, from where and why."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Field, Model
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+
+NOT_SHOWN = "modified_at"
+
+
+@dataclass(frozen=True)
+class Change:
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    at: dt.datetime
+    who: str
+    ip: str
+    reason: str
+    is_first: bool
+    is_deletion: bool
+    changes: tuple[Change, ...]
+
+
+def trail(obj: Model, *, hidden: Collection[str] = ()) -> list[Entry]:
+    """The row's history, newest first; the values of `hidden` fields are masked."""
+    events = list(obj.events.order_by("pgh_id"))  # type: ignore[attr-defined]
+    before = [None, *events]
+    entries = [_entry(obj, old, new, hidden) for old, new in zip(before, events, strict=False)]
+    return entries[::-1]
+
+
+def _entry(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> Entry:
+    context = new.pgh_context or {}
+    return Entry(
+        at=new.pgh_created_at,
+        # Without a name in the context it was written past the site: the database's login is all we know.
+        who=context.get("username") or _("database login %(name)s") % {"name": new.pgh_db_user},
+        ip=context.get("ip", ""),
+        reason=context.get("reason", ""),
+        is_first=old is None,
+        is_deletion=new.pgh_label == "delete",
+        changes=tuple(_changes(obj, old, new, hidden)),
+    )
+
+
+def _changes(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> list[Change]:
+    found = []
+    for field in obj._meta.concrete_fields:
+        if field.name == NOT_SHOWN or field.primary_key or not hasattr(new, field.attname):
+            continue
+        was, now = (getattr(old, field.attname) if old else None), getattr(new, field.attname)
+        if was != now and not (old is None and now in (None, "", [], False)):
+            shown = (_("(hidden)"), _("(hidden)")) if field.name in hidden else (_text(field, was), _text(field, now))
+            found.append(Change(str(field.verbose_name), *shown))
+    return found
+
+
+def _text(field: "Field[Any, Any]", value: Any) -> str:
+    """A value in words; missing is a dash, and no is not missing."""
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, dt.datetime):
+        return formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
+    if isinstance(value, dt.date):
+        return formats.date_format(value, "DATE_FORMAT")
+    if field.choices:
+        return str(dict(field.flatchoices).get(value, value))
+    if field.is_relation and field.related_model is not None:
+        return str(field.related_model._default_manager.filter(pk=value).first() or value)
+    return str(value)

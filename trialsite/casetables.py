@@ -1,0 +1,168 @@
+"""Checking a rule against a table of worked cases: a hospital's own, before it trusts the software.
+
+A table is CSV with the rule's input columns, then `expected_*` columns. What cannot be read is an error
+with its row and column, never a pass.
+"""
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+Parser = Callable[[str], Any]
+# Columns that tell people about a case; they may be there and take no part.
+DESCRIPTIVE = ("id", "description", "rule")
+
+
+class TableError(Exception):
+    """The table cannot be used: row, column and reason."""
+
+
+@dataclass(frozen=True)
+class CaseTable:
+    """How a table maps to a rule: parsers by column, and the rule itself.
+
+    `evaluate` takes the parsed inputs and returns the computed value of each `expected_*` column, without the
+    prefix, and the reason in words.
+    """
+
+    inputs: Mapping[str, Parser]
+    expected: Mapping[str, Parser]
+    evaluate: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
+    descriptive: tuple[str, ...] = DESCRIPTIVE
+
+
+@dataclass(frozen=True)
+class Difference:
+    row: int
+    case: str
+    inputs: Mapping[str, str]
+    # column → (expected, computed)
+    values: Mapping[str, tuple[Any, Any]]
+    reason: str
+
+
+@dataclass
+class Outcome:
+    passed: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def last_line(self) -> str:
+        return f"{self.passed} passed, {len(self.differences)} failed"
+
+
+def run(table: CaseTable, path: Path) -> Outcome:
+    """Every case of the file. Raises TableError for a file, a column or a value that cannot be used."""
+    rows = _read(path)
+    _check_columns(table, rows[0])
+    outcome = Outcome()
+    for number, row in enumerate(rows[1:], start=2):
+        difference = _check_row(table, number, _as_dict(rows[0], number, row))
+        if difference is None:
+            outcome.passed += 1
+        else:
+            outcome.differences.append(difference)
+    return outcome
+
+
+def _read(path: Path) -> list[list[str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, strict=True) if any(cell.strip() for cell in row)]
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path} cannot be read as CSV in UTF-8: {error}") from None
+    if len(rows) < 2:
+        raise TableError(f"{path} holds no cases: it needs a row of column names and a row for each case.")
+    return rows
+
+
+def _check_columns(table: CaseTable, header: list[str]) -> None:
+    needed = [*table.inputs, *(f"expected_{name}" for name in table.expected)]
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise TableError(f"row 1: column named twice: {', '.join(twice)}")
+    if unknown := [name for name in header if name not in {*needed, *table.descriptive}]:
+        raise TableError(f"row 1: unknown column: {', '.join(unknown)}. Known ones: {', '.join(needed)}")
+    if missing := [name for name in needed if name not in header]:
+        raise TableError(f"row 1: missing column: {', '.join(missing)}")
+
+
+def _as_dict(header: list[str], number: int, row: list[str]) -> dict[str, str]:
+    if len(row) != len(header):
+        raise TableError(f"row {number}: {len(row)} values for {len(header)} columns")
+    return {name: cell.strip() for name, cell in zip(header, row, strict=True)}
+
+
+def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference | None:
+    inputs = {name: _parse(number, name, row[name], parser) for name, parser in table.inputs.items()}
+    expected = {
+        name: _parse(number, f"expected_{name}", row[f"expected_{name}"], parser)
+        for name, parser in table.expected.items()
+    }
+    try:
+        computed, reason = table.evaluate(inputs)
+    except ValueError as error:
+        raise TableError(f"row {number}: {error}") from None
+    differing = {
+        f"expected_{name}": (value, computed[name]) for name, value in expected.items() if value != computed[name]
+    }
+    if not differing:
+        return None
+    shown = {name: row[name] for name in table.inputs}
+    return Difference(number, row.get("id", ""), shown, differing, reason)
+
+
+def _parse(number: int, column: str, text: str, parser: Parser) -> Any:
+    try:
+        return parser(text)
+    except (ValueError, InvalidOperation) as error:
+        raise TableError(f"row {number}, column {column}: {text!r} cannot be read ({error})") from None
+
+
+# --- parsers -----------------------------------------------------------------------------------
+
+
+def yes_no(text: str) -> bool:
+    """Y or N; nothing is neither."""
+    words = {"y": True, "yes": True, "true": True, "1": True, "n": False, "no": False, "false": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError("write Y or N")
+    return words[text.lower()]
+
+
+def integer(text: str) -> int:
+    return int(text)
+
+
+def decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if not value.is_finite():
+        raise ValueError("not a number")
+    return value
+
+
+def optional(parser: Parser) -> Parser:
+    """An empty cell is None: not recorded."""
+    return lambda text: parser(text) if text else None
+
+
+def word(known: Mapping[str, Any]) -> Parser:
+    """One of the known words, whatever its case and its separators."""
+
+    def parse(text: str) -> Any:
+        key = text.lower().replace("-", "_").replace(" ", "_")
+        if key not in known:
+            raise ValueError(f"one of: {', '.join(known)}")
+        return known[key]
+
+    return parse
+
+
+def words(text: str) -> frozenset[str]:
+    """Several words joined by + or ; or |, in any order; empty and "none" mean no word."""
+    parts = text.replace(";", "+").replace("|", "+").split("+")
+    return frozenset(part.strip() for part in parts if part.strip() and part.strip().lower() != "none")

@@ -1,0 +1,5 @@
+import sys
+
+from trialsite.local.run import main
+
+sys.exit(main())

@@ -1,0 +1,52 @@
+"""What every request carries: the person's language, and who acts from where for the audit trail."""
+
+from collections.abc import Callable
+
+import pghistory
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def _language(request: HttpRequest) -> str:
+    """The person's own choice, else the cookie of the login page, else what the browser asks for."""
+    if request.user.is_authenticated:
+        return request.user.language
+    return translation.get_language_from_request(request)
+
+
+class UserLanguageMiddleware:
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with translation.override(_language(request)):
+            request.LANGUAGE_CODE = translation.get_language()
+            response = self.get_response(request)
+            response.headers.setdefault("Content-Language", request.LANGUAGE_CODE)
+        return response
+
+
+class AuditContextMiddleware:
+    """Writes who and from where into every audit row that this request causes."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in {"GET", "HEAD", "OPTIONS"}:
+            return self.get_response(request)
+        user = request.user.get_username() if request.user.is_authenticated else None
+        with pghistory.context(user=request.user.pk, username=user, ip=client_ip(request), path=request.path):
+            return self.get_response(request)
+
+
+def client_ip(request: HttpRequest) -> str:
+    """The peer's address; behind NUM_PROXIES trusted proxies, the one that the outermost of them saw."""
+    proxies: int = settings.REST_FRAMEWORK["NUM_PROXIES"]
+    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    if proxies and forwarded:
+        return forwarded[-min(proxies, len(forwarded))]
+    return request.META.get("REMOTE_ADDR", "")

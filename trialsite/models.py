@@ -1,0 +1,254 @@
+"""The ground floor's rows: sites, people, messages, sweeps and counters; and what every record shares."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pghistory
+import pghistory.models
+import pgtrigger
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import F, Func, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import get_language, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.roles import Role
+
+
+class SessionUser(Func):
+    """PostgreSQL's name of the login that wrote a row."""
+
+    template = "SESSION_USER"
+    output_field = models.TextField()
+
+
+class Event(pghistory.models.Event):
+    """One change of one row, written by a database trigger; nobody can change or delete it."""
+
+    pgh_db_user = models.TextField(db_default=SessionUser(), editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def all_or_none(name: str, *fields: str) -> models.CheckConstraint:
+    """Facts that belong together (when, who, why) are all there or all missing."""
+    none = Q(**{f"{field}__isnull": True for field in fields})
+    every = Q(**{f"{field}__isnull": False for field in fields})
+    return models.CheckConstraint(
+        condition=none | every,
+        name=name,
+        violation_error_message=_("Give the time, the person and the reason together, or none of them."),
+    )
+
+
+def record_triggers(*generated: str) -> list[pgtrigger.Trigger]:
+    """What the database does for every record; columns that it generates itself are named, to be left out."""
+    changed = pgtrigger.AnyChange(exclude=list(generated)) if generated else pgtrigger.AnyChange()
+    return [
+        pgtrigger.Trigger(
+            name="touch",
+            when=pgtrigger.Before,
+            operation=pgtrigger.Update,
+            condition=changed,
+            # The database's clock, so that changes by raw SQL are seen by readers of changes too.
+            func="NEW.modified_at = clock_timestamp(); RETURN NEW;",
+        ),
+        pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+    ]
+
+
+class Record(models.Model):
+    """A fact that somebody recorded: attributed, never deleted, voided with a reason when it was wrong."""
+
+    created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        "trialsite.User", models.PROTECT, verbose_name=_("recorded by"), related_name="+", editable=False
+    )
+    modified_at = models.DateTimeField(_("last changed at"), db_default=Now(), editable=False, db_index=True)
+    voided_at = models.DateTimeField(_("voided at"), null=True, blank=True, editable=False)
+    voided_by = models.ForeignKey(
+        "trialsite.User",
+        models.PROTECT,
+        verbose_name=_("voided by"),
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    void_reason = models.TextField(_("reason for voiding"), null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+        constraints = [all_or_none("%(app_label)s_%(class)s_void_complete", "voided_at", "voided_by", "void_reason")]
+        triggers = record_triggers()
+
+    @property
+    def is_void(self) -> bool:
+        return self.voided_at is not None
+
+
+VOIDING_FIELDS = ("voided_at", "voided_by", "void_reason", "modified_at")
+
+
+def immutable(*also: str) -> list[pgtrigger.Trigger]:
+    """Triggers of a record whose facts never change: only voiding may touch it, and the named fields."""
+    return [
+        *record_triggers(),
+        pgtrigger.ReadOnly(name="immutable", exclude=(*VOIDING_FIELDS, *also)),
+    ]
+
+
+@pghistory.track()
+class Site(models.Model):
+    """A hospital that takes part; staff see the participants of their own sites only."""
+
+    code = models.SlugField(_("code"), max_length=10, unique=True)
+    name_zh = models.CharField(_("name (Chinese)"), max_length=200)
+    name_en = models.CharField(_("name (English)"), max_length=200)
+
+    class Meta:
+        verbose_name = _("site")
+        verbose_name_plural = _("sites")
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name_zh if (get_language() or "").startswith("zh") else self.name_en
+
+
+class Language(models.TextChoices):
+    ZH = "zh-hans", "简体中文"
+    EN = "en", "English"
+
+
+@pghistory.track(exclude=["password", "last_login"])
+class User(AbstractUser):
+    """A person at a site, or a sponsor's program; roles are groups, reach is the list of sites."""
+
+    language = models.CharField(_("language"), max_length=10, choices=Language, default=Language.ZH)
+    sites = models.ManyToManyField(Site, verbose_name=_("sites"), blank=True, related_name="people")
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username
+
+    def get_full_name(self) -> str:
+        """Family name first where it is written in Chinese."""
+        if any("\u4e00" <= letter <= "\u9fff" for letter in self.last_name + self.first_name):
+            return f"{self.last_name}{self.first_name}"
+        return super().get_full_name()
+
+
+def people_in(role: Role, site: Site) -> models.QuerySet[User]:
+    """Active people of a site with this role who can be reached by e-mail."""
+    return User.objects.filter(is_active=True, sites=site, groups__name=role.value).exclude(email="").distinct()
+
+
+class NotificationState(models.TextChoices):
+    QUEUED = "queued", pgettext_lazy("message", "waiting")
+    SENDING = "sending", pgettext_lazy("message", "being sent")
+    SENT = "sent", pgettext_lazy("message", "sent")
+    FAILED = "failed", pgettext_lazy("message", "failed")
+    CANCELLED = "cancelled", pgettext_lazy("message", "cancelled")
+
+
+class Notification(models.Model):
+    """A message to one person: a record before it is an e-mail. Identifiers only, never identity."""
+
+    State = NotificationState
+
+    dedupe_key = models.CharField(_("key"), max_length=200, unique=True)
+    # What it is about (`visit:17`), so that it can be cancelled once that is done.
+    about = models.CharField(_("about"), max_length=80, db_index=True)
+    site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="+")
+    recipient = models.ForeignKey(User, models.PROTECT, verbose_name=_("recipient"), related_name="+")
+    subject = models.CharField(_("subject"), max_length=250)
+    body_text = models.TextField(_("text"))
+    body_html = models.TextField(_("text as HTML"))
+    state = models.CharField(
+        _("state"), max_length=10, choices=NotificationState, default=NotificationState.QUEUED
+    )
+    queued_at = models.DateTimeField(_("queued at"))
+    relevant_until = models.DateTimeField(_("worth sending until"), null=True, blank=True)
+    not_before = models.DateTimeField(_("next attempt not before"))
+    lease_until = models.DateTimeField(_("being sent until at the latest"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    sent_to = models.EmailField(_("sent to"), blank=True)
+    message_id = models.CharField("Message-ID", max_length=250)
+    error = models.TextField(_("last error"), blank=True)
+
+    class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
+        permissions = [
+            ("requeue_notification", "Can queue a failed notification again"),
+            ("view_audit_trail", "Can see the audit trail"),
+        ]
+        ordering = ["-queued_at", "-id"]
+        indexes = [
+            # Delivery asks for these every minute.
+            models.Index(
+                fields=["not_before", "id"],
+                name="notification_due",
+                condition=Q(state__in=["queued", "sending"]),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="notification_lease_while_sending",
+                condition=Q(state="sending", lease_until__isnull=False)
+                | (~Q(state="sending") & Q(lease_until__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="notification_finished_when_ended",
+                condition=Q(state__in=["sent", "failed", "cancelled"], finished_at__isnull=False)
+                | Q(state__in=["queued", "sending"], finished_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} → {self.recipient}"
+
+
+class SweepRun(models.Model):
+    """When each sweep last ran to its end: how we notice that the scheduler is silent."""
+
+    name = models.CharField(_("sweep"), max_length=80, primary_key=True)
+    finished_at = models.DateTimeField(_("last finished at"))
+    counts = models.JSONField(_("found"), default=dict)
+
+    class Meta:
+        verbose_name = _("sweep")
+        verbose_name_plural = _("sweeps")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def is_silent(self, now: dt.datetime, limit: dt.timedelta) -> bool:
+        return now - self.finished_at > limit
+
+
+class Counter(models.Model):
+    """The last number given out under a name; taking the next one locks the row until the commit."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    value = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.value}"
+
+    @classmethod
+    def take(cls, name: str) -> int:
+        """The next number. Call it inside the transaction that uses the number: a rollback gives it back."""
+        cls.objects.bulk_create([cls(name=name)], ignore_conflicts=True)
+        counter = cls.objects.select_for_update().get(name=name)
+        cls.objects.filter(name=name).update(value=F("value") + 1)
+        return counter.value + 1

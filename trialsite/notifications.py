@@ -1,0 +1,196 @@
+"""The outbox: messages are rows first, written with the fact that causes them, and e-mails second.
+
+`queue` writes a row once for each key. `deliver_due` claims one row at a time under a lease, sends it by
+SMTP with a Message-ID made from the key, and records what came of it. One process delivers at a time (an
+advisory lock), so a process that is killed leaves at most one message whose fate is unknown; that one is
+sent again, with the same Message-ID, when its lease has run out.
+"""
+
+import datetime as dt
+import hashlib
+import logging
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection, transaction
+from django.db.models import Q
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from trialsite.models import Notification, NotificationState, Site, User
+from trialsite.wake import wake
+
+log = logging.getLogger(__name__)
+
+# The lock's number is arbitrary; it only has to be the same everywhere.
+DELIVERY_LOCK = 7_249_401
+DELIVERY_TASK = "trialsite.tasks.deliver_notifications"
+MAX_ATTEMPTS = 8
+BACKOFF = dt.timedelta(minutes=1)
+
+
+def queue(
+    *,
+    key: str,
+    about: str,
+    site: Site,
+    recipient: User,
+    template: str,
+    context: dict[str, Any],
+    now: dt.datetime,
+    relevant_until: dt.datetime | None = None,
+) -> bool:
+    """Write one message in the recipient's language; False when the key is there already.
+
+    `template` names three files: …-subject.txt, ….txt and ….html. Delivery is asked for after the commit.
+    """
+    dedupe_key = f"{key}:{recipient.pk}"
+    if Notification.objects.filter(dedupe_key=dedupe_key).exists():
+        return False
+    with translation.override(recipient.language):
+        subject = " ".join(render_to_string(f"{template}-subject.txt", context).split())
+        texts = {
+            "subject": subject,
+            "body_text": render_to_string(f"{template}.txt", context).strip() + "\n",
+            "body_html": render_to_string(f"{template}.html", {**context, "subject": subject}),
+        }
+    _row, written = Notification.objects.get_or_create(
+        dedupe_key=dedupe_key,
+        defaults={
+            **texts,
+            "about": about,
+            "site": site,
+            "recipient": recipient,
+            "queued_at": now,
+            "not_before": now,
+            "relevant_until": relevant_until,
+            "message_id": message_id(dedupe_key),
+        },
+    )
+    if written:
+        wake(DELIVERY_TASK)
+    return written
+
+
+def cancel(*, about: str, reason: str, now: dt.datetime) -> int:
+    """Withdraw what is still waiting about something that is done or no longer so."""
+    waiting = Notification.objects.filter(about=about, state=NotificationState.QUEUED)
+    return waiting.update(state=NotificationState.CANCELLED, finished_at=now, error=reason)
+
+
+def requeue(notification: Notification, *, now: dt.datetime) -> bool:
+    """Give a failed message a fresh start; False when it is not failed (any more)."""
+    failed = Notification.objects.filter(pk=notification.pk, state=NotificationState.FAILED)
+    changed = failed.update(
+        state=NotificationState.QUEUED, attempts=0, not_before=now, finished_at=None, relevant_until=None
+    )
+    if changed:
+        wake(DELIVERY_TASK)
+    return bool(changed)
+
+
+def message_id(dedupe_key: str) -> str:
+    """The same key gives the same Message-ID, so that a mail reader can see a repetition."""
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "trialsite"
+    return f"<{hashlib.sha256(dedupe_key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+def deliver_due(*, limit: int = 1000) -> dict[str, int]:
+    """Send what is due, one message after the other; counts by outcome. Another deliverer at work: nothing."""
+    counts = {"sent": 0, "retry": 0, "failed": 0, "stale": 0}
+    with _sole_deliverer() as alone:
+        if not alone:
+            return counts
+        mailer: BaseEmailBackend = get_connection()
+        try:
+            for _turn in range(limit):
+                notification = _claim(now=timezone.now())
+                if notification is None:
+                    break
+                counts[_deliver(notification, mailer)] += 1
+        finally:
+            mailer.close()
+    return counts
+
+
+@contextmanager
+def _sole_deliverer() -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [DELIVERY_LOCK])
+        alone = bool(cursor.fetchone()[0])
+    try:
+        yield alone
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [DELIVERY_LOCK])
+
+
+def _claim(*, now: dt.datetime) -> Notification | None:
+    """Take the next due message under a lease, committed before anything is sent."""
+    due = Q(state=NotificationState.QUEUED, not_before__lte=now) | Q(
+        state=NotificationState.SENDING, lease_until__lt=now
+    )
+    with transaction.atomic():
+        rows = Notification.objects.select_for_update(skip_locked=True, of=("self",))
+        row = rows.filter(due).select_related("recipient").order_by("not_before", "id").first()
+        if row is not None:
+            row.state = NotificationState.SENDING
+            row.lease_until = now + dt.timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS)
+            row.attempts += 1
+            row.save(update_fields=["state", "lease_until", "attempts"])
+    return row
+
+
+def _deliver(row: Notification, mailer: BaseEmailBackend) -> str:
+    """Send one claimed message and record the outcome: sent, retry, failed or stale."""
+    if row.relevant_until is not None and row.relevant_until < timezone.now():
+        return _finish(row, NotificationState.CANCELLED, "stale", error="not sent in time to be of use")
+    address = row.recipient.email
+    if not (address and row.recipient.is_active):
+        return _finish(row, NotificationState.FAILED, "failed", error="the recipient has no e-mail or is not active")
+    try:
+        mailer.send_messages([_message(row, address)])
+    except (smtplib.SMTPException, OSError) as error:
+        mailer.close()  # the connection may be in any state: the next message opens a fresh one
+        return _put_back(row, error)
+    row.sent_to = address
+    return _finish(row, NotificationState.SENT, "sent", error="")
+
+
+def _message(row: Notification, address: str) -> EmailMultiAlternatives:
+    message = EmailMultiAlternatives(
+        row.subject, row.body_text, to=[address], headers={"Message-ID": row.message_id, "Auto-Submitted": "auto-generated"}
+    )
+    message.attach_alternative(row.body_html, "text/html")
+    return message
+
+
+def _finish(row: Notification, state: NotificationState, outcome: str, *, error: str) -> str:
+    row.state, row.error, row.finished_at, row.lease_until = state, error, timezone.now(), None
+    row.save(update_fields=["state", "error", "finished_at", "lease_until", "sent_to"])
+    return outcome
+
+
+def _put_back(row: Notification, error: Exception) -> str:
+    """Wait twice as long after each attempt; give up after the last, where the first page shows it red."""
+    reason = f"{type(error).__name__}: {_without_addresses(error)}"
+    log.warning("notification %s, attempt %s: %s", row.pk, row.attempts, type(error).__name__)
+    if row.attempts >= MAX_ATTEMPTS:
+        return _finish(row, NotificationState.FAILED, "failed", error=reason)
+    row.state, row.error, row.lease_until = NotificationState.QUEUED, reason, None
+    row.not_before = timezone.now() + BACKOFF * 2 ** (row.attempts - 1)
+    row.save(update_fields=["state", "error", "lease_until", "not_before"])
+    return "retry"
+
+
+def _without_addresses(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in error.recipients.values())
+    return str(error)[:500]

@@ -1,0 +1,105 @@
+"""Who may do what: each role is a group with an explicit list of permissions, made from this table.
+
+"add", "change" and "view" are Django's; what touches several rows or needs a role of its own has a
+permission of its own. Nobody has "delete": records are voided with a reason.
+"""
+
+from enum import StrEnum
+
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(StrEnum):
+    COORDINATOR = "coordinator"
+    INVESTIGATOR = "investigator"
+    PRINCIPAL_INVESTIGATOR = "principal investigator"
+    PHARMACIST = "pharmacist"
+    DATA_MANAGER = "data manager"
+    MONITOR = "monitor"
+    AUDITOR = "auditor"
+    SPONSOR_PROGRAM = "sponsor program"
+
+
+ROLE_NAMES = {
+    Role.COORDINATOR: _("Coordinator"),
+    Role.INVESTIGATOR: _("Investigator"),
+    Role.PRINCIPAL_INVESTIGATOR: _("Principal investigator"),
+    Role.PHARMACIST: _("Pharmacist"),
+    Role.DATA_MANAGER: _("Data manager"),
+    Role.MONITOR: _("Monitor (reads only)"),
+    Role.AUDITOR: _("Auditor (reads, with audit trail)"),
+    Role.SPONSOR_PROGRAM: _("Sponsor's program (API only)"),
+}
+
+CLINICAL = (
+    "participants.participant",
+    "participants.consent",
+    "participants.participantstatus",
+    "participants.visit",
+    "participants.protocoldeviation",
+    "dosing.infusion",
+    "safety.adverseevent",
+    "safety.crsassessment",
+    "safety.icansassessment",
+)
+
+
+def _permissions(verb: str, *models: str) -> tuple[str, ...]:
+    return tuple(f"{app}.{verb}_{model}" for app, model in (name.split(".") for name in models))
+
+
+VIEW_CLINICAL = _permissions("view", *CLINICAL)
+IDENTITY = ("participants.view_identity",)
+NOTIFICATIONS = ("trialsite.view_notification",)
+SCREEN = (
+    *_permissions("add", "participants.participant", "participants.consent"),
+    *_permissions("change", "participants.participant", "participants.consent", "participants.visit"),
+)
+GRADE = _permissions("add", "safety.crsassessment", "safety.icansassessment")
+VOID_GRADE = _permissions("void", "safety.crsassessment", "safety.icansassessment")
+EVENTS = (
+    *_permissions("add", "safety.adverseevent"),
+    *_permissions("change", "safety.adverseevent"),
+    *_permissions("void", "safety.adverseevent"),
+)
+INFUSE = (*_permissions("add", "dosing.infusion"), *_permissions("change", "dosing.infusion"))
+VOID_ENTRIES = _permissions("void", "participants.participant", "participants.consent")
+ACCESS_TRAIL = ("sponsor.view_apiread",)
+
+_SITE = (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS)
+_INVESTIGATOR = (
+    *_SITE,
+    *SCREEN,
+    *INFUSE,
+    *EVENTS,
+    *GRADE,
+    *VOID_GRADE,
+    "participants.enrol_participant",
+    "participants.change_status",
+)
+
+ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
+    Role.COORDINATOR: (*_SITE, *SCREEN, *INFUSE, *EVENTS, *GRADE, "participants.change_status"),
+    Role.INVESTIGATOR: _INVESTIGATOR,
+    Role.PRINCIPAL_INVESTIGATOR: (*_INVESTIGATOR, *VOID_ENTRIES, *ACCESS_TRAIL),
+    Role.PHARMACIST: (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *INFUSE),
+    Role.DATA_MANAGER: (
+        *_SITE,
+        *_permissions("change", "participants.participant", "participants.consent", "participants.visit"),
+        *EVENTS,
+        *VOID_GRADE,
+        *VOID_ENTRIES,
+        *ACCESS_TRAIL,
+        "trialsite.requeue_notification",
+    ),
+    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS),
+    Role.AUDITOR: (
+        *VIEW_CLINICAL,
+        *NOTIFICATIONS,
+        *ACCESS_TRAIL,
+        "trialsite.view_audit_trail",
+        "trialsite.view_user",
+        "trialsite.view_site",
+    ),
+    Role.SPONSOR_PROGRAM: ("sponsor.read_api",),
+}

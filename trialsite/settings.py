@@ -1,0 +1,278 @@
+"""Everything that differs between machines comes from the environment; .env.example explains each variable."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pghistory
+from celery.schedules import crontab
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+
+from trialsite import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = env.boolean("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+
+# --- Trialsite ---------------------------------------------------------------------------------
+# One study per installation; another trial is another folder under trialsite/studies/.
+STUDY = env.text("STUDY", "nct07072494")
+# Where people reach the site: links in e-mails start with it.
+SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+# Keys of the identity fields, newest first: 64 random bytes in base64 each. Losing them loses the names.
+FIELD_KEYS = env.text("FIELD_KEYS").split(",")
+# The database role that the web and worker processes use; it cannot change or delete audit rows.
+APP_DATABASE_ROLE = env.text("APP_DATABASE_ROLE", "trialsite_app")
+# A sweep that has been silent for longer than this turns /readyz and the first page red.
+SWEEP_SILENCE = timedelta(minutes=15)
+# How long one e-mail may take; after it, a message of a worker that died is sent again.
+NOTIFICATION_LEASE_SECONDS = env.integer("NOTIFICATION_LEASE_SECONDS", 60)
+
+INSTALLED_APPS = [
+    # Before ours, which takes its admin page away again.
+    "knox",
+    "trialsite.apps.TrialsiteConfig",
+    "participants",
+    "dosing",
+    "safety",
+    "sponsor",
+    "trialsite.apps.AdminConfig",
+    # The basic one: the default would put a site of its own in the place of ours.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "pgtrigger",
+    "pghistory",
+    "axes",
+    "csp",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "trialsite.middleware.UserLanguageMiddleware",
+    "trialsite.middleware.AuditContextMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "trialsite.urls"
+WSGI_APPLICATION = "trialsite.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "trialsite" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Data --------------------------------------------------------------------------------------
+DATABASES = {"default": env.database(env.text("DATABASE_URL"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.text("REDIS_URL")
+CACHES = {
+    # The database keeps the API's throttle counts: a broker that is down must not turn reads into errors.
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+}
+
+# Who, from where and why stand in the audit row itself, so that the whole row is beyond change.
+PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
+PGHISTORY_CONTEXT_ID_FIELD = pghistory.ContextUUIDField()
+PGHISTORY_APPEND_ONLY = True
+PGHISTORY_BASE_MODEL = "trialsite.models.Event"
+PGHISTORY_CREATED_AT_FUNCTION = "clock_timestamp()"
+PGHISTORY_DEFAULT_TRACKERS = (pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
+
+# --- People ------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "trialsite.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_AGE = env.integer("SESSION_MINUTES", 60) * 60
+SESSION_SAVE_EVERY_REQUEST = True
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
+
+# --- Languages and time ------------------------------------------------------------------------
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+TIME_ZONE = "Asia/Shanghai"
+USE_TZ = True
+FORMAT_MODULE_PATH = ["trialsite.formats"]
+
+# --- Static files ------------------------------------------------------------------------------
+STATIC_URL = "static/"
+# While developing, files are served from where they lie, and nothing is collected.
+STATIC_ROOT = None if DEBUG else BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "trialsite" / "static"]
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+
+# --- Safety of the transport -------------------------------------------------------------------
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", not DEBUG)
+SECURE_HSTS_SECONDS = 0 if DEBUG else env.integer("SECURE_HSTS_SECONDS", 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+# The health checks are asked inside the network, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+if env.boolean("BEHIND_TLS_PROXY", not DEBUG):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        # The admin theme's Alpine.js evaluates expressions, and its templates carry inline scripts.
+        "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+        "base-uri": [SELF],
+    }
+}
+
+# --- E-mail ------------------------------------------------------------------------------------
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+locals().update(env.email(env.text("EMAIL_URL")))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Trialsite <trialsite@localhost>")
+
+# --- Tasks -------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A publish must not hold a nurse's save for long when the broker is down: the sweep will find the row.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    "global_keyprefix": env.text("REDIS_PREFIX", ""),
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", str(BASE_DIR / "var" / "beat" / "schedule"))
+# Sweeps: each finds rows that are due and may run twice, late, or beside itself. An unsent run
+# expires before the next, so that a long silence does not end in a queue of equal sweeps.
+CELERY_BEAT_SCHEDULE = {
+    "visit-reminders": {
+        "task": "participants.tasks.sweep_visit_reminders",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 290},
+    },
+    "deliver-notifications": {
+        "task": "trialsite.tasks.deliver_notifications",
+        "schedule": timedelta(seconds=60),
+        "options": {"expires": 55},
+    },
+}
+
+# --- Sponsor API -------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    # Nothing is open by default: each view names what it allows.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["sponsor.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["sponsor.auth.IsSponsor"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "600/min")},
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "sponsor.api.error_body",
+    "NUM_PROXIES": env.integer("NUM_PROXIES", 0),
+}
+REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTO_REFRESH": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Trialsite sponsor API",
+    "DESCRIPTION": "Read-only, de-identified data of one study. Send `Authorization: Token …`.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+
+# --- Logs --------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "trialsite.logs.JsonFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "axes": {"level": "ERROR"},
+    },
+}
+
+# --- Admin theme -------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Trialsite",
+    "SITE_HEADER": "trialsite.navigation.study_header",
+    "SITE_SYMBOL": "clinical_notes",
+    "SITE_SUBHEADER": "trialsite.navigation.study_subheader",
+    "STYLES": ["trialsite.navigation.stylesheet"],
+    "SHOW_HISTORY": True,
+    "SHOW_BACK_BUTTON": True,
+    "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "trialsite.firstpage.first_page",
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "trialsite.navigation.sidebar"},
+}
+

@@ -1,0 +1,36 @@
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from django.views.generic import RedirectView
+from django.views.i18n import set_language as django_set_language
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from sponsor.api import ROUTES
+from trialsite import health
+from trialsite.models import Language
+
+
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Remember the choice with the person, so that e-mails follow it too."""
+    chosen = request.POST.get("language")
+    if request.method == "POST" and request.user.is_authenticated and chosen in Language.values:
+        request.user.language = chosen
+        request.user.save(update_fields=["language"])
+    return django_set_language(request)
+
+
+router = SimpleRouter()
+for name, view in ROUTES.items():
+    router.register(name, view, basename=name)
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("i18n/setlang/", set_language, name="set_language"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("api/v1/", include(router.urls)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+]
