@@ -40,9 +40,7 @@ def check_infusion(infusion: Infusion, *, deviation_reason: str, now: dt.datetim
     if infusion.pk is None:
         participants.check_can_become(infusion.participant, Status.INFUSED, on=infusion.day0, now=now)
     if dose_band(infusion.participant, infusion.viable_car_t_cells_e8) in OUT_OF_RANGE and not deviation_reason.strip():
-        raise Refused(
-            " ".join([_dose_text(infusion), _("Record it and give a reason for the protocol deviation.")])
-        )
+        raise Refused(" ".join([_dose_text(infusion), _("Record it and give a reason for the protocol deviation.")]))
 
 
 def _check_moment(infusion: Infusion, *, now: dt.datetime) -> None:
@@ -55,7 +53,10 @@ def _check_moment(infusion: Infusion, *, now: dt.datetime) -> None:
     if consented_at is None or infusion.infused_at < consented_at:
         raise Refused(
             _("Consent comes before every procedure: consent was given %(consent)s, the infusion is %(at)s.")
-            % {"consent": _moment(consented_at) if consented_at else _("never"), "at": _moment(infusion.infused_at)}
+            % {
+                "consent": _moment(consented_at) if consented_at else _("never"),
+                "at": _moment(infusion.infused_at),
+            }
         )
 
 
@@ -96,9 +97,7 @@ def correct_infusion(*, infusion: Infusion, deviation_reason: str = "", by: User
 
 
 def _follow(infusion: Infusion, deviation_reason: str, *, by: User, now: dt.datetime) -> Infused:
-    new, moved = participants.schedule_follow_up(
-        participant=infusion.participant, day0=infusion.day0, by=by, now=now
-    )
+    new, moved = participants.schedule_follow_up(participant=infusion.participant, day0=infusion.day0, by=by, now=now)
     if infusion.is_out_of_range:
         participants.report_deviation(
             participant=infusion.participant,

@@ -19,7 +19,6 @@ from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.study import get_study
 
 
-
 class InfusionForm(RecordForm):
     deviation_reason = forms.CharField(
         label=_("Reason for the protocol deviation"),
@@ -42,15 +41,21 @@ class InfusionForm(RecordForm):
             }
 
     def check(self, row: Infusion) -> None:
-        actions.check_infusion(
-            row, deviation_reason=self.cleaned_data.get("deviation_reason", ""), now=timezone.now()
-        )
+        actions.check_infusion(row, deviation_reason=self.cleaned_data.get("deviation_reason", ""), now=timezone.now())
 
 
 @admin.register(Infusion)
 class InfusionAdmin(RecordAdmin):
     form = InfusionForm
-    list_display = ("participant", "infused_at", "product_lot", "dose", "band_label", "created_by", "void_mark")
+    list_display = (
+        "participant",
+        "infused_at",
+        "product_lot",
+        "dose",
+        "band_label",
+        "created_by",
+        "void_mark",
+    )
     list_filter = (("dose_band", admin.ChoicesFieldListFilter),)
     search_fields = ("participant__screening_number", "participant__participant_number", "product_lot")
     autocomplete_fields = ("participant",)
@@ -115,5 +120,3 @@ class InfusionAdmin(RecordAdmin):
     )
     def band_label(self, obj: Infusion) -> tuple[str, str]:
         return obj.dose_band, obj.get_dose_band_display()
-
-

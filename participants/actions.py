@@ -118,7 +118,11 @@ def _check_day_of_status(participant: Participant, *, on: dt.date, now: dt.datet
     if last is not None and on < last.effective_on:
         raise Refused(
             _("“%(status)s” holds since %(since)s; the next status cannot begin earlier, on %(day)s.")
-            % {"status": last.get_status_display(), "since": long_date(last.effective_on), "day": long_date(on)}
+            % {
+                "status": last.get_status_display(),
+                "since": long_date(last.effective_on),
+                "day": long_date(on),
+            }
         )
 
 
@@ -205,7 +209,11 @@ def enrol(*, participant: Participant, by: User, now: dt.datetime) -> Participan
 def follow_up_plans(protocol: Protocol) -> list[schedule.VisitPlan]:
     return [
         schedule.VisitPlan(
-            visit.code, visit.target_day, visit.window_open_day, visit.window_close_day, visit.phase == "long_term"
+            visit.code,
+            visit.target_day,
+            visit.window_open_day,
+            visit.window_close_day,
+            visit.phase == "long_term",
         )
         for visit in protocol.follow_up_visits
     ]
@@ -239,7 +247,12 @@ def schedule_follow_up(
 
 
 def _new_visit(
-    participant: Participant, plan: schedule.VisitPlan, dates: schedule.PlannedVisit, *, by: User, now: dt.datetime
+    participant: Participant,
+    plan: schedule.VisitPlan,
+    dates: schedule.PlannedVisit,
+    *,
+    by: User,
+    now: dt.datetime,
 ) -> Visit:
     visit = Visit(
         participant=participant,
@@ -299,7 +312,11 @@ def check_visit(visit: Visit, *, deviation_reason: str, now: dt.datetime) -> Non
         if (outside := outside_text(visit, visit.occurred_on)) and not deviation_reason.strip():
             raise Refused(
                 " ".join(
-                    [window_text(visit), outside, _("Record it and give a reason for the protocol deviation.")]
+                    [
+                        window_text(visit),
+                        outside,
+                        _("Record it and give a reason for the protocol deviation."),
+                    ]
                 )
             )
 
@@ -335,7 +352,14 @@ def _report_visit_deviation(visit: Visit, reason: str, *, by: User, now: dt.date
 
 
 def report_deviation(
-    *, participant: Participant, kind: DeviationKind, about: str, description: str, reason: str, by: User, now: dt.datetime
+    *,
+    participant: Participant,
+    kind: DeviationKind,
+    about: str,
+    description: str,
+    reason: str,
+    by: User,
+    now: dt.datetime,
 ) -> ProtocolDeviation:
     """Write the deviation, or bring the open one about the same thing up to date."""
     deviation, is_new = ProtocolDeviation.objects.get_or_create(
@@ -408,9 +432,7 @@ def owed_stage(visit: Visit, *, today: dt.date) -> reminders.Owed | None:
     protocol = get_study().protocol(visit.protocol_version)
     codes = protocol.visit(visit.code).reminders
     stages = [
-        reminders.Stage(
-            s.code, reminders.Anchor(s.anchor), s.offset_days, s.lapses_after_days, s.min_window_days
-        )
+        reminders.Stage(s.code, reminders.Anchor(s.anchor), s.offset_days, s.lapses_after_days, s.min_window_days)
         for s in protocol.reminder_stages
         if s.code in codes
     ]
@@ -461,5 +483,3 @@ def first_consent_at(participant: Participant) -> dt.datetime | None:
         first=Min("consented_at")
     )["first"]
     return found
-
-

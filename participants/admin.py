@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -32,9 +31,7 @@ from participants.models import (
 )
 from participants.rules import status
 from participants.rules.status import Status
-from trialsite.models import Site, User
-from trialsite.recordadmin import RecordAdmin, RecordForm, SiteScopedAdmin
-from trialsite.refusal import Refused
+from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.study import get_study
 
 STATUS_LABELS = {
@@ -101,7 +98,8 @@ class VisitInline(ReadOnlyInline):
 
     @admin.display(description=_("name"))
     def title(self, visit: Visit) -> str:
-        return visit.title
+        # The theme asks of an empty row too.
+        return visit.title if visit.pk else ""
 
 
 class ParticipantForm(RecordForm):
@@ -124,7 +122,10 @@ class ParticipantAdmin(RecordAdmin):
     search_help_text = _("Screening or participant number; the whole name, phone or hospital number.")
     list_select_related = ("site",)
     fieldsets = (
-        (_("Identity (stays at the site)"), {"fields": (("name", "sex"), ("birth_date", "phone"), "hospital_number")}),
+        (
+            _("Identity (stays at the site)"),
+            {"fields": (("name", "sex"), ("birth_date", "phone"), "hospital_number")},
+        ),
         (_("Study"), {"fields": ("site",)}),
     )
     inlines = (StatusInline, ConsentInline, VisitInline)
@@ -202,7 +203,9 @@ class ParticipantAdmin(RecordAdmin):
         """Only the steps that are possible from where the participant stands."""
         obj = self.get_object(request, str(object_id))
         hidden = self._impossible(obj) if obj else set()
-        return [a for a in super().get_actions_detail(request, object_id) if not any(h in a.action_name for h in hidden)]
+        return [
+            a for a in super().get_actions_detail(request, object_id) if not any(h in a.action_name for h in hidden)
+        ]
 
     def _impossible(self, obj: Participant) -> set[str]:
         here = Status(obj.status)
@@ -267,7 +270,12 @@ class ParticipantAdmin(RecordAdmin):
             intro=_("A new row of the status history; earlier rows stay as they are. Death can always be recorded."),
             button=_("Record the new status"),
             act=lambda obj, data, now: actions.change_status(
-                participant=obj, new=Status(data["new"]), on=data["on"], reason=data["reason"], by=request.user, now=now
+                participant=obj,
+                new=Status(data["new"]),
+                on=data["on"],
+                reason=data["reason"],
+                by=request.user,
+                now=now,
             ),
             done=_("The new status is recorded."),
         )
@@ -308,7 +316,11 @@ class DueFilter(admin.SimpleListFilter):
     parameter_name = "due"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("overdue", _("overdue")), ("open", _("window open today")), ("soon", _("opens within a week"))]
+        return [
+            ("overdue", _("overdue")),
+            ("open", _("window open today")),
+            ("soon", _("opens within a week")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         today = actions.site_day(timezone.now())
@@ -351,8 +363,20 @@ class VisitAdmin(RecordAdmin):
     date_hierarchy = "target_date"
     can_void = False
     fieldsets = (
-        (_("Planned"), {"fields": (("participant", "code", "title"), ("target_date", "window"), "is_long_term_follow_up")}),
-        (_("What became of it"), {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")}),
+        (
+            _("Planned"),
+            {
+                "fields": (
+                    ("participant", "code", "title"),
+                    ("target_date", "window"),
+                    "is_long_term_follow_up",
+                )
+            },
+        ),
+        (
+            _("What became of it"),
+            {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")},
+        ),
     )
     readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
 
@@ -363,7 +387,10 @@ class VisitAdmin(RecordAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if self.has_change_permission(request, obj):
             return fieldsets
-        return [(title, {**options, "fields": tuple(f for f in options["fields"] if f != "deviation_reason")}) for title, options in fieldsets]
+        return [
+            (title, {**options, "fields": tuple(f for f in options["fields"] if f != "deviation_reason")})
+            for title, options in fieldsets
+        ]
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         reason = form.cleaned_data.get("deviation_reason", "")
@@ -413,5 +440,3 @@ class ProtocolDeviationAdmin(RecordAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-

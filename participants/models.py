@@ -89,9 +89,7 @@ class Participant(Record):
 class Consent(Record):
     """The participant (or guardian) agreed to a version of the consent form at this moment."""
 
-    participant = models.ForeignKey(
-        Participant, models.PROTECT, verbose_name=_("participant"), related_name="consents"
-    )
+    participant = models.ForeignKey(Participant, models.PROTECT, verbose_name=_("participant"), related_name="consents")
     version = models.CharField(_("version of the consent form"), max_length=20)
     consented_at = models.DateTimeField(_("consented at"))
     guardian_consented = models.BooleanField(
@@ -124,12 +122,8 @@ class Consent(Record):
 class ParticipantStatus(Record):
     """From this day the participant stood here in the study; a row is never changed, a new one follows."""
 
-    participant = models.ForeignKey(
-        Participant, models.PROTECT, verbose_name=_("participant"), related_name="statuses"
-    )
-    status = models.CharField(
-        _("status"), max_length=20, choices=[(s.value, STATUS_NAMES[s]) for s in Status]
-    )
+    participant = models.ForeignKey(Participant, models.PROTECT, verbose_name=_("participant"), related_name="statuses")
+    status = models.CharField(_("status"), max_length=20, choices=[(s.value, STATUS_NAMES[s]) for s in Status])
     effective_on = models.DateField(_("since"))
     reason = models.TextField(_("reason"), blank=True)
 
@@ -170,9 +164,7 @@ class Visit(Record):
 
     State = VisitState
 
-    participant = models.ForeignKey(
-        Participant, models.PROTECT, verbose_name=_("participant"), related_name="visits"
-    )
+    participant = models.ForeignKey(Participant, models.PROTECT, verbose_name=_("participant"), related_name="visits")
     code = models.CharField(_("visit"), max_length=10)
     protocol_version = models.CharField(_("protocol version"), max_length=20, editable=False)
     target_day = models.IntegerField(_("trial day"), editable=False)
@@ -210,8 +202,7 @@ class Visit(Record):
             ),
             models.CheckConstraint(
                 name="visit_done_has_day",
-                condition=Q(state="done", occurred_on__isnull=False)
-                | (~Q(state="done") & Q(occurred_on__isnull=True)),
+                condition=Q(state="done", occurred_on__isnull=False) | (~Q(state="done") & Q(occurred_on__isnull=True)),
                 violation_error_message=_("A visit that was done has a day; one that was not has none."),
             ),
             models.CheckConstraint(

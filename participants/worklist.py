@@ -101,7 +101,8 @@ def _screening(user: User) -> list[Section]:
             title=_("In screening"),
             hint=_("Waiting for results, or for an investigator to confirm eligibility and enrol."),
             rows=tuple(
-                Row(p.number, reverse("admin:participants_participant_change", args=[p.pk])) for p in waiting[:ROWS_SHOWN]
+                Row(p.number, reverse("admin:participants_participant_change", args=[p.pk]))
+                for p in waiting[:ROWS_SHOWN]
             ),
             count=count,
             tone="fine",

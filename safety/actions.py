@@ -1,6 +1,7 @@
 """Verbs of safety: log an adverse event, grade what was found at the bedside."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -73,7 +74,7 @@ def log_adverse_event(*, event: AdverseEvent, by: User, now: dt.datetime) -> Adv
 
 # --- Toxicity assessments ----------------------------------------------------------------------
 
-GRADE = {Scale.CRS: crs.grade, Scale.ICANS: icans.grade}
+GRADE: dict[Scale, Callable[[Any], Graded]] = {Scale.CRS: crs.grade, Scale.ICANS: icans.grade}
 
 
 def day0_of(participant: Participant) -> dt.date | None:
@@ -90,7 +91,11 @@ def days_since_infusion(participant: Participant, at: dt.datetime) -> int:
 def is_established(participant: Participant, scale: Scale, *, before: dt.datetime) -> bool:
     """Whether the newest gradable assessment before this moment found the toxicity present."""
     earlier = ToxicityAssessment.objects.filter(
-        participant=participant, toxicity=scale, assessed_at__lt=before, voided_at__isnull=True, corrected_by=None
+        participant=participant,
+        toxicity=scale,
+        assessed_at__lt=before,
+        voided_at__isnull=True,
+        corrected_by=None,
     )
     newest = earlier.exclude(grade=None, investigator_grade=None).order_by("-assessed_at", "-id").first()
     return newest is not None and bool(newest.final_grade)
@@ -107,7 +112,10 @@ def check_assessment(assessment: ToxicityAssessment, *, now: dt.datetime) -> Non
     if consented_at is None or assessment.assessed_at < consented_at:
         raise Refused(
             _("Consent comes before every procedure: consent was given %(consent)s, the assessment is %(at)s.")
-            % {"consent": _moment(consented_at) if consented_at else _("never"), "at": _moment(assessment.assessed_at)}
+            % {
+                "consent": _moment(consented_at) if consented_at else _("never"),
+                "at": _moment(assessment.assessed_at),
+            }
         )
 
 
@@ -117,7 +125,7 @@ def assess(
 ) -> ToxicityAssessment:
     """Grade the findings and keep both; the row is never changed afterwards."""
     check_assessment(assessment, now=now)
-    graded: Graded = GRADE[scale](findings)
+    graded = GRADE[scale](findings)
     assessment.toxicity, assessment.scale = scale, graded.scale
     assessment.findings = as_json(findings)
     assessment.grade = graded.grade
@@ -131,6 +139,4 @@ def assess(
 
 def as_json(findings: Any) -> dict[str, Any]:
     """Findings as JSON, decimals as text; None stays None: not recorded."""
-    return {
-        name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(findings).items()
-    }
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(findings).items()}

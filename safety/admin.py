@@ -37,9 +37,23 @@ class AdverseEventForm(RecordForm):
 @admin.register(AdverseEvent)
 class AdverseEventAdmin(RecordAdmin):
     form = AdverseEventForm
-    list_display = ("participant", "term", "grade_label", "serious_label", "onset", "end", "outcome", "void_mark")
+    list_display = (
+        "participant",
+        "term",
+        "grade_label",
+        "serious_label",
+        "onset",
+        "end",
+        "outcome",
+        "void_mark",
+    )
     list_display_links = ("participant", "term")
-    list_filter = ("is_serious", "grade", ("outcome", admin.ChoicesFieldListFilter), ("relatedness", admin.ChoicesFieldListFilter))
+    list_filter = (
+        "is_serious",
+        "grade",
+        ("outcome", admin.ChoicesFieldListFilter),
+        ("relatedness", admin.ChoicesFieldListFilter),
+    )
     search_fields = ("term", "participant__screening_number", "participant__participant_number")
     autocomplete_fields = ("participant",)
     list_select_related = ("participant",)
@@ -213,20 +227,34 @@ class AssessmentAdmin(RecordAdmin):
     scale: ClassVar[Scale]
     reason_texts: ClassVar[dict[str, str]]
     flag_texts: ClassVar[dict[str, str]]
-    list_display = ("participant", "assessed_at", "grade_label", "determinants", "flag_codes", "created_by", "void_mark")
+    list_display = (
+        "participant",
+        "assessed_at",
+        "grade_label",
+        "determinants",
+        "flag_codes",
+        "created_by",
+        "void_mark",
+    )
     list_filter = ("grade",)
     search_fields = ("participant__screening_number", "participant__participant_number")
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")
     date_hierarchy = "assessed_at"
     last_fieldsets: tuple[Any, ...] = (
-        (_("A different grade, or a correction"), {"fields": ("investigator_grade", "investigator_reason", "corrects")}),
+        (
+            _("A different grade, or a correction"),
+            {"fields": ("investigator_grade", "investigator_reason", "corrects")},
+        ),
         (_("Note"), {"fields": ("note",)}),
     )
     result_fieldsets: tuple[Any, ...] = (
         (_("Grade"), {"fields": ("grade_with_reason", "flags_in_words")}),
         (_("Assessment"), {"fields": (("participant", "assessed_at"), "findings_in_words")}),
-        (_("A different grade, or a correction"), {"fields": ("investigator_grade", "investigator_reason", "corrects")}),
+        (
+            _("A different grade, or a correction"),
+            {"fields": ("investigator_grade", "investigator_reason", "corrects")},
+        ),
         (_("Note"), {"fields": ("note",)}),
     )
     readonly_fields = ("grade_with_reason", "flags_in_words", "findings_in_words")
@@ -282,7 +310,9 @@ class AssessmentAdmin(RecordAdmin):
 
     @admin.display(description=_("to be reviewed"))
     def flags_in_words(self, row: ToxicityAssessment) -> str:
-        return format_html_join(mark_safe("<br>"), "{}", ((gettext(self.flag_texts[flag]),) for flag in row.flags)) or "—"
+        return (
+            format_html_join(mark_safe("<br>"), "{}", ((gettext(self.flag_texts[flag]),) for flag in row.flags)) or "—"
+        )
 
     @admin.display(description=_("findings"))
     def findings_in_words(self, row: ToxicityAssessment) -> str:
@@ -313,7 +343,10 @@ class CrsAssessmentAdmin(AssessmentAdmin):
     reason_texts, flag_texts = crs.REASON_TEXT, crs.FLAG_TEXT
     fieldsets = (
         (_("Who and when"), {"fields": (("participant", "assessed_at"),)}),
-        (_("Fever"), {"fields": ("temperature_c", ("fever_attributable", "antipyretic_or_anticytokine_given"))}),
+        (
+            _("Fever"),
+            {"fields": ("temperature_c", ("fever_attributable", "antipyretic_or_anticytokine_given"))},
+        ),
         (
             _("Hypotension"),
             {"fields": (("hypotension", "hypotension_attributable"), ("vasopressors", "vasopressin"))},

@@ -70,25 +70,29 @@ class AdverseEvent(Record):
     is_life_threatening = models.BooleanField(
         _("life-threatening"), default=False, help_text=_("At risk of death at the time, not hypothetically.")
     )
-    requires_hospitalisation = models.BooleanField(
-        _("hospitalisation or prolongation of one"), default=False
-    )
+    requires_hospitalisation = models.BooleanField(_("hospitalisation or prolongation of one"), default=False)
     results_in_disability = models.BooleanField(_("persistent or significant disability"), default=False)
     is_congenital_anomaly = models.BooleanField(_("congenital anomaly"), default=False)
     is_other_important = models.BooleanField(_("other important medical event"), default=False)
     is_serious = models.GeneratedField(
-        expression=Q(results_in_death=True)
-        | Q(is_life_threatening=True)
-        | Q(requires_hospitalisation=True)
-        | Q(results_in_disability=True)
-        | Q(is_congenital_anomaly=True)
-        | Q(is_other_important=True),
+        expression=models.ExpressionWrapper(
+            Q(results_in_death=True)
+            | Q(is_life_threatening=True)
+            | Q(requires_hospitalisation=True)
+            | Q(results_in_disability=True)
+            | Q(is_congenital_anomaly=True)
+            | Q(is_other_important=True),
+            output_field=models.BooleanField(),
+        ),
         output_field=models.BooleanField(_("serious")),
         db_persist=True,
         verbose_name=_("serious"),
     )
     relatedness = models.CharField(
-        _("relatedness to the CAR-T cells"), max_length=10, choices=Relatedness, help_text=_("Investigator's view.")
+        _("relatedness to the CAR-T cells"),
+        max_length=10,
+        choices=Relatedness,
+        help_text=_("Investigator's view."),
     )
     outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome)
     action_taken = models.CharField(

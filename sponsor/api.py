@@ -61,12 +61,17 @@ class StrictFilterBackend(DjangoFilterBackend):
     """A misspelt or unreadable parameter is an error: a filter that is ignored hands out the wrong rows."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        known = {*view.filterset_class.base_filters, Pages.cursor_query_param, Pages.page_size_query_param, "format"}
+        known = {
+            *view.filterset_class.base_filters,
+            Pages.cursor_query_param,
+            Pages.page_size_query_param,
+            "format",
+        }
         if unknown := sorted(set(request.query_params) - known):
             raise ValidationError(
                 {name: [f"Unknown parameter. Known ones: {', '.join(sorted(known - {'format'}))}."] for name in unknown}
             )
-        if empty := sorted(name for name, value in request.query_params.items() if not value.strip()):
+        if empty := sorted(name for name, value in request.query_params.items() if not str(value).strip()):
             raise ValidationError({name: ["Empty: leave the parameter out, or give it a value."] for name in empty})
         return super().filter_queryset(request, queryset, view)
 
@@ -197,7 +202,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     detail = serializers.JSONField()
 
 
-ERRORS = {status: ErrorSerializer for status in (400, 401, 403, 404, 429)}
+ERRORS = dict.fromkeys((400, 401, 403, 404, 429), ErrorSerializer)
 
 
 class ReadView(viewsets.ReadOnlyModelViewSet[Any]):
@@ -285,7 +290,8 @@ ROUTES: dict[str, type[ReadView]] = {
     "toxicity-assessments": ToxicityAssessmentView,
 }
 for _name, _view in ROUTES.items():
+    _rows_of: Any = _view.serializer_class
     extend_schema_view(
-        list=extend_schema(summary=f"List {_name}", responses={200: _view.serializer_class(many=True), **ERRORS}),
-        retrieve=extend_schema(summary=f"One of {_name}", responses={200: _view.serializer_class, **ERRORS}),
+        list=extend_schema(summary=f"List {_name}", responses={200: _rows_of(many=True), **ERRORS}),
+        retrieve=extend_schema(summary=f"One of {_name}", responses={200: _rows_of, **ERRORS}),
     )(_view)

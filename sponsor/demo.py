@@ -41,8 +41,28 @@ PEOPLE = (
     ("auditor", Role.AUDITOR, "吴", "桐"),
 )
 FAMILY = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜"
-GIVEN = ("伟", "芳", "娜", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰", "娟", "涛", "明", "超", "霞", "平", "刚")
-
+GIVEN = (
+    "伟",
+    "芳",
+    "娜",
+    "敏",
+    "静",
+    "丽",
+    "强",
+    "磊",
+    "军",
+    "洋",
+    "勇",
+    "艳",
+    "杰",
+    "娟",
+    "涛",
+    "明",
+    "超",
+    "霞",
+    "平",
+    "刚",
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +124,14 @@ CRS_COURSES: dict[str, dict[int, dict[str, Any]]] = {
         1: {"t": "38.5"},
         2: {"t": "39.6", "hypotension": True},
         3: {"t": "39.4", "hypotension": True, "vasopressors": 1, "drug": True},
-        4: {"t": "38.1", "hypotension": True, "vasopressors": 1, "device": "hfnc", "flow": "30", "drug": True},
+        4: {
+            "t": "38.1",
+            "hypotension": True,
+            "vasopressors": 1,
+            "device": "hfnc",
+            "flow": "30",
+            "drug": True,
+        },
         5: {"t": "37.4", "device": "nasal_cannula", "flow": "4", "drug": True},
         6: {"t": "37.0", "drug": True},
         7: {},
@@ -307,7 +334,12 @@ def make_people() -> None:
     site = Site.objects.get(code=get_study().latest.sites[0].code)
     for username, role, family, given in PEOPLE:
         user = User.objects.create_user(
-            username, f"{username}@demo.invalid", password_of(username), last_name=family, first_name=given, is_staff=True
+            username,
+            f"{username}@demo.invalid",
+            password_of(username),
+            last_name=family,
+            first_name=given,
+            is_staff=True,
         )
         user.groups.add(Group.objects.get(name=role))
         user.sites.add(site)

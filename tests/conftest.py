@@ -56,7 +56,12 @@ def person(username: str, role: Role, *sites: Site, language: str = Language.EN)
     from django.contrib.auth.models import Group
 
     user = User.objects.create_user(
-        username, f"{username}@example.org", PASSWORD, is_staff=True, first_name=username.title(), language=language
+        username,
+        f"{username}@example.org",
+        PASSWORD,
+        is_staff=True,
+        first_name=username.title(),
+        language=language,
     )
     group, _new = Group.objects.get_or_create(name=role.value)
     user.groups.add(group)
@@ -111,7 +116,7 @@ def login() -> Any:
 
 
 @pytest.fixture
-def as_app_role(transactional_db: None) -> Any:
+def as_app_role(transactional_db: None, site: Site) -> Any:
     """A connection with the application's login, as web and worker have it."""
     login = env.database(env.text("APP_DATABASE_URL"))
     owner = {name: connection.settings_dict[name] for name in ("USER", "PASSWORD")}
@@ -120,5 +125,3 @@ def as_app_role(transactional_db: None) -> Any:
     yield
     connection.close()
     connection.settings_dict.update(owner)
-
-

@@ -16,7 +16,13 @@ DAY = dt.timedelta(days=1)
 
 
 def screened(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Participant:
-    values = {"name": "王小明", "birth_date": dt.date(1990, 5, 17), "sex": "M", "phone": "13800000000", **facts}
+    values = {
+        "name": "王小明",
+        "birth_date": dt.date(1990, 5, 17),
+        "sex": "M",
+        "phone": "13800000000",
+        **facts,
+    }
     return actions.screen(participant=Participant(site=site, **values), by=by, now=now)
 
 
@@ -50,5 +56,3 @@ def infusion_of(participant: Participant, *, at: dt.datetime, cells: str = "0.5"
         product_lot=f"LOT-{next(_numbers):04d}",
         viable_car_t_cells_e8=Decimal(cells),
     )
-
-

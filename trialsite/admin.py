@@ -71,10 +71,16 @@ class NotificationAdmin(SiteScopedAdmin):
     actions = ("requeue",)
     fieldsets = (
         (_("Message"), {"fields": ("subject", "recipient", "body_text")}),
-        (_("Delivery"), {"fields": (("state", "attempts"), ("queued_at", "finished_at"), "sent_to", "error")}),
+        (
+            _("Delivery"),
+            {"fields": (("state", "attempts"), ("queued_at", "finished_at"), "sent_to", "error")},
+        ),
         (
             _("Technical"),
-            {"fields": ("message_id", "dedupe_key", "relevant_until", "not_before"), "classes": ("collapse",)},
+            {
+                "fields": ("message_id", "dedupe_key", "relevant_until", "not_before"),
+                "classes": ("collapse",),
+            },
         ),
     )
 

@@ -128,7 +128,16 @@ def _parse(number: int, column: str, text: str, parser: Parser) -> Any:
 
 def yes_no(text: str) -> bool:
     """Y or N; nothing is neither."""
-    words = {"y": True, "yes": True, "true": True, "1": True, "n": False, "no": False, "false": False, "0": False}
+    words = {
+        "y": True,
+        "yes": True,
+        "true": True,
+        "1": True,
+        "n": False,
+        "no": False,
+        "false": False,
+        "0": False,
+    }
     if text.lower() not in words:
         raise ValueError("write Y or N")
     return words[text.lower()]

@@ -44,13 +44,15 @@ class Section:
 
 def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
-    sections = [*alarms(request.user, now=now), *_worklists(request.user, now=now)]
+    user = request.user
+    assert isinstance(user, User), "the admin lets nobody in without a login"
+    sections = [*alarms(user, now=now), *_worklists(user, now=now)]
     return {
         **context,
         "today": timezone.localtime(now).date(),
         "alarms": [section for section in sections if section.tone == "alarm"],
         "sections": [section for section in sections if section.tone != "alarm"],
-        "shortcuts": _shortcuts(request.user),
+        "shortcuts": _shortcuts(user),
         "study": get_study().current(timezone.localtime(now).date()),
     }
 
@@ -107,7 +109,11 @@ def _failed(user: User) -> Section | None:
         title=_("E-mails that could not be sent"),
         hint=_("Tell these people yourself. A data manager can queue the messages again."),
         rows=tuple(
-            Row(row.subject, reverse("admin:trialsite_notification_change", args=[row.pk]), (str(row.recipient),))
+            Row(
+                row.subject,
+                reverse("admin:trialsite_notification_change", args=[row.pk]),
+                (str(row.recipient),),
+            )
             for row in failed.select_related("recipient")[:ROWS_SHOWN]
         ),
         count=count,

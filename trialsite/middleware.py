@@ -45,8 +45,9 @@ class AuditContextMiddleware:
 
 def client_ip(request: HttpRequest) -> str:
     """The peer's address; behind NUM_PROXIES trusted proxies, the one that the outermost of them saw."""
-    proxies: int = settings.REST_FRAMEWORK["NUM_PROXIES"]
-    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    proxies = settings.NUM_PROXIES
+    header: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    forwarded = [part.strip() for part in header.split(",") if part.strip()]
     if proxies and forwarded:
         return forwarded[-min(proxies, len(forwarded))]
     return request.META.get("REMOTE_ADDR", "")

@@ -98,7 +98,7 @@ def immutable(*also: str) -> list[pgtrigger.Trigger]:
     """Triggers of a record whose facts never change: only voiding may touch it, and the named fields."""
     return [
         *record_triggers(),
-        pgtrigger.ReadOnly(name="immutable", exclude=(*VOIDING_FIELDS, *also)),
+        pgtrigger.ReadOnly(name="immutable", exclude=[*VOIDING_FIELDS, *also]),
     ]
 
 
@@ -132,8 +132,8 @@ class User(AbstractUser):
     sites = models.ManyToManyField(Site, verbose_name=_("sites"), blank=True, related_name="people")
 
     class Meta(AbstractUser.Meta):
-        verbose_name = _("person")
-        verbose_name_plural = _("people")
+        verbose_name = _("person")  # type: ignore[assignment]  # the base class says str, and means lazy too
+        verbose_name_plural = _("people")  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
@@ -171,9 +171,7 @@ class Notification(models.Model):
     subject = models.CharField(_("subject"), max_length=250)
     body_text = models.TextField(_("text"))
     body_html = models.TextField(_("text as HTML"))
-    state = models.CharField(
-        _("state"), max_length=10, choices=NotificationState, default=NotificationState.QUEUED
-    )
+    state = models.CharField(_("state"), max_length=10, choices=NotificationState, default=NotificationState.QUEUED)
     queued_at = models.DateTimeField(_("queued at"))
     relevant_until = models.DateTimeField(_("worth sending until"), null=True, blank=True)
     not_before = models.DateTimeField(_("next attempt not before"))
@@ -245,10 +243,10 @@ class Counter(models.Model):
     def __str__(self) -> str:
         return f"{self.name}: {self.value}"
 
-    @classmethod
-    def take(cls, name: str) -> int:
+    @staticmethod
+    def take(name: str) -> int:
         """The next number. Call it inside the transaction that uses the number: a rollback gives it back."""
-        cls.objects.bulk_create([cls(name=name)], ignore_conflicts=True)
-        counter = cls.objects.select_for_update().get(name=name)
-        cls.objects.filter(name=name).update(value=F("value") + 1)
+        Counter.objects.bulk_create([Counter(name=name)], ignore_conflicts=True)
+        counter = Counter.objects.select_for_update().get(name=name)
+        Counter.objects.filter(name=name).update(value=F("value") + 1)
         return counter.value + 1

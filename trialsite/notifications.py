@@ -166,7 +166,10 @@ def _deliver(row: Notification, mailer: BaseEmailBackend) -> str:
 
 def _message(row: Notification, address: str) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
-        row.subject, row.body_text, to=[address], headers={"Message-ID": row.message_id, "Auto-Submitted": "auto-generated"}
+        row.subject,
+        row.body_text,
+        to=[address],
+        headers={"Message-ID": row.message_id, "Auto-Submitted": "auto-generated"},
     )
     message.attach_alternative(row.body_html, "text/html")
     return message

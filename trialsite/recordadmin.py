@@ -214,7 +214,7 @@ class RecordAdmin(SiteScopedAdmin):
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
             raise PermissionDenied
-        form = form_class(request.POST or None)
+        form = form_class(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
                 with transaction.atomic():

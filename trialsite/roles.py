@@ -66,7 +66,9 @@ INFUSE = (*_permissions("add", "dosing.infusion"), *_permissions("change", "dosi
 VOID_ENTRIES = _permissions("void", "participants.participant", "participants.consent")
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 
-_SITE = (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS)
+AUDIT_TRAIL = ("trialsite.view_audit_trail",)
+
+_SITE = (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *AUDIT_TRAIL)
 _INVESTIGATOR = (
     *_SITE,
     *SCREEN,
@@ -97,7 +99,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *VIEW_CLINICAL,
         *NOTIFICATIONS,
         *ACCESS_TRAIL,
-        "trialsite.view_audit_trail",
+        *AUDIT_TRAIL,
         "trialsite.view_user",
         "trialsite.view_site",
     ),

@@ -41,7 +41,7 @@ def _exact(value: object) -> object:
     """A TOML float is binary already, 0.6 no longer exactly 0.6: decimal numbers stand in quotes."""
     if not isinstance(value, str):
         # A ValueError becomes a mistake of the file; a TypeError would end the reading.
-        raise ValueError("write the number in quotes, so that it stays exact")  # noqa: TRY004
+        raise ValueError("write the number in quotes, so that it stays exact")
     try:
         return Decimal(value)
     except InvalidOperation:
@@ -153,9 +153,7 @@ class Dose(Part):
         if not self.nominal_low_e8 <= self.recommended_e8 <= self.nominal_high_e8:
             raise ValueError(f"recommended_e8 {self.recommended_e8} lies outside the range")
         if self.implausible_above_e8 <= high:
-            raise ValueError(
-                f"implausible_above_e8 {self.implausible_above_e8} would refuse a dose in tolerance"
-            )
+            raise ValueError(f"implausible_above_e8 {self.implausible_above_e8} would refuse a dose in tolerance")
         return self
 
 
@@ -244,13 +242,9 @@ class Visit(Part):
                 f"hold the target, Day {self.target_day}"
             )
         if self.follows_infusion != (self.target_day > 0):
-            raise ValueError(
-                f"{self.code}: follows_infusion is true for days after Day 0, and only for those"
-            )
+            raise ValueError(f"{self.code}: follows_infusion is true for days after Day 0, and only for those")
         if self.reminders and not self.follows_infusion:
-            raise ValueError(
-                f"{self.code}: only visits planned from the infusion are reminded of; leave it empty"
-            )
+            raise ValueError(f"{self.code}: only visits planned from the infusion are reminded of; leave it empty")
         return self
 
 
@@ -336,9 +330,7 @@ class Policy(Part):
     """Choices where the sources are silent or disagree. The file must make every one of them."""
 
     ctcae_version: Literal["5.0", "6.0"] = Field(
-        description=mark(
-            "Version of CTCAE that grades every adverse event. Stored with each event, never mixed."
-        )
+        description=mark("Version of CTCAE that grades every adverse event. Stored with each event, never mixed.")
     )
     ef_drop_reading: Literal["percentage_points", "relative_percent"] = Field(
         description=mark(
@@ -365,14 +357,10 @@ class Policy(Part):
         )
     )
     crs_usual_onset_days: Annotated[int, Field(ge=7, le=30)] = Field(
-        description=mark(
-            "CRS that begins later than this many days after the infusion is flagged: another cause?"
-        )
+        description=mark("CRS that begins later than this many days after the infusion is flagged: another cause?")
     )
     ice_from_age_years: Literal[12, 13] = Field(
-        description=mark(
-            "From this age the ICE score is used, below it the CAPD. Sources differ at exactly 12."
-        )
+        description=mark("From this age the ICE score is used, below it the CAPD. Sources differ at exactly 12.")
     )
     capd_zero: Literal["grade_0", "grade_1"] = Field(
         description=mark("CAPD 0: no ICANS (grade 1 is 1 to 8), or grade 1 (everything below 9).")
@@ -396,14 +384,10 @@ class Policy(Part):
         )
     )
     bsa_formula: Literal["mosteller", "du_bois"] = Field(
-        description=mark(
-            "Formula of the body surface area; they differ by up to 2.5 %. Stored with each result."
-        )
+        description=mark("Formula of the body surface area; they differ by up to 2.5 %. Stored with each result.")
     )
     tocilizumab_max_total: Annotated[int, Field(ge=2, le=4)] = Field(
-        description=mark(
-            "Most doses of tocilizumab in one episode of CRS before a warning; texts say 2 to 4."
-        )
+        description=mark("Most doses of tocilizumab in one episode of CRS before a warning; texts say 2 to 4.")
     )
     tocilizumab_max_per_24h: Annotated[int, Field(ge=1, le=3)] = Field(
         description=mark("Most doses of tocilizumab within 24 hours before a warning.")
@@ -427,9 +411,7 @@ class Policy(Part):
         )
     )
     relapse_blasts_percent: Annotated[int, Field(ge=5, le=25)] = Field(
-        description=mark(
-            "Share of marrow blasts, in percent, that makes a haematological relapse after remission."
-        )
+        description=mark("Share of marrow blasts, in percent, that makes a haematological relapse after remission.")
     )
     relapse_includes_threshold: bool = Field(
         description=mark("Exactly this share of blasts is a relapse already (≥ rather than >).")
@@ -441,9 +423,7 @@ class Policy(Part):
         description=mark("ANC 1.0 and platelets 100 exactly count as recovered (≥ rather than >).")
     )
     cr_untransfused_days: Annotated[int, Field(ge=0, le=28)] = Field(
-        description=mark(
-            "Blood counts show a complete remission only without transfusion for this many days."
-        )
+        description=mark("Blood counts show a complete remission only without transfusion for this many days.")
     )
     rfs_subsequent_therapy: Literal["both", "censor", "ignore"] = Field(
         description=mark(
@@ -451,14 +431,10 @@ class Policy(Part):
         )
     )
     visit_windows: Literal["proposed", "protocol"] = Field(
-        description=mark(
-            "Whether the visit windows are a proposal or were copied from the approved protocol."
-        )
+        description=mark("Whether the visit windows are a proposal or were copied from the approved protocol.")
     )
     visits_after_study_end: Literal["long_term", "drop"] = Field(
-        description=mark(
-            "Visits whose target lies after the end of the study go on as long-term follow-up, or not."
-        )
+        description=mark("Visits whose target lies after the end of the study go on as long-term follow-up, or not.")
     )
     long_term_years: Literal[5, 15] = Field(
         description=mark("Years of long-term follow-up after the infusion: 15 for integrating vectors.")
@@ -485,9 +461,7 @@ class Policy(Part):
         description=mark("A report that becomes fatal or life-threatening starts a 7-day clock on that day.")
     )
     planned_admission_is_adverse_event: bool = Field(
-        description=mark(
-            "A planned admission, or one that the protocol asks for, counts as an adverse event."
-        )
+        description=mark("A planned admission, or one that the protocol asks for, counts as an adverse event.")
     )
     all_events_from: Literal["consent", "lymphodepletion", "infusion"] = Field(
         description=mark(
@@ -518,9 +492,7 @@ def _allowed(name: str) -> str:
         return " | ".join(str(choice) for choice in get_args(field.annotation))
     if field.annotation is bool:
         return "true | false"
-    bounds = {
-        side: getattr(rule, side) for rule in field.metadata for side in ("ge", "le") if hasattr(rule, side)
-    }
+    bounds = {side: getattr(rule, side) for rule in field.metadata for side in ("ge", "le") if hasattr(rule, side)}
     return f"{bounds['ge']}–{bounds['le']}"
 
 
@@ -644,11 +616,7 @@ class StudyFileError(Exception):
 
     def __str__(self) -> str:
         count = len(self.mistakes)
-        head = (
-            "The study definition has a mistake:"
-            if count == 1
-            else f"The study definition has {count} mistakes:"
-        )
+        head = "The study definition has a mistake:" if count == 1 else f"The study definition has {count} mistakes:"
         return "\n".join([head, *(f"  {mistake}" for mistake in self.mistakes)])
 
 
@@ -690,7 +658,9 @@ def _check_visits(visits: tuple[Visit, ...]) -> Found:
     for index in range(1, len(visits)):
         before, visit = visits[index - 1], visits[index]
         if visit.target_day < before.target_day:
-            reason = f"visits stand in the order of their target days; {before.code} before it is Day {before.target_day}"
+            reason = (
+                f"visits stand in the order of their target days; {before.code} before it is Day {before.target_day}"
+            )
             yield ("visits", index, "target_day"), visit.target_day, reason
 
 
@@ -701,9 +671,7 @@ def _check_visit_procedures(visits: tuple[Visit, ...], procedures: tuple[Procedu
 
 def _check_visit_reminders(visits: tuple[Visit, ...], reminder_stages: tuple[ReminderStage, ...]) -> Found:
     for index, visit in enumerate(visits):
-        yield from _unknown(
-            ("visits", index, "reminders"), visit.reminders, reminder_stages, "reminder stage"
-        )
+        yield from _unknown(("visits", index, "reminders"), visit.reminders, reminder_stages, "reminder stage")
 
 
 def _check_long_term(visits: tuple[Visit, ...], policy: Policy) -> Found:
@@ -974,9 +942,7 @@ def load_study(folder: Path) -> Study:
     mistakes += _check_versions(read)
     if mistakes:
         raise StudyFileError(mistakes)
-    return Study(
-        {protocol.version: protocol for _, protocol in sorted(read, key=lambda one: one[1].effective_on)}
-    )
+    return Study({protocol.version: protocol for _, protocol in sorted(read, key=lambda one: one[1].effective_on)})
 
 
 def _no_files(folder: Path) -> str:
@@ -997,14 +963,10 @@ def _check_versions(read: Iterable[tuple[Path, Protocol]]) -> Iterator[Mistake]:
             yield Mistake(file, reason, "version", lines.get(("version",)), _shown(protocol.version))
         if protocol.effective_on in days:
             reason = f"{days[protocol.effective_on].name} takes effect on the same day; nobody could tell which holds"
-            yield Mistake(
-                file, reason, "effective_on", lines.get(("effective_on",)), str(protocol.effective_on)
-            )
+            yield Mistake(file, reason, "effective_on", lines.get(("effective_on",)), str(protocol.effective_on))
         if studies and protocol.registry_id not in studies:
             reason = "another file of this folder belongs to another study"
-            yield Mistake(
-                file, reason, "registry_id", lines.get(("registry_id",)), _shown(protocol.registry_id)
-            )
+            yield Mistake(file, reason, "registry_id", lines.get(("registry_id",)), _shown(protocol.registry_id))
         days.setdefault(protocol.effective_on, file)
         studies.add(protocol.registry_id)
 

@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 def wake(task: str) -> None:
     """Send this task, without arguments, after the commit; once a transaction, however often it is asked for."""
-    asked = (callback for _sids, callback, *_rest in connection.run_on_commit)
-    if not any(isinstance(callback, partial) and callback.args == (task,) for callback in asked):
+    waiting = [entry[1] for entry in connection.run_on_commit]
+    if not any(isinstance(callback, partial) and callback.args == (task,) for callback in waiting):
         transaction.on_commit(partial(_send, task))
 
 

@@ -70,7 +70,9 @@ REASON_TEXT = {
     "death": mark("Death due to CRS: grade 5."),
     "fever": mark("Fever of {temperature} °C (38.0 °C or more), not explained otherwise: grade 1 at least."),
     "no-fever": mark("{temperature} °C is below 38.0 °C, and CRS was not established before: grade 0."),
-    "fever-explained": mark("Fever of {temperature} °C is explained by another cause, and CRS was not established: grade 0."),
+    "fever-explained": mark(
+        "Fever of {temperature} °C is explained by another cause, and CRS was not established: grade 0."
+    ),
     "fever-not-needed": mark(
         "CRS is established and antipyretic or anticytokine therapy was given: fever is no longer required."
     ),

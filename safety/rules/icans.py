@@ -95,7 +95,9 @@ REASON_TEXT = {
     "consciousness-2": mark("Awakens to voice: grade 2."),
     "consciousness-3": mark("Awakens to touch only: grade 3."),
     "consciousness-4": mark("Unarousable, or only by vigorous or repetitive touch: grade 4."),
-    "consciousness-excluded": mark("The depressed consciousness has another cause, such as sedation: it does not count."),
+    "consciousness-excluded": mark(
+        "The depressed consciousness has another cause, such as sedation: it does not count."
+    ),
     "seizure-3": mark("A seizure that resolves rapidly, or on the EEG with intervention: grade 3."),
     "seizure-4": mark("A seizure of more than 5 minutes, or repetitive without return to baseline: grade 4."),
     "motor": mark("Deep focal motor weakness: grade 4."),

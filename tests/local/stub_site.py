@@ -18,9 +18,7 @@ def run() -> int:
     from trialsite.local.services import Programs
 
     me = (sys.executable, "-m", "tests.local.stub_site")
-    programs = Programs(
-        manage=(*me, "manage"), web=(*me, "web", "{port}"), worker=(*me, "worker"), beat=(*me, "beat")
-    )
+    programs = Programs(manage=(*me, "manage"), web=(*me, "web", "{port}"), worker=(*me, "worker"), beat=(*me, "beat"))
     return main(["run"], programs)
 
 

@@ -110,9 +110,7 @@ def test_the_next_start_cleans_up_when_even_the_reaper_was_killed(site: Site) ->
 
 
 def test_the_death_of_make_ends_the_run(site: Site) -> None:
-    make = site.start(
-        "-c", f"import subprocess, sys; subprocess.call([sys.executable, *{RUN!r}])", MAKELEVEL="1"
-    )
+    make = site.start("-c", f"import subprocess, sys; subprocess.call([sys.executable, *{RUN!r}])", MAKELEVEL="1")
     make.wait_for_words("a-password")
     processes = family(make.pid)
     make.process.kill()
@@ -164,9 +162,7 @@ def test_exec_returns_the_exit_code_and_removes_everything(site: Site) -> None:
         "print(psycopg.connect(os.environ['APP_DATABASE_URL']).execute('SELECT current_user').fetchone())\n"
         "sys.exit(7)"
     )
-    command = site.start(
-        *LOCAL, "exec", "--throwaway", "--", sys.executable, "-c", code, TMPDIR=str(site.folder)
-    )
+    command = site.start(*LOCAL, "exec", "--throwaway", "--", sys.executable, "-c", code, TMPDIR=str(site.folder))
     assert command.wait() == 7
     assert "trialsite_owner" in command.said()
     assert "trialsite_app" in command.said()

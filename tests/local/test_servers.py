@@ -29,9 +29,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_both_servers_are_private_and_leave_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_both_servers_are_private_and_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The traps of a user's shell: a locale this machine lacks, and variables that lead elsewhere.
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
@@ -43,9 +41,7 @@ def test_both_servers_are_private_and_leave_nothing_behind(
         monkeypatch.delenv("PGOPTIONS")
         app, owner = stack.postgres.url(APP), stack.postgres.url(OWNER)
         assert query(app, "SELECT current_user") == APP
-        locale = (
-            "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = current_database()"
-        )
+        locale = "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = current_database()"
         assert query(app, locale) == "bC.UTF-8"
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             query(app, "CREATE TABLE public.mine (n int)")

@@ -150,9 +150,7 @@ def test_two_at_once_for_the_last_place_get_one_place(site: Site, ivan: User, no
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("day", "is_refused"), [("2025-07-18", True), ("2025-07-19", False), ("2027-08-20", True)]
-)
+@pytest.mark.parametrize(("day", "is_refused"), [("2025-07-18", True), ("2025-07-19", False), ("2027-08-20", True)])
 def test_enrolment_only_inside_the_recruitment_window(site: Site, ivan: User, day: str, is_refused: bool) -> None:
     now = dt.datetime.fromisoformat(f"{day}T10:00:00+08:00")
     participant = factories.consented(site=site, by=ivan, now=now)
@@ -195,7 +193,8 @@ def test_a_refused_infusion_leaves_nothing(site: Site, alice: User, now: dt.date
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("cells", "is_out"), [("0.19999", True), ("0.2", False), ("0.5", False), ("0.6", False), ("0.60001", True)]
+    ("cells", "is_out"),
+    [("0.19999", True), ("0.2", False), ("0.5", False), ("0.6", False), ("0.60001", True)],
 )
 def test_a_dose_out_of_range_is_recorded_as_a_deviation_with_a_reason(
     site: Site, alice: User, now: dt.datetime, cells: str, is_out: bool

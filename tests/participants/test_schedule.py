@@ -49,7 +49,14 @@ def test_a_window_that_does_not_hold_its_target_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("day", "outside"),
-    [("2026-03-04", -1), ("2026-03-05", 0), ("2026-03-08", 0), ("2026-03-11", 0), ("2026-03-12", 1), ("2026-03-14", 3)],
+    [
+        ("2026-03-04", -1),
+        ("2026-03-05", 0),
+        ("2026-03-08", 0),
+        ("2026-03-11", 0),
+        ("2026-03-12", 1),
+        ("2026-03-14", 3),
+    ],
 )
 def test_both_ends_belong_to_the_window(day: str, outside: int) -> None:
     opens, closes = dt.date(2026, 3, 5), dt.date(2026, 3, 11)

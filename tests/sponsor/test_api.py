@@ -22,7 +22,7 @@ DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
-def program(db: None) -> User:
+def program(site: Site) -> User:
     user = User.objects.create(username="sponsor-edc")
     user.groups.add(Group.objects.get(name=Role.SPONSOR_PROGRAM))
     return user
@@ -158,7 +158,8 @@ def _after(moment: str) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "query", ["modified_since=yesterday", "modified_since=", "participnat=ZJ-001", "cursor=nonsense", "page=2"]
+    "query",
+    ["modified_since=yesterday", "modified_since=", "participnat=ZJ-001", "cursor=nonsense", "page=2"],
 )
 def test_a_parameter_that_cannot_be_read_is_an_error(query: str, program: User) -> None:
     response = reader(program)(f"visits/?{query}")
@@ -167,7 +168,9 @@ def test_a_parameter_that_cannot_be_read_is_an_error(query: str, program: User) 
 
 
 @pytest.mark.django_db
-def test_one_participants_rows(program: User, participant: Participant, site: Site, ivan: User, now: dt.datetime) -> None:
+def test_one_participants_rows(
+    program: User, participant: Participant, site: Site, ivan: User, now: dt.datetime
+) -> None:
     factories.infused(site=site, by=ivan, now=now)
     rows = reader(program)(f"infusions/?participant={participant.participant_number}").json()["results"]
     assert [row["participant"] for row in rows] == [participant.screening_number]

@@ -23,7 +23,8 @@ def test_healthz_needs_nothing() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("minutes", "status"), [pytest.param(14, 200, id="14-minutes-fine"), pytest.param(16, 503, id="16-minutes-silent")]
+    ("minutes", "status"),
+    [pytest.param(14, 200, id="14-minutes-fine"), pytest.param(16, 503, id="16-minutes-silent")],
 )
 def test_readyz_is_red_when_beat_is_silent_for_15_minutes(minutes: int, status: int) -> None:
     run_all(timezone.now() - dt.timedelta(minutes=minutes))

@@ -18,6 +18,7 @@ from participants.actions import remind_of_visits
 from participants.models import Visit
 from tests import factories
 from trialsite import notifications
+from trialsite.local.processes import free_port
 from trialsite.models import Notification, NotificationState, Site, User
 
 DAY = dt.timedelta(days=1)
@@ -43,10 +44,10 @@ class Sink(Message):
 @pytest.fixture
 def sink(settings: Any) -> Iterator[Sink]:
     handler = Sink()
-    controller = Controller(handler, hostname="127.0.0.1", port=0)
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
     controller.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.server.sockets[0].getsockname()[1]
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
     yield handler
     controller.stop()
 
@@ -89,7 +90,10 @@ def test_a_reminder_is_sent_once_with_its_message_id(site: Site, alice: User, vi
     row.refresh_from_db()
     assert (mail["Message-ID"], mail["To"]) == (row.message_id, alice.email)
     assert (row.state, row.sent_to) == (NotificationState.SENT, alice.email)
-    assert [part.get_content_type() for part in mail.walk() if not part.is_multipart()] == ["text/plain", "text/html"]
+    assert [part.get_content_type() for part in mail.walk() if not part.is_multipart()] == [
+        "text/plain",
+        "text/html",
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,9 +239,7 @@ class TestSweep:
         assert queued == Notification.objects.count()
         assert Notification.objects.filter(about=f"visit:{visit.pk}").count() == 1
 
-    def test_after_three_silent_days_it_queues_nothing_stale(
-        self, alice: User, visit: Visit, now: dt.datetime
-    ) -> None:
+    def test_after_three_silent_days_it_queues_nothing_stale(self, alice: User, visit: Visit, now: dt.datetime) -> None:
         """T-1 was never sent; on the day of the visit only the day's reminder is."""
         swept(visit_morning(visit, days=0))
         (row,) = Notification.objects.filter(about=f"visit:{visit.pk}")
@@ -277,5 +279,3 @@ class TestSweep:
 def visit_morning(visit: Visit, *, days: int) -> dt.datetime:
     day = visit.target_date + dt.timedelta(days=days)
     return dt.datetime(day.year, day.month, day.day, 9, tzinfo=timezone.get_current_timezone())
-
-

@@ -199,16 +199,12 @@ def test_the_version_of_a_day_is_the_latest_in_force(tmp_path: Path, day: dt.dat
 
 def test_two_versions_cannot_take_effect_on_one_day(tmp_path: Path) -> None:
     write(tmp_path, v1_0=real_text(), v1_1=second_version(real_text(), "2025-07-18"))
-    with pytest.raises(
-        StudyFileError, match=r"v1\.1\.toml, line \d+: effective_on = 2025-07-18: v1\.0\.toml takes"
-    ):
+    with pytest.raises(StudyFileError, match=r"v1\.1\.toml, line \d+: effective_on = 2025-07-18: v1\.0\.toml takes"):
         load_study(tmp_path)
 
 
 def test_a_file_is_called_after_its_version(tmp_path: Path) -> None:
-    with pytest.raises(
-        StudyFileError, match=r'version = "1\.0": the file of this version is called v1\.0\.toml'
-    ):
+    with pytest.raises(StudyFileError, match=r'version = "1\.0": the file of this version is called v1\.0\.toml'):
         load_study(write(tmp_path, v2_0=real_text()))
 
 
@@ -254,12 +250,8 @@ MISTAKES = [
         'is not TOML: .* in “phase "PHASE1"”',
         id="syntax",
     ),
-    pytest.param(
-        swap("= 2025-07-19", "= 2025-02-30"), "", "is not TOML: Invalid date", id="date-that-does-not-exist"
-    ),
-    pytest.param(
-        swap("= 2025-07-19", '= "July"'), "window.starts_on", "must be a date such as", id="date-in-quotes"
-    ),
+    pytest.param(swap("= 2025-07-19", "= 2025-02-30"), "", "is not TOML: Invalid date", id="date-that-does-not-exist"),
+    pytest.param(swap("= 2025-07-19", '= "July"'), "window.starts_on", "must be a date such as", id="date-in-quotes"),
     pytest.param(
         swap("sponsor = {", "sponser = {"),
         "sponser",
@@ -267,16 +259,10 @@ MISTAKES = [
         id="unknown-key",
     ),
     pytest.param(swap("enrolment_target = 30\n", ""), "enrolment_target", "is missing", id="missing-key"),
-    pytest.param(
-        swap("= 30\n", '= "30"\n'), "enrolment_target", "must be a whole number", id="number-in-quotes"
-    ),
+    pytest.param(swap("= 30\n", '= "30"\n'), "enrolment_target", "must be a whole number", id="number-in-quotes"),
     pytest.param(swap("= 30\n", "= 0\n"), "enrolment_target", "greater than or equal to 1", id="no-places"),
-    pytest.param(
-        swap('"0.25"', "0.25"), "dose.nominal_low_e8", "write the number in quotes", id="dose-not-exact"
-    ),
-    pytest.param(
-        swap('"0.25"', '"a bit"'), "dose.nominal_low_e8", "is not a decimal number", id="dose-in-words"
-    ),
+    pytest.param(swap('"0.25"', "0.25"), "dose.nominal_low_e8", "write the number in quotes", id="dose-not-exact"),
+    pytest.param(swap('"0.25"', '"a bit"'), "dose.nominal_low_e8", "is not a decimal number", id="dose-in-words"),
     pytest.param(
         swap('"0.6"', '"0.4"'),
         "dose",
@@ -308,12 +294,8 @@ MISTAKES = [
         "before the study starts",
         id="recruits-early",
     ),
-    pytest.param(
-        swap("2027-07-22", "2025-07-01"), "recruitment", "lies after closes_on", id="recruitment-inverted"
-    ),
-    pytest.param(
-        swap("minimum_age_years = 14", "minimum_age_years = 90"), "design", "is above maximum", id="ages"
-    ),
+    pytest.param(swap("2027-07-22", "2025-07-01"), "recruitment", "lies after closes_on", id="recruitment-inverted"),
+    pytest.param(swap("minimum_age_years = 14", "minimum_age_years = 90"), "design", "is above maximum", id="ages"),
     pytest.param(
         swap("[-7, -6, -5]", "[-8, -6, -5]"),
         "lymphodepletion",
@@ -473,9 +455,7 @@ MISTAKES = [
         "stands there twice",
         id="recipient-twice",
     ),
-    pytest.param(
-        swap('code = "IIT_NHC"', 'code = "IND"'), "regimes[1].code", "stands there twice", id="regime-twice"
-    ),
+    pytest.param(swap('code = "IIT_NHC"', 'code = "IND"'), "regimes[1].code", "stands there twice", id="regime-twice"),
     pytest.param(
         swap('code = "susar_other"', 'code = "susar_fatal"'),
         "regimes[0].clocks[4].code",
@@ -488,12 +468,8 @@ MISTAKES = [
         "sae_site_to_sponsor_hours says 48 hours",
         id="two-limits",
     ),
-    pytest.param(
-        swap('"5.0"', '"4.03"'), "policy.ctcae_version", "must be one of: '5.0' or '6.0'", id="policy-value"
-    ),
-    pytest.param(
-        swap("ice_from_age_years = 12\n", ""), "policy.ice_from_age_years", "is missing", id="policy-missing"
-    ),
+    pytest.param(swap('"5.0"', '"4.03"'), "policy.ctcae_version", "must be one of: '5.0' or '6.0'", id="policy-value"),
+    pytest.param(swap("ice_from_age_years = 12\n", ""), "policy.ice_from_age_years", "is missing", id="policy-missing"),
     pytest.param(
         swap("spo2_on_room_air = true", 'spo2_on_room_air = "yes"'),
         "policy.spo2_on_room_air",
@@ -510,9 +486,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("edit", "key", "reason"), MISTAKES)
-def test_a_mistake_names_its_file_line_key_and_reason(
-    tmp_path: Path, edit: Edit, key: str, reason: str
-) -> None:
+def test_a_mistake_names_its_file_line_key_and_reason(tmp_path: Path, edit: Edit, key: str, reason: str) -> None:
     file = write(tmp_path, v1_0=edit(real_text())) / "v1.0.toml"
     with pytest.raises(StudyFileError) as caught:
         load_protocol(file)

@@ -135,9 +135,7 @@ def _nobody_with_access(scratch: Callable[[], Path]) -> Identity | None:
     uid, gid = _nobody()
     caps = "-all,+dac_override"
     prefix = (setpriv, f"--reuid={uid}", f"--regid={gid}", "--clear-groups")
-    return Identity(
-        binaries(), (*prefix, f"--inh-caps={caps}", f"--ambient-caps={caps}", "--"), owner=(uid, gid)
-    )
+    return Identity(binaries(), (*prefix, f"--inh-caps={caps}", f"--ambient-caps={caps}", "--"), owner=(uid, gid))
 
 
 def _nobody_with_copy(make_scratch: Callable[[], Path]) -> Identity | None:
@@ -324,9 +322,7 @@ class Postgres:
                 connection.execute(statement)
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                        sql.Identifier(DATABASE), sql.Identifier(OWNER)
-                    )
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(OWNER))
                 )
 
 

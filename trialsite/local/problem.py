@@ -8,8 +8,7 @@ class Problem(Exception):
 
 
 DISK_FULL = (
-    "The disk is full. Free some space (300 MB is enough), then start again: "
-    "what was saved before is still there."
+    "The disk is full. Free some space (300 MB is enough), then start again: what was saved before is still there."
 )
 
 

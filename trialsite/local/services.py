@@ -66,12 +66,8 @@ class Programs:
         *("-m", "gunicorn", "trialsite.wsgi", "--bind", "127.0.0.1:{port}", "--no-control-socket"),
         *("--workers", "1", "--threads", "4", "--graceful-timeout", "8", "--access-logfile", "-"),
     )
-    worker: tuple[str, ...] = python(
-        "-m", "celery", "-A", "trialsite", "worker", "-c", "2", "--loglevel", "INFO"
-    )
-    beat: tuple[str, ...] = python(
-        "-m", "celery", "-A", "trialsite", "beat", "--pidfile=", "--loglevel", "INFO"
-    )
+    worker: tuple[str, ...] = python("-m", "celery", "-A", "trialsite", "worker", "-c", "2", "--loglevel", "INFO")
+    beat: tuple[str, ...] = python("-m", "celery", "-A", "trialsite", "beat", "--pidfile=", "--loglevel", "INFO")
 
 
 class Stack:
@@ -239,9 +235,7 @@ class Stack:
 
     def start_web(self) -> Service:
         """The web server; wait_for_web() tells when it answers."""
-        return self._start(
-            "web server", tuple(word.replace("{port}", str(self.port)) for word in self.programs.web)
-        )
+        return self._start("web server", tuple(word.replace("{port}", str(self.port)) for word in self.programs.web))
 
     def wait_for_web(self, service: Service, seconds: float = 60) -> None:
         self.supervisor.wait_until(self._web_answers, service, seconds, f"The web server at {self.site_url}")
@@ -342,11 +336,7 @@ def remove_abandoned(folder: Path) -> None:
     for var in folder.glob(f"{TEMPORARY}*"):
         # A young one may be just about to take its lock.
         with suppress(OSError):
-            if (
-                var.stat().st_uid == os.geteuid()
-                and time.time() - var.stat().st_mtime > 60
-                and not is_running(var)
-            ):
+            if var.stat().st_uid == os.geteuid() and time.time() - var.stat().st_mtime > 60 and not is_running(var):
                 stop_leftovers_of(var)
                 shutil.rmtree(var, ignore_errors=True)
 

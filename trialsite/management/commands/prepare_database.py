@@ -73,6 +73,4 @@ def _permissions(names: tuple[str, ...]) -> list[Permission]:
 def sync_sites() -> None:
     """Sites come from the study file; their names follow it."""
     for site in get_study().latest.sites:
-        Site.objects.update_or_create(
-            code=site.code, defaults={"name_zh": site.name.zh, "name_en": site.name.en}
-        )
+        Site.objects.update_or_create(code=site.code, defaults={"name_zh": site.name.zh, "name_en": site.name.en})
