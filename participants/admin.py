@@ -135,11 +135,11 @@ class ParticipantAdmin(RecordAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
-        numbers = ("screening_number", "participant_number", "status_label", "protocol_version")
+        numbers = ("screening_number", "participant_number", "status_now", "protocol_version")
         return [(_("Study number"), {"fields": (numbers[:2], numbers[2:])}), *fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        own = ("screening_number", "participant_number", "protocol_version", "status_label")
+        own = ("screening_number", "participant_number", "protocol_version", "status_now")
         # A participant moves to another site as a new participant, not by an edit.
         return (*super().get_readonly_fields(request, obj), *own, *(("site",) if obj else ()))
 
@@ -173,6 +173,10 @@ class ParticipantAdmin(RecordAdmin):
     @display(description=_("status"), label=STATUS_LABELS, ordering="status")
     def status_label(self, obj: Participant) -> tuple[str, str]:
         return obj.status, obj.get_status_display()
+
+    @admin.display(description=_("status"))
+    def status_now(self, obj: Participant) -> str:
+        return obj.get_status_display()
 
     @display(description=_("screening number"))
     def enrolled_mark(self, obj: Participant) -> str:

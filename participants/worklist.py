@@ -15,6 +15,8 @@ from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
 SOON = dt.timedelta(days=7)
+# From here on a window that is still open is shown in red.
+URGENT = dt.timedelta(days=2)
 
 
 def sections(*, user: User, now: dt.datetime) -> list[Section]:
@@ -40,6 +42,7 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
             _("Their window is open today; those that close first come first."),
             open_now,
             lambda visit: _closes(visit.window_closes_on - today),
+            is_urgent=lambda visit: visit.window_closes_on - today <= URGENT,
             link="?due=open",
         ),
         _section(
@@ -55,13 +58,20 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
 
 
 def _section(
-    title: str, hint: str, visits: Any, late: Callable[[Visit], str], *, link: str, tone: str = "attention"
+    title: str,
+    hint: str,
+    visits: Any,
+    late: Callable[[Visit], str],
+    *,
+    link: str,
+    tone: str = "attention",
+    is_urgent: Callable[[Visit], bool] = lambda visit: True,
 ) -> Section:
     count = visits.count()
     return Section(
         title=title,
         hint=hint,
-        rows=tuple(_row(visit, late(visit)) for visit in visits[:ROWS_SHOWN]),
+        rows=tuple(_row(visit, late(visit), is_urgent(visit)) for visit in visits[:ROWS_SHOWN]),
         count=count,
         tone=tone if count else "fine",
         link=reverse("admin:participants_visit_changelist") + link,
@@ -69,13 +79,13 @@ def _section(
     )
 
 
-def _row(visit: Visit, late: str) -> Row:
+def _row(visit: Visit, remark: str, is_urgent: bool) -> Row:
     window = f"{visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
     return Row(
         label=f"{visit.participant.number} · {visit.code}",
         link=reverse("admin:participants_visit_change", args=[visit.pk]),
-        facts=(visit.title, f"{visit.target_date:%Y-%m-%d}", window),
-        late=late,
+        facts=(visit.title, f"{visit.target_date:%Y-%m-%d}", window, *(() if is_urgent else (remark,))),
+        late=remark if is_urgent else "",
     )
 
 

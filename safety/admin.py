@@ -208,7 +208,8 @@ class IcansForm(AssessmentForm):
     def findings(self) -> icans.IcansFindings:
         row = self.instance
         age = row.participant.age_on(timezone.localtime(row.assessed_at).date())
-        return icans.IcansFindings(age_years=age, **self.given(icans.IcansFindings))
+        days = actions.days_since_infusion(row.participant, row.assessed_at)
+        return icans.IcansFindings(age_years=age, days_since_infusion=days, **self.given(icans.IcansFindings))
 
     def clean(self) -> dict[str, Any]:
         """An ICE that was performed has all of its five items."""
@@ -342,7 +343,7 @@ class CrsAssessmentAdmin(AssessmentAdmin):
     scale = Scale.CRS
     reason_texts, flag_texts = crs.REASON_TEXT, crs.FLAG_TEXT
     fieldsets = (
-        (_("Who and when"), {"fields": (("participant", "assessed_at"),)}),
+        (_("Who and when"), {"fields": ("participant", "assessed_at")}),
         (
             _("Fever"),
             {"fields": ("temperature_c", ("fever_attributable", "antipyretic_or_anticytokine_given"))},
@@ -362,7 +363,7 @@ class IcansAssessmentAdmin(AssessmentAdmin):
     scale = Scale.ICANS
     reason_texts, flag_texts = icans.REASON_TEXT, icans.FLAG_TEXT
     fieldsets = (
-        (_("Who and when"), {"fields": (("participant", "assessed_at"),)}),
+        (_("Who and when"), {"fields": ("participant", "assessed_at")}),
         (
             _("ICE score"),
             {

@@ -259,6 +259,7 @@ class Builder:
         items = {**full, **{name: value for name, value in found.items() if name in full}}
         findings = IcansFindings(
             age_years=participant.age_on(timezone.localtime(at).date()),
+            days_since_infusion=days_since_infusion(participant, at),
             consciousness=Consciousness(found.get("awake", "alert")),
             **items,
         )

@@ -5,19 +5,31 @@ with its row and column, never a pass.
 """
 
 import csv
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 Parser = Callable[[str], Any]
+# A case is named in every table, so that people find it again.
+ID = "id"
 # Columns that tell people about a case; they may be there and take no part.
-DESCRIPTIVE = ("id", "description", "rule")
+DESCRIPTIVE = ("description", "rule")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 
 
 class TableError(Exception):
     """The table cannot be used: row, column and reason."""
+
+
+class UnusableValue(ValueError):
+    """A value that was read, but cannot be true beside the others of its row; `column` is where it stands."""
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 @dataclass(frozen=True)
@@ -25,13 +37,15 @@ class CaseTable:
     """How a table maps to a rule: parsers by column, and the rule itself.
 
     `evaluate` takes the parsed inputs and returns the computed value of each `expected_*` column, without the
-    prefix, and the reason in words.
+    prefix, and the reason in words; it may raise UnusableValue. `ordinary` holds the values of inputs that are
+    not worth showing beside a difference.
     """
 
     inputs: Mapping[str, Parser]
     expected: Mapping[str, Parser]
     evaluate: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
     descriptive: tuple[str, ...] = DESCRIPTIVE
+    ordinary: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,11 +70,11 @@ class Outcome:
 
 def run(table: CaseTable, path: Path) -> Outcome:
     """Every case of the file. Raises TableError for a file, a column or a value that cannot be used."""
-    rows = _read(path)
-    _check_columns(table, rows[0])
+    (_top, header), *rows = _read(path)
+    _check_columns(table, header)
     outcome = Outcome()
-    for number, row in enumerate(rows[1:], start=2):
-        difference = _check_row(table, number, _as_dict(rows[0], number, row))
+    for number, row in rows:
+        difference = _check_row(table, number, _as_dict(header, number, row))
         if difference is None:
             outcome.passed += 1
         else:
@@ -68,10 +82,11 @@ def run(table: CaseTable, path: Path) -> Outcome:
     return outcome
 
 
-def _read(path: Path) -> list[list[str]]:
+def _read(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows with their numbers, as a spreadsheet counts them; empty ones are left out, but counted."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file, strict=True) if any(cell.strip() for cell in row)]
+            rows = list(_numbered(csv.reader(file, strict=True)))
     except OSError as error:
         raise TableError(f"{path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -81,8 +96,15 @@ def _read(path: Path) -> list[list[str]]:
     return rows
 
 
+def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    for number, row in enumerate(reader, start=1):
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            yield number, cells
+
+
 def _check_columns(table: CaseTable, header: list[str]) -> None:
-    needed = [*table.inputs, *(f"expected_{name}" for name in table.expected)]
+    needed = [ID, *table.inputs, *(f"expected_{name}" for name in table.expected)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise TableError(f"row 1: column named twice: {', '.join(twice)}")
     if unknown := [name for name in header if name not in {*needed, *table.descriptive}]:
@@ -93,8 +115,9 @@ def _check_columns(table: CaseTable, header: list[str]) -> None:
 
 def _as_dict(header: list[str], number: int, row: list[str]) -> dict[str, str]:
     if len(row) != len(header):
-        raise TableError(f"row {number}: {len(row)} values for {len(header)} columns")
-    return {name: cell.strip() for name, cell in zip(header, row, strict=True)}
+        where = f"from column {header[len(row)]} on" if len(row) < len(header) else f"after column {header[-1]}"
+        raise TableError(f"row {number}: {len(row)} values for {len(header)} columns, wrong {where}")
+    return dict(zip(header, row, strict=True))
 
 
 def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference | None:
@@ -105,6 +128,8 @@ def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference
     }
     try:
         computed, reason = table.evaluate(inputs)
+    except UnusableValue as error:
+        raise TableError(f"row {number}, column {error.column}: {error}") from None
     except ValueError as error:
         raise TableError(f"row {number}: {error}") from None
     differing = {
@@ -112,14 +137,18 @@ def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference
     }
     if not differing:
         return None
-    shown = {name: row[name] for name in table.inputs}
-    return Difference(number, row.get("id", ""), shown, differing, reason)
+    return Difference(number, row[ID], _worth_showing(table, row, inputs), differing, reason)
+
+
+def _worth_showing(table: CaseTable, row: dict[str, str], inputs: dict[str, Any]) -> dict[str, str]:
+    nothing = object()
+    return {name: row[name] for name in inputs if row[name] and inputs[name] != table.ordinary.get(name, nothing)}
 
 
 def _parse(number: int, column: str, text: str, parser: Parser) -> Any:
     try:
         return parser(text)
-    except (ValueError, InvalidOperation) as error:
+    except ValueError as error:
         raise TableError(f"row {number}, column {column}: {text!r} cannot be read ({error})") from None
 
 
@@ -144,14 +173,18 @@ def yes_no(text: str) -> bool:
 
 
 def integer(text: str) -> int:
-    return int(text)
+    """A whole number; a spreadsheet may have made 3.0 of 3."""
+    value = decimal(text)
+    if value != value.to_integral_value():
+        raise ValueError("write a whole number")
+    return int(value)
 
 
 def decimal(text: str) -> Decimal:
-    value = Decimal(text)
-    if not value.is_finite():
-        raise ValueError("not a number")
-    return value
+    """A number with a decimal point, at its exact value."""
+    if not NUMBER.fullmatch(text):
+        raise ValueError("write a number, such as 38.5")
+    return Decimal(text)
 
 
 def optional(parser: Parser) -> Parser:
@@ -159,14 +192,18 @@ def optional(parser: Parser) -> Parser:
     return lambda text: parser(text) if text else None
 
 
+def key_of(text: str) -> str:
+    """A word without its case, its separators and its apostrophes: "Non-rebreather mask" is non_rebreather_mask."""
+    return re.sub(r"[\W_]+", "_", re.sub("['’]", "", text.lower())).strip("_")
+
+
 def word(known: Mapping[str, Any]) -> Parser:
     """One of the known words, whatever its case and its separators."""
 
     def parse(text: str) -> Any:
-        key = text.lower().replace("-", "_").replace(" ", "_")
-        if key not in known:
+        if key_of(text) not in known:
             raise ValueError(f"one of: {', '.join(known)}")
-        return known[key]
+        return known[key_of(text)]
 
     return parse
 

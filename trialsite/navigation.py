@@ -52,6 +52,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("trialsite/trialsite.css")
 
 
+def favicon(request: HttpRequest) -> str:
+    return static("trialsite/favicon.svg")
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     today = {"title": _("Today"), "icon": "today", "link": reverse("admin:index")}
     groups = [{"title": title, "separator": True, "items": _items(request, models)} for title, models in GROUPS]

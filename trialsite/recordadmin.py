@@ -8,7 +8,7 @@ import pghistory
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -101,6 +101,9 @@ class RecordAdmin(SiteScopedAdmin):
     change_form_after_template = "admin/trialsite/audit_trail_section.html"
     actions_detail = ["void_record"]
     can_void = True
+    formfield_overrides: ClassVar[dict[Any, Any]] = {
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+    }
     # Shown to those who may see identity only, here and in the audit trail.
     identity_fields: tuple[str, ...] = ()
 

@@ -38,10 +38,11 @@ INSTALLED_APPS = [
     "dosing",
     "safety",
     "sponsor",
-    "trialsite.apps.AdminConfig",
-    # The basic one: the default would put a site of its own in the place of ours.
+    # The theme, before the admin whose templates it replaces. The basic configuration: the default one
+    # would put a site of its own in the place of ours.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
+    "trialsite.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -123,6 +124,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = env.integer("SESSION_MINUTES", 60) * 60
 SESSION_SAVE_EVERY_REQUEST = True
 AXES_FAILURE_LIMIT = 5
@@ -271,6 +273,7 @@ UNFOLD = {
     "SITE_SYMBOL": "clinical_notes",
     "SITE_SUBHEADER": "trialsite.navigation.study_subheader",
     "STYLES": ["trialsite.navigation.stylesheet"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "trialsite.navigation.favicon"}],
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,

@@ -6,11 +6,16 @@ is fever of 38.0 °C or more that nothing else explains. In somebody who has CRS
 or anticytokine therapy, fever is no longer required. There is no limit of blood pressure, saturation or
 vasopressor dose: what is required counts. Organ toxicities are graded by CTCAE and change nothing here.
 
-Policy, where the text is silent [P]: vasopressin alone counts as one vasopressor, flagged; established CRS
-that is afebrile without therapy but still hypotensive or hypoxic stays graded, flagged; fever that was never
-seen because of earlier therapy gives grade 0, flagged; a nasal cannula without its flow cannot be graded,
-unless the other axis decides. Unverified [M]: airway protection or a procedure without hypoxia is not
-grade 4; an onset after day 14 is graded, but flagged for another cause.
+Policy, where the text is silent [P]: vasopressin alone counts as one vasopressor, flagged; a vasopressor is
+hypotension even where the box says no; established CRS that is afebrile without therapy but still hypotensive
+or hypoxic stays graded, flagged; fever that was never seen because of earlier therapy gives grade 0, flagged;
+a nasal cannula without its flow cannot be graded, unless the other axis decides; a high-flow device is high
+flow whatever its flow; support that has another reason than CRS (as before, airway protection, a procedure)
+does not count; before the infusion there is no CRS; a missing temperature is flagged where it would decide.
+
+Unverified [M], recalled and not read in the source: airway protection or a procedure without hypoxia is not
+grade 4; an onset after day 14 is graded, but flagged for another cause; CRS ends when fever, hypotension and
+hypoxia are all gone.
 """
 
 from dataclasses import dataclass
@@ -73,6 +78,9 @@ REASON_TEXT = {
     "fever-explained": mark(
         "Fever of {temperature} °C is explained by another cause, and CRS was not established: grade 0."
     ),
+    "fever-not-due": mark(
+        "No temperature is recorded, but any fever has another cause, and CRS was not established: grade 0."
+    ),
     "fever-not-needed": mark(
         "CRS is established and antipyretic or anticytokine therapy was given: fever is no longer required."
     ),
@@ -82,13 +90,18 @@ REASON_TEXT = {
     "hypotension-fluids": mark("Hypotension that needs no vasopressor: grade 2."),
     "hypotension-one": mark("One vasopressor, with or without vasopressin: grade 3."),
     "hypotension-vasopressin": mark("Vasopressin alone counts as one vasopressor (policy): grade 3."),
-    "hypotension-many": mark("{count} vasopressors, vasopressin not counted: grade 4."),
+    "hypotension-many": mark("Two or more vasopressors ({count}), vasopressin not counted: grade 4."),
     "hypotension-explained": mark("The hypotension has another cause: it does not count."),
     "hypoxia-low-flow": mark("Nasal cannula at {flow} L/min is low flow (at most 6 L/min): grade 2."),
     "hypoxia-high-flow": mark("Nasal cannula at {flow} L/min is high flow (more than 6 L/min): grade 3."),
-    "hypoxia-blow-by": mark("Blow-by oxygen: grade 2."),
-    "hypoxia-mask": mark("High-flow cannula or a mask, whatever the flow: grade 3."),
-    "hypoxia-pressure": mark("Positive pressure (CPAP, BiPAP or ventilation): grade 4."),
+    "hypoxia-blow_by": mark("Blow-by oxygen counts as low flow: grade 2."),
+    "hypoxia-hfnc": mark("High-flow nasal cannula: grade 3."),
+    "hypoxia-simple_facemask": mark("Face mask, whatever the flow: grade 3."),
+    "hypoxia-nonrebreather": mark("Non-rebreather mask, whatever the flow: grade 3."),
+    "hypoxia-venturi": mark("Venturi mask, whatever the flow: grade 3."),
+    "hypoxia-cpap": mark("CPAP is positive pressure: grade 4."),
+    "hypoxia-bipap": mark("BiPAP is positive pressure: grade 4."),
+    "hypoxia-invasive_ventilation": mark("Intubation and ventilation is positive pressure: grade 4."),
     "hypoxia-explained": mark("The oxygen support has another reason than hypoxia due to CRS: it does not count."),
     "flow-missing": mark("Nasal cannula without its flow: low and high flow cannot be told apart."),
 }
@@ -182,9 +195,7 @@ def hypoxia_axis(findings: CrsFindings) -> Axis:
         return Axis(name, 0, (Reason("hypoxia-explained"),))
     if findings.oxygen_device is OxygenDevice.NASAL_CANNULA:
         return _cannula(findings.oxygen_flow_l_min)
-    level = DEVICE_GRADE[findings.oxygen_device]
-    code = {2: "hypoxia-blow-by", 3: "hypoxia-mask", 4: "hypoxia-pressure"}[level]
-    return Axis(name, level, (Reason(code),))
+    return Axis(name, DEVICE_GRADE[findings.oxygen_device], (Reason(f"hypoxia-{findings.oxygen_device}"),))
 
 
 def _cannula(flow: Decimal | None) -> Axis:
@@ -199,14 +210,19 @@ def _has_fever(findings: CrsFindings) -> bool:
     return findings.temperature_c is not None and findings.temperature_c >= FEVER_C
 
 
+def _may_have_fever(findings: CrsFindings) -> bool:
+    """Nobody measured, and fever would count."""
+    return findings.temperature_c is None and findings.fever_attributable
+
+
 def _temperature(findings: CrsFindings) -> dict[str, str]:
     return {"temperature": str(findings.temperature_c)}
 
 
 def _new_onset(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
     """Without CRS before, everything hangs on fever that nothing else explains."""
-    if findings.temperature_c is None and findings.fever_attributable:
-        return Graded(None, (), ("MISSING_TEMPERATURE",), (Reason("temperature-missing"),))
+    if _may_have_fever(findings):
+        return _without_temperature()
     if not (_has_fever(findings) and findings.fever_attributable):
         return _no_crs(findings, axes)
     late = ("LATE_ONSET_GT14D",) if findings.days_since_infusion > USUAL_ONSET_DAYS else ()
@@ -214,6 +230,8 @@ def _new_onset(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
 
 
 def _no_crs(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
+    if findings.temperature_c is None:
+        return _nothing(Reason("fever-not-due"))
     if _has_fever(findings):
         return _nothing(Reason("fever-explained", _temperature(findings)))
     is_masked = findings.antipyretic_or_anticytokine_given and any(axis.grade != 0 for axis in axes)
@@ -226,13 +244,19 @@ def _established(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
     if _has_fever(findings) and findings.fever_attributable:
         return _worst(1, axes, (Reason("fever", _temperature(findings)),), ())
     if all(axis.grade == 0 for axis in axes):
-        if findings.temperature_c is None:
-            return Graded(None, (), ("MISSING_TEMPERATURE",), (Reason("temperature-missing"),))
+        if _may_have_fever(findings):
+            return _without_temperature()
         return _nothing(*(reason for axis in axes for reason in axis.reasons), Reason("resolved"))
     if findings.antipyretic_or_anticytokine_given:
         return _worst(0, axes, (Reason("fever-not-needed"),), ())
-    is_afebrile = findings.temperature_c is not None and not _has_fever(findings)
-    return _worst(0, axes, (Reason("afebrile-kept"),), ("AFEBRILE_NO_THERAPY",) if is_afebrile else ())
+    return _worst(0, axes, (Reason("afebrile-kept"),), _untreated_flags(findings))
+
+
+def _untreated_flags(findings: CrsFindings) -> tuple[str, ...]:
+    """Hypotension or hypoxia goes on without therapy: only the temperature tells whether that is odd."""
+    if findings.temperature_c is None:
+        return ("MISSING_TEMPERATURE",)
+    return () if _has_fever(findings) else ("AFEBRILE_NO_THERAPY",)
 
 
 def _worst(floor: int, axes: tuple[Axis, Axis], reasons: tuple[Reason, ...], flags: tuple[str, ...]) -> Graded:
@@ -248,3 +272,7 @@ def _worst(floor: int, axes: tuple[Axis, Axis], reasons: tuple[Reason, ...], fla
 
 def _nothing(*reasons: Reason) -> Graded:
     return Graded(0, (), (), reasons)
+
+
+def _without_temperature() -> Graded:
+    return Graded(None, (), ("MISSING_TEMPERATURE",), (Reason("temperature-missing"),))

@@ -5,6 +5,7 @@ template that the pages translate. A grade is None when the findings do not suff
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 
 def mark(text: str) -> str:
@@ -31,7 +32,15 @@ class Graded:
     ice_total: int | None = None
 
 
-def check_range(name: str, value: object, low: object, high: object) -> None:
-    """Raises ValueError with the name, the value and the possible range; None is not recorded, and passes."""
-    if value is not None and not low <= value <= high:  # type: ignore[operator]
-        raise ValueError(f"{name} is {value}: it must lie between {low} and {high}. Correct the value.")
+class ImpossibleFinding(ValueError):
+    """A finding that cannot be true; `name` is its field, so that a form or a table can point to it."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def check_range(name: str, value: Decimal | int | None, low: int, high: int) -> None:
+    """Raises ImpossibleFinding with the name, the value and the range; None is not recorded, and passes."""
+    if value is not None and not low <= value <= high:
+        raise ImpossibleFinding(name, f"{name} is {value}: it must lie between {low} and {high}. Correct the value.")

@@ -5,9 +5,14 @@ Source: Lee DW et al., Biol Blood Marrow Transplant 2019;25:625-638, Tables 5 an
 CAPD), consciousness, seizure, motor, raised intracranial pressure. ICE from 12 years on, CAPD below (sources
 differ at exactly 12: ICE is chosen) or with developmental delay. Tremor and myoclonus are graded by CTCAE.
 
-Policy, where the text is silent [P]: CAPD 0 is no ICANS, 1 to 8 grade 1; with intracranial haemorrhage the
-oedema and pressure findings are left to CTCAE, flagged; when ICE or CAPD was not done, another domain still
-gives the grade that it shows, flagged, and nothing else gives none.
+Policy, where the text is silent [P]: CAPD 0 is no ICANS, 1 to 8 grade 1 (one source prints "below 9"); with
+intracranial haemorrhage the oedema and pressure findings are left to CTCAE, flagged; when ICE or CAPD was not
+done or only in part, another domain still gives the grade that it shows, flagged, and nothing else gives none;
+somebody who cannot be aroused because of sedation has no ICE score, rather than one of 0; a seizure with a
+recorded duration counts even where its kind says none; before the infusion there is no ICANS (the ICE score
+of that day is the baseline).
+
+Unverified [M], recalled and not read in the source: CAPD serves up to 21 years where development is delayed.
 """
 
 from collections.abc import Iterable
@@ -79,15 +84,22 @@ SEIZURE_GRADE = {
     Seizure.PROLONGED: 4,
     Seizure.REPETITIVE: 4,
 }
+# Any seizure is grade 3 at least.
+SEIZURE_OF_UNKNOWN_KIND = 3
 OEDEMA_GRADE = {Oedema.NONE: 0, Oedema.FOCAL: 3, Oedema.DIFFUSE: 4}
 
 REASON_TEXT = {
+    "before-infusion": mark("Day {day}: before the infusion there is no ICANS."),
     "other-cause": mark("The whole picture has another cause: it is not ICANS, grade 0."),
     "death": mark("Death due to ICANS: grade 5."),
     "ice": mark("ICE score {total} of 10: grade {grade}."),
     "ice-unable": mark("ICE cannot be performed but the participant can be aroused: scored 0, grade 3."),
     "ice-unarousable": mark("ICE score 0 and unarousable: grade 4."),
     "ice-not-done": mark("ICE was not done: this domain cannot be graded."),
+    "ice-in-part": mark("ICE was recorded only in part: this domain cannot be graded."),
+    "ice-sedated": mark(
+        "ICE cannot be performed because the participant cannot be aroused, which has another cause: no score."
+    ),
     "capd": mark("CAPD score {score}: grade {grade}."),
     "capd-unarousable": mark("CAPD cannot be assessed, unarousable: grade 4."),
     "capd-not-done": mark("CAPD was not done: this domain cannot be graded."),
@@ -98,12 +110,25 @@ REASON_TEXT = {
     "consciousness-excluded": mark(
         "The depressed consciousness has another cause, such as sedation: it does not count."
     ),
-    "seizure-3": mark("A seizure that resolves rapidly, or on the EEG with intervention: grade 3."),
-    "seizure-4": mark("A seizure of more than 5 minutes, or repetitive without return to baseline: grade 4."),
-    "motor": mark("Deep focal motor weakness: grade 4."),
+    "seizure-clinical_resolves_rapidly": mark("Clinical seizure that resolves rapidly: grade 3."),
+    "seizure-nonconvulsive_eeg_resolves": mark(
+        "Non-convulsive seizure on the EEG that resolves with intervention: grade 3."
+    ),
+    "seizure-prolonged_life_threatening": mark("Prolonged, life-threatening seizure: grade 4."),
+    "seizure-repetitive_no_return_to_baseline": mark(
+        "Repetitive seizures without return to baseline in between: grade 4."
+    ),
+    "seizure-none": mark("A seizure of {minutes} minutes is recorded, its kind is not: grade 3."),
+    "seizure-long": mark("Seizure of {minutes} minutes (more than 5 minutes): grade 4."),
+    "motor": mark("Deep focal motor weakness, such as hemiparesis or paraparesis: grade 4."),
     "oedema-focal": mark("Focal oedema on imaging: grade 3."),
     "oedema-diffuse": mark("Diffuse cerebral oedema on imaging: grade 4."),
-    "pressure-sign": mark("A sign of raised intracranial pressure: grade 4."),
+    "pressure-decorticate_decerebrate": mark(
+        "Decorticate or decerebrate posturing, a sign of raised intracranial pressure: grade 4."
+    ),
+    "pressure-cn6_palsy": mark("Palsy of the sixth cranial nerve, a sign of raised intracranial pressure: grade 4."),
+    "pressure-papilloedema": mark("Papilloedema, a sign of raised intracranial pressure: grade 4."),
+    "pressure-cushing_triad": mark("Cushing's triad, a sign of raised intracranial pressure: grade 4."),
     "haemorrhage": mark("Intracranial haemorrhage is graded by CTCAE: its oedema and pressure signs do not count."),
     "nothing": mark("No finding of ICANS: grade 0."),
 }
@@ -118,7 +143,10 @@ FLAG_TEXT = {
 
 @dataclass(frozen=True)
 class IcansFindings:
-    """What was found at one moment; None means not recorded. ICE items as points, seizure in minutes."""
+    """What was found at one moment; None means not recorded.
+
+    ICE items as points, the longest seizure in minutes, days since Day 0.
+    """
 
     age_years: int
     use_capd: bool = False
@@ -139,6 +167,7 @@ class IcansFindings:
     intracranial_haemorrhage: bool = False
     attributable_to_other_cause: bool = False
     death: IcansDeath = IcansDeath.NONE
+    days_since_infusion: int | None = None
 
     def __post_init__(self) -> None:
         for name, top in ICE_ITEMS.items():
@@ -149,8 +178,18 @@ class IcansFindings:
 
     @property
     def is_unarousable(self) -> bool:
-        """Unarousable for no other cause, such as sedation."""
-        return self.consciousness is Consciousness.UNAROUSABLE and self.consciousness_attributable
+        """Unarousable, and for no other cause such as sedation."""
+        says_so = self.ice_performed is IcePerformed.UNABLE_UNAROUSABLE
+        return self.consciousness_attributable and (says_so or self.consciousness is Consciousness.UNAROUSABLE)
+
+    @property
+    def is_sedated(self) -> bool:
+        """ICE is impossible, because something other than ICANS keeps the participant from waking."""
+        return self.ice_performed is IcePerformed.UNABLE_UNAROUSABLE and not self.consciousness_attributable
+
+    @property
+    def is_before_infusion(self) -> bool:
+        return self.days_since_infusion is not None and self.days_since_infusion < 0
 
 
 # Points of the ICE score: orientation to year, month, city, hospital; three objects; a command; a sentence;
@@ -168,7 +207,7 @@ class Domain:
 
 def ice_total(findings: IcansFindings) -> int | None:
     """The ICE score, 0 to 10; 0 when it cannot be performed, None when it was not done or CAPD is used."""
-    if findings.use_capd or findings.ice_performed is IcePerformed.NOT_DONE:
+    if findings.use_capd or findings.is_sedated or findings.ice_performed is IcePerformed.NOT_DONE:
         return None
     if findings.ice_performed is not IcePerformed.YES:
         return 0
@@ -177,10 +216,17 @@ def ice_total(findings: IcansFindings) -> int | None:
 
 
 def grade(findings: IcansFindings) -> Graded:
-    """The ICANS grade of these findings, 0 to 5; None when they do not suffice."""
+    """The ICANS grade of these findings, 0 to 5; None when they do not suffice.
+
+    >>> grade(IcansFindings(34, orientation=4, naming=3, commands=0, writing=0, attention=0)).grade
+    1
+    """
     total = ice_total(findings)
     if findings.death is IcansDeath.ICANS:
         return Graded(5, ("death",), (), (Reason("death"),), ice_total=total)
+    if findings.is_before_infusion:
+        before = Reason("before-infusion", {"day": str(findings.days_since_infusion)})
+        return Graded(0, (), (), (before,), ice_total=total)
     if findings.attributable_to_other_cause:
         return Graded(0, (), (), (Reason("other-cause"),), ice_total=total)
     domains = (
@@ -196,14 +242,19 @@ def grade(findings: IcansFindings) -> Graded:
 def ice_domain(findings: IcansFindings, total: int | None) -> Domain:
     flags = ("AGE_LT12_USE_CAPD",) if findings.age_years < ICE_FROM_AGE_YEARS else ()
     if total is None:
-        return Domain("ice", None, (Reason("ice-not-done"),), ("ICE_NOT_DONE", *flags))
-    cannot_wake = findings.is_unarousable or findings.ice_performed is IcePerformed.UNABLE_UNAROUSABLE
-    if total == 0 and cannot_wake:
+        return Domain("ice", None, (_why_no_score(findings),), ("ICE_NOT_DONE", *flags))
+    if total == 0 and findings.is_unarousable:
         return Domain("ice", 4, (Reason("ice-unarousable"),), flags)
     if findings.ice_performed is IcePerformed.UNABLE_AROUSABLE:
         return Domain("ice", 3, (Reason("ice-unable"),), flags)
     level = ice_grade(total)
     return Domain("ice", level, (Reason("ice", {"total": str(total), "grade": str(level)}),), flags)
+
+
+def _why_no_score(findings: IcansFindings) -> Reason:
+    if findings.is_sedated:
+        return Reason("ice-sedated")
+    return Reason("ice-in-part" if findings.ice_performed is IcePerformed.YES else "ice-not-done")
 
 
 def ice_grade(total: int) -> int:
@@ -220,6 +271,7 @@ def ice_grade(total: int) -> int:
 
 
 def capd_domain(findings: IcansFindings) -> Domain:
+    """Table 6, the child's scale: 1 to 8 grade 1, from 9 on grade 3, unarousable grade 4."""
     if findings.is_unarousable:
         return Domain("capd", 4, (Reason("capd-unarousable"),))
     score = findings.capd_score
@@ -230,6 +282,7 @@ def capd_domain(findings: IcansFindings) -> Domain:
 
 
 def consciousness_domain(findings: IcansFindings) -> Domain:
+    """Table 6, row consciousness: only what nothing else explains, such as sedation."""
     level = CONSCIOUSNESS_GRADE[findings.consciousness]
     if level == 0:
         return Domain("consciousness", 0)
@@ -239,27 +292,34 @@ def consciousness_domain(findings: IcansFindings) -> Domain:
 
 
 def seizure_domain(findings: IcansFindings) -> Domain:
-    level = SEIZURE_GRADE[findings.seizure]
-    if level and findings.seizure_minutes is not None and findings.seizure_minutes > PROLONGED_MINUTES:
-        level = 4
-    return Domain("seizure", level, (Reason(f"seizure-{level}"),) if level else ())
+    """Table 6, row seizure: more than 5 minutes is grade 4, whatever its kind."""
+    minutes = findings.seizure_minutes or Decimal(0)
+    if minutes > PROLONGED_MINUTES:
+        return Domain("seizure", 4, (Reason("seizure-long", {"minutes": str(minutes)}),))
+    level = SEIZURE_GRADE[findings.seizure] or (SEIZURE_OF_UNKNOWN_KIND if minutes else 0)
+    if level == 0:
+        return Domain("seizure", 0)
+    return Domain("seizure", level, (Reason(f"seizure-{findings.seizure}", {"minutes": str(minutes)}),))
 
 
 def motor_domain(findings: IcansFindings) -> Domain:
+    """Table 6, row motor: deep focal weakness only; tremor and myoclonus are graded by CTCAE."""
     return Domain("motor", 4, (Reason("motor"),)) if findings.deep_focal_weakness else Domain("motor", 0)
 
 
 def pressure_domain(findings: IcansFindings) -> Domain:
+    """Table 6, row raised pressure and oedema; a haemorrhage, with or without oedema, is graded by CTCAE."""
     if findings.intracranial_haemorrhage:
         return Domain("icp", 0, (Reason("haemorrhage"),), ("ICH_GRADE_BY_CTCAE",))
     level = OEDEMA_GRADE[findings.cerebral_oedema]
     reasons = (Reason(f"oedema-{findings.cerebral_oedema}"),) if level else ()
     if findings.pressure_sign is not PressureSign.NONE:
-        return Domain("icp", 4, (*reasons, Reason("pressure-sign")))
+        return Domain("icp", 4, (*reasons, Reason(f"pressure-{findings.pressure_sign}")))
     return Domain("icp", level, reasons)
 
 
 def _highest(domains: Iterable[Domain], total: int | None) -> Graded:
+    """The worst domain wins, and every domain that reaches it determined the grade."""
     domains = tuple(domains)
     flags = tuple(flag for domain in domains for flag in domain.flags)
     reasons = tuple(reason for domain in domains for reason in domain.reasons)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from trialsite import casetables
 from trialsite.casetables import CaseTable, Difference, TableError
@@ -34,11 +35,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         rules = known_rules()
         if options["rule"] not in rules:
-            raise CommandError(f"There is no rule {options['rule']!r}. Known rules: {', '.join(sorted(rules))}.")
+            raise CommandError(
+                _("There is no rule “%(rule)s”. Known rules: %(known)s.")
+                % {"rule": options["rule"], "known": ", ".join(sorted(rules))}
+            )
         try:
             outcome = casetables.run(rules[options["rule"]], options["file"])
         except TableError as error:
-            raise CommandError(f"{error}. Nothing was checked.") from None
+            raise CommandError(_("%(error)s. No case counts as checked.") % {"error": error}) from None
         for difference in outcome.differences:
             self.stdout.write(describe(difference))
         self.stdout.write(outcome.last_line)
@@ -47,14 +51,19 @@ class Command(BaseCommand):
 
 
 def describe(difference: Difference) -> str:
-    given = ", ".join(f"{name}={value}" for name, value in difference.inputs.items() if value != "")
-    lines = [f"row {difference.row} {difference.case}".rstrip(), f"  input: {given}"]
+    """One case that differs: where it stands, what was given, both values and the rule's reason."""
+    given = ", ".join(f"{name}={value}" for name, value in difference.inputs.items())
+    lines = [
+        _("row %(row)s, %(case)s") % {"row": difference.row, "case": difference.case},
+        _("  input: %(given)s") % {"given": given or "—"},
+    ]
     for column, (expected, computed) in difference.values.items():
-        lines.append(f"  {column}: expected {_shown(expected)}, computed {_shown(computed)}")
-    return "\n".join([*lines, f"  reason: {difference.reason}", ""])
+        values = {"column": column, "expected": _shown(expected), "computed": _shown(computed)}
+        lines.append(_("  %(column)s: expected %(expected)s, computed %(computed)s") % values)
+    return "\n".join([*lines, _("  reason: %(reason)s") % {"reason": difference.reason}, ""])
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, frozenset):
         return "+".join(sorted(value)) or "none"
-    return "nothing" if value is None else str(value)
+    return _("nothing") if value is None else str(value)

@@ -1,0 +1,73 @@
+"""A coordinator at a keyboard: logs in, logs an infusion, sees the visits."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scripts.browser import browser_context, choose_language, chromium, log_in
+from trialsite.local.services import Stack
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.processes,
+    pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(throwaway=True) as stack:
+        stack.manage("prepare_database", as_owner=True)
+        stack.manage("demo", "--small")
+        stack.wait_for_web(stack.start_web())
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def page(stack: Stack) -> Iterator[Any]:
+    with browser_context() as context:
+        page = context.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        log_in(page, stack.site_url, "coordinator")
+        yield page
+        assert not faults, "no page may raise a script error"
+
+
+def test_the_first_page_speaks_chinese_first(page: Any) -> None:
+    assert "今天要做什么" in page.content()
+
+
+def test_a_coordinator_logs_an_infusion_and_sees_the_visits(stack: Stack, page: Any) -> None:
+    choose_language(page, stack.site_url, "en")
+    page.goto(f"{stack.site_url}/admin/participants/participant/?status__exact=enrolled")
+    page.locator("#result_list tbody th a").first.click()
+    number = re.search(r"ZJ-\d{3}", page.locator("body").inner_text())
+    assert number is not None
+    page.get_by_role("link", name="Log an infusion").first.click()
+    now = dt.datetime.now(dt.timezone(dt.timedelta(hours=8))) - dt.timedelta(minutes=2)
+    page.fill("#id_product_lot", "LOT-BROWSER")
+    page.fill("#id_infused_at_0", f"{now:%Y-%m-%d}")
+    page.fill("#id_infused_at_1", f"{now:%H:%M:%S}")
+    page.fill("#id_viable_car_t_cells_e8", "0.65")
+    page.locator("button[name=_save]").click()
+    assert "0.65" in page.locator(".errornote, [role=alert], main, body").first.inner_text()
+    assert page.input_value("#id_product_lot") == "LOT-BROWSER", "a refusal keeps what was typed"
+    page.fill("#id_viable_car_t_cells_e8", "0.5")
+    page.locator("button[name=_save]").click()
+    page.wait_for_url("**/admin/dosing/infusion/**")
+    assert "follow-up visits were planned" in page.content()
+    page.goto(f"{stack.site_url}/admin/participants/visit/?q={number[0]}")
+    text = page.locator("#result_list").inner_text()
+    assert f"{number[0]} · D1" in text
+
+
+def test_a_crs_assessment_shows_its_grade_and_reason(stack: Stack, page: Any) -> None:
+    page.goto(f"{stack.site_url}/admin/safety/crsassessment/")
+    page.locator("#result_list tbody th a").first.click()
+    text = page.locator("body").inner_text()
+    assert "ASTCT 2019" in text
+    assert "grade" in text
