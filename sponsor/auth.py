@@ -8,6 +8,7 @@ import datetime as dt
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from knox.models import AuthToken
 from rest_framework.permissions import BasePermission
@@ -18,6 +19,16 @@ from trialsite.models import User
 
 class TokenAuthentication(KnoxAuthentication):
     """`Authorization: Token …`"""
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    """How the schema describes the token."""
+
+    target_class = "sponsor.auth.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token …"}
 
 
 class IsSponsor(BasePermission):

@@ -1,0 +1,88 @@
+"""The production shape: secrets from outside, checks of health, rights no wider than needed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+LONG_RUNNING = {name: service for name, service in COMPOSE["services"].items() if name != "migrate"}
+PRODUCTION = {
+    "DEBUG": "0",
+    "SECRET_KEY": "o8Zk3-x7Qw_1mN5vB9cR2tY6uI0pL4aS8dF1gH3jK5lM7nB9vC2xZ",
+    "SITE_URL": "https://trialsite.example.org",
+    "ALLOWED_HOSTS": "trialsite.example.org",
+    "CSRF_TRUSTED_ORIGINS": "https://trialsite.example.org",
+}
+
+
+def manage(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        env={**os.environ, **PRODUCTION, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_check_deploy_is_clean() -> None:
+    done = manage("check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [["demo"], ["demo", "--if-empty"], ["demo", "--logins"]])
+def test_demo_data_and_logins_need_debug(words: list[str]) -> None:
+    done = manage(*words)
+    assert done.returncode == 1
+    assert "DEBUG is off" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "FIELD_KEYS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"])
+def test_a_missing_secret_stops_the_start_and_says_how_to_go_on(name: str) -> None:
+    done = manage("check", **{name: ""})
+    assert done.returncode == 1
+    assert f"{name} is not set" in done.stderr
+    assert ".env.example" in done.stderr
+
+
+@pytest.mark.parametrize("name", LONG_RUNNING)
+def test_every_service_has_a_health_check(name: str) -> None:
+    assert LONG_RUNNING[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_no_password_is_written_down(name: str) -> None:
+    for key, value in COMPOSE["services"][name].get("environment", {}).items():
+        if re.search("PASSWORD|SECRET|KEYS|_URL", key):
+            assert re.search(r"\$\{\w+:\?", value), f"{key} must come from outside, without a default"
+
+
+def test_every_variable_is_explained() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\$\{(\w+)", text))
+    settings = (ROOT / "trialsite" / "settings.py").read_text(encoding="utf-8")
+    asked |= set(re.findall(r'env\.\w+\(\s*"(\w+)"', settings))
+    assert not {name for name in asked if f"{name}=" not in EXAMPLE}
+
+
+def test_the_image_runs_as_an_ordinary_user() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users
+    assert users[-1] not in {"root", "0"}
+    assert LONG_RUNNING["redis"]["user"] == "redis"
+
+
+def test_the_application_logs_in_with_its_own_role() -> None:
+    for name in ("web", "worker", "beat"):
+        assert "//trialsite_app:" in LONG_RUNNING[name]["environment"]["DATABASE_URL"]
+    assert "//trialsite_owner:" in COMPOSE["services"]["migrate"]["environment"]["DATABASE_URL"]
