@@ -8,6 +8,7 @@ import pghistory
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from participants.rules import schedule
 from participants.rules.status import NO_MORE_VISITS, Status
@@ -52,7 +53,7 @@ class Participant(Record):
         editable=False,
         db_index=True,
     )
-    name = EncryptedTextField(_("name"), max_length=100, label="participant.name")
+    name = EncryptedTextField(pgettext_lazy("person", "name"), max_length=100, label="participant.name")
     birth_date = EncryptedDateField(_("birth date"), label="participant.birth_date")
     sex = models.CharField(_("sex"), max_length=1, choices=Sex)
     phone = EncryptedTextField(_("phone"), max_length=40, blank=True, label="participant.phone")
