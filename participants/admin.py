@@ -41,6 +41,9 @@ STATUS_LABELS = {
     Status.INFUSED: "primary",
     Status.IN_FOLLOW_UP: "success",
     Status.RELAPSED: "danger",
+    Status.COMPLETED: "success",
+    Status.WITHDRAWN: "warning",
+    Status.LOST_TO_FOLLOW_UP: "warning",
     Status.DIED: "danger",
 }
 
@@ -415,7 +418,14 @@ class VisitAdmin(RecordAdmin):
     @display(
         description=_("state"),
         ordering="state",
-        label={"overdue": "danger", "open": "warning", "done": "success", "planned": "info"},
+        label={
+            "overdue": "danger",
+            "open": "warning",
+            "done": "success",
+            "planned": "info",
+            "not_done": "danger",
+            "cancelled": "default",
+        },
     )
     def state_label(self, visit: Visit) -> tuple[str, Any]:
         today = actions.site_day(timezone.now())

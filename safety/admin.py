@@ -279,6 +279,10 @@ class AssessmentAdmin(RecordAdmin):
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.assess(assessment=obj, scale=self.scale, findings=form.findings(), by=request.user, now=now)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Most assessments are of this moment."""
+        return {"assessed_at": timezone.now(), **super().get_changeform_initial_data(request)}
+
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """After an assessment its grade is what everybody wants to see."""
         if "_addanother" in request.POST:

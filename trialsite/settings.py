@@ -34,10 +34,10 @@ INSTALLED_APPS = [
     # Before ours, which takes its admin page away again.
     "knox",
     "trialsite.apps.TrialsiteConfig",
-    "participants",
-    "dosing",
-    "safety",
-    "sponsor",
+    "participants.apps.ParticipantsConfig",
+    "dosing.apps.DosingConfig",
+    "safety.apps.SafetyConfig",
+    "sponsor.apps.SponsorConfig",
     # The theme, before the admin whose templates it replaces. The basic configuration: the default one
     # would put a site of its own in the place of ours.
     "unfold.apps.BasicAppConfig",
