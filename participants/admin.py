@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -413,7 +414,8 @@ class VisitAdmin(RecordAdmin):
 
     @display(description=_("window"), ordering="window_opens_on")
     def window(self, visit: Visit) -> str:
-        return f"{visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
+        span = f"{visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
+        return format_html('<span class="ts-nowrap">{}</span>', span)
 
     @display(
         description=_("state"),

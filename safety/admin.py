@@ -321,7 +321,9 @@ class AssessmentAdmin(RecordAdmin):
 
     @admin.display(description=_("findings"))
     def findings_in_words(self, row: ToxicityAssessment) -> str:
-        pairs = ((FINDING_NAMES[name], finding_in_words(row, name, value)) for name, value in row.findings.items())
+        # In the order of the form: the database keeps no order of its own.
+        names = [name for name in FINDING_NAMES if name in row.findings]
+        pairs = ((FINDING_NAMES[name], finding_in_words(row, name, row.findings[name])) for name in names)
         return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
 
 

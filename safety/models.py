@@ -6,6 +6,7 @@ import pghistory
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -191,7 +192,7 @@ class ToxicityAssessment(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.participant} · {self.toxicity} · {self.assessed_at:%Y-%m-%d %H:%M}"
+        return f"{self.participant} · {self.toxicity} · {timezone.localtime(self.assessed_at):%Y-%m-%d %H:%M}"
 
     @property
     def final_grade(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -28,4 +29,4 @@ class ApiRead(models.Model):
         permissions = [("read_api", "Can read the sponsor's API")]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.path}"
+        return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.path}"
