@@ -1,7 +1,6 @@
 """Verbs of safety: log an adverse event, grade what was found at the bedside."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -19,7 +18,7 @@ from safety.rules.grading import Graded
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
-from trialsite.study import get_study
+from trialsite.study import Policy, get_study
 
 # --- Adverse events ----------------------------------------------------------------------------
 
@@ -74,7 +73,28 @@ def log_adverse_event(*, event: AdverseEvent, by: User, now: dt.datetime) -> Adv
 
 # --- Toxicity assessments ----------------------------------------------------------------------
 
-GRADE: dict[Scale, Callable[[Any], Graded]] = {Scale.CRS: crs.grade, Scale.ICANS: icans.grade}
+
+def grade(scale: Scale, findings: Any, policy: Policy) -> Graded:
+    """The grade by the scale's rule, with what the study chose where the scale is silent."""
+    if scale is Scale.CRS:
+        return crs.grade(findings, crs_policy(policy))
+    return icans.grade(findings, icans_policy(policy))
+
+
+def crs_policy(policy: Policy) -> crs.CrsPolicy:
+    return crs.CrsPolicy(
+        vasopressin_alone_grade=policy.vasopressin_alone_grade,
+        keeps_afebrile_without_therapy=policy.crs_afebrile_without_therapy == "keep_graded",
+        grades_masked_fever=policy.crs_fever_masked == "grade_axes",
+        usual_onset_days=policy.crs_usual_onset_days,
+    )
+
+
+def icans_policy(policy: Policy) -> icans.IcansPolicy:
+    return icans.IcansPolicy(
+        ice_from_age_years=policy.ice_from_age_years,
+        capd_zero_grade=0 if policy.capd_zero == "grade_0" else 1,
+    )
 
 
 def day0_of(participant: Participant) -> dt.date | None:
@@ -125,7 +145,8 @@ def assess(
 ) -> ToxicityAssessment:
     """Grade the findings and keep both; the row is never changed afterwards."""
     check_assessment(assessment, now=now)
-    graded = GRADE[scale](findings)
+    policy = get_study().protocol(assessment.participant.protocol_version).policy
+    graded = grade(scale, findings, policy)
     assessment.toxicity, assessment.scale = scale, graded.scale
     assessment.findings = as_json(findings)
     assessment.grade = graded.grade

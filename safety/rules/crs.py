@@ -81,6 +81,8 @@ REASON_TEXT = {
     "fever-not-due": mark(
         "No temperature is recorded, but any fever has another cause, and CRS was not established: grade 0."
     ),
+    "fever-masked": mark("Fever may be masked by therapy, and the study grades by the axes all the same."),
+    "afebrile-ended": mark("No fever, and no therapy that would explain it: as the study decided, grade 0."),
     "fever-not-needed": mark(
         "CRS is established and antipyretic or anticytokine therapy was given: fever is no longer required."
     ),
@@ -89,7 +91,7 @@ REASON_TEXT = {
     "temperature-missing": mark("Without a temperature it cannot be decided whether there is CRS: not gradable."),
     "hypotension-fluids": mark("Hypotension that needs no vasopressor: grade 2."),
     "hypotension-one": mark("One vasopressor, with or without vasopressin: grade 3."),
-    "hypotension-vasopressin": mark("Vasopressin alone counts as one vasopressor (policy): grade 3."),
+    "hypotension-vasopressin": mark("Vasopressin without another vasopressor, as the study decided: grade {grade}."),
     "hypotension-many": mark("Two or more vasopressors ({count}), vasopressin not counted: grade 4."),
     "hypotension-explained": mark("The hypotension has another cause: it does not count."),
     "hypoxia-low-flow": mark("Nasal cannula at {flow} L/min is low flow (at most 6 L/min): grade 2."),
@@ -115,6 +117,21 @@ FLAG_TEXT = {
     ),
     "LATE_ONSET_GT14D": mark("New onset more than 14 days after the infusion: look for another cause."),
 }
+
+
+@dataclass(frozen=True)
+class CrsPolicy:
+    """What the study chose where the text is silent [P]; the defaults are those of the first study."""
+
+    vasopressin_alone_grade: int = 3
+    # Established, no fever, no therapy that would explain it, an axis still there: go on grading, or grade 0.
+    keeps_afebrile_without_therapy: bool = True
+    # Never febrile on therapy, with an axis: grade by the axes, or grade 0. Flagged either way.
+    grades_masked_fever: bool = False
+    usual_onset_days: int = USUAL_ONSET_DAYS
+
+
+FIRST_STUDY = CrsPolicy()
 
 
 @dataclass(frozen=True)
@@ -154,7 +171,7 @@ class Axis:
     flags: tuple[str, ...] = ()
 
 
-def grade(findings: CrsFindings) -> Graded:
+def grade(findings: CrsFindings, policy: CrsPolicy = FIRST_STUDY) -> Graded:
     """The CRS grade of these findings, 0 to 5; None when they do not suffice.
 
     >>> grade(CrsFindings(days_since_infusion=3, temperature_c=Decimal("38.0"))).grade
@@ -164,13 +181,13 @@ def grade(findings: CrsFindings) -> Graded:
         return Graded(5, ("death",), (), (Reason("death"),))
     if findings.days_since_infusion < 0:
         return _nothing(Reason("before-infusion", {"day": str(findings.days_since_infusion)}))
-    axes = (hypotension_axis(findings), hypoxia_axis(findings))
+    axes = (hypotension_axis(findings, policy), hypoxia_axis(findings))
     if not findings.crs_established:
-        return _new_onset(findings, axes)
-    return _established(findings, axes)
+        return _new_onset(findings, axes, policy)
+    return _established(findings, axes, policy)
 
 
-def hypotension_axis(findings: CrsFindings) -> Axis:
+def hypotension_axis(findings: CrsFindings, policy: CrsPolicy = FIRST_STUDY) -> Axis:
     """Table 2, row hypotension. A vasopressor is the requirement itself, whatever the pressure under it."""
     name = "hypotension"
     if not (findings.hypotension or findings.vasopressors or findings.vasopressin):
@@ -182,7 +199,8 @@ def hypotension_axis(findings: CrsFindings) -> Axis:
     if findings.vasopressors == 1:
         return Axis(name, 3, (Reason("hypotension-one"),))
     if findings.vasopressin:
-        return Axis(name, 3, (Reason("hypotension-vasopressin"),), ("VASOPRESSIN_ALONE",))
+        reason = Reason("hypotension-vasopressin", {"grade": str(policy.vasopressin_alone_grade)})
+        return Axis(name, policy.vasopressin_alone_grade, (reason,), ("VASOPRESSIN_ALONE",))
     return Axis(name, 2, (Reason("hypotension-fluids"),))
 
 
@@ -219,27 +237,29 @@ def _temperature(findings: CrsFindings) -> dict[str, str]:
     return {"temperature": str(findings.temperature_c)}
 
 
-def _new_onset(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
+def _new_onset(findings: CrsFindings, axes: tuple[Axis, Axis], policy: CrsPolicy) -> Graded:
     """Without CRS before, everything hangs on fever that nothing else explains."""
     if _may_have_fever(findings):
         return _without_temperature()
     if not (_has_fever(findings) and findings.fever_attributable):
-        return _no_crs(findings, axes)
-    late = ("LATE_ONSET_GT14D",) if findings.days_since_infusion > USUAL_ONSET_DAYS else ()
+        return _no_crs(findings, axes, policy)
+    late = ("LATE_ONSET_GT14D",) if findings.days_since_infusion > policy.usual_onset_days else ()
     return _worst(1, axes, (Reason("fever", _temperature(findings)),), late)
 
 
-def _no_crs(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
+def _no_crs(findings: CrsFindings, axes: tuple[Axis, Axis], policy: CrsPolicy) -> Graded:
     if findings.temperature_c is None:
         return _nothing(Reason("fever-not-due"))
     if _has_fever(findings):
         return _nothing(Reason("fever-explained", _temperature(findings)))
     is_masked = findings.antipyretic_or_anticytokine_given and any(axis.grade != 0 for axis in axes)
     flags = ("FEVER_MASKED_BY_PRIOR_THERAPY",) if is_masked else ()
+    if is_masked and policy.grades_masked_fever:
+        return _worst(0, axes, (Reason("fever-masked"),), flags)
     return Graded(0, (), flags, (Reason("no-fever", _temperature(findings)),))
 
 
-def _established(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
+def _established(findings: CrsFindings, axes: tuple[Axis, Axis], policy: CrsPolicy) -> Graded:
     """With CRS before, fever gives grade 1 at least, and the axes count with or without it."""
     if _has_fever(findings) and findings.fever_attributable:
         return _worst(1, axes, (Reason("fever", _temperature(findings)),), ())
@@ -249,7 +269,10 @@ def _established(findings: CrsFindings, axes: tuple[Axis, Axis]) -> Graded:
         return _nothing(*(reason for axis in axes for reason in axis.reasons), Reason("resolved"))
     if findings.antipyretic_or_anticytokine_given:
         return _worst(0, axes, (Reason("fever-not-needed"),), ())
-    return _worst(0, axes, (Reason("afebrile-kept"),), _untreated_flags(findings))
+    flags = _untreated_flags(findings)
+    if "AFEBRILE_NO_THERAPY" in flags and not policy.keeps_afebrile_without_therapy:
+        return Graded(0, (), flags, (Reason("afebrile-ended"),))
+    return _worst(0, axes, (Reason("afebrile-kept"),), flags)
 
 
 def _untreated_flags(findings: CrsFindings) -> tuple[str, ...]:

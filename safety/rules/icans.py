@@ -142,6 +142,18 @@ FLAG_TEXT = {
 
 
 @dataclass(frozen=True)
+class IcansPolicy:
+    """What the study chose where sources are silent or differ [P]; the defaults are those of the first study."""
+
+    ice_from_age_years: int = ICE_FROM_AGE_YEARS
+    # CAPD 0: no ICANS, or grade 1 as everything below 9.
+    capd_zero_grade: int = 0
+
+
+FIRST_STUDY = IcansPolicy()
+
+
+@dataclass(frozen=True)
 class IcansFindings:
     """What was found at one moment; None means not recorded.
 
@@ -215,7 +227,7 @@ def ice_total(findings: IcansFindings) -> int | None:
     return None if None in items else sum(items)
 
 
-def grade(findings: IcansFindings) -> Graded:
+def grade(findings: IcansFindings, policy: IcansPolicy = FIRST_STUDY) -> Graded:
     """The ICANS grade of these findings, 0 to 5; None when they do not suffice.
 
     >>> grade(IcansFindings(34, orientation=4, naming=3, commands=0, writing=0, attention=0)).grade
@@ -230,7 +242,7 @@ def grade(findings: IcansFindings) -> Graded:
     if findings.attributable_to_other_cause:
         return Graded(0, (), (), (Reason("other-cause"),), ice_total=total)
     domains = (
-        capd_domain(findings) if findings.use_capd else ice_domain(findings, total),
+        capd_domain(findings, policy) if findings.use_capd else ice_domain(findings, total, policy),
         consciousness_domain(findings),
         seizure_domain(findings),
         motor_domain(findings),
@@ -239,8 +251,8 @@ def grade(findings: IcansFindings) -> Graded:
     return _highest(domains, total)
 
 
-def ice_domain(findings: IcansFindings, total: int | None) -> Domain:
-    flags = ("AGE_LT12_USE_CAPD",) if findings.age_years < ICE_FROM_AGE_YEARS else ()
+def ice_domain(findings: IcansFindings, total: int | None, policy: IcansPolicy = FIRST_STUDY) -> Domain:
+    flags = ("AGE_LT12_USE_CAPD",) if findings.age_years < policy.ice_from_age_years else ()
     if total is None:
         return Domain("ice", None, (_why_no_score(findings),), ("ICE_NOT_DONE", *flags))
     if total == 0 and findings.is_unarousable:
@@ -270,14 +282,15 @@ def ice_grade(total: int) -> int:
     return 2 if total >= 3 else 3
 
 
-def capd_domain(findings: IcansFindings) -> Domain:
+def capd_domain(findings: IcansFindings, policy: IcansPolicy = FIRST_STUDY) -> Domain:
     """Table 6, the child's scale: 1 to 8 grade 1, from 9 on grade 3, unarousable grade 4."""
     if findings.is_unarousable:
         return Domain("capd", 4, (Reason("capd-unarousable"),))
     score = findings.capd_score
     if score is None:
         return Domain("capd", None, (Reason("capd-not-done"),), ("CAPD_NOT_DONE",))
-    level = 3 if score >= CAPD_SEVERE else min(score, 1)
+    below = 1 if score else policy.capd_zero_grade
+    level = 3 if score >= CAPD_SEVERE else below
     return Domain("capd", level, (Reason("capd", {"score": str(score), "grade": str(level)}),))
 
 
