@@ -5,8 +5,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -17,6 +19,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminSingleDateWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
 
@@ -53,6 +56,14 @@ class EnrolForm(forms.Form):
     confirmed = forms.BooleanField(
         label=_("I confirm that this participant meets all inclusion criteria and no exclusion criterion."),
         widget=UnfoldBooleanWidget,
+    )
+
+
+class FindForm(forms.Form):
+    value = forms.CharField(
+        label=_("Whole name, phone or hospital number"),
+        help_text=_("They are encrypted, so only the whole value finds somebody."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
 
 
@@ -123,7 +134,8 @@ class ParticipantAdmin(RecordAdmin):
     list_display_links = ("number_link",)
     list_filter = (("status", admin.ChoicesFieldListFilter), "site", "sex")
     search_fields = ("screening_number", "participant_number")
-    search_help_text = _("Screening or participant number; the whole name, phone or hospital number.")
+    search_help_text = _("Screening or participant number. For a name, use “Find a person…”.")
+    actions_list = ("find_person",)
     list_select_related = ("site",)
     fieldsets = (
         (
@@ -156,13 +168,39 @@ class ParticipantAdmin(RecordAdmin):
             kwargs.update(queryset=own, initial=own.first() if own.count() == 1 else None)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], term: str) -> Any:
-        """Encrypted fields can be found by the whole value only, and only by those who may see it."""
-        found, may_repeat = super().get_search_results(request, queryset, term)
-        if term.strip() and self.sees_identity(request):
-            for field in ("name", "phone", "hospital_number"):
-                found = found | queryset.filter(**{field: term.strip()})
-        return found, may_repeat
+    # --- finding a person by identity: by POST, for a name in an address would stand in every log ---
+
+    @action(description=_("Find a person…"), permissions=["identity"])
+    def find_person(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:participants_participant_find"))
+
+    def has_identity_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self.sees_identity(request)
+
+    def find_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.sees_identity(request):
+            raise PermissionDenied
+        form = FindForm(request.POST if request.method == "POST" else None)
+        found: list[Participant] = []
+        if request.method == "POST" and form.is_valid():
+            found = self._find(request, form.cleaned_data["value"].strip())
+            if len(found) == 1:
+                return HttpResponseRedirect(self.url("change", found[0].pk))
+            if not found:
+                form.add_error("value", _("No participant of your sites has exactly this. Check the spelling."))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Find a person"),
+            "form": form,
+            "found": found,
+            "opts": self.opts,
+            "back": reverse("admin:participants_participant_changelist"),
+        }
+        return TemplateResponse(request, "admin/participants/find.html", context)
+
+    def _find(self, request: HttpRequest, value: str) -> list[Participant]:
+        match = Q(name=value) | Q(phone=value) | Q(hospital_number=value)
+        return list(self.get_queryset(request).filter(match, voided_at__isnull=True))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         if change:
@@ -202,6 +240,7 @@ class ParticipantAdmin(RecordAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("find/", view(self.find_view), name="participants_participant_find"),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
             *super().get_urls(),

@@ -184,12 +184,22 @@ def test_a_new_participant_gets_the_next_number(site: Site, alice: User, login: 
 
 
 @pytest.mark.django_db
-def test_a_whole_name_finds_its_person_and_nobody_elses(
-    participant: Participant, alice: User, mona: User, login: Any
+def test_a_whole_name_finds_its_person_by_post_and_for_site_roles_only(
+    participant: Participant, alice: User, charlie: User, mona: User, login: Any
 ) -> None:
+    find = reverse("admin:participants_participant_find")
+    for value in ("王小明", " 13800000000 "):
+        found = login(alice).post(find, {"value": value})
+        assert found.headers["Location"] == page_of(participant)
+    assert "exactly this" in login(alice).post(find, {"value": "王"}).content.decode()
+    assert "exactly this" in login(charlie).post(find, {"value": "王小明"}).content.decode()
+    assert login(mona).post(find, {"value": "王小明"}).status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_name_in_an_address_finds_nobody(participant: Participant, alice: User, login: Any) -> None:
     path = reverse("admin:participants_participant_changelist") + "?q=王小明"
-    assert participant.number in login(alice).get(path).content.decode()
-    assert participant.number not in login(mona).get(path).content.decode()
+    assert participant.number not in login(alice).get(path).content.decode()
 
 
 @pytest.mark.django_db

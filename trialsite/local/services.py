@@ -65,6 +65,8 @@ class Programs:
     web: tuple[str, ...] = python(
         *("-m", "gunicorn", "trialsite.wsgi", "--bind", "127.0.0.1:{port}", "--no-control-socket"),
         *("--workers", "1", "--threads", "4", "--graceful-timeout", "8", "--access-logfile", "-"),
+        # Without the query: what people search for belongs in no log.
+        *("--access-logformat", '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'),
     )
     worker: tuple[str, ...] = python("-m", "celery", "-A", "trialsite", "worker", "-c", "2", "--loglevel", "INFO")
     beat: tuple[str, ...] = python("-m", "celery", "-A", "trialsite", "beat", "--pidfile=", "--loglevel", "INFO")
