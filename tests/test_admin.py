@@ -163,6 +163,15 @@ def test_the_first_page_needs_a_bounded_number_of_queries(
         client.get("/admin/")
 
 
+@pytest.mark.django_db
+def test_the_history_button_is_shown_to_those_who_may_press_it(
+    participant: Participant, mona: User, arthur: User, login: Any
+) -> None:
+    history = page_of(participant, "history")
+    assert history not in login(mona).get(page_of(participant)).content.decode()
+    assert history in login(arthur).get(page_of(participant)).content.decode()
+
+
 # --- work --------------------------------------------------------------------------------------
 
 

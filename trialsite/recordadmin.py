@@ -126,7 +126,10 @@ class RecordAdmin(SiteScopedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        extra = {**(extra_context or {}), **self._audit_context(request, object_id)}
+        sees_trail = request.user.has_perm("trialsite.view_audit_trail")
+        # No button that leads to a refusal.
+        shown = {"show_history": sees_trail, **self._audit_context(request, object_id)}
+        extra = {**(extra_context or {}), **shown}
         try:
             return super().changeform_view(request, object_id, form_url, extra)
         except Refused as refusal:
