@@ -66,12 +66,30 @@ def test_no_password_is_written_down(name: str) -> None:
             assert re.search(r"\$\{\w+:\?", value), f"{key} must come from outside, without a default"
 
 
+def read_by_settings() -> set[str]:
+    text = (ROOT / "trialsite" / "settings.py").read_text(encoding="utf-8")
+    return set(re.findall(r'env\.\w+\(\s*"(\w+)"', text))
+
+
 def test_every_variable_is_explained() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    asked = set(re.findall(r"\$\{(\w+)", text))
-    settings = (ROOT / "trialsite" / "settings.py").read_text(encoding="utf-8")
-    asked |= set(re.findall(r'env\.\w+\(\s*"(\w+)"', settings))
+    asked = set(re.findall(r"\$\{(\w+)", text)) | read_by_settings()
     assert not {name for name in asked if f"{name}=" not in EXAMPLE}
+
+
+@pytest.mark.parametrize("name", ["migrate", "web", "worker", "beat"])
+def test_every_setting_reaches_the_containers(name: str) -> None:
+    assert read_by_settings() <= set(COMPOSE["services"][name]["environment"])
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_no_process_gains_rights(name: str) -> None:
+    assert "no-new-privileges:true" in COMPOSE["services"][name]["security_opt"]
+
+
+@pytest.mark.parametrize("name", ["migrate", "web", "worker", "beat"])
+def test_the_code_cannot_be_changed_where_it_runs(name: str) -> None:
+    assert COMPOSE["services"][name]["read_only"] is True
 
 
 def test_the_image_runs_as_an_ordinary_user() -> None:
