@@ -33,6 +33,10 @@ class PartialDate:
         dt.date(year, month or 1, day or 1)  # raises for a month or a day that does not exist
         return cls(year, month, day)
 
+    def __str__(self) -> str:
+        parts = (f"{self.year:04d}", f"{self.month:02d}" if self.month else "", f"{self.day:02d}" if self.day else "")
+        return "-".join(part for part in parts if part)
+
     @property
     def earliest(self) -> dt.date:
         return dt.date(self.year, self.month or 1, self.day or 1)

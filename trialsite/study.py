@@ -248,9 +248,85 @@ class Visit(Part):
         return self
 
 
+CheckRule = Literal[
+    "number",
+    "one_of",
+    "any_yes",
+    "consent",
+    "age",
+    "cd19",
+    "oxygen",
+    "pregnancy",
+    "contraception",
+    "virus_dna",
+    "qtcb",
+    "hypertension",
+    "clear_since",
+    "other_malignancy",
+    "unapproved_agent",
+    "marketed_agent",
+]
+# What each rule needs besides its name; what is not named here must be left out.
+NEEDED: dict[str, tuple[frozenset[str], ...]] = {
+    "number": tuple(frozenset({"measure", limit}) for limit in ("at_least", "at_most", "above", "below")),
+    "one_of": (frozenset({"measure", "passes", "fails"}), frozenset({"measure", "passes"})),
+    "any_yes": (frozenset({"measures"}),),
+    "consent": (frozenset(),),
+    "age": (frozenset({"at_least", "at_most"}),),
+    "cd19": (frozenset(),),
+    "oxygen": (frozenset({"above"}), frozenset({"at_least"})),
+    "pregnancy": (frozenset(),),
+    "contraception": (frozenset(),),
+    "virus_dna": (frozenset({"measure"}),),
+    "qtcb": (frozenset({"below"}), frozenset({"at_most"})),
+    "hypertension": (frozenset({"measure", "below"}), frozenset({"measure", "at_most"})),
+    "clear_since": tuple(frozenset({"event", "measure", unit}) for unit in ("days", "months")),
+    "other_malignancy": (frozenset({"months"}),),
+    "unapproved_agent": (frozenset({"months"}),),
+    "marketed_agent": (frozenset({"at_least"}),),
+}
+WITH_DEFAULT = frozenset({"is_times_uln", "on_room_air"})
+
+
+def _is_empty(value: object) -> bool:
+    """Nothing given; a limit of 0 is given."""
+    return value is None or value is False or value in ("", ())
+
+
+class Check(Part):
+    """How recorded facts decide a criterion or a part of it: the name of the rule, and its limits."""
+
+    rule: CheckRule
+    measure: str = ""
+    event: str = ""
+    measures: tuple[str, ...] = ()
+    at_least: Annotated[Decimal | None, BeforeValidator(_exact)] = None
+    at_most: Annotated[Decimal | None, BeforeValidator(_exact)] = None
+    above: Annotated[Decimal | None, BeforeValidator(_exact)] = None
+    below: Annotated[Decimal | None, BeforeValidator(_exact)] = None
+    is_times_uln: bool = False
+    passes: tuple[str, ...] = ()
+    fails: tuple[str, ...] = ()
+    days: Annotated[int | None, Field(ge=1)] = None
+    months: Annotated[int | None, Field(ge=1)] = None
+    on_room_air: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        given = {name for name in type(self).model_fields if not _is_empty(getattr(self, name))}
+        given -= {"rule", *WITH_DEFAULT}
+        if given not in NEEDED[self.rule]:
+            wanted = " or ".join("+".join(sorted(names)) or "nothing" for names in NEEDED[self.rule])
+            raise ValueError(f"rule {self.rule!r} needs {wanted}; here stands {'+'.join(sorted(given)) or 'nothing'}")
+        if self.is_times_uln and (self.rule != "number" or self.at_most is None):
+            raise ValueError("is_times_uln belongs to rule 'number' with at_most")
+        return self
+
+
 class CriterionPart(Part):
     code: Annotated[str, Field(pattern=r"^(INCL|EXCL)\d\d[a-z]$")]
     text: Text
+    checks: tuple[Check, ...] = ()
 
 
 class Criterion(Part):
@@ -262,6 +338,13 @@ class Criterion(Part):
     relative_to: Literal["consent", "screening", "infusion"]
     judgement: bool
     overridable: bool
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def items(self) -> tuple[tuple[str, Text, tuple[Check, ...]], ...]:
+        """The criterion and its lettered parts: code, text and checks, in the order of the protocol."""
+        parts = tuple((part.code, part.text, part.checks) for part in self.parts)
+        return ((self.code, self.text, self.checks), *parts)
 
     @property
     def is_inclusion(self) -> bool:
@@ -272,6 +355,8 @@ class Criterion(Part):
         expected = [f"{self.code}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"[: len(self.parts)]]
         if [part.code for part in self.parts] != expected:
             raise ValueError(f"{self.code}: its parts must be called {', '.join(expected)}, in this order")
+        if not any(checks for _code, _text, checks in self.items):
+            raise ValueError(f"{self.code}: nothing decides it; give it, or its parts, checks")
         return self
 
 
@@ -397,6 +482,12 @@ class Policy(Part):
     )
     guardian_below_age: Annotated[int, Field(ge=14, le=21)] = Field(
         description=mark("Below this age in completed years at consent a guardian signs too.")
+    )
+    screening_window_days: Annotated[int, Field(ge=7, le=90)] = Field(
+        description=mark("Results of the screening are used for this many days; what is older is measured again.")
+    )
+    reconsent_within_days: Annotated[int, Field(ge=0, le=90)] = Field(
+        description=mark("Days to consent again once a new version of the consent form is in force.")
     )
     leap_day_birthday: Literal["mar_1", "feb_28"] = Field(
         description=mark("Somebody born on 29 February is a year older, in other years, on this day.")
@@ -699,6 +790,37 @@ def _check_criteria(criteria: tuple[Criterion, ...]) -> Found:
             return
 
 
+def _check_oxygen(criteria: tuple[Criterion, ...], policy: Policy) -> Found:
+    """A reading that stands twice, as a policy and in the check of its criterion, must be the same."""
+    for place, check in _checks(criteria):
+        if check.rule == "oxygen" and check.on_room_air != policy.spo2_on_room_air:
+            reason = f"policy.spo2_on_room_air says {str(policy.spo2_on_room_air).lower()}"
+            yield (*place, "on_room_air"), check.on_room_air, reason
+
+
+def _check_vaccine(criteria: tuple[Criterion, ...], policy: Policy) -> Found:
+    for place, check in _checks(criteria):
+        if check.event == "LIVE_VACCINE" and check.days != policy.live_vaccine_excluded_days:
+            reason = f"policy.live_vaccine_excluded_days says {policy.live_vaccine_excluded_days}"
+            yield (*place, "days"), check.days, reason
+
+
+def _checks(criteria: tuple[Criterion, ...]) -> Iterator[tuple[Location, Check]]:
+    for index, criterion in enumerate(criteria):
+        for number, check in enumerate(criterion.checks):
+            yield ("criteria", index, "checks", number), check
+        for letter, part in enumerate(criterion.parts):
+            for number, check in enumerate(part.checks):
+                yield ("criteria", index, "parts", letter, "checks", number), check
+
+
+def _check_ages(criteria: tuple[Criterion, ...], design: Design) -> Found:
+    for place, check in _checks(criteria):
+        limits = (design.minimum_age_years, design.maximum_age_years)
+        if check.rule == "age" and (check.at_least, check.at_most) != limits:
+            yield (*place, "at_least"), check.at_least, f"the design says {limits[0]} to {limits[1]} years"
+
+
 def _check_events(special_interest_events: tuple[SpecialInterestEvent, ...]) -> Found:
     yield from _twice("special_interest_events", (event.code for event in special_interest_events))
 
@@ -763,6 +885,9 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     _check_long_term,
     _check_lymphodepletion,
     _check_criteria,
+    _check_oxygen,
+    _check_vaccine,
+    _check_ages,
     _check_events,
     _check_consents,
     _check_recruitment,
