@@ -39,6 +39,9 @@ def check_infusion(infusion: Infusion, *, deviation_reason: str, now: dt.datetim
     _check_moment(infusion, now=now)
     if infusion.pk is None:
         participants.check_can_become(infusion.participant, Status.INFUSED, on=infusion.day0, now=now)
+    text = participants.not_met_at_infusion(infusion.participant, on=infusion.day0, now=now)
+    if text and not deviation_reason.strip():
+        raise Refused(" ".join([text, _("Record it and give a reason for the protocol deviation.")]))
     if dose_band(infusion.participant, infusion.viable_car_t_cells_e8) in OUT_OF_RANGE and not deviation_reason.strip():
         raise Refused(" ".join([_dose_text(infusion), _("Record it and give a reason for the protocol deviation.")]))
 
@@ -97,6 +100,9 @@ def correct_infusion(*, infusion: Infusion, deviation_reason: str = "", by: User
 
 
 def _follow(infusion: Infusion, deviation_reason: str, *, by: User, now: dt.datetime) -> Infused:
+    participants.infused_on(
+        participant=infusion.participant, on=infusion.day0, deviation_reason=deviation_reason, by=by, now=now
+    )
     new, moved = participants.schedule_follow_up(participant=infusion.participant, day0=infusion.day0, by=by, now=now)
     if infusion.is_out_of_range:
         participants.report_deviation(

@@ -1,8 +1,13 @@
+import datetime as dt
+from collections import Counter
+
 from celery import shared_task
 from django.utils import timezone
 
 from participants import actions
+from participants.actions import imports
 from trialsite import sweeps
+from trialsite.wake import wake
 
 
 @shared_task
@@ -11,3 +16,28 @@ def sweep_visit_reminders() -> dict[str, int]:
     counts = actions.remind_of_visits(now=now)
     sweeps.record_run("visit-reminders", counts=counts, now=now)
     return counts
+
+
+@shared_task
+def sweep_reconsents() -> dict[str, int]:
+    now = timezone.now()
+    counts = actions.remind_of_reconsents(now=now)
+    sweeps.record_run("consents-again", counts=counts, now=now)
+    return counts
+
+
+# Well below the time that a task may take: what still waits then is another task's work.
+ENOUGH = dt.timedelta(minutes=2)
+
+
+@shared_task
+def run_imports() -> dict[str, int]:
+    """The imports that wait, one after the other; another worker beside this one takes the next."""
+    started, counts = timezone.now(), Counter[str]()
+    while outcome := imports.run_next(now=timezone.now()):
+        counts[outcome] += 1
+        if timezone.now() - started > ENOUGH:
+            wake(imports.TASK)
+            break
+    sweeps.record_run("imports", counts=dict(counts), now=timezone.now())
+    return dict(counts)

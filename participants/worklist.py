@@ -8,9 +8,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from participants.actions import reminder_recipients, site_day
-from participants.models import Participant, Visit
+from participants.actions import Evaluation, evaluate, is_current, newest_confirmation, reminder_recipients, site_day
+from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.status import Status
+from participants.wording import OVERALL_NAMES
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
@@ -53,7 +54,8 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
             tone="fine",
             link="?due=soon",
         ),
-        *_screening(user),
+        *_reconsents(user, today),
+        *_screening(user, now),
     ]
 
 
@@ -99,7 +101,41 @@ def _closes(within: dt.timedelta) -> str:
     return ngettext("closes in %(days)s day", "closes in %(days)s days", within.days) % {"days": within.days}
 
 
-def _screening(user: User) -> list[Section]:
+def _reconsents(user: User, today: dt.date) -> list[Section]:
+    duties = (
+        Reconsent.objects.filter(
+            participant__site__in=sites_of(user), state=ReconsentState.OPEN, voided_at__isnull=True
+        )
+        .select_related("participant")
+        .order_by("due_on")
+    )
+    count = duties.count()
+    if not count:
+        return []
+    is_late = duties.filter(due_on__lt=today).exists()
+    return [
+        Section(
+            title=_("Consent to be given again"),
+            hint=_("A new version of the form, or a participant who came of age: record the new consent."),
+            rows=tuple(_duty_row(duty, today) for duty in duties[:ROWS_SHOWN]),
+            count=count,
+            tone="attention" if is_late else "fine",
+            link=reverse("admin:participants_reconsent_changelist") + "?state__exact=open",
+            columns=(_("Participant"), _("Why"), _("Due on"), ""),
+        )
+    ]
+
+
+def _duty_row(duty: Reconsent, today: dt.date) -> Row:
+    return Row(
+        label=duty.participant.number,
+        link=reverse("admin:participants_consent_add") + f"?participant={duty.participant_id}",
+        facts=(str(duty.get_cause_display()), f"{duty.due_on:%Y-%m-%d}"),
+        late=_("overdue") if duty.due_on < today else "",
+    )
+
+
+def _screening(user: User, now: dt.datetime) -> list[Section]:
     waiting = Participant.objects.filter(
         site__in=sites_of(user), status=Status.SCREENING, voided_at__isnull=True
     ).order_by("screening_number")
@@ -110,15 +146,35 @@ def _screening(user: User) -> list[Section]:
         Section(
             title=_("In screening"),
             hint=_("Waiting for results, or for an investigator to confirm eligibility and enrol."),
-            rows=tuple(
-                Row(p.number, reverse("admin:participants_participant_change", args=[p.pk]))
-                for p in waiting[:ROWS_SHOWN]
-            ),
+            rows=tuple(_screening_row(participant, now) for participant in waiting[:ROWS_SHOWN]),
             count=count,
             tone="fine",
+            columns=(_("Participant"), _("Eligibility"), _("Days in screening"), ""),
             link=reverse("admin:participants_participant_changelist") + "?status__exact=screening",
         )
     ]
+
+
+def _screening_row(participant: Participant, now: dt.datetime) -> Row:
+    evaluation = evaluate(participant, now=now)
+    days = (site_day(now) - site_day(participant.created_at)).days
+    window = evaluation.anchors.expires_after_days or 0
+    is_confirmed = is_current(newest_confirmation(participant), evaluation)
+    state = _("confirmed, not enrolled yet") if is_confirmed else _state_text(evaluation)
+    return Row(
+        label=participant.number,
+        link=reverse("admin:participants_participant_eligibility", args=[participant.pk]),
+        facts=(state, str(days)),
+        late=_("screening window has passed") if days > window else "",
+    )
+
+
+def _state_text(evaluation: Evaluation) -> str:
+    open_now = len(evaluation.open_codes)
+    text = str(OVERALL_NAMES[evaluation.overall])
+    if not open_now:
+        return text
+    return f"{text} ({_(', ').join(evaluation.open_codes)})" if open_now <= 4 else f"{text} ({open_now})"
 
 
 def _nobody_to_tell(user: User) -> list[Section]:

@@ -12,6 +12,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 PAGES = {
     "today": "/admin/",
     "participant": "/admin/participants/participant/{participant}/change/",
+    "eligibility": "/admin/participants/participant/{screening}/eligibility/",
+    "chemistry": "/admin/participants/examination/add/?participant={screening}&panel=CHEM",
+    "flow": "/admin/participants/screeninglogentry/flow/",
     "visits": "/admin/participants/visit/?participant={participant}",
     "infusion": "/admin/dosing/infusion/add/",
     "crs": "/admin/safety/crsassessment/{crs}/change/",
@@ -50,7 +53,13 @@ def _ids(page: Page, site_url: str) -> dict[str, str]:
     crs = str(link.get_attribute("href")).split("/")[-3]
     page.goto(f"{site_url}/admin/safety/crsassessment/{crs}/change/")
     person = page.locator("a[href*='/participants/participant/'][href*='/change/']").first
-    return {"crs": crs, "participant": str(person.get_attribute("href")).split("/")[-3]}
+    page.goto(f"{site_url}/admin/participants/participant/?status__exact=screening&o=1")
+    waiting = page.locator("a[href*='/participants/participant/'][href*='/change/']").last
+    return {
+        "crs": crs,
+        "participant": str(person.get_attribute("href")).split("/")[-3],
+        "screening": str(waiting.get_attribute("href")).split("/")[-3],
+    }
 
 
 if __name__ == "__main__":

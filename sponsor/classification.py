@@ -28,19 +28,51 @@ MODELS: dict[str, Classified] = {
     "participants.Participant": _classified(
         f"{RECORD_EXPORTED} site screening_number participant_number protocol_version status sex",
         identity="name birth_date phone hospital_number",
-        internal="created_at created_by",
-        site_only="voided_by void_reason",
+        internal="created_at created_by rescreening_of",
+        site_only="voided_by void_reason planned_infusion_on",
     ),
     "participants.Consent": _classified(
         # The first consent's moment is part of the participant's row.
         "consented_at",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason version guardian_consented",
+        site_only="voided_by void_reason version guardian_consented participant_assented",
+    ),
+    "participants.ConsentWithdrawal": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason withdrawn_at scope may_keep_samples may_contact reason",
+    ),
+    "participants.Reconsent": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant settled_by",
+        site_only="voided_by void_reason cause version opens_on due_on state",
     ),
     "participants.ParticipantStatus": _classified(
         "status effective_on",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason reason",
+        site_only="voided_by void_reason reason reason_code criteria",
+    ),
+    # Measurements leave with the datasets, not with this version of the API.
+    "participants.Examination": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant import_number",
+        site_only="voided_by void_reason panel taken_at is_fasting is_study_procedure laboratory note",
+    ),
+    "participants.Measurement": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant examination taken_at",
+        site_only="voided_by void_reason code value comparator unit standard_value reference_low reference_high lloq "
+        "choice day not_done_reason",
+    ),
+    "participants.EligibilityRuling": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant basis",
+        site_only="voided_by void_reason check_name kind is_met reason",
+    ),
+    "participants.EligibilityConfirmation": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant facts_digest content_hash",
+        site_only="voided_by void_reason overall meaning snapshot",
     ),
     "participants.Visit": _classified(
         f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "

@@ -7,7 +7,7 @@ invented. It is for trying the product out: the command refuses a database that 
 import datetime as dt
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -17,12 +17,13 @@ from django.utils import timezone
 from dosing.actions import infuse
 from dosing.models import Infusion
 from participants import actions
-from participants.models import Consent, Participant, Visit, VisitState
+from participants.models import Consent, Participant, ReasonCode, Visit, VisitState
 from participants.rules.status import Status
 from safety.actions import assess, days_since_infusion, is_established, log_adverse_event
 from safety.models import AdverseEvent, CrsAssessment, IcansAssessment, Scale
 from safety.rules.crs import CrsFindings, OxygenDevice
 from safety.rules.icans import Consciousness, IcansFindings
+from sponsor import demo_results
 from trialsite.models import Site, User
 from trialsite.roles import Role
 from trialsite.study import get_study
@@ -73,6 +74,7 @@ class Plan:
     infused_days_ago: int | None = None
     course: str = "none"
     dose: str = "0.5"
+    results: dict[str, Any] = field(default_factory=dict)
 
 
 PLANS = (
@@ -101,10 +103,10 @@ PLANS = (
     Plan("infused", 21, "mild"),
     Plan("infused", 12, "icans"),
     Plan("infused", 4, "severe"),
-    Plan("screen_failed"),
+    Plan("screen_failed", results={"HBVDNA": ("1800", None, "20"), "PLAT": "61"}),
     Plan("enrolled"),
     Plan("enrolled"),
-    Plan("screening"),
+    Plan("screening", results={"CD19": "partial", "PLAT": "68", "QT": None, "RR": None, "LVEF": None}),
     Plan("screening"),
 )
 SMALL = (*PLANS[20:24], *PLANS[25:29])
@@ -186,12 +188,21 @@ class Builder:
         since = plan.infused_days_ago
         screened_ago = (since if since is not None else self.dice.randint(2, 20)) + 24
         participant = self._screen(screened_ago)
+        self._examine(participant, screened_ago, plan)
         if plan.fate == "screening":
             return participant
         if plan.fate == "screen_failed":
-            self._step(participant, Status.SCREEN_FAILED, screened_ago - 12, "EXCL04: HBV DNA > LLOQ")
+            actions.fail_screening(
+                participant=participant,
+                reason="HBV DNA 高于定量下限",
+                on=timezone.localtime(self.at(screened_ago - 6, 11)).date(),
+                by=self.investigator,
+                now=self.at(screened_ago - 6, 11),
+            )
             return participant
-        actions.enrol(participant=participant, by=self.investigator, now=self.at(screened_ago - 14, 15))
+        signed_at = self.at(screened_ago - 8, 15)
+        actions.confirm_eligibility(participant=participant, by=self.investigator, now=signed_at)
+        participant = actions.enrol(participant=participant, by=self.investigator, now=signed_at)
         if since is not None:
             self._treat(participant, plan, since)
         return participant
@@ -215,6 +226,24 @@ class Builder:
         )
         actions.record_consent(consent=consent, by=self.coordinator, now=now + dt.timedelta(minutes=40))
         return participant
+
+    def _examine(self, participant: Participant, screened_ago: int, plan: Plan) -> None:
+        """Results within what people have, a few days after the consent; what a plan wants otherwise in `results`."""
+        dice = self.dice
+        varied = {
+            "ECOG": str(dice.randint(0, 2)),
+            "HGB": str(dice.randint(84, 142)),
+            "PLAT": str(dice.randint(80, 260)),
+            "NEUT": f"{dice.uniform(1.1, 5):.2f}",
+            "CREAT": (str(dice.randint(45, 110)), "104"),
+            "ALT": (str(dice.randint(12, 96)), "50"),
+            "LVEF": str(dice.randint(55, 69)),
+            "QT": str(dice.randint(360, 405)),
+            "BM_BLASTS": f"{dice.uniform(0, 3.5):.1f}",
+        }
+        at = self.at(screened_ago - 3, 9)
+        by = self.coordinator
+        demo_results.record(participant=participant, at=at, by=by, now=at, **{**varied, **plan.results})
 
     def _treat(self, participant: Participant, plan: Plan, since: int) -> None:
         at = self.at(since, 10, 30)
@@ -326,6 +355,7 @@ class Builder:
             new=new,
             on=timezone.localtime(at).date(),
             reason=reason,
+            reason_code=ReasonCode.SUBJECT if new == Status.WITHDRAWN else "",
             by=self.investigator,
             now=self.now,
         )

@@ -1,12 +1,14 @@
 """Real PostgreSQL, real rows; the clock is an argument, the people have names (Alice, Bob, Charlie)."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
 from trialsite import env, grants
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
@@ -36,6 +38,13 @@ def _fast_passwords(settings: Any) -> None:
 def now() -> dt.datetime:
     """A quiet Thursday morning in Guangzhou, inside the study's window."""
     return dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def english() -> Iterator[None]:
+    """Messages in English, so that a test can look for their words."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

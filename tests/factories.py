@@ -9,6 +9,7 @@ from dosing.actions import infuse
 from dosing.models import Infusion
 from participants import actions
 from participants.models import Consent, Participant
+from sponsor import demo_results
 from trialsite.models import Site, User
 
 _numbers = count(1)
@@ -28,13 +29,29 @@ def screened(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Partici
 
 def consented(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Participant:
     participant = screened(site=site, by=by, now=now, **facts)
-    consent = Consent(participant=participant, version="1.0", consented_at=now)
+    signs = {"guardian_consented": True, "participant_assented": True} if participant.age_on(now.date()) < 18 else {}
+    consent = Consent(participant=participant, version="1.0", consented_at=now, **signs)
     actions.record_consent(consent=consent, by=by, now=now)
     return participant
 
 
-def enrolled(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Participant:
+def eligible(
+    *, site: Site, by: User, now: dt.datetime, results: dict[str, Any] | None = None, **facts: Any
+) -> Participant:
+    """Consented, with a result for every criterion; `results` replaces some of them (None leaves one out)."""
     participant = consented(site=site, by=by, now=now, **facts)
+    demo_results.record(participant=participant, at=now, by=by, now=now, **(results or {}))
+    return participant
+
+
+def confirmed(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Participant:
+    participant = eligible(site=site, by=by, now=now, **facts)
+    actions.confirm_eligibility(participant=participant, by=by, now=now)
+    return participant
+
+
+def enrolled(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Participant:
+    participant = confirmed(site=site, by=by, now=now, **facts)
     return actions.enrol(participant=participant, by=by, now=now)
 
 

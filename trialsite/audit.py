@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Field, Model
@@ -30,12 +30,22 @@ class Entry:
     changes: tuple[Change, ...]
 
 
-def trail(obj: Model, *, hidden: Collection[str] = ()) -> list[Entry]:
-    """The row's history, newest first; the values of `hidden` fields are masked."""
+def trail(obj: Model, *, hidden: Collection[str] = (), without: Collection[str] = (), label: str = "") -> list[Entry]:
+    """The row's history, newest first; the values of `hidden` fields are masked, those `without` left out.
+
+    `label` stands before the name of each field, where several rows are read as one.
+    """
     events = list(obj.events.order_by("pgh_id"))  # type: ignore[attr-defined]
     before = [None, *events]
     entries = [_entry(obj, old, new, hidden) for old, new in zip(before, events, strict=False)]
+    if label or without:
+        names = {str(field.verbose_name) for field in obj._meta.concrete_fields if field.name in without}
+        entries = [replace(one, changes=tuple(_labelled(one.changes, label, names))) for one in entries]
     return entries[::-1]
+
+
+def _labelled(changes: tuple[Change, ...], label: str, without: Collection[str]) -> list[Change]:
+    return [replace(one, field=f"{label}: {one.field}") for one in changes if one.field not in without]
 
 
 def _entry(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> Entry:

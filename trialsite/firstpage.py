@@ -125,6 +125,7 @@ def _failed(user: User) -> Section | None:
 def _shortcuts(user: User) -> list[tuple[str, str]]:
     wanted = (
         (_("New participant"), "participants", "participant"),
+        (_("Enter results"), "participants", "examination"),
         (_("Log an infusion"), "dosing", "infusion"),
         (_("Assess CRS"), "safety", "crsassessment"),
         (_("Assess ICANS"), "safety", "icansassessment"),

@@ -27,6 +27,7 @@ BY_TABLE = {
     "auth_group_permissions": READ,
     "django_admin_log": APPEND,
     "pghistory_context": READ,
+    "participants_measurementimport": KEEP,
     "sponsor_apiread": APPEND,
     "trialsite_user": KEEP,
     "trialsite_site": KEEP,

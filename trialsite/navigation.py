@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -15,6 +16,13 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Participants"), "participants.participant", "group"),
             (_("Consent"), "participants.consent", "signature"),
+            (_("Consents to be renewed"), "participants.reconsent", "edit_document"),
+            (_("Withdrawals of consent"), "participants.consentwithdrawal", "block"),
+            (_("Examinations"), "participants.examination", "labs"),
+            (_("Imports of results"), "participants.measurementimport", "upload_file"),
+            (_("Screening log"), "participants.screeninglogentry", "list_alt"),
+            (_("Enrolment log"), "participants.enrolmentlogentry", "how_to_reg"),
+            (_("Participant flow"), "participants.screeninglogentry:flow", "account_tree"),
             (_("Visits"), "participants.visit", "event"),
             (_("Protocol deviations"), "participants.protocoldeviation", "rule"),
         ),
@@ -58,13 +66,35 @@ def favicon(request: HttpRequest) -> str:
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     today = {"title": _("Today"), "icon": "today", "link": reverse("admin:index")}
-    groups = [{"title": title, "separator": True, "items": _items(request, models)} for title, models in GROUPS]
+    groups = [{"title": title, "separator": True, "items": _items(request, entries)} for title, entries in GROUPS]
+    _mark_active(request, [item for group in groups for item in group["items"]])
     return [{"items": [today]}, *(group for group in groups if group["items"])]
 
 
-def _items(request: HttpRequest, models: tuple[tuple[Any, str, str], ...]) -> list[dict[str, Any]]:
+def _items(request: HttpRequest, entries: tuple[tuple[Any, str, str], ...]) -> list[dict[str, Any]]:
     return [
-        {"title": title, "icon": icon, "link": reverse(f"admin:{label.replace('.', '_')}_changelist")}
-        for title, label, icon in models
-        if request.user.has_perm("{}.view_{}".format(*label.split(".")))
+        {"title": title, "icon": icon, "link": _link(target)}
+        for title, target, icon in entries
+        if request.user.has_perm(_permission(target))
     ]
+
+
+def _mark_active(request: HttpRequest, items: list[dict[str, Any]]) -> None:
+    """Only the closest entry: a page beside a list has an address that begins with the list's."""
+    near = [item["link"] for item in items if request.path.startswith(item["link"])]
+    for item in items:
+        item["active"] = item["link"] == max(near, key=len, default="")
+
+
+def _link(target: str) -> str:
+    """The list of a model, `participants.visit`, or a page of its own beside the list, `app.model:page`."""
+    label, _colon, page = target.partition(":")
+    return reverse(f"admin:{label.replace('.', '_')}_{page or 'changelist'}")
+
+
+def _permission(target: str) -> str:
+    """To view the rows; a log has no permission of its own: it lists the rows of the model that it is made from."""
+    model = apps.get_model(target.partition(":")[0])
+    if "view" not in model._meta.default_permissions:
+        model = model._meta.concrete_model or model
+    return f"{model._meta.app_label}.view_{model._meta.model_name}"

@@ -26,6 +26,8 @@ from trialsite.refusal import Refused
 
 REASON = "reason_for_change"
 RECORD_FIELDS = ("created_at", "created_by", "modified_at")
+# Names of fields that name a person outside the study, wherever they stand.
+IDENTITY = frozenset({"name", "birth_date", "phone", "hospital_number"})
 VOID_FIELDS = ("voided_at", "voided_by", "void_reason")
 
 
@@ -89,6 +91,10 @@ class SiteScopedAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """An address such as ?name=… would tell whether a guess is right, and stand in every log."""
+        return not IDENTITY & set(lookup.split("__")) and super().lookup_allowed(lookup, value, request)
 
     def permission(self, verb: str) -> str:
         return f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
@@ -215,8 +221,13 @@ class RecordAdmin(SiteScopedAdmin):
         button: Any,
         act: Callable[[Any, dict[str, Any], dt.datetime], Any],
         done: Any,
+        back: str = "change",
+        follow: bool = False,
     ) -> HttpResponse:
-        """One question about one row: a form, then the action; a refusal shows on the form."""
+        """One question about one row: a form, then the action; a refusal shows on the form.
+
+        `back` names the page to return to; `follow` goes to the row that the action returned instead.
+        """
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
             raise PermissionDenied
@@ -225,12 +236,12 @@ class RecordAdmin(SiteScopedAdmin):
             try:
                 with transaction.atomic():
                     pghistory.context(reason=form.cleaned_data.get("reason", ""))
-                    act(obj, form.cleaned_data, timezone.now())
+                    result = act(obj, form.cleaned_data, timezone.now())
             except Refused as refusal:
                 form.add_error(None, refusal)
             else:
                 messages.success(request, done)
-                return HttpResponseRedirect(self.url("change", object_id))
+                return HttpResponseRedirect(self.url(back, result.pk if follow else object_id))
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -239,7 +250,7 @@ class RecordAdmin(SiteScopedAdmin):
             "form": form,
             "original": obj,
             "opts": self.opts,
-            "back": self.url("change", object_id),
+            "back": self.url(back, object_id),
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
 

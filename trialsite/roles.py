@@ -37,6 +37,12 @@ CLINICAL = (
     "participants.participantstatus",
     "participants.visit",
     "participants.protocoldeviation",
+    "participants.examination",
+    "participants.measurement",
+    "participants.consentwithdrawal",
+    "participants.reconsent",
+    "participants.eligibilityruling",
+    "participants.eligibilityconfirmation",
     "dosing.infusion",
     "safety.adverseevent",
     "safety.crsassessment",
@@ -51,9 +57,16 @@ def _permissions(verb: str, *models: str) -> tuple[str, ...]:
 VIEW_CLINICAL = _permissions("view", *CLINICAL)
 IDENTITY = ("participants.view_identity",)
 NOTIFICATIONS = ("trialsite.view_notification",)
+MEASURE = (*_permissions("add", "participants.examination"), *_permissions("change", "participants.examination"))
+IMPORT = (
+    *_permissions("add", "participants.measurementimport"),
+    *_permissions("view", "participants.measurementimport"),
+)
 SCREEN = (
-    *_permissions("add", "participants.participant", "participants.consent"),
+    *_permissions("add", "participants.participant", "participants.consent", "participants.consentwithdrawal"),
     *_permissions("change", "participants.participant", "participants.consent", "participants.visit"),
+    *MEASURE,
+    *IMPORT,
 )
 GRADE = _permissions("add", "safety.crsassessment", "safety.icansassessment")
 VOID_GRADE = _permissions("void", "safety.crsassessment", "safety.icansassessment")
@@ -63,7 +76,13 @@ EVENTS = (
     *_permissions("void", "safety.adverseevent"),
 )
 INFUSE = (*_permissions("add", "dosing.infusion"), *_permissions("change", "dosing.infusion"))
-VOID_ENTRIES = _permissions("void", "participants.participant", "participants.consent")
+VOID_ENTRIES = _permissions(
+    "void",
+    "participants.participant",
+    "participants.consent",
+    "participants.consentwithdrawal",
+    "participants.examination",
+)
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
@@ -77,17 +96,26 @@ _INVESTIGATOR = (
     *GRADE,
     *VOID_GRADE,
     "participants.enrol_participant",
+    "participants.rule_on_criteria",
+    "participants.confirm_eligibility",
     "participants.change_status",
 )
 
 ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
     Role.COORDINATOR: (*_SITE, *SCREEN, *INFUSE, *EVENTS, *GRADE, "participants.change_status"),
     Role.INVESTIGATOR: _INVESTIGATOR,
-    Role.PRINCIPAL_INVESTIGATOR: (*_INVESTIGATOR, *VOID_ENTRIES, *ACCESS_TRAIL),
+    Role.PRINCIPAL_INVESTIGATOR: (
+        *_INVESTIGATOR,
+        *VOID_ENTRIES,
+        *ACCESS_TRAIL,
+        "participants.override_enrolment",
+    ),
     Role.PHARMACIST: (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *INFUSE),
     Role.DATA_MANAGER: (
         *_SITE,
         *_permissions("change", "participants.participant", "participants.consent", "participants.visit"),
+        *MEASURE,
+        *IMPORT,
         *EVENTS,
         *VOID_GRADE,
         *VOID_ENTRIES,

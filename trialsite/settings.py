@@ -219,6 +219,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="*/5"),
         "options": {"expires": 290},
     },
+    "consents-again": {
+        "task": "participants.tasks.sweep_reconsents",
+        "schedule": crontab(minute="2-59/5"),
+        "options": {"expires": 290},
+    },
+    "imports": {
+        "task": "participants.tasks.run_imports",
+        "schedule": crontab(minute="4-59/5"),
+        "options": {"expires": 290},
+    },
     "deliver-notifications": {
         "task": "trialsite.tasks.deliver_notifications",
         "schedule": timedelta(seconds=60),

@@ -1,209 +1,25 @@
-"""Verbs of following participants: screen, consent, enrol, change status, plan and record visits, remind."""
+"""Verbs of visits: plan and record them, remind of them."""
 
 import datetime as dt
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Min
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from participants.models import (
-    STATUS_NAMES,
-    Consent,
-    DeviationKind,
-    Participant,
-    ParticipantStatus,
-    ProtocolDeviation,
-    Visit,
-    VisitState,
-)
-from participants.rules import reminders, schedule, status
+from participants.actions.days import long_date, site_day
+from participants.actions.deviations import report_deviation
+from participants.actions.status import write_status
+from participants.models import DeviationKind, Participant, Visit, VisitState
+from participants.rules import reminders, schedule
 from participants.rules.status import Status
 from trialsite import notifications
-from trialsite.models import Counter, Site, User, people_in
+from trialsite.models import Site, User, people_in
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
 from trialsite.wake import wake
-
-ENROLMENT_COUNTER = "enrolment"
-
-
-def site_day(moment: dt.datetime) -> dt.date:
-    """The calendar day at the site."""
-    return timezone.localtime(moment).date()
-
-
-def long_date(day: dt.date) -> str:
-    return formats.date_format(day, "DATE_FORMAT")
-
-
-# --- Screening and consent ---------------------------------------------------------------------
-
-
-@transaction.atomic
-def screen(*, participant: Participant, by: User, now: dt.datetime) -> Participant:
-    """Save a new participant with the site's next screening number and the status "in screening"."""
-    protocol = get_study().current(site_day(now))
-    number = Counter.take(f"screening:{participant.site.code}")
-    participant.screening_number = f"{participant.site.code}-S{number:03d}"
-    participant.protocol_version = protocol.version
-    participant.status = Status.SCREENING
-    participant.created_by, participant.created_at = by, now
-    participant.save()
-    _write_status(participant, Status.SCREENING, on=site_day(now), reason="", by=by, now=now)
-    return participant
-
-
-@transaction.atomic
-def record_consent(*, consent: Consent, by: User, now: dt.datetime) -> Consent:
-    check_consent(consent, now=now)
-    consent.created_by, consent.created_at = by, now
-    consent.save()
-    return consent
-
-
-def check_consent(consent: Consent, *, now: dt.datetime) -> None:
-    """Raises Refused for a consent in the future, or of a minor without the guardian's answer."""
-    if consent.consented_at > now:
-        raise Refused(
-            _("Consent cannot lie in the future: %(at)s is after now, %(now)s. Correct the date and time.")
-            % {"at": _moment(consent.consented_at), "now": _moment(now)}
-        )
-    age = consent.participant.age_on(site_day(consent.consented_at))
-    guardian_below = get_study().protocol(consent.participant.protocol_version).policy.guardian_below_age
-    if age < guardian_below and not consent.guardian_consented:
-        raise Refused(
-            _(
-                "At %(age)s years (under %(limit)s) the guardian signs too. "
-                "Record that the guardian signed, or record the consent once it is complete."
-            )
-            % {"age": age, "limit": guardian_below}
-        )
-
-
-def _moment(moment: dt.datetime) -> str:
-    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
-
-
-# --- Status ------------------------------------------------------------------------------------
-
-
-def check_can_become(participant: Participant, new: Status, *, on: dt.date, now: dt.datetime) -> None:
-    """Raises Refused for a step that the transition table lacks, or a day in the future or out of order."""
-    current = Status(participant.status)
-    if not status.can_become(current, new):
-        possible = [str(STATUS_NAMES[s]) for s in Status if status.can_become(current, s)]
-        raise Refused(
-            _("%(number)s is “%(current)s” and cannot become “%(new)s”. Possible from here: %(possible)s.")
-            % {
-                "number": participant.number,
-                "current": STATUS_NAMES[current],
-                "new": STATUS_NAMES[new],
-                "possible": _(", ").join(possible) or _("nothing"),
-            }
-        )
-    _check_day_of_status(participant, on=on, now=now)
-
-
-def _check_day_of_status(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
-    if on > site_day(now):
-        raise Refused(
-            _("A status begins today or earlier: %(day)s is in the future. Record it when it has happened.")
-            % {"day": long_date(on)}
-        )
-    last = participant.statuses.filter(voided_at__isnull=True).order_by("-id").first()
-    if last is not None and on < last.effective_on:
-        raise Refused(
-            _("“%(status)s” holds since %(since)s; the next status cannot begin earlier, on %(day)s.")
-            % {
-                "status": last.get_status_display(),
-                "since": long_date(last.effective_on),
-                "day": long_date(on),
-            }
-        )
-
-
-@transaction.atomic
-def change_status(
-    *, participant: Participant, new: Status, on: dt.date, reason: str, by: User, now: dt.datetime
-) -> ParticipantStatus:
-    """One step of the transition table. When nobody comes to visits any more, what is owed is closed."""
-    participant = Participant.objects.select_for_update().get(pk=participant.pk)
-    check_can_become(participant, new, on=on, now=now)
-    row = _write_status(participant, new, on=on, reason=reason, by=by, now=now)
-    if new in status.NO_MORE_VISITS:
-        _cancel_visits_after(participant, on=on, now=now)
-    return row
-
-
-def _write_status(
-    participant: Participant, new: Status, *, on: dt.date, reason: str, by: User, now: dt.datetime
-) -> ParticipantStatus:
-    participant.status = new
-    participant.save(update_fields=["status"])
-    return ParticipantStatus.objects.create(
-        participant=participant, status=new, effective_on=on, reason=reason, created_by=by, created_at=now
-    )
-
-
-def _cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
-    """Visits whose window was still to come, or open, are no longer due; what was missed stays missed."""
-    for visit in participant.visits.filter(state=VisitState.PLANNED, window_closes_on__gte=on):
-        visit.state = VisitState.CANCELLED
-        visit.save(update_fields=["state"])
-        notifications.cancel(about=f"visit:{visit.pk}", reason="no longer due", now=now)
-
-
-# --- Enrolment ---------------------------------------------------------------------------------
-
-
-def check_can_enrol(participant: Participant, *, now: dt.datetime) -> None:
-    """Raises Refused where the step, the consent, the recruitment window or the target stands against it."""
-    today = site_day(now)
-    check_can_become(participant, Status.ENROLLED, on=today, now=now)
-    if not participant.consents.filter(voided_at__isnull=True, consented_at__lte=now).exists():
-        raise Refused(
-            _("%(number)s has no recorded consent. Record the signed consent form first.")
-            % {"number": participant.number}
-        )
-    study = get_study().protocol(participant.protocol_version)
-    if not study.recruits_on(today):
-        raise Refused(
-            _("Enrolment is possible from %(opens)s to %(closes)s; today is %(today)s.")
-            % {
-                "opens": long_date(study.recruitment.opens_on),
-                "closes": long_date(study.recruitment.closes_on),
-                "today": long_date(today),
-            }
-        )
-
-
-@transaction.atomic
-def enrol(*, participant: Participant, by: User, now: dt.datetime) -> Participant:
-    """Give the next participant number, exactly once each and never beyond the target.
-
-    The counter's row is locked until the commit, so two people who press the button for the last place
-    at the same moment get one enrolment and one refusal.
-    """
-    number = Counter.take(ENROLMENT_COUNTER)
-    participant = Participant.objects.select_for_update().get(pk=participant.pk)
-    check_can_enrol(participant, now=now)
-    target = get_study().protocol(participant.protocol_version).enrolment_target
-    if number > target:
-        raise Refused(
-            _("All %(target)s places of the study are taken; %(number)s cannot be enrolled.")
-            % {"target": target, "number": participant.number}
-        )
-    participant.participant_number = f"{participant.site.code}-{number:03d}"
-    participant.save(update_fields=["participant_number"])
-    _write_status(participant, Status.ENROLLED, on=site_day(now), reason="", by=by, now=now)
-    return participant
-
-
-# --- Visits ------------------------------------------------------------------------------------
 
 
 def follow_up_plans(protocol: Protocol) -> list[schedule.VisitPlan]:
@@ -271,13 +87,6 @@ def _apply_dates(visit: Visit, dates: schedule.PlannedVisit) -> None:
     visit.window_opens_on = dates.window_opens_on
     visit.window_closes_on = dates.window_closes_on
     visit.is_long_term_follow_up = dates.is_long_term
-
-
-@transaction.atomic
-def mark_infused(*, participant: Participant, on: dt.date, by: User, now: dt.datetime) -> None:
-    """Dosing tells us of Day 0: the step to "infused"."""
-    check_can_become(participant, Status.INFUSED, on=on, now=now)
-    _write_status(participant, Status.INFUSED, on=on, reason="", by=by, now=now)
 
 
 def window_text(visit: Visit) -> str:
@@ -351,35 +160,6 @@ def _report_visit_deviation(visit: Visit, reason: str, *, by: User, now: dt.date
     )
 
 
-def report_deviation(
-    *,
-    participant: Participant,
-    kind: DeviationKind,
-    about: str,
-    description: str,
-    reason: str,
-    by: User,
-    now: dt.datetime,
-) -> ProtocolDeviation:
-    """Write the deviation, or bring the open one about the same thing up to date."""
-    deviation, is_new = ProtocolDeviation.objects.get_or_create(
-        about=about,
-        kind=kind,
-        voided_at=None,
-        defaults={
-            "participant": participant,
-            "description": description,
-            "reason": reason,
-            "created_by": by,
-            "created_at": now,
-        },
-    )
-    if not is_new and (deviation.description, deviation.reason) != (description, reason):
-        deviation.description, deviation.reason = description, reason
-        deviation.save(update_fields=["description", "reason"])
-    return deviation
-
-
 def _move_into_follow_up(visit: Visit, *, by: User, now: dt.datetime) -> None:
     """The first visit after the inpatient days opens the follow-up."""
     if visit.state != VisitState.DONE or visit.occurred_on is None:
@@ -389,7 +169,7 @@ def _move_into_follow_up(visit: Visit, *, by: User, now: dt.datetime) -> None:
     if phase in {"follow_up", "long_term"} and participant.status == Status.INFUSED:
         last = participant.statuses.filter(voided_at__isnull=True).order_by("-id").first()
         on = max(visit.occurred_on, last.effective_on) if last else visit.occurred_on
-        _write_status(participant, Status.IN_FOLLOW_UP, on=on, reason="", by=by, now=now)
+        write_status(participant, Status.IN_FOLLOW_UP, on=on, reason="", by=by, now=now)
 
 
 # --- Reminders ---------------------------------------------------------------------------------
@@ -475,11 +255,3 @@ def _reminder_context(visit: Visit, stage: str, *, today: dt.date) -> dict[str, 
         "days_to_close": (visit.window_closes_on - today).days,
         "today": today,
     }
-
-
-def first_consent_at(participant: Participant) -> dt.datetime | None:
-    """When the participant first consented; SDTM calls it RFICDTC."""
-    found: dt.datetime | None = participant.consents.filter(voided_at__isnull=True).aggregate(
-        first=Min("consented_at")
-    )["first"]
-    return found

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -20,28 +19,29 @@ from unfold.widgets import (
     UnfoldAdminSingleDateWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
 )
 
 from participants import actions
+from participants.admin import eligibility
 from participants.models import (
     STATUS_NAMES,
     Consent,
+    Examination,
     Participant,
     ParticipantStatus,
-    ProtocolDeviation,
+    ReasonCode,
     Visit,
     VisitState,
 )
 from participants.rules import status
 from participants.rules.status import Status
 from trialsite.recordadmin import RecordAdmin, RecordForm
-from trialsite.study import get_study
 
 STATUS_LABELS = {
     Status.SCREENING: "info",
     Status.SCREEN_FAILED: "warning",
     Status.ENROLLED: "info",
+    Status.LYMPHODEPLETED: "primary",
     Status.INFUSED: "primary",
     Status.IN_FOLLOW_UP: "success",
     Status.RELAPSED: "danger",
@@ -53,9 +53,11 @@ STATUS_LABELS = {
 
 
 class EnrolForm(forms.Form):
-    confirmed = forms.BooleanField(
-        label=_("I confirm that this participant meets all inclusion criteria and no exclusion criterion."),
-        widget=UnfoldBooleanWidget,
+    exception_reason = forms.CharField(
+        label=_("Reason for an exception"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Principal investigator only: beyond the target, or outside the recruitment window."),
     )
 
 
@@ -74,6 +76,13 @@ def status_form(participant: Participant) -> type[forms.Form]:
     class StatusForm(forms.Form):
         new = forms.ChoiceField(label=_("New status"), choices=choices, widget=UnfoldAdminSelectWidget)
         on = forms.DateField(label=_("Since"), widget=UnfoldAdminSingleDateWidget)
+        reason_code = forms.ChoiceField(
+            label=_("Kind of reason"),
+            choices=[("", "—"), *ReasonCode.choices],
+            required=False,
+            widget=UnfoldAdminSelectWidget,
+            help_text=_("For the participant flow. Death, loss to follow-up and relapse need none."),
+        )
         reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
     return StatusForm
@@ -94,14 +103,20 @@ class ReadOnlyInline(TabularInline):
 class StatusInline(ReadOnlyInline):
     model = ParticipantStatus
     show_change_link = False
-    fields = ("status", "effective_on", "reason", "created_by", "created_at")
+    fields = ("status", "effective_on", "reason_code", "criteria", "reason", "created_by", "created_at")
     readonly_fields = ("created_by", "created_at")
     tab = True
 
 
 class ConsentInline(ReadOnlyInline):
     model = Consent
-    fields = ("version", "consented_at", "guardian_consented")
+    fields = ("version", "consented_at", "guardian_consented", "participant_assented")
+    tab = True
+
+
+class ExaminationInline(ReadOnlyInline):
+    model = Examination
+    fields = ("panel", "taken_at", "is_study_procedure", "laboratory")
     tab = True
 
 
@@ -144,18 +159,35 @@ class ParticipantAdmin(RecordAdmin):
         ),
         (_("Study"), {"fields": ("site",)}),
     )
-    inlines = (StatusInline, ConsentInline, VisitInline)
-    actions_detail = ["enrol", "add_consent", "log_infusion", "change_status", "void_record"]
+    inlines = (StatusInline, ConsentInline, ExaminationInline, VisitInline)
+    actions_detail = [
+        "eligibility",
+        "add_examination",
+        "add_consent",
+        "enrol",
+        "log_infusion",
+        "change_status",
+        "withdraw",
+        "void_record",
+    ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
         numbers = ("screening_number", "participant_number", "status_now", "protocol_version")
-        return [(_("Study number"), {"fields": (numbers[:2], numbers[2:])}), *fieldsets]
+        more = ("rescreening_of", "planned_infusion_on")
+        return [(_("Study number"), {"fields": (numbers[:2], numbers[2:], more)}), *fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        own = ("screening_number", "participant_number", "protocol_version", "status_now")
+        own = (
+            "screening_number",
+            "participant_number",
+            "protocol_version",
+            "status_now",
+            "rescreening_of",
+            "planned_infusion_on",
+        )
         # A participant moves to another site as a new participant, not by an edit.
         return (*super().get_readonly_fields(request, obj), *own, *(("site",) if obj else ()))
 
@@ -243,6 +275,7 @@ class ParticipantAdmin(RecordAdmin):
             path("find/", view(self.find_view), name="participants_participant_find"),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
+            *eligibility.urls(self),
             *super().get_urls(),
         ]
 
@@ -264,6 +297,21 @@ class ParticipantAdmin(RecordAdmin):
         if obj.is_void or not status.choices_from(here):
             hidden.add("_change_status")
         return hidden
+
+    @action(description=_("Eligibility"), permissions=["view"])
+    def eligibility(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("eligibility", object_id))
+
+    @action(description=_("Enter results…"), permissions=["examine"])
+    def add_examination(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:participants_examination_add") + f"?participant={object_id}")
+
+    @action(description=_("Withdraw consent…"), permissions=["consent"])
+    def withdraw(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:participants_consentwithdrawal_add") + f"?participant={object_id}")
+
+    def has_examine_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("participants.add_examination")
 
     @action(description=_("Enrol…"), permissions=["enrol"])
     def enrol(self, request: HttpRequest, object_id: Any) -> HttpResponse:
@@ -300,9 +348,11 @@ class ParticipantAdmin(RecordAdmin):
             allowed=self.has_enrol_permission(request),
             form_class=EnrolForm,
             title=_("Enrol this participant"),
-            intro=_("Your confirmation is recorded with your name and the time, and gives the participant number."),
-            button=_("Confirm and enrol"),
-            act=lambda obj, data, now: actions.enrol(participant=obj, by=request.user, now=now),
+            intro=_("Eligibility is confirmed and nothing changed since: enrolment gives the participant number."),
+            button=_("Enrol"),
+            act=lambda obj, data, now: actions.enrol(
+                participant=obj, exception_reason=data["exception_reason"], by=request.user, now=now
+            ),
             done=_("The participant is enrolled."),
         )
 
@@ -321,177 +371,9 @@ class ParticipantAdmin(RecordAdmin):
                 new=Status(data["new"]),
                 on=data["on"],
                 reason=data["reason"],
+                reason_code=data["reason_code"],
                 by=request.user,
                 now=now,
             ),
             done=_("The new status is recorded."),
         )
-
-
-class ConsentForm(RecordForm):
-    version = forms.ChoiceField(label=_("version of the consent form"), widget=UnfoldAdminSelectWidget)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "version" in self.fields:
-            versions = get_study().latest.consent_versions
-            self.fields["version"].choices = [(v.version, v.version) for v in versions]  # type: ignore[attr-defined]
-
-    def check(self, row: Consent) -> None:
-        actions.check_consent(row, now=timezone.now())
-
-
-@admin.register(Consent)
-class ConsentAdmin(RecordAdmin):
-    form = ConsentForm
-    list_display = ("participant", "version", "consented_at", "guardian_consented", "created_by", "void_mark")
-    list_filter = ("version",)
-    search_fields = ("participant__screening_number", "participant__participant_number")
-    autocomplete_fields = ("participant",)
-    list_select_related = ("participant", "created_by")
-    fieldsets = ((None, {"fields": ("participant", "version", "consented_at", "guardian_consented")}),)
-
-    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
-        if change:
-            obj.save()
-        else:
-            actions.record_consent(consent=obj, by=request.user, now=now)
-
-
-class DueFilter(admin.SimpleListFilter):
-    title = _("due")
-    parameter_name = "due"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("overdue", _("overdue")),
-            ("open", _("window open today")),
-            ("soon", _("opens within a week")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        today = actions.site_day(timezone.now())
-        if self.value() == "overdue":
-            return queryset.overdue_on(today)
-        if self.value() == "open":
-            return queryset.open_on(today)
-        if self.value() == "soon":
-            soon = today + dt.timedelta(days=7)
-            return queryset.owed().filter(window_opens_on__gt=today, window_opens_on__lte=soon)
-        return queryset
-
-
-class VisitForm(RecordForm):
-    deviation_reason = forms.CharField(
-        label=_("Reason for the protocol deviation"),
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text=_("Only when the visit took place outside its window."),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        if cleaned.get("occurred_on") and cleaned.get("state") == VisitState.PLANNED:
-            # A day was entered: the visit was done, whatever the list still said.
-            cleaned["state"] = VisitState.DONE
-        return cleaned
-
-    def check(self, row: Visit) -> None:
-        actions.check_visit(row, deviation_reason=self.cleaned_data.get("deviation_reason", ""), now=timezone.now())
-
-
-@admin.register(Visit)
-class VisitAdmin(RecordAdmin):
-    form = VisitForm
-    list_display = ("label", "title", "target_date", "window", "state_label", "occurred_on", "long_term_mark")
-    list_filter = (DueFilter, ("state", admin.ChoicesFieldListFilter), "is_long_term_follow_up", "code")
-    search_fields = ("participant__screening_number", "participant__participant_number", "code")
-    list_select_related = ("participant",)
-    date_hierarchy = "target_date"
-    can_void = False
-    fieldsets = (
-        (
-            _("Planned"),
-            {
-                "fields": (
-                    ("participant", "code", "title"),
-                    ("target_date", "window"),
-                    "is_long_term_follow_up",
-                )
-            },
-        ),
-        (
-            _("What became of it"),
-            {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")},
-        ),
-    )
-    readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        if self.has_change_permission(request, obj):
-            return fieldsets
-        return [
-            (title, {**options, "fields": tuple(f for f in options["fields"] if f != "deviation_reason")})
-            for title, options in fieldsets
-        ]
-
-    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
-        reason = form.cleaned_data.get("deviation_reason", "")
-        actions.record_visit(visit=obj, deviation_reason=reason, by=request.user, now=now)
-
-    @display(description=_("participant and visit"), ordering="participant__screening_number")
-    def label(self, visit: Visit) -> str:
-        return f"{visit.participant.number} · {visit.code}"
-
-    @display(description=_("name"))
-    def title(self, visit: Visit) -> str:
-        return visit.title
-
-    @display(description=_("window"), ordering="window_opens_on")
-    def window(self, visit: Visit) -> str:
-        span = f"{visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
-        return format_html('<span class="ts-nowrap">{}</span>', span)
-
-    @display(
-        description=_("state"),
-        ordering="state",
-        label={
-            "overdue": "danger",
-            "open": "warning",
-            "done": "success",
-            "planned": "info",
-            "not_done": "danger",
-            "cancelled": "default",
-        },
-    )
-    def state_label(self, visit: Visit) -> tuple[str, Any]:
-        today = actions.site_day(timezone.now())
-        if visit.state == VisitState.PLANNED and visit.window_closes_on < today:
-            return "overdue", _("overdue")
-        if visit.state == VisitState.PLANNED and visit.window_opens_on <= today:
-            return "open", _("window open")
-        return visit.state, visit.get_state_display()
-
-    @display(description=_("long-term"))
-    def long_term_mark(self, visit: Visit) -> Any:
-        return _("long-term follow-up") if visit.is_long_term_follow_up else ""
-
-
-@admin.register(ProtocolDeviation)
-class ProtocolDeviationAdmin(RecordAdmin):
-    list_display = ("participant", "kind", "description", "reason", "created_at", "created_by")
-    list_filter = (("kind", admin.ChoicesFieldListFilter),)
-    search_fields = ("participant__screening_number", "participant__participant_number", "description")
-    list_select_related = ("participant", "created_by")
-    can_void = False
-    fieldsets = ((None, {"fields": ("participant", "kind", "description", "reason")}),)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

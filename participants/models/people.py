@@ -1,25 +1,27 @@
-"""Who is in the study: participants, their consent, their standing, and when each is seen."""
+"""Who is in the study: participants, their consent, and their standing."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 import pghistory
+import pgtrigger
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from participants.rules import schedule
-from participants.rules.status import NO_MORE_VISITS, Status
+from participants.rules.age import LeapDay, completed_years
+from participants.rules.status import Status
 from trialsite.fields import EncryptedDateField, EncryptedTextField
-from trialsite.models import Record, Site, immutable
+from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.study import get_study
 
 STATUS_NAMES = {
     Status.SCREENING: _("In screening"),
     Status.SCREEN_FAILED: _("Screen failure"),
     Status.ENROLLED: _("Enrolled"),
+    Status.LYMPHODEPLETED: _("Lymphodepleted"),
     Status.INFUSED: _("Infused"),
     Status.IN_FOLLOW_UP: _("In follow-up"),
     Status.RELAPSED: _("Relapsed"),
@@ -28,6 +30,28 @@ STATUS_NAMES = {
     Status.LOST_TO_FOLLOW_UP: _("Lost to follow-up"),
     Status.DIED: _("Died"),
 }
+
+
+def enrolled_by_confirmation() -> pgtrigger.Trigger:
+    """Nobody gets a participant number, by whatever path, without a signed confirmation of eligibility."""
+    return pgtrigger.Trigger(
+        name="enrolled_by_confirmation",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert | pgtrigger.Update,
+        condition=pgtrigger.Q(new__participant_number__isnull=False),
+        func="""
+            IF TG_OP = 'UPDATE' THEN
+                IF OLD.participant_number IS NOT NULL THEN RETURN NEW; END IF;
+            END IF;
+            IF NOT EXISTS (
+                SELECT 1 FROM participants_eligibilityconfirmation
+                WHERE participant_id = NEW.id AND voided_at IS NULL
+            ) THEN
+                RAISE EXCEPTION 'a participant number needs a confirmation of eligibility by an investigator';
+            END IF;
+            RETURN NEW;
+        """,
+    )
 
 
 class Sex(models.TextChoices):
@@ -60,14 +84,34 @@ class Participant(Record):
     hospital_number = EncryptedTextField(
         _("hospital number"), max_length=40, blank=True, label="participant.hospital_number"
     )
+    rescreening_of = models.OneToOneField(
+        "self",
+        models.PROTECT,
+        verbose_name=_("screened before as"),
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    planned_infusion_on = models.DateField(_("planned infusion"), null=True, blank=True, editable=False)
 
     class Meta(Record.Meta):
         verbose_name = _("participant")
         verbose_name_plural = _("participants")
         ordering = ["-screening_number"]
+        triggers = [*record_triggers(), enrolled_by_confirmation()]
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="participant_enrolled_has_number",
+                condition=Q(participant_number__isnull=False)
+                | Q(status__in=["screening", "screen_failed", "withdrawn", "lost_to_follow_up", "died"]),
+            ),
+        ]
         permissions = [
             ("view_identity", "Can see names, birth dates, phones and hospital numbers"),
             ("enrol_participant", "Can confirm eligibility and enrol"),
+            ("override_enrolment", "Can enrol beyond the target or outside the recruitment window, with a reason"),
             ("change_status", "Can record a change of status"),
             ("void_participant", "Can void a participant entered by mistake"),
         ]
@@ -81,9 +125,9 @@ class Participant(Record):
         return self.participant_number or self.screening_number
 
     def age_on(self, day: dt.date) -> int:
-        """Completed years; somebody born on 29 February turns older on 1 March in common years [P]."""
-        born = self.birth_date
-        return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+        """Completed years; what holds for 29 February is the study file's choice."""
+        policy = get_study().protocol(self.protocol_version or get_study().latest.version).policy
+        return completed_years(self.birth_date, day, LeapDay(policy.leap_day_birthday))
 
 
 @pghistory.track()
@@ -99,6 +143,12 @@ class Consent(Record):
         blank=True,
         help_text=_("Required under 18 years; leave open for adults."),
     )
+    participant_assented = models.BooleanField(
+        _("participant assented"),
+        null=True,
+        blank=True,
+        help_text=_("A minor's own agreement, beside the guardian's signature; leave open for adults."),
+    )
 
     class Meta(Record.Meta):
         verbose_name = _("consent")
@@ -108,15 +158,124 @@ class Consent(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant", "version"],
+                # The same version may be signed again: by the participant who has come of age, for one.
+                fields=["participant", "version", "consented_at"],
                 condition=Q(voided_at__isnull=True),
-                name="consent_version_once",
-                violation_error_message=_("This version of the consent form is recorded already."),
+                name="consent_once",
+                violation_error_message=_("This consent is recorded already."),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.participant} · {self.version}"
+
+
+class WithdrawalScope(models.TextChoices):
+    TREATMENT = "treatment", _("no more study treatment; visits go on")
+    VISITS = "visits", _("no more treatment and visits; the file may be read on")
+    EVERYTHING = "everything", _("no further contact and no further data")
+
+
+@pghistory.track()
+class ConsentWithdrawal(Record):
+    """The participant took the consent back at this moment: how far, and what may still be kept."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="withdrawals"
+    )
+    withdrawn_at = models.DateTimeField(_("withdrawn at"))
+    scope = models.CharField(_("how far"), max_length=12, choices=WithdrawalScope)
+    may_keep_samples = models.BooleanField(
+        _("samples may be kept"), help_text=_("If not, the laboratory is asked to destroy what is left of them.")
+    )
+    may_contact = models.BooleanField(
+        _("may be contacted about late effects"),
+        help_text=_("Integrating vectors: the long-term safety follow-up asks only with permission."),
+    )
+    reason = models.TextField(_("reason"), blank=True, help_text=_("Nobody has to give one."))
+
+    class Meta(Record.Meta):
+        verbose_name = _("withdrawal of consent")
+        verbose_name_plural = _("withdrawals of consent")
+        ordering = ["withdrawn_at"]
+        permissions = [("void_consentwithdrawal", "Can void a withdrawal entered by mistake")]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["participant"],
+                condition=Q(voided_at__isnull=True),
+                name="consent_withdrawn_once",
+                violation_error_message=_("The withdrawal is recorded already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.get_scope_display()}"
+
+
+class ReconsentCause(models.TextChoices):
+    NEW_VERSION = "new_version", _("new version of the consent form")
+    MAJORITY = "majority", _("came of age")
+
+
+class ReconsentState(models.TextChoices):
+    OPEN = "open", _("open")
+    DONE = "done", pgettext_lazy("task", "done")
+    CANCELLED = "cancelled", _("no longer due")
+
+
+@pghistory.track()
+class Reconsent(Record):
+    """A participant must be asked for consent again by this day, and why."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="reconsents"
+    )
+    cause = models.CharField(_("cause"), max_length=12, choices=ReconsentCause)
+    version = models.CharField(_("version of the consent form"), max_length=20)
+    opens_on = models.DateField(_("possible from"))
+    due_on = models.DateField(_("due on"))
+    state = models.CharField(_("state"), max_length=10, choices=ReconsentState, default=ReconsentState.OPEN)
+    settled_by = models.ForeignKey(
+        Consent, models.PROTECT, verbose_name=_("settled by"), related_name="+", null=True, blank=True
+    )
+
+    class Meta(Record.Meta):
+        verbose_name = _("consent to be renewed")
+        verbose_name_plural = _("consents to be renewed")
+        ordering = ["due_on", "id"]
+        indexes = [models.Index(fields=["due_on"], name="reconsent_open", condition=Q(state="open"))]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["participant", "cause", "version"],
+                condition=Q(voided_at__isnull=True),
+                name="reconsent_once",
+            ),
+            models.CheckConstraint(
+                name="reconsent_done_has_consent",
+                condition=Q(state="done", settled_by__isnull=False) | (~Q(state="done") & Q(settled_by__isnull=True)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.get_cause_display()}"
+
+
+class ReasonCode(models.TextChoices):
+    """Why somebody left: the words of the results report (ClinicalTrials.gov, dropWithdraws)."""
+
+    NOT_ELIGIBLE = "not_eligible", _("not eligible")
+    ADVERSE_EVENT = "adverse_event", _("adverse event")
+    DEATH = "death", pgettext_lazy("reason", "death")
+    RELAPSE = "lack_of_efficacy", _("relapse or lack of efficacy")
+    LOST = "lost_to_follow_up", _("lost to follow-up")
+    PHYSICIAN = "physician_decision", _("physician's decision")
+    PREGNANCY = "pregnancy", _("pregnancy")
+    VIOLATION = "protocol_violation", _("protocol violation")
+    SUBJECT = "withdrawal_by_subject", _("withdrawal by the participant")
+    MANUFACTURING = "manufacturing", _("no product could be made")
+    OTHER = "other", pgettext_lazy("reason", "other")
 
 
 @pghistory.track()
@@ -127,6 +286,9 @@ class ParticipantStatus(Record):
     status = models.CharField(_("status"), max_length=20, choices=[(s.value, STATUS_NAMES[s]) for s in Status])
     effective_on = models.DateField(_("since"))
     reason = models.TextField(_("reason"), blank=True)
+    reason_code = models.CharField(_("kind of reason"), max_length=25, choices=ReasonCode, blank=True)
+    # The criteria that a screen failure did not meet, by their codes.
+    criteria = models.JSONField(_("criteria not met"), default=list, blank=True)
 
     class Meta(Record.Meta):
         verbose_name = _("status")
@@ -136,125 +298,3 @@ class ParticipantStatus(Record):
 
     def __str__(self) -> str:
         return f"{self.participant} · {self.get_status_display()}"
-
-
-class VisitState(models.TextChoices):
-    PLANNED = "planned", _("planned")
-    DONE = "done", _("done")
-    NOT_DONE = "not_done", _("not done")
-    CANCELLED = "cancelled", _("no longer due")
-
-
-class VisitQuerySet(models.QuerySet["Visit"]):
-    def owed(self) -> VisitQuerySet:
-        """Planned visits of people who still come."""
-        return self.filter(state=VisitState.PLANNED, voided_at__isnull=True).exclude(
-            participant__status__in=[status.value for status in NO_MORE_VISITS]
-        )
-
-    def open_on(self, day: dt.date) -> VisitQuerySet:
-        return self.owed().filter(window_opens_on__lte=day, window_closes_on__gte=day)
-
-    def overdue_on(self, day: dt.date) -> VisitQuerySet:
-        return self.owed().filter(window_closes_on__lt=day)
-
-
-@pghistory.track()
-class Visit(Record):
-    """A follow-up visit with the window it was planned with, and what became of it."""
-
-    State = VisitState
-
-    participant = models.ForeignKey(Participant, models.PROTECT, verbose_name=_("participant"), related_name="visits")
-    code = models.CharField(_("visit"), max_length=10)
-    protocol_version = models.CharField(_("protocol version"), max_length=20, editable=False)
-    target_day = models.IntegerField(_("trial day"), editable=False)
-    target_date = models.DateField(_("target date"), editable=False)
-    window_opens_on = models.DateField(_("window opens"), editable=False)
-    window_closes_on = models.DateField(_("window closes"), editable=False)
-    is_long_term_follow_up = models.BooleanField(_("long-term follow-up"), default=False, editable=False)
-    state = models.CharField(_("state"), max_length=10, choices=VisitState, default=VisitState.PLANNED)
-    occurred_on = models.DateField(_("took place on"), null=True, blank=True)
-    not_done_reason = models.TextField(_("why it was not done"), blank=True)
-    note = models.TextField(_("note"), blank=True)
-
-    objects = VisitQuerySet.as_manager()
-
-    class Meta(Record.Meta):
-        verbose_name = _("visit")
-        verbose_name_plural = _("visits")
-        ordering = ["target_date", "id"]
-        indexes = [
-            # The reminder sweep and the first page ask for planned visits around today.
-            models.Index(
-                fields=["window_opens_on", "window_closes_on"],
-                name="visit_planned",
-                condition=Q(state="planned"),
-            )
-        ]
-        constraints = [
-            *Record.Meta.constraints,
-            models.UniqueConstraint(
-                fields=["participant", "code"], condition=Q(voided_at__isnull=True), name="visit_once"
-            ),
-            models.CheckConstraint(
-                name="visit_window_holds_target",
-                condition=Q(window_opens_on__lte=F("target_date"), target_date__lte=F("window_closes_on")),
-            ),
-            models.CheckConstraint(
-                name="visit_done_has_day",
-                condition=Q(state="done", occurred_on__isnull=False) | (~Q(state="done") & Q(occurred_on__isnull=True)),
-                violation_error_message=_("A visit that was done has a day; one that was not has none."),
-            ),
-            models.CheckConstraint(
-                name="visit_not_done_has_reason",
-                condition=~Q(state="not_done") | ~Q(not_done_reason=""),
-                violation_error_message=_("Say why the visit was not done."),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.participant} · {self.code}"
-
-    @property
-    def title(self) -> str:
-        """The schedule's name of the visit, in the reader's language."""
-        return str(get_study().protocol(self.protocol_version).visit(self.code).name)
-
-    def days_outside(self, day: dt.date) -> int:
-        return schedule.days_outside(day, opens=self.window_opens_on, closes=self.window_closes_on)
-
-
-class DeviationKind(models.TextChoices):
-    VISIT_WINDOW = "visit_window", _("visit outside its window")
-    VISIT_NOT_DONE = "visit_not_done", _("visit not done")
-    DOSE = "dose", _("dose outside the protocol's range")
-    OVERRIDE = "override", _("a limit set aside by the principal investigator")
-
-
-@pghistory.track()
-class ProtocolDeviation(Record):
-    """Reality differed from the protocol: what, by how much, and why."""
-
-    participant = models.ForeignKey(
-        Participant, models.PROTECT, verbose_name=_("participant"), related_name="deviations"
-    )
-    kind = models.CharField(_("kind"), max_length=20, choices=DeviationKind)
-    # What the deviation is about, such as `visit:17`, so that a repeated save does not report it twice.
-    about = models.CharField(_("about"), max_length=80)
-    description = models.TextField(_("what happened"))
-    reason = models.TextField(_("reason"))
-
-    class Meta(Record.Meta):
-        verbose_name = _("protocol deviation")
-        verbose_name_plural = _("protocol deviations")
-        ordering = ["-id"]
-        constraints = [
-            *Record.Meta.constraints,
-            models.UniqueConstraint(
-                fields=["about", "kind"], condition=Q(voided_at__isnull=True), name="deviation_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.participant} · {self.get_kind_display()}"

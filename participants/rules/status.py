@@ -12,6 +12,7 @@ class Status(StrEnum):
     SCREENING = "screening"
     SCREEN_FAILED = "screen_failed"
     ENROLLED = "enrolled"
+    LYMPHODEPLETED = "lymphodepleted"
     INFUSED = "infused"
     IN_FOLLOW_UP = "in_follow_up"
     RELAPSED = "relapsed"
@@ -27,7 +28,10 @@ TRANSITIONS: dict[Status | None, frozenset[Status]] = {
     None: frozenset({S.SCREENING}),
     S.SCREENING: frozenset({S.SCREEN_FAILED, S.ENROLLED, S.WITHDRAWN, S.DIED}),
     S.SCREEN_FAILED: frozenset({S.DIED}),
-    S.ENROLLED: frozenset({S.INFUSED, S.RELAPSED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
+    S.ENROLLED: frozenset(
+        {S.LYMPHODEPLETED, S.INFUSED, S.RELAPSED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED},
+    ),
+    S.LYMPHODEPLETED: frozenset({S.INFUSED, S.RELAPSED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
     S.INFUSED: frozenset({S.IN_FOLLOW_UP, S.RELAPSED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
     S.IN_FOLLOW_UP: frozenset({S.RELAPSED, S.COMPLETED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
     S.RELAPSED: frozenset({S.COMPLETED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED}),
@@ -41,9 +45,9 @@ TRANSITIONS: dict[Status | None, frozenset[Status]] = {
 # After these nobody comes to visits, so none is owed and nobody is reminded.
 NO_MORE_VISITS = frozenset({S.SCREEN_FAILED, S.COMPLETED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED})
 # Those who hold one of the study's places, whatever happened later.
-ENROLLED_BEFORE_INFUSION = frozenset({S.ENROLLED, S.RELAPSED})
+ENROLLED_BEFORE_INFUSION = frozenset({S.ENROLLED, S.LYMPHODEPLETED, S.RELAPSED})
 # Steps that an action of their own takes, with its own checks: never chosen from a list.
-BY_OWN_ACTION = frozenset({S.SCREENING, S.ENROLLED, S.INFUSED})
+BY_OWN_ACTION = frozenset({S.SCREENING, S.SCREEN_FAILED, S.ENROLLED, S.INFUSED})
 
 
 def can_become(current: Status | None, new: Status) -> bool:

@@ -96,7 +96,13 @@ def test_under_18_the_guardian_signs_too(
     site: Site, alice: User, now: dt.datetime, born: str, guardian: bool | None, is_refused: bool
 ) -> None:
     participant = factories.screened(site=site, by=alice, now=now, birth_date=dt.date.fromisoformat(born))
-    consent = Consent(participant=participant, version="1.0", consented_at=now, guardian_consented=guardian)
+    consent = Consent(
+        participant=participant,
+        version="1.0",
+        consented_at=now,
+        guardian_consented=guardian,
+        participant_assented=guardian,
+    )
     if is_refused:
         with pytest.raises(Refused):
             actions.check_consent(consent, now=now)
@@ -123,7 +129,7 @@ def test_enrolment_needs_consent(site: Site, ivan: User, now: dt.datetime) -> No
 def test_the_31st_is_refused_and_changes_nothing(site: Site, ivan: User, now: dt.datetime) -> None:
     Counter.objects.create(name=actions.ENROLMENT_COUNTER, value=29)
     assert factories.enrolled(site=site, by=ivan, now=now).participant_number == "ZJ-030"
-    late = factories.consented(site=site, by=ivan, now=now)
+    late = factories.confirmed(site=site, by=ivan, now=now)
     with pytest.raises(Refused, match="30"):
         actions.enrol(participant=late, by=ivan, now=now)
     late.refresh_from_db()
@@ -134,7 +140,7 @@ def test_the_31st_is_refused_and_changes_nothing(site: Site, ivan: User, now: dt
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once_for_the_last_place_get_one_place(site: Site, ivan: User, now: dt.datetime) -> None:
     Counter.objects.create(name=actions.ENROLMENT_COUNTER, value=29)
-    waiting = [factories.consented(site=site, by=ivan, now=now) for _n in range(2)]
+    waiting = [factories.confirmed(site=site, by=ivan, now=now) for _n in range(2)]
 
     def enrol(participant: Participant) -> str:
         try:
@@ -150,12 +156,13 @@ def test_two_at_once_for_the_last_place_get_one_place(site: Site, ivan: User, no
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("day", "is_refused"), [("2025-07-18", True), ("2025-07-19", False), ("2027-08-20", True)])
+@pytest.mark.usefixtures("english")
+@pytest.mark.parametrize(("day", "is_refused"), [("2025-07-19", False), ("2027-07-22", False), ("2027-07-23", True)])
 def test_enrolment_only_inside_the_recruitment_window(site: Site, ivan: User, day: str, is_refused: bool) -> None:
     now = dt.datetime.fromisoformat(f"{day}T10:00:00+08:00")
-    participant = factories.consented(site=site, by=ivan, now=now)
+    participant = factories.confirmed(site=site, by=ivan, now=now)
     if is_refused:
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match="principal investigator"):
             actions.enrol(participant=participant, by=ivan, now=now)
     else:
         assert actions.enrol(participant=participant, by=ivan, now=now).status == Status.ENROLLED

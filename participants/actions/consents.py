@@ -1,0 +1,309 @@
+"""Verbs of consent: record it, ask for it again in time, take note of its withdrawal."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Min
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from participants.actions.days import long_date, long_moment, site_day
+from participants.actions.deviations import report_deviation
+from participants.actions.status import change_status
+from participants.actions.visits import reminder_recipients
+from participants.models import (
+    Consent,
+    ConsentWithdrawal,
+    DeviationKind,
+    Examination,
+    Participant,
+    ReasonCode,
+    Reconsent,
+    ReconsentState,
+    WithdrawalScope,
+)
+from participants.rules import consent as rules
+from participants.rules.age import LeapDay
+from participants.rules.status import NO_MORE_VISITS, Status, can_become
+from trialsite import notifications
+from trialsite.models import User
+from trialsite.refusal import Refused
+from trialsite.study import Protocol, get_study
+
+
+def first_consent_at(participant: Participant) -> dt.datetime | None:
+    """When the participant first consented; SDTM calls it RFICDTC."""
+    found: dt.datetime | None = participant.consents.filter(voided_at__isnull=True).aggregate(
+        first=Min("consented_at")
+    )["first"]
+    return found
+
+
+def first_procedure_at(participant: Participant) -> dt.datetime | None:
+    """When the first examination was made that was done for the study only."""
+    found: dt.datetime | None = participant.examinations.filter(
+        voided_at__isnull=True, is_study_procedure=True
+    ).aggregate(first=Min("taken_at"))["first"]
+    return found
+
+
+def check_consent(consent: Consent, *, deviation_reason: str = "", now: dt.datetime) -> None:
+    """Raises Refused for a consent in the future, of a form not yet in force, or without all signatures.
+
+    A consent after the first study procedure is possible, but asks for the reason of the deviation.
+    """
+    if consent.consented_at > now:
+        raise Refused(
+            _("Consent cannot lie in the future: %(at)s is after now, %(now)s. Correct the date and time.")
+            % {"at": long_moment(consent.consented_at), "now": long_moment(now)}
+        )
+    _check_version(consent)
+    _check_signatures(consent)
+    late = _procedure_before(consent)
+    if late and not deviation_reason.strip():
+        raise Refused(f"{late} {_('Record it and give a reason for the protocol deviation.')}")
+
+
+def _check_version(consent: Consent) -> None:
+    day = site_day(consent.consented_at)
+    versions = {one.version: one for one in get_study().latest.consent_versions}
+    form = versions.get(consent.version)
+    if form is not None and day < form.effective_on:
+        raise Refused(
+            _("Version %(version)s of the form is in force from %(from)s on; %(day)s is before. Choose another.")
+            % {"version": form.version, "from": long_date(form.effective_on), "day": long_date(day)}
+        )
+
+
+def _check_signatures(consent: Consent) -> None:
+    age = consent.participant.age_on(site_day(consent.consented_at))
+    limit = _protocol(consent.participant).policy.guardian_below_age
+    if age < limit and not consent.guardian_consented:
+        raise Refused(
+            _(
+                "At %(age)s years (under %(limit)s) the guardian signs too. "
+                "Record that the guardian signed, or record the consent once it is complete."
+            )
+            % {"age": age, "limit": limit}
+        )
+    if age < limit and not consent.participant_assented:
+        raise Refused(
+            _(
+                "At %(age)s years (under %(limit)s) the participant's own assent is needed beside the guardian's "
+                "consent. Record the assent, or record the consent once it is complete."
+            )
+            % {"age": age, "limit": limit}
+        )
+
+
+def _protocol(participant: Participant) -> Protocol:
+    return get_study().protocol(participant.protocol_version)
+
+
+def _procedure_before(consent: Consent) -> str:
+    """In words, if a study procedure came before this consent and no earlier consent covers it."""
+    procedure, known = first_procedure_at(consent.participant), first_consent_at(consent.participant)
+    first = min(consent.consented_at, known) if known else consent.consented_at
+    if procedure is None or procedure >= first or first != consent.consented_at:
+        return ""
+    text = _("Consent comes before every study procedure: consent was given %(consent)s, this was %(procedure)s.")
+    return text % {"procedure": long_moment(procedure), "consent": long_moment(consent.consented_at)}
+
+
+def procedure_without_consent(examination: Examination) -> str:
+    """In words, if this examination was done for the study before the consent that is on record."""
+    consented = first_consent_at(examination.participant)
+    if not examination.is_study_procedure or consented is None or examination.taken_at >= consented:
+        return ""
+    return _("Consent comes before every study procedure: consent was given %(consent)s, this was %(procedure)s.") % {
+        "consent": long_moment(consented),
+        "procedure": long_moment(examination.taken_at),
+    }
+
+
+@transaction.atomic
+def record_consent(*, consent: Consent, deviation_reason: str = "", by: User, now: dt.datetime) -> Consent:
+    """Save a consent; duties that it settles are closed, a procedure before it becomes a deviation."""
+    participant = Participant.objects.select_for_update().get(pk=consent.participant_id)
+    check_consent(consent, deviation_reason=deviation_reason, now=now)
+    late = _procedure_before(consent)
+    if consent.pk is None:
+        consent.created_by, consent.created_at = by, now
+    consent.save()
+    if late:
+        report_consent_deviation(participant, late, deviation_reason, by=by, now=now)
+    sync_reconsents(participant=participant, by=by, now=now)
+    return consent
+
+
+def report_consent_deviation(
+    participant: Participant, description: str, reason: str, *, by: User, now: dt.datetime
+) -> None:
+    report_deviation(
+        participant=participant,
+        kind=DeviationKind.CONSENT,
+        about=f"consent:{participant.pk}",
+        description=description,
+        reason=reason,
+        by=by,
+        now=now,
+    )
+
+
+# --- Consent again ---------------------------------------------------------------------------------
+
+
+def _duties(participant: Participant, *, today: dt.date) -> tuple[tuple[rules.Given, ...], tuple[rules.Duty, ...]]:
+    protocol = _protocol(participant)
+    given = tuple(
+        rules.Given(one.version, site_day(one.consented_at))
+        for one in participant.consents.all()
+        if one.voided_at is None
+    )
+    versions = [rules.FormVersion(one.version, one.effective_on) for one in get_study().latest.consent_versions]
+    policy = rules.ReconsentPolicy(
+        protocol.policy.guardian_below_age,
+        protocol.policy.reconsent_within_days,
+        leap_day=LeapDay(protocol.policy.leap_day_birthday),
+    )
+    return given, rules.duties(given, versions, participant.birth_date, policy, today=today)
+
+
+@transaction.atomic
+def sync_reconsents(*, participant: Participant, by: User, now: dt.datetime) -> int:
+    """Bring the rows of what must be signed again in step with the consents; how many are newly owed."""
+    if Status(participant.status) in NO_MORE_VISITS:
+        return 0
+    given, duties = _duties(participant, today=site_day(now))
+    known = {(one.cause, one.version): one for one in participant.reconsents.filter(voided_at__isnull=True)}
+    new = 0
+    for duty in duties:
+        row = known.get((duty.cause, duty.version))
+        is_settled = any(rules.settles(one, duty) for one in given)
+        if row is None and not is_settled:
+            _owe(participant, duty, by=by, now=now)
+            new += 1
+        elif row is not None and row.state == ReconsentState.OPEN and is_settled:
+            _settle(row, duty, now=now)
+    return new
+
+
+def _owe(participant: Participant, duty: rules.Duty, *, by: User, now: dt.datetime) -> None:
+    Reconsent.objects.create(
+        participant=participant,
+        cause=duty.cause,
+        version=duty.version,
+        opens_on=duty.opens_on,
+        due_on=duty.due_on,
+        created_by=by,
+        created_at=now,
+    )
+
+
+def _settle(row: Reconsent, duty: rules.Duty, *, now: dt.datetime) -> None:
+    settling = [
+        one
+        for one in row.participant.consents.filter(voided_at__isnull=True)
+        if rules.settles(rules.Given(one.version, site_day(one.consented_at)), duty)
+    ]
+    row.state, row.settled_by = ReconsentState.DONE, settling[0]
+    row.save(update_fields=["state", "settled_by"])
+    notifications.cancel(about=f"reconsent:{row.pk}", reason="consented again", now=now)
+
+
+def remind_of_reconsents(*, now: dt.datetime) -> dict[str, int]:
+    """Find who must consent again and remind the coordinators; safe to run twice, beside itself, or late."""
+    participants = (
+        Participant.objects.filter(voided_at__isnull=True, consents__isnull=False)
+        .exclude(status__in=[status.value for status in NO_MORE_VISITS])
+        .distinct()
+        .prefetch_related("consents")
+    )
+    counts = {"owed": 0, "queued": 0}
+    for participant in participants:
+        _given, duties = _duties(participant, today=site_day(now))
+        if duties:
+            counts["owed"] += _sync_locked(participant, now=now)
+    for row in Reconsent.objects.filter(state=ReconsentState.OPEN, voided_at__isnull=True).select_related(
+        "participant__site"
+    ):
+        counts["queued"] += _remind(row, now=now)
+    return counts
+
+
+@transaction.atomic
+def _sync_locked(participant: Participant, *, now: dt.datetime) -> int:
+    locked = Participant.objects.select_for_update().get(pk=participant.pk)
+    return sync_reconsents(participant=locked, by=locked.created_by, now=now)
+
+
+def _remind(row: Reconsent, *, now: dt.datetime) -> int:
+    stage = rules.stage(row.due_on, today=site_day(now))
+    until = dt.datetime.combine(site_day(now) + dt.timedelta(days=6), dt.time.max, timezone.get_current_timezone())
+    return sum(
+        notifications.queue(
+            key=f"reconsent:{row.pk}:{row.due_on}:{stage}",
+            about=f"reconsent:{row.pk}",
+            site=row.participant.site,
+            recipient=person,
+            template="participants/email/reconsent",
+            context=_reminder_context(row, today=site_day(now)),
+            now=now,
+            relevant_until=until,
+        )
+        for person in reminder_recipients(row.participant.site)
+    )
+
+
+def _reminder_context(row: Reconsent, *, today: dt.date) -> dict[str, Any]:
+    return {"duty": row, "participant": row.participant, "days_left": (row.due_on - today).days}
+
+
+# --- Withdrawal ------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def withdraw_consent(*, withdrawal: ConsentWithdrawal, by: User, now: dt.datetime) -> ConsentWithdrawal:
+    """The participant takes the consent back. What was recorded stays: it was collected with consent.
+
+    Without further visits the status becomes "withdrawn" and nothing more is owed. Raises Refused for a moment
+    in the future, or before the consent.
+    """
+    participant = Participant.objects.select_for_update().get(pk=withdrawal.participant_id)
+    withdrawal.participant = participant
+    check_withdrawal(withdrawal, now=now)
+    withdrawal.created_by, withdrawal.created_at = by, now
+    withdrawal.save()
+    if withdrawal.scope != WithdrawalScope.TREATMENT and can_become(Status(participant.status), Status.WITHDRAWN):
+        change_status(
+            participant=participant,
+            new=Status.WITHDRAWN,
+            on=site_day(withdrawal.withdrawn_at),
+            reason=withdrawal.reason,
+            reason_code=ReasonCode.SUBJECT,
+            by=by,
+            now=now,
+        )
+    return withdrawal
+
+
+def check_withdrawal(withdrawal: ConsentWithdrawal, *, now: dt.datetime) -> None:
+    consented_at = first_consent_at(withdrawal.participant)
+    if withdrawal.withdrawn_at > now:
+        raise Refused(
+            _("A withdrawal is recorded once it has happened: %(at)s is after now, %(now)s. Correct the date and time.")
+            % {"at": long_moment(withdrawal.withdrawn_at), "now": long_moment(now)}
+        )
+    if consented_at is None or withdrawal.withdrawn_at < consented_at:
+        raise Refused(
+            _("There is no consent to withdraw at %(at)s: consent was given %(consent)s. Correct the date and time.")
+            % {
+                "at": long_moment(withdrawal.withdrawn_at),
+                "consent": long_moment(consented_at) if consented_at else _("never"),
+            }
+        )
+
+
+def has_withdrawn_treatment(participant: Participant) -> bool:
+    return participant.withdrawals.filter(voided_at__isnull=True).exists()

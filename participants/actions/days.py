@@ -1,0 +1,18 @@
+"""Days and moments as the site reads them."""
+
+import datetime as dt
+
+from django.utils import formats, timezone
+
+
+def site_day(moment: dt.datetime) -> dt.date:
+    """The calendar day at the site."""
+    return timezone.localtime(moment).date()
+
+
+def long_date(day: dt.date) -> str:
+    return formats.date_format(day, "DATE_FORMAT")
+
+
+def long_moment(moment: dt.datetime) -> str:
+    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")

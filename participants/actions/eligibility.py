@@ -1,0 +1,370 @@
+"""Verbs of eligibility: decide all criteria, rule on what is left open, confirm with a signature."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from participants.actions.consents import first_consent_at, first_procedure_at
+from participants.actions.days import site_day
+from participants.actions.measurements import facts_of
+from participants.actions.status import change_status
+from participants.criteria import items
+from participants.models import (
+    EligibilityConfirmation,
+    EligibilityRuling,
+    Participant,
+    ParticipantStatus,
+    ReasonCode,
+    RulingKind,
+)
+from participants.rules import eligibility as rules
+from participants.rules.age import LeapDay
+from participants.rules.eligibility import MET, NOT_MET, Anchors, Decision, Fact, Overall, Result, Ruling
+from participants.rules.status import Status
+from trialsite.models import User
+from trialsite.refusal import Refused
+from trialsite.study import Criterion, Protocol, get_study
+
+# Checks that count back from the infusion: asked again whenever its day is planned, moved or logged.
+INFUSION_RULES = frozenset({"clear_since", "unapproved_agent", "marketed_agent"})
+
+
+@dataclass(frozen=True)
+class CriterionState:
+    """A criterion with all its decisions, as the page shows it."""
+
+    criterion: Criterion
+    decisions: tuple[Decision, ...]
+
+    @property
+    def result(self) -> Result:
+        return rules.worst(decision.result for decision in self.decisions)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every criterion of a participant, decided from what is recorded at one moment."""
+
+    participant: Participant
+    protocol: Protocol
+    anchors: Anchors
+    decisions: tuple[Decision, ...]
+
+    @cached_property
+    def criteria(self) -> tuple[CriterionState, ...]:
+        return tuple(
+            CriterionState(one, tuple(d for d in self.decisions if d.item.startswith(one.code)))
+            for one in self.protocol.criteria
+        )
+
+    @property
+    def overall(self) -> Overall:
+        return rules.overall(state.result for state in self.criteria)
+
+    @property
+    def open_codes(self) -> tuple[str, ...]:
+        """Criteria that are not met, or not yet."""
+        return tuple(state.criterion.code for state in self.criteria if state.result not in MET)
+
+    @property
+    def failed_codes(self) -> tuple[str, ...]:
+        return tuple(state.criterion.code for state in self.criteria if state.result in NOT_MET)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the facts and what follows from them: another one as soon as a fact, or a result, is another."""
+        anchors = self.anchors
+        lines = [f"{d.check}|{d.result}|{rules.basis_of(d.verdict.facts)}" for d in self.decisions]
+        lines += [
+            f"consent|{anchors.consented_on}|{anchors.is_consent_first}|{anchors.has_guardian}",
+            f"person|{anchors.sex}|{anchors.birth_date}",
+            self.protocol.version,
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def evaluate(participant: Participant, *, now: dt.datetime, infusion_on: dt.date | None = None) -> Evaluation:
+    """Decide every criterion; a fixed number of queries, whatever the number of results.
+
+    Once enrolled, the facts and the day of the enrolment count, but for those that count back from the
+    infusion: they are decided anew with what is known now. `infusion_on` asks about another planned day.
+    """
+    protocol = get_study().protocol(participant.protocol_version)
+    enrolled_at = _enrolled_at(participant)
+    at = min(enrolled_at, now) if enrolled_at else now
+    anchors = _anchors(participant, protocol, at=at)
+    anchors = replace(anchors, infusion_on=infusion_on or participant.planned_infusion_on)
+    rulings = _rulings(participant)
+    facts = facts_of(participant, until=at)
+    decisions = rules.decide_all(items(protocol), facts, anchors, rulings)
+    if enrolled_at:
+        later = replace(anchors, today=site_day(now), expires_after_days=None)
+        decisions = _decided_now(decisions, participant, protocol, later, rulings, now=now)
+    return Evaluation(participant, protocol, anchors, decisions)
+
+
+def _decided_now(
+    decisions: Sequence[Decision],
+    participant: Participant,
+    protocol: Protocol,
+    anchors: Anchors,
+    rulings: Sequence[Ruling],
+    *,
+    now: dt.datetime,
+) -> tuple[Decision, ...]:
+    facts = facts_of(participant, until=now)
+    by_code = {item.code: item for item in items(protocol)}
+    return tuple(
+        rules.decide(by_code[d.item], d.rule, facts, anchors, rulings) if counts_from_infusion(d, protocol) else d
+        for d in decisions
+    )
+
+
+def counts_from_infusion(decision: Decision, protocol: Protocol) -> bool:
+    criterion = protocol.criterion(decision.item[:6])
+    return criterion.relative_to == "infusion" and decision.rule.rule in INFUSION_RULES
+
+
+def _enrolled_at(participant: Participant) -> dt.datetime | None:
+    if participant.participant_number is None:
+        return None
+    row: ParticipantStatus | None = participant.statuses.filter(status=Status.ENROLLED, voided_at__isnull=True).first()
+    return row.created_at if row else None
+
+
+def _anchors(participant: Participant, protocol: Protocol, *, at: dt.datetime) -> Anchors:
+    consented, procedure = first_consent_at(participant), first_procedure_at(participant)
+    policy = protocol.policy
+    is_minor = consented is not None and participant.age_on(site_day(consented)) < policy.guardian_below_age
+    return Anchors(
+        today=site_day(at),
+        screened_on=site_day(participant.created_at),
+        consented_on=site_day(consented) if consented else None,
+        first_procedure_on=site_day(procedure) if procedure else None,
+        is_consent_first=consented <= procedure if consented and procedure else None,
+        birth_date=participant.birth_date,
+        sex=participant.sex,
+        is_guardian_needed=is_minor,
+        has_guardian=_has_guardian(participant) if is_minor else None,
+        leap_day=LeapDay(policy.leap_day_birthday),
+        expires_after_days=policy.screening_window_days,
+    )
+
+
+def _has_guardian(participant: Participant) -> bool:
+    first = participant.consents.filter(voided_at__isnull=True).order_by("consented_at").first()
+    return bool(first and first.guardian_consented and first.participant_assented)
+
+
+def _rulings(participant: Participant) -> list[Ruling]:
+    """Newest first: where somebody ruled twice on the same values, the later one holds."""
+    return [
+        Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)
+        for row in participant.rulings.filter(voided_at__isnull=True).order_by("-id")
+    ]
+
+
+# --- What an investigator decides ------------------------------------------------------------------
+
+
+@transaction.atomic
+def rule_on(
+    *, participant: Participant, check: str, is_met: bool, reason: str, by: User, now: dt.datetime
+) -> EligibilityRuling:
+    """Decide what a rule left open, or set a failed limit aside where the protocol allows it; on these values.
+
+    Raises Refused where there is nothing to decide, or without a reason.
+    """
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    decision = next((d for d in evaluate(participant, now=now).decisions if d.check == check), None)
+    is_override = decision is not None and decision.result == Result.FAIL_OVERRIDABLE
+    if decision is None or not (is_override or decision.result == Result.NEEDS_INVESTIGATOR):
+        raise Refused(
+            _("%(check)s is not open for a decision: it follows from the recorded facts. Correct those instead.")
+            % {"check": check}
+        )
+    if not reason.strip():
+        raise Refused(_("A decision of the investigator needs its reason."))
+    if is_override and not is_met:
+        raise Refused(_("The limit is not met already. To set it aside, choose “met”; else leave it as it is."))
+    return EligibilityRuling.objects.create(
+        participant=participant,
+        check_name=check,
+        kind=RulingKind.OVERRIDE if is_override else RulingKind.JUDGEMENT,
+        is_met=is_met,
+        reason=reason.strip(),
+        basis=decision.basis,
+        created_by=by,
+        created_at=now,
+    )
+
+
+# --- Confirmation ----------------------------------------------------------------------------------
+
+
+def meaning_of_signature() -> str:
+    return _(
+        "I confirm that I have reviewed the facts above and their sources, and that this participant meets all "
+        "inclusion criteria and no exclusion criterion of the protocol."
+    )
+
+
+def check_can_confirm(evaluation: Evaluation) -> None:
+    """Raises Refused, naming the criteria that stand against it, unless every one is met."""
+    participant = evaluation.participant
+    if participant.is_void or participant.status == Status.SCREEN_FAILED:
+        raise Refused(_("%(number)s is not in screening; nothing can be confirmed.") % {"number": participant.number})
+    if evaluation.overall != Overall.ELIGIBLE:
+        raise Refused(
+            _("Not all criteria are met: %(codes)s. Enter what is missing or decide what is open, then confirm.")
+            % {"codes": _(", ").join(evaluation.open_codes)}
+        )
+
+
+@transaction.atomic
+def confirm_eligibility(*, participant: Participant, by: User, now: dt.datetime) -> EligibilityConfirmation:
+    """Sign that all criteria are met, on a frozen copy of all facts. The password was checked by the caller."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    evaluation = evaluate(participant, now=now)
+    check_can_confirm(evaluation)
+    snapshot = json.dumps(snapshot_of(evaluation, now=now), ensure_ascii=False, indent=1)
+    return EligibilityConfirmation.objects.create(
+        participant=participant,
+        overall=evaluation.overall,
+        meaning=meaning_of_signature(),
+        snapshot=snapshot,
+        content_hash=hashlib.sha256(snapshot.encode()).hexdigest(),
+        facts_digest=evaluation.digest,
+        created_by=by,
+        created_at=now,
+    )
+
+
+def newest_confirmation(participant: Participant) -> EligibilityConfirmation | None:
+    found: EligibilityConfirmation | None = (
+        participant.confirmations.filter(voided_at__isnull=True).select_related("created_by").order_by("-id").first()
+    )
+    return found
+
+
+def is_current(confirmation: EligibilityConfirmation | None, evaluation: Evaluation) -> bool:
+    """Whether the signature was given on exactly these facts and results."""
+    return confirmation is not None and confirmation.facts_digest == evaluation.digest
+
+
+def snapshot_of(evaluation: Evaluation, *, now: dt.datetime) -> dict[str, Any]:
+    """What was signed, without identity: texts, limits, values with unit and day, rulings with their reasons."""
+    anchors = evaluation.anchors
+    with override("en"):
+        return {
+            "study": evaluation.protocol.registry_id,
+            "protocol_version": evaluation.protocol.version,
+            "participant": evaluation.participant.screening_number,
+            "decided_at": now.isoformat(),
+            "consented_on": _iso(anchors.consented_on),
+            "planned_infusion_on": _iso(anchors.infusion_on),
+            "overall": evaluation.overall.value,
+            "criteria": [
+                {
+                    "code": state.criterion.code,
+                    "text": state.criterion.text.en,
+                    "result": state.result.value,
+                    "checks": [_snapshot_of_check(decision) for decision in state.decisions],
+                }
+                for state in evaluation.criteria
+            ],
+        }
+
+
+def _iso(day: dt.date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _snapshot_of_check(decision: Decision) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "check": decision.check,
+        "result": decision.result.value,
+        "why": decision.verdict.why.value,
+        "limits": _limits(decision.rule),
+        "facts": [_snapshot_of_fact(fact) for fact in decision.verdict.facts],
+    }
+    if decision.verdict.derived is not None:
+        found["derived"] = str(decision.verdict.derived)
+    if decision.ruling is not None:
+        found["ruling"] = {"reason": decision.ruling.reason, "id": decision.ruling.source}
+    return found
+
+
+def _limits(check: Any) -> Mapping[str, Any]:
+    values = check.model_dump(mode="json", exclude={"rule"}, exclude_defaults=True)
+    return {"rule": check.rule, **values}
+
+
+def _snapshot_of_fact(fact: Fact) -> dict[str, Any]:
+    values = {
+        "code": fact.code,
+        "value": str(fact.value) if isinstance(fact.value, Decimal) else _text(fact.value),
+        "on": _iso(fact.on),
+        "comparator": fact.comparator or None,
+        "printed": _text(fact.printed),
+        "upper_limit": _text(fact.upper_limit),
+        "lloq": _text(fact.lloq),
+        "not_done": fact.not_done or None,
+        "measurement": fact.source,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+# --- Screen failure --------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def fail_screening(
+    *,
+    participant: Participant,
+    reason: str,
+    on: dt.date,
+    reason_code: str = ReasonCode.NOT_ELIGIBLE,
+    by: User,
+    now: dt.datetime,
+) -> ParticipantStatus:
+    """End the screening without enrolment; the criteria that were not met are kept beside the reason."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    return change_status(
+        participant=participant,
+        new=Status.SCREEN_FAILED,
+        on=on,
+        reason=reason,
+        reason_code=reason_code,
+        criteria=evaluate(participant, now=now).failed_codes,
+        by=by,
+        now=now,
+    )
+
+
+# --- Infusion --------------------------------------------------------------------------------------
+
+
+def against_infusion(participant: Participant, *, on: dt.date, now: dt.datetime) -> tuple[Decision, ...]:
+    """The criteria that count back from the infusion and would not be met if it were on this day."""
+    evaluation = evaluate(participant, now=now, infusion_on=on)
+    return tuple(
+        d for d in evaluation.decisions if d.result not in MET and counts_from_infusion(d, evaluation.protocol)
+    )
+
+
+def codes_of(decisions: Iterable[Decision]) -> str:
+    return _(", ").join(sorted({decision.item for decision in decisions}))

@@ -1,0 +1,202 @@
+"""Verbs of the places in the study: enrol, plan the infusion, take note that it was given."""
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from participants.actions.days import long_date, site_day
+from participants.actions.deviations import report_deviation
+from participants.actions.eligibility import (
+    against_infusion,
+    check_can_confirm,
+    codes_of,
+    evaluate,
+    is_current,
+    newest_confirmation,
+)
+from participants.actions.status import check_can_become, write_status
+from participants.models import DeviationKind, Participant
+from participants.rules.eligibility import Result
+from participants.rules.status import Status
+from trialsite.models import Counter, User
+from trialsite.refusal import Refused
+from trialsite.study import get_study
+
+ENROLMENT_COUNTER = "enrolment"
+# How far ahead a planned infusion may lie: later is a slip of the year.
+PLAN_AHEAD = dt.timedelta(days=365)
+
+
+def check_can_enrol(participant: Participant, *, now: dt.datetime) -> None:
+    """Raises Refused where the step, a consent taken back, a criterion or the signature stands against it."""
+    check_can_become(participant, Status.ENROLLED, on=site_day(now), now=now)
+    if participant.is_void:
+        raise Refused(_("%(number)s is void and cannot be enrolled.") % {"number": participant.number})
+    if participant.withdrawals.filter(voided_at__isnull=True).exists():
+        raise Refused(
+            _("%(number)s has withdrawn the consent and cannot be enrolled.") % {"number": participant.number}
+        )
+    evaluation = evaluate(participant, now=now)
+    check_can_confirm(evaluation)
+    confirmation = newest_confirmation(participant)
+    if confirmation is None:
+        raise Refused(_("Eligibility is not confirmed yet. An investigator confirms it on the eligibility page."))
+    if not is_current(confirmation, evaluation):
+        raise Refused(
+            _(
+                "Something changed since eligibility was confirmed on %(day)s. An investigator looks at the "
+                "eligibility page and confirms it again."
+            )
+            % {"day": long_date(site_day(confirmation.created_at))}
+        )
+
+
+def exception_needed(participant: Participant, *, number: int, today: dt.date) -> str:
+    """In words, what only the principal investigator may set aside; empty where nothing stands against it."""
+    study = get_study().protocol(participant.protocol_version)
+    if not study.recruits_on(today):
+        return _("Enrolment is possible from %(opens)s to %(closes)s; today is %(today)s.") % {
+            "opens": long_date(study.recruitment.opens_on),
+            "closes": long_date(study.recruitment.closes_on),
+            "today": long_date(today),
+        }
+    if number > study.enrolment_target:
+        return _("All %(target)s places of the study are taken; %(number)s cannot be enrolled.") % {
+            "target": study.enrolment_target,
+            "number": participant.number,
+        }
+    return ""
+
+
+@transaction.atomic
+def enrol(*, participant: Participant, exception_reason: str = "", by: User, now: dt.datetime) -> Participant:
+    """Give the next participant number, exactly once each.
+
+    The participant's row is locked first and the counter's last, until the commit: two people who press the
+    button for the last place at the same moment get one enrolment and one refusal. Beyond the target or outside
+    the recruitment window only the principal investigator enrols, with a reason that becomes a deviation.
+    """
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_can_enrol(participant, now=now)
+    number = Counter.take(ENROLMENT_COUNTER)
+    exception = exception_needed(participant, number=number, today=site_day(now))
+    if exception:
+        _check_exception(exception, exception_reason, by)
+    participant.participant_number = f"{participant.site.code}-{number:03d}"
+    participant.status = Status.ENROLLED
+    participant.save(update_fields=["participant_number", "status"])
+    write_status(participant, Status.ENROLLED, on=site_day(now), by=by, now=now)
+    if exception:
+        report_deviation(
+            participant=participant,
+            kind=DeviationKind.OVERRIDE,
+            about=f"enrolment:{participant.pk}",
+            description=exception,
+            reason=exception_reason,
+            by=by,
+            now=now,
+        )
+    return participant
+
+
+def _check_exception(exception: str, reason: str, by: User) -> None:
+    if not by.has_perm("participants.override_enrolment"):
+        raise Refused(f"{exception} {_('Only the principal investigator can set this aside, with a reason.')}")
+    if not reason.strip():
+        raise Refused(f"{exception} {_('As principal investigator you can set this aside: give the reason.')}")
+
+
+# --- Infusion --------------------------------------------------------------------------------------
+
+BEFORE_INFUSION = frozenset({Status.SCREENING, Status.ENROLLED, Status.LYMPHODEPLETED})
+
+
+@transaction.atomic
+def plan_infusion(*, participant: Participant, on: dt.date, by: User, now: dt.datetime) -> Participant:
+    """Plan the infusion, or move it: the criteria that count back from it are decided again for this day.
+
+    Raises Refused for a day that one of them rules out, naming the first that none does.
+    """
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_plan(participant, on=on, now=now)
+    participant.planned_infusion_on = on
+    participant.save(update_fields=["planned_infusion_on"])
+    return participant
+
+
+def check_plan(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
+    today = site_day(now)
+    if Status(participant.status) not in BEFORE_INFUSION:
+        raise Refused(
+            _("%(number)s is “%(status)s”; an infusion is planned before it is given.")
+            % {"number": participant.number, "status": participant.get_status_display()}
+        )
+    if not today <= on <= today + PLAN_AHEAD:
+        raise Refused(
+            _("%(day)s cannot be planned: choose a day from today, %(today)s, to %(last)s.")
+            % {"day": long_date(on), "today": long_date(today), "last": long_date(today + PLAN_AHEAD)}
+        )
+    excluded = [d for d in against_infusion(participant, on=on, now=now) if d.result == Result.FAIL]
+    if excluded:
+        raise Refused(_excluded_text(participant, codes_of(excluded), on=on, now=now))
+
+
+def _excluded_text(participant: Participant, codes: str, *, on: dt.date, now: dt.datetime) -> str:
+    values = {"codes": codes, "day": long_date(on)}
+    first = _first_possible(participant, after=on, now=now)
+    if first is None:
+        return _("On %(day)s these criteria are not met: %(codes)s. A later day within a year does not help.") % values
+    return _("On %(day)s these criteria are not met: %(codes)s. The first possible day is %(first)s.") % {
+        **values,
+        "first": long_date(first),
+    }
+
+
+def _first_possible(participant: Participant, *, after: dt.date, now: dt.datetime) -> dt.date | None:
+    """The first later day on which none of them fails. Time only helps, so the days can be halved."""
+    low, high = after, site_day(now) + PLAN_AHEAD
+    if any(d.result == Result.FAIL for d in against_infusion(participant, on=high, now=now)):
+        return None
+    while (high - low).days > 1:
+        middle = low + (high - low) / 2
+        if any(d.result == Result.FAIL for d in against_infusion(participant, on=middle, now=now)):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def not_met_at_infusion(participant: Participant, *, on: dt.date, now: dt.datetime) -> str:
+    """In words, the criteria that an infusion on this day did not meet; empty where all are met."""
+    excluded = against_infusion(participant, on=on, now=now)
+    if not excluded:
+        return ""
+    return _("On %(day)s these criteria are not met: %(codes)s.") % {"day": long_date(on), "codes": codes_of(excluded)}
+
+
+@transaction.atomic
+def mark_infused(*, participant: Participant, on: dt.date, by: User, now: dt.datetime) -> None:
+    """Dosing tells us of Day 0: the step to "infused"."""
+    check_can_become(participant, Status.INFUSED, on=on, now=now)
+    write_status(participant, Status.INFUSED, on=on, by=by, now=now)
+
+
+@transaction.atomic
+def infused_on(*, participant: Participant, on: dt.date, deviation_reason: str, by: User, now: dt.datetime) -> None:
+    """Dosing tells us the day, first or corrected: criteria that look back from it are decided with it.
+
+    What was given although one is not met is a protocol deviation.
+    """
+    participant.planned_infusion_on = on
+    participant.save(update_fields=["planned_infusion_on"])
+    if text := not_met_at_infusion(participant, on=on, now=now):
+        report_deviation(
+            participant=participant,
+            kind=DeviationKind.ELIGIBILITY,
+            about=f"infusion-eligibility:{participant.pk}",
+            description=text,
+            reason=deviation_reason,
+            by=by,
+            now=now,
+        )

@@ -1,0 +1,418 @@
+"""The eligibility page of a participant: all criteria on one screen, decided, signed, printed."""
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSingleDateWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from participants import actions, eligibility_pdf, wording
+from participants.models import EligibilityConfirmation, EligibilityRuling, Participant, ReasonCode
+from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
+from participants.rules.measures import PANEL_OF
+from participants.rules.status import Status, can_become
+from trialsite.recordadmin import RecordAdmin
+from trialsite.signature import SignatureForm
+
+TONES = {
+    Result.PASS: "good",
+    Result.PASS_BY_OVERRIDE: "good",
+    Result.NEEDS_INVESTIGATOR: "open",
+    Result.MISSING: "open",
+    Result.FAIL_OVERRIDABLE: "bad",
+    Result.FAIL: "bad",
+}
+
+
+# --- what the page shows -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FactLine:
+    text: str
+    on: dt.date | None
+    link: str
+    is_expired: bool
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """One question of a criterion in words, with the links that help on."""
+
+    name: str
+    limit: str
+    state: str
+    symbol: str
+    tone: str
+    reason: str
+    facts: tuple[FactLine, ...]
+    enter: str = ""
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class CriterionBlock:
+    code: str
+    text: str
+    parts: tuple[tuple[str, str], ...]
+    state: str
+    symbol: str
+    tone: str
+    checks: tuple[CheckLine, ...]
+
+
+def blocks_of(evaluation: actions.Evaluation, *, can_rule: bool = False) -> list[CriterionBlock]:
+    return [_block(state, evaluation, can_rule) for state in evaluation.criteria]
+
+
+def _block(state: Any, evaluation: actions.Evaluation, can_rule: bool) -> CriterionBlock:
+    criterion = state.criterion
+    return CriterionBlock(
+        code=criterion.code,
+        text=str(criterion.text),
+        parts=tuple((part.code[-1], str(part.text)) for part in criterion.parts),
+        state=str(wording.RESULT_NAMES[state.result]),
+        symbol=wording.RESULT_SYMBOLS[state.result],
+        tone=TONES[state.result],
+        checks=tuple(_line(decision, evaluation, can_rule) for decision in state.decisions),
+    )
+
+
+def _line(decision: Decision, evaluation: actions.Evaluation, can_rule: bool) -> CheckLine:
+    verdict = decision.verdict
+    is_open = decision.result in {Result.NEEDS_INVESTIGATOR, Result.FAIL_OVERRIDABLE}
+    return CheckLine(
+        name=wording.name_of_check(decision.rule),
+        limit=wording.limit_text(decision.rule),
+        state=str(wording.RESULT_NAMES[decision.result]),
+        symbol=wording.RESULT_SYMBOLS[decision.result],
+        tone=TONES[decision.result],
+        reason=wording.reason_text(decision),
+        facts=tuple(_fact(fact, evaluation, decision.rule.measure) for fact in verdict.facts),
+        enter=_enter_link(decision, evaluation.participant),
+        rule=_rule_link(decision, evaluation.participant) if is_open and can_rule else "",
+    )
+
+
+def _fact(fact: Fact, evaluation: actions.Evaluation, named: str) -> FactLine:
+    """In words; without its name where the check beside it has the same."""
+    link = reverse("admin:participants_examination_change", args=[fact.examination]) if fact.examination else ""
+    text = wording.value_text(fact) if fact.code == named else wording.fact_text(fact)
+    return FactLine(text, fact.on, link, is_expired(fact, evaluation.anchors))
+
+
+def _enter_link(decision: Decision, participant: Participant) -> str:
+    """Where the missing thing is entered."""
+    verdict = decision.verdict
+    if decision.result in MET | NOT_MET:
+        return ""
+    if verdict.why in {Why.NO_CONSENT, Why.GUARDIAN_MISSING}:
+        return _with(reverse("admin:participants_consent_add"), participant=participant.pk)
+    if verdict.why == Why.NO_INFUSION_DATE:
+        return reverse("admin:participants_participant_plan", args=[participant.pk])
+    if verdict.wanted:
+        panel = PANEL_OF[verdict.wanted]
+        return _with(reverse("admin:participants_examination_add"), participant=participant.pk, panel=panel)
+    return ""
+
+
+def _rule_link(decision: Decision, participant: Participant) -> str:
+    return _with(reverse("admin:participants_participant_rule", args=[participant.pk]), check=decision.check)
+
+
+def _with(url: str, **query: Any) -> str:
+    return f"{url}?{urlencode(query)}"
+
+
+# --- forms -------------------------------------------------------------------------------------------
+
+
+class ConfirmForm(SignatureForm):
+    """The meaning of the signature stands above it, in the intro of the page."""
+
+
+class RulingForm(forms.Form):
+    is_met = forms.TypedChoiceField(
+        label=_("Your decision"),
+        choices=[("yes", _("met")), ("no", _("not met"))],
+        coerce=lambda value: value == "yes",
+        widget=UnfoldAdminRadioSelectWidget(radio_style=admin.HORIZONTAL),
+    )
+    reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+
+class PlanForm(forms.Form):
+    on = forms.DateField(label=_("Planned infusion (Day 0)"), widget=UnfoldAdminSingleDateWidget)
+
+
+class FailForm(forms.Form):
+    on = forms.DateField(label=_("Screening ended on"), widget=UnfoldAdminSingleDateWidget)
+    reason_code = forms.ChoiceField(
+        label=_("Kind of reason"),
+        choices=[
+            (code.value, code.label)
+            for code in (ReasonCode.NOT_ELIGIBLE, ReasonCode.SUBJECT, ReasonCode.PHYSICIAN, ReasonCode.OTHER)
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+
+# --- views: registered by the participant's admin ------------------------------------------------------
+
+
+def urls(page: Any) -> list[URLPattern]:
+    """The addresses under a participant; `page` is its admin."""
+    view = page.admin_site.admin_view
+    named = {
+        "eligibility": eligibility_view,
+        "eligibility_pdf": pdf_view,
+        "rule": rule_view,
+        "confirm": confirm_view,
+        "plan": plan_view,
+        "fail": fail_view,
+        "rescreen": rescreen_view,
+    }
+    return [
+        path(
+            f"<path:object_id>/{name.replace('_', '.')}/",
+            view(partial(function, page)),
+            name=f"participants_participant_{name}",
+        )
+        for name, function in named.items()
+    ]
+
+
+def _participant(page: Any, request: HttpRequest, object_id: str) -> Participant:
+    obj: Participant | None = page.get_object(request, object_id)
+    if obj is None or not page.has_view_permission(request, obj):
+        raise PermissionDenied
+    return obj
+
+
+def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    obj = _participant(page, request, object_id)
+    now = timezone.now()
+    evaluation = actions.evaluate(obj, now=now)
+    confirmation = actions.newest_confirmation(obj)
+    context = {
+        **page.admin_site.each_context(request),
+        "title": gettext("Eligibility of %(number)s") % {"number": obj.number},
+        "participant": obj,
+        "evaluation": evaluation,
+        "overall": wording.OVERALL_NAMES[evaluation.overall],
+        "overall_tone": {"ELIGIBLE": "good", "INCOMPLETE": "open"}.get(evaluation.overall, "bad"),
+        "blocks": blocks_of(evaluation, can_rule=request.user.has_perm("participants.rule_on_criteria")),
+        "counts": _counts(evaluation),
+        "window_days": evaluation.anchors.expires_after_days,
+        "confirmation": confirmation,
+        "is_current": actions.is_current(confirmation, evaluation),
+        "links": _links(page, request, obj, evaluation),
+        "opts": page.opts,
+    }
+    return TemplateResponse(request, "admin/participants/eligibility.html", context)
+
+
+def _counts(evaluation: actions.Evaluation) -> list[tuple[str, str, int]]:
+    """How many criteria stand how: tone, name, number."""
+    found = [state.result for state in evaluation.criteria]
+    return [
+        (TONES[result], str(wording.RESULT_NAMES[result]), found.count(result)) for result in Result if result in found
+    ]
+
+
+def _links(
+    page: Any, request: HttpRequest, obj: Participant, evaluation: actions.Evaluation
+) -> list[tuple[str, Any, bool]]:
+    """Steps that are possible from here: address, name, whether it is the next one."""
+    has, here = request.user.has_perm, Status(obj.status)
+    is_ready = evaluation.overall == "ELIGIBLE"
+    is_current = actions.is_current(actions.newest_confirmation(obj), evaluation)
+    before = here in {Status.SCREENING, Status.ENROLLED, Status.LYMPHODEPLETED}
+    wanted = [
+        (
+            "confirm",
+            _("Confirm eligibility…"),
+            is_ready and not is_current,
+            before and is_ready and not is_current and has("participants.confirm_eligibility"),
+        ),
+        (
+            "enrol",
+            _("Enrol…"),
+            is_current,
+            is_current and can_become(here, Status.ENROLLED) and has("participants.enrol_participant"),
+        ),
+        ("plan", _("Plan the infusion…"), False, before and has("participants.change_participant")),
+        (
+            "fail",
+            _("Screen failure…"),
+            any(state.result == Result.FAIL for state in evaluation.criteria),
+            can_become(here, Status.SCREEN_FAILED) and has("participants.change_status"),
+        ),
+        (
+            "rescreen",
+            _("Screen again…"),
+            False,
+            here == Status.SCREEN_FAILED and has("participants.add_participant"),
+        ),
+    ]
+    return [(page.url(name, obj.pk), title, is_next) for name, title, is_next, is_shown in wanted if is_shown]
+
+
+def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """The same, for the source file on paper."""
+    obj = _participant(page, request, object_id)
+    now = timezone.now()
+    evaluation = actions.evaluate(obj, now=now)
+    confirmation = actions.newest_confirmation(obj)
+    content = eligibility_pdf.render(
+        evaluation, blocks_of(evaluation), confirmation, actions.is_current(confirmation, evaluation), now=now
+    )
+    response = HttpResponse(content, content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="eligibility-{obj.number}.pdf"'
+    return response
+
+
+def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    check = request.GET.get("check", "")
+    obj = _participant(page, request, object_id)
+    decision = next((d for d in actions.evaluate(obj, now=timezone.now()).decisions if d.check == check), None)
+    facts = "; ".join(wording.fact_text(fact) for fact in decision.verdict.facts) if decision else ""
+    limit = wording.limit_text(decision.rule) if decision else ""
+    intro = " · ".join(
+        text for text in (check, limit, facts, wording.reason_text(decision) if decision else "") if text
+    )
+    return page.ask(
+        request,
+        object_id,
+        allowed=request.user.has_perm("participants.rule_on_criteria"),
+        form_class=RulingForm,
+        title=_("Decide on a criterion"),
+        intro=intro,
+        button=_("Record the decision"),
+        act=lambda obj, data, now: actions.rule_on(
+            participant=obj, check=check, is_met=data["is_met"], reason=data["reason"], by=request.user, now=now
+        ),
+        done=_("The decision is recorded with your name and the values that it rests on."),
+        back="eligibility",
+    )
+
+
+def _in_words(decision: Decision) -> tuple[str, ...]:
+    facts = "; ".join(wording.fact_text(fact) for fact in decision.verdict.facts)
+    return wording.limit_text(decision.rule), facts, wording.reason_text(decision)
+
+
+def confirm_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    return page.ask(
+        request,
+        object_id,
+        allowed=request.user.has_perm("participants.confirm_eligibility"),
+        form_class=partial(ConfirmForm, request=request),
+        title=_("Confirm eligibility"),
+        intro=actions.meaning_of_signature(),
+        button=_("Sign"),
+        act=lambda obj, data, now: actions.confirm_eligibility(participant=obj, by=request.user, now=now),
+        done=_("Eligibility is confirmed; the facts are frozen beside your signature."),
+        back="eligibility",
+    )
+
+
+def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    return page.ask(
+        request,
+        object_id,
+        allowed=request.user.has_perm("participants.change_participant"),
+        form_class=PlanForm,
+        title=_("Plan the infusion"),
+        intro=_("Criteria that count back from the infusion are decided again for this day."),
+        button=_("Plan"),
+        act=lambda obj, data, now: actions.plan_infusion(participant=obj, on=data["on"], by=request.user, now=now),
+        done=_("The infusion is planned."),
+        back="eligibility",
+    )
+
+
+def fail_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    return page.ask(
+        request,
+        object_id,
+        allowed=request.user.has_perm("participants.change_status"),
+        form_class=FailForm,
+        title=_("End the screening without enrolment"),
+        intro=_("The criteria that are not met are kept beside the reason. The person can be screened again later."),
+        button=_("Record the screen failure"),
+        act=lambda obj, data, now: actions.fail_screening(participant=obj, by=request.user, now=now, **data),
+        done=_("The screen failure is recorded."),
+        back="eligibility",
+    )
+
+
+def rescreen_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    return page.ask(
+        request,
+        object_id,
+        allowed=request.user.has_perm("participants.add_participant"),
+        form_class=forms.Form,
+        title=_("Screen this person again"),
+        intro=_("A new screening number, tied to this one. Consent and results start anew."),
+        button=_("Give a new screening number"),
+        act=lambda obj, data, now: actions.rescreen(participant=obj, by=request.user, now=now),
+        done=_("A new screening has begun; you are on its page."),
+        back="change",
+        follow=True,
+    )
+
+
+# --- what investigators decided, for whoever reads it later ------------------------------------------
+
+
+class DecisionAdmin(RecordAdmin):
+    """Written by the eligibility page only, and never changed."""
+
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    list_select_related = ("participant", "created_by")
+    can_void = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(EligibilityRuling)
+class EligibilityRulingAdmin(DecisionAdmin):
+    list_display = ("participant", "check_name", "kind_label", "is_met", "reason", "created_by", "created_at")
+    list_filter = (("kind", admin.ChoicesFieldListFilter),)
+    fieldsets = ((None, {"fields": ("participant", "check_name", ("kind", "is_met"), "reason")}),)
+
+    @display(description=_("kind"), label={"judgement": "info", "override": "warning"})
+    def kind_label(self, row: EligibilityRuling) -> tuple[str, Any]:
+        return row.kind, row.get_kind_display()
+
+
+@admin.register(EligibilityConfirmation)
+class EligibilityConfirmationAdmin(DecisionAdmin):
+    list_display = ("participant", "created_by", "created_at", "content_hash")
+    fieldsets = (
+        (None, {"fields": ("participant", "meaning", "content_hash")}),
+        (_("What was confirmed"), {"fields": ("snapshot",)}),
+    )

@@ -1,0 +1,417 @@
+"""The pages of examinations: one form for a blood count or a chemistry, as the laboratory prints it."""
+
+import unicodedata
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pghistory
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from participants import actions
+from participants.models import Examination, Measurement, Participant
+from participants.names import MEASURE_NAMES, PANEL_NAMES, answer_text
+from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
+from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
+from participants.units import UnknownUnit, convert
+from participants.wording import rounded
+from trialsite import audit
+from trialsite.recordadmin import RecordAdmin
+from trialsite.refusal import Refused
+
+FASTING_PANELS = frozenset({"CHEM"})
+# Taken long before the study as a rule.
+HISTORICAL = frozenset({*QUESTIONS, "CD19"})
+
+
+class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """When, where and for what; the answers stand in forms of their own below."""
+
+    number = forms.CharField(label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
+    deviation_reason = forms.CharField(
+        label=_("Reason for the protocol deviation"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Only when it was done for this study before the consent."),
+    )
+    reason_for_change = forms.CharField(
+        label=_("Reason for the change"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Goes into the audit trail beside the old and the new values."),
+    )
+
+    class Meta:
+        model = Examination
+        fields = ("taken_at", "is_fasting", "laboratory", "is_study_procedure", "note")
+        field_classes = {"taken_at": forms.SplitDateTimeField}
+        widgets = {
+            "taken_at": UnfoldAdminSplitDateTimeWidget,
+            "laboratory": UnfoldAdminTextInputWidget,
+            "is_study_procedure": UnfoldBooleanSwitchWidget,
+            "note": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            "is_fasting": UnfoldAdminSelectWidget(choices=[("", "—"), ("true", _("yes")), ("false", _("no"))]),
+        }
+
+    def __init__(self, *args: Any, participants: QuerySet[Participant], panel: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.participants = participants
+        if panel not in FASTING_PANELS:
+            self.fields.pop("is_fasting")
+        if self.instance.pk is None:
+            self.fields.pop("reason_for_change")
+        else:
+            self.fields.pop("number")
+
+    def clean_number(self) -> str:
+        number = self.cleaned_data["number"].strip()
+        found = self.participants.filter(screening_number=number) | self.participants.filter(participant_number=number)
+        participant = found.first()
+        if participant is None:
+            raise forms.ValidationError(_("No participant of your sites has this number. Check it."))
+        self.instance.participant = participant
+        return number
+
+
+class AnswerForm(forms.Form):
+    """One line of the laboratory's report, or one question. Nothing typed is no answer."""
+
+    not_done = forms.CharField(required=False, max_length=200, widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, *args: Any, measure: Measure, **kwargs: Any) -> None:
+        super().__init__(*args, prefix=measure.code, use_required_attribute=False, **kwargs)
+        self.measure = measure
+        getattr(self, f"_add_{measure.kind.value}")()
+
+    @property
+    def name(self) -> Any:
+        return MEASURE_NAMES[self.measure.code]
+
+    @property
+    def unit_text(self) -> str:
+        return answer_text("unit", self.measure.unit)
+
+    def _add_number(self) -> None:
+        self.fields["value"] = _text_field()
+        if len(self.measure.all_units) > 1:
+            units = [(unit, answer_text("unit", unit)) for unit in self.measure.all_units]
+            self.fields["unit"] = forms.ChoiceField(choices=units, required=False, widget=UnfoldAdminSelectWidget)
+        if self.measure.has_range:
+            self.fields["low"], self.fields["high"] = _text_field(), _text_field()
+        if self.measure.has_lloq:
+            self.fields["lloq"] = _text_field()
+        self.fields["accepted"] = forms.BooleanField(required=False, label=_("as printed"))
+
+    def _add_choice(self) -> None:
+        choices = [(choice, answer_text(self.measure.code, choice)) for choice in self.measure.choices]
+        if len(choices) <= 3:
+            # Nothing chosen is not a no: the buttons start empty.
+            self.fields["choice"] = forms.ChoiceField(choices=choices, required=False, widget=forms.RadioSelect)
+        else:
+            self.fields["choice"] = forms.ChoiceField(
+                choices=[("", "—"), *choices], required=False, widget=UnfoldAdminSelectWidget
+            )
+
+    def _add_date(self) -> None:
+        self.fields["day"] = _text_field(placeholder="YYYY-MM-DD / YYYY-MM / YYYY")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name in ("low", "high", "lloq"):
+            if name in self.fields and cleaned.get(name):
+                cleaned[name] = self._number(name, cleaned[name])
+        if cleaned.get("value"):
+            text = unicodedata.normalize("NFKC", cleaned["value"]).strip()
+            cleaned["comparator"] = text[0] if text[0] in "<>" else ""
+            cleaned["value"] = self._number("value", text.lstrip("<>").strip())
+        if cleaned.get("not_done") and any(cleaned.get(name) not in (None, "") for name in ("value", "choice", "day")):
+            self.add_error("not_done", _("There is a result: leave this empty, or take the result out."))
+        return cleaned
+
+    def _number(self, name: str, text: str) -> Decimal | None:
+        try:
+            return Decimal(unicodedata.normalize("NFKC", text).strip())
+        except InvalidOperation:
+            self.add_error(name, _("Write a number with a point, such as 8.5 or < 0.5."))
+            return None
+
+    def answer(self) -> Measurement | None:
+        """What was typed as a measurement that is not saved yet; None where nothing was."""
+        data = self.cleaned_data
+        if data.get("not_done"):
+            return Measurement(code=self.measure.code, not_done_reason=data["not_done"])
+        if data.get("choice") or data.get("day"):
+            return Measurement(code=self.measure.code, choice=data.get("choice", ""), day=data.get("day", ""))
+        if data.get("value") is None or data.get("value") == "":
+            return None
+        return Measurement(
+            code=self.measure.code,
+            value=data["value"],
+            comparator=data.get("comparator", ""),
+            unit=data.get("unit") or self.measure.unit,
+            reference_low=data.get("low") or None,
+            reference_high=data.get("high") or None,
+            lloq=None if data.get("lloq") in ("", None) else data["lloq"],
+        )
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether the typed value may be but rarely is: then the box "as printed" is offered."""
+        if not self.is_bound or self.measure.kind != Kind.NUMBER or not hasattr(self, "cleaned_data"):
+            return False
+        value = self.cleaned_data.get("value")
+        if not isinstance(value, Decimal):
+            return False
+        try:
+            converted = convert(self.measure, value, self.cleaned_data.get("unit") or self.measure.unit)
+        except UnknownUnit:
+            return False
+        return outside(self.measure, converted, self.measure.probable) and not outside(
+            self.measure, converted, self.measure.possible
+        )
+
+
+def _text_field(placeholder: str = "") -> forms.CharField:
+    widget = UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "placeholder": placeholder})
+    return forms.CharField(required=False, max_length=40, widget=widget)
+
+
+def _plain(value: Decimal | None) -> str:
+    return "" if value is None else f"{value.normalize():f}"
+
+
+def initial_of(row: Measurement, *, limits_only: bool = False) -> dict[str, Any]:
+    """A saved answer as the form shows it; `limits_only` keeps what a laboratory prints on every report."""
+    limits = {"unit": row.unit, "low": _plain(row.reference_low), "high": _plain(row.reference_high)}
+    limits["lloq"] = _plain(row.lloq)
+    if limits_only:
+        return limits
+    value = f"{row.comparator} {_plain(row.value)}".strip()
+    return {**limits, "value": value, "choice": row.choice, "day": row.day, "not_done": row.not_done_reason}
+
+
+@admin.register(Examination)
+class ExaminationAdmin(RecordAdmin):
+    list_display = ("participant", "panel", "taken_at", "results", "study_mark", "created_by", "void_mark")
+    list_display_links = ("participant", "panel")
+    list_filter = (("panel", admin.ChoicesFieldListFilter),)
+    search_fields = ("participant__screening_number", "participant__participant_number", "laboratory")
+    list_select_related = ("participant", "created_by")
+    date_hierarchy = "taken_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("measurements")
+
+    @display(description=_("results"))
+    def results(self, obj: Examination) -> str:
+        shown = [f"{MEASURE_NAMES[m.code]} {m.text}" for m in obj.measurements.all() if not m.is_void]
+        return " · ".join(shown[:4]) + (" …" if len(shown) > 4 else "")
+
+    @display(description=_("done for"), label={True: "info", False: "default"})
+    def study_mark(self, obj: Examination) -> tuple[bool, Any]:
+        return obj.is_study_procedure, _("study") if obj.is_study_procedure else _("routine care")
+
+    # --- one page for new and old ---------------------------------------------------------------
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if object_id is None:
+            return self._new(request)
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            raise Http404
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        return self._page(request, obj, is_editable=self.has_change_permission(request, obj))
+
+    def _new(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        panel = request.GET.get("panel", "")
+        if panel not in PANELS:
+            return self._choose_panel(request)
+        examination = Examination(panel=panel, is_study_procedure=panel not in HISTORICAL)
+        return self._page(request, examination, is_editable=True)
+
+    def _choose_panel(self, request: HttpRequest) -> HttpResponse:
+        asked = request.GET.copy()
+        tiles = []
+        for code, name in PANEL_NAMES.items():
+            asked["panel"] = code
+            contents = gettext(", ").join(str(MEASURE_NAMES[m.code]) for m in PANELS[code])
+            tiles.append((f"?{asked.urlencode()}", name, contents))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("What was examined?"),
+            "tiles": tiles,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/participants/choose_panel.html", context)
+
+    def _page(self, request: HttpRequest, obj: Examination, *, is_editable: bool) -> HttpResponse:
+        participants = self._participants(request)
+        posted = request.POST if request.method == "POST" and is_editable else None
+        form = ExaminationForm(
+            posted, instance=obj, participants=participants, panel=obj.panel, initial=self._initial(request, obj)
+        )
+        lines = self._lines(posted, obj)
+        if posted is not None and self._save(request, form, lines):
+            return self._after(request, form.instance)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": PANEL_NAMES[obj.panel],
+            "form": form,
+            "lines": lines,
+            "is_question": all(line.measure.kind != Kind.NUMBER for line in lines),
+            "has_range": any(line.measure.has_range for line in lines),
+            "has_lloq": any(line.measure.has_lloq for line in lines),
+            "original": obj if obj.pk else None,
+            "is_editable": is_editable,
+            "can_void": bool(obj.pk) and not obj.is_void and self.has_void_permission(request),
+            "void_url": self.url("void", obj.pk) if obj.pk else "",
+            "results": [m for m in obj.measurements.all() if not m.is_void] if obj.pk else [],
+            "computed": computed_of(obj) if obj.pk else [],
+            "opts": self.opts,
+            "audit_trail": self._trail(request, obj),
+            "back": reverse("admin:participants_examination_changelist"),
+        }
+        return TemplateResponse(request, "admin/participants/examination.html", context)
+
+    def _participants(self, request: HttpRequest) -> QuerySet[Participant]:
+        rows = Participant.objects.filter(voided_at__isnull=True)
+        return rows if request.user.is_superuser else rows.filter(site__in=request.user.sites.all())
+
+    def _initial(self, request: HttpRequest, obj: Examination) -> dict[str, Any]:
+        if obj.pk:
+            return {}
+        pk = request.GET.get("participant", "")
+        participant = self._participants(request).filter(pk=pk).first() if pk.isdecimal() else None
+        return {"number": participant.number if participant else "", "taken_at": timezone.now()}
+
+    def _lines(self, posted: Any, obj: Examination) -> list[AnswerForm]:
+        """One form for each measure; a new one is filled with the limits that the last report printed."""
+        measures = PANELS[obj.panel]
+        if obj.pk:
+            saved = {m.code: initial_of(m) for m in obj.measurements.all() if not m.is_void}
+        else:
+            codes = [m.code for m in measures if m.kind == Kind.NUMBER]
+            last = Measurement.objects.filter(code__in=codes, voided_at__isnull=True, value__isnull=False)
+            newest = last.order_by("code", "-id").distinct("code")
+            saved = {row.code: initial_of(row, limits_only=True) for row in newest}
+        return [AnswerForm(posted, measure=m, initial=saved.get(m.code, {})) for m in measures]
+
+    # --- saving ---------------------------------------------------------------------------------
+
+    def _save(self, request: HttpRequest, form: ExaminationForm, lines: list[AnswerForm]) -> bool:
+        """Save, or put every reason where it belongs and keep what was typed."""
+        is_complete = form.is_valid()
+        for line in lines:
+            is_complete &= line.is_valid()
+        if not is_complete:
+            return False
+        answers = {line.measure.code: answer for line in lines if (answer := line.answer()) is not None}
+        accepted = {line.measure.code for line in lines if line.cleaned_data.get("accepted")}
+        for line in lines:
+            self._judge(line, answers.get(line.measure.code), accepted, form.instance)
+        if any(line.errors for line in lines):
+            return False
+        is_changed = form.has_changed() or any(line.has_changed() for line in lines)
+        if form.instance.pk and is_changed and not form.cleaned_data["reason_for_change"].strip():
+            form.add_error("reason_for_change", _("A change after the first save needs its reason."))
+            return False
+        try:
+            self._act(request, form, list(answers.values()), accepted)
+        except Refused as refusal:
+            form.add_error(None, refusal)
+            return False
+        return True
+
+    def _judge(self, line: AnswerForm, answer: Measurement | None, accepted: set[str], obj: Examination) -> None:
+        if answer is None:
+            return
+        code = line.measure.code
+        day = actions.site_day(obj.taken_at)
+        for reason in actions.wrong_answer(answer, is_accepted=code in accepted, now_day=day):
+            line.add_error(None, reason)
+
+    def _act(self, request: HttpRequest, form: ExaminationForm, answers: list[Measurement], accepted: set[str]) -> None:
+        common = {
+            "examination": form.instance,
+            "answers": answers,
+            "accepted": accepted,
+            "deviation_reason": form.cleaned_data["deviation_reason"],
+            "by": request.user,
+            "now": timezone.now(),
+        }
+        if form.instance.pk is None:
+            actions.record_examination(**common)
+            return
+        reason = form.cleaned_data["reason_for_change"]
+        with transaction.atomic(), pghistory.context(reason=reason):
+            actions.correct_examination(**common, reason=reason)
+
+    def _after(self, request: HttpRequest, obj: Examination) -> HttpResponse:
+        messages.success(request, gettext("%(name)s is saved.") % {"name": obj})
+        if "_eligibility" in request.POST:
+            return HttpResponseRedirect(
+                reverse("admin:participants_participant_eligibility", args=[obj.participant_id])
+            )
+        if "_another" in request.POST:
+            path = reverse("admin:participants_examination_add")
+            return HttpResponseRedirect(f"{path}?participant={obj.participant_id}")
+        return HttpResponseRedirect(self.url("change", obj.pk))
+
+    # --- audit trail ----------------------------------------------------------------------------
+
+    def _trail(self, request: HttpRequest, obj: Examination) -> list[audit.Entry]:
+        if obj.pk is None or not request.user.has_perm("trialsite.view_audit_trail"):
+            return []
+        return trail_with_results(obj)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return HttpResponseRedirect(self.url("change", object_id))
+
+
+def computed_of(obj: Examination) -> list[tuple[str, str]]:
+    """What follows from the values of this examination alone: QTc by both formulas, for reading rounded."""
+    facts = {m.code: actions.fact_of(m) for m in obj.measurements.all() if not m.is_void and m.value is not None}
+    qt, rr, rate = (facts.get(code) for code in ("QT", "RR", "EGHR"))
+    if qt is None or (rr is None and (rate is None or not rate.number)):
+        return []
+    interval = rr.number if rr is not None else rr_of_rate(rate.number)
+    return [
+        ("QTcB (Bazett)", f"{rounded(qtcb_ms(qt.number, interval), '0.1')} ms"),
+        ("QTcF (Fridericia)", f"{rounded(qtcf_ms(qt.number, interval), '0.1')} ms"),
+    ]
+
+
+def trail_with_results(obj: Examination) -> list[audit.Entry]:
+    """The history of an examination and of each of its results in one, newest first."""
+    entries = audit.trail(obj)
+    for row in obj.measurements.all():
+        entries += audit.trail(row, label=str(MEASURE_NAMES[row.code]), without=("examination", "participant", "code"))
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)

@@ -1,0 +1,156 @@
+"""The pages of visits and protocol deviations."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from participants import actions
+from participants.models import ProtocolDeviation, Visit, VisitState
+from trialsite.recordadmin import RecordAdmin, RecordForm
+
+
+class DueFilter(admin.SimpleListFilter):
+    title = _("due")
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("overdue", _("overdue")),
+            ("open", _("window open today")),
+            ("soon", _("opens within a week")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        today = actions.site_day(timezone.now())
+        if self.value() == "overdue":
+            return queryset.overdue_on(today)
+        if self.value() == "open":
+            return queryset.open_on(today)
+        if self.value() == "soon":
+            soon = today + dt.timedelta(days=7)
+            return queryset.owed().filter(window_opens_on__gt=today, window_opens_on__lte=soon)
+        return queryset
+
+
+class VisitForm(RecordForm):
+    deviation_reason = forms.CharField(
+        label=_("Reason for the protocol deviation"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Only when the visit took place outside its window."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("occurred_on") and cleaned.get("state") == VisitState.PLANNED:
+            # A day was entered: the visit was done, whatever the list still said.
+            cleaned["state"] = VisitState.DONE
+        return cleaned
+
+    def check(self, row: Visit) -> None:
+        actions.check_visit(row, deviation_reason=self.cleaned_data.get("deviation_reason", ""), now=timezone.now())
+
+
+@admin.register(Visit)
+class VisitAdmin(RecordAdmin):
+    form = VisitForm
+    list_display = ("label", "title", "target_date", "window", "state_label", "occurred_on", "long_term_mark")
+    list_filter = (DueFilter, ("state", admin.ChoicesFieldListFilter), "is_long_term_follow_up", "code")
+    search_fields = ("participant__screening_number", "participant__participant_number", "code")
+    list_select_related = ("participant",)
+    date_hierarchy = "target_date"
+    can_void = False
+    fieldsets = (
+        (
+            _("Planned"),
+            {
+                "fields": (
+                    ("participant", "code", "title"),
+                    ("target_date", "window"),
+                    "is_long_term_follow_up",
+                )
+            },
+        ),
+        (
+            _("What became of it"),
+            {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")},
+        ),
+    )
+    readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {**options, "fields": tuple(f for f in options["fields"] if f != "deviation_reason")})
+            for title, options in fieldsets
+        ]
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        reason = form.cleaned_data.get("deviation_reason", "")
+        actions.record_visit(visit=obj, deviation_reason=reason, by=request.user, now=now)
+
+    @display(description=_("participant and visit"), ordering="participant__screening_number")
+    def label(self, visit: Visit) -> str:
+        return f"{visit.participant.number} · {visit.code}"
+
+    @display(description=_("name"))
+    def title(self, visit: Visit) -> str:
+        return visit.title
+
+    @display(description=_("window"), ordering="window_opens_on")
+    def window(self, visit: Visit) -> str:
+        span = f"{visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
+        return format_html('<span class="ts-nowrap">{}</span>', span)
+
+    @display(
+        description=_("state"),
+        ordering="state",
+        label={
+            "overdue": "danger",
+            "open": "warning",
+            "done": "success",
+            "planned": "info",
+            "not_done": "danger",
+            "cancelled": "default",
+        },
+    )
+    def state_label(self, visit: Visit) -> tuple[str, Any]:
+        today = actions.site_day(timezone.now())
+        if visit.state == VisitState.PLANNED and visit.window_closes_on < today:
+            return "overdue", _("overdue")
+        if visit.state == VisitState.PLANNED and visit.window_opens_on <= today:
+            return "open", _("window open")
+        return visit.state, visit.get_state_display()
+
+    @display(description=_("long-term"))
+    def long_term_mark(self, visit: Visit) -> Any:
+        return _("long-term follow-up") if visit.is_long_term_follow_up else ""
+
+
+@admin.register(ProtocolDeviation)
+class ProtocolDeviationAdmin(RecordAdmin):
+    list_display = ("participant", "kind", "description", "reason", "created_at", "created_by")
+    list_filter = (("kind", admin.ChoicesFieldListFilter),)
+    search_fields = ("participant__screening_number", "participant__participant_number", "description")
+    list_select_related = ("participant", "created_by")
+    can_void = False
+    fieldsets = ((None, {"fields": ("participant", "kind", "description", "reason")}),)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

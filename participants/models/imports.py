@@ -1,0 +1,108 @@
+"""Files of results that somebody brought in: what became of each, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from trialsite.models import Site, User
+
+
+class ImportState(models.TextChoices):
+    UPLOADED = "uploaded", pgettext_lazy("import", "waiting to be checked")
+    CHECKING = "checking", pgettext_lazy("import", "being checked")
+    CHECKED = "checked", pgettext_lazy("import", "checked")
+    IMPORTING = "importing", pgettext_lazy("import", "being imported")
+    IMPORTED = "imported", pgettext_lazy("import", "imported")
+    DISCARDED = "discarded", pgettext_lazy("import", "discarded")
+    FAILED = "failed", pgettext_lazy("import", "failed")
+
+
+WITH_CONTENT = (ImportState.UPLOADED, ImportState.CHECKING, ImportState.CHECKED, ImportState.IMPORTING)
+AT_WORK = (ImportState.CHECKING, ImportState.IMPORTING)
+
+
+class MeasurementImport(models.Model):
+    """A laboratory's file, or the study's earlier paper records, brought in by somebody at this moment."""
+
+    State = ImportState
+
+    site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="+")
+    uploaded_by = models.ForeignKey(User, models.PROTECT, verbose_name=_("uploaded by"), related_name="+")
+    uploaded_at = models.DateTimeField(_("uploaded at"))
+    # As the person's computer called it: it may name somebody, so it stands in no log and no address.
+    file_name = models.CharField(_("file"), max_length=80, blank=True)
+    # Of the file as it was uploaded, so that the site can show which of its files this was.
+    sha256 = models.CharField("SHA-256", max_length=64)
+    # Kept until the import has ended, and not a moment longer.
+    content = models.TextField(_("content"), blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=ImportState, default=ImportState.UPLOADED)
+    rows_total = models.PositiveIntegerField(_("rows"))
+    rows_done = models.PositiveIntegerField(_("rows looked at"), default=0)
+    counts = models.JSONField(_("rows by fate"), default=dict, blank=True)
+    # One entry a row: line, fate, message, participant, measure; and the examination that says otherwise.
+    fates = models.JSONField(_("fate of each row"), default=list, blank=True)
+    accept_unusual = models.BooleanField(_("unusual values were compared with the source"), default=False)
+    decided_by = models.ForeignKey(
+        User,
+        models.PROTECT,
+        verbose_name=_("imported or discarded by"),
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease_until = models.DateTimeField(_("in a worker's hands until"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("import of results")
+        verbose_name_plural = _("imports of results")
+        ordering = ["-uploaded_at", "-id"]
+        indexes = [
+            # A worker asks for these, every few minutes at least.
+            models.Index(
+                fields=["id"],
+                name="import_due",
+                condition=Q(state__in=["uploaded", "checking", "importing"]),
+            ),
+            models.Index(fields=["site", "sha256"], name="import_same_file"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="import_lease_while_at_work",
+                condition=Q(lease_until__isnull=True) | Q(state__in=["checking", "importing"]),
+            ),
+            models.CheckConstraint(
+                name="import_finished_when_ended",
+                condition=Q(state__in=["imported", "discarded", "failed"], finished_at__isnull=False, content="")
+                | (~Q(state__in=["imported", "discarded", "failed"]) & Q(finished_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="import_decided_by_somebody",
+                condition=Q(decided_by__isnull=True, decided_at__isnull=True)
+                | Q(decided_by__isnull=False, decided_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="import_decided_when_done",
+                condition=~Q(state__in=["importing", "imported", "discarded"]) | Q(decided_by__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(_("import %(number)s") % {"number": self.pk})
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a worker has it, or will take it next."""
+        return self.state in (ImportState.UPLOADED, *AT_WORK)
+
+    def count(self, fate: str) -> int:
+        counts: dict[str, Any] = self.counts
+        return int(counts.get(fate, 0))

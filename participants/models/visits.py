@@ -1,0 +1,140 @@
+"""When each participant is seen, and where reality differed from the protocol."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pghistory
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from participants.models.people import Participant
+from participants.rules import schedule
+from participants.rules.status import NO_MORE_VISITS
+from trialsite.models import Record
+from trialsite.study import get_study
+
+
+class VisitState(models.TextChoices):
+    PLANNED = "planned", _("planned")
+    DONE = "done", _("done")
+    NOT_DONE = "not_done", _("not done")
+    CANCELLED = "cancelled", _("no longer due")
+
+
+class VisitQuerySet(models.QuerySet["Visit"]):
+    def owed(self) -> VisitQuerySet:
+        """Planned visits of people who still come."""
+        return self.filter(state=VisitState.PLANNED, voided_at__isnull=True).exclude(
+            participant__status__in=[status.value for status in NO_MORE_VISITS]
+        )
+
+    def open_on(self, day: dt.date) -> VisitQuerySet:
+        return self.owed().filter(window_opens_on__lte=day, window_closes_on__gte=day)
+
+    def overdue_on(self, day: dt.date) -> VisitQuerySet:
+        return self.owed().filter(window_closes_on__lt=day)
+
+
+@pghistory.track()
+class Visit(Record):
+    """A follow-up visit with the window it was planned with, and what became of it."""
+
+    State = VisitState
+
+    participant = models.ForeignKey(Participant, models.PROTECT, verbose_name=_("participant"), related_name="visits")
+    code = models.CharField(_("visit"), max_length=10)
+    protocol_version = models.CharField(_("protocol version"), max_length=20, editable=False)
+    target_day = models.IntegerField(_("trial day"), editable=False)
+    target_date = models.DateField(_("target date"), editable=False)
+    window_opens_on = models.DateField(_("window opens"), editable=False)
+    window_closes_on = models.DateField(_("window closes"), editable=False)
+    is_long_term_follow_up = models.BooleanField(_("long-term follow-up"), default=False, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=VisitState, default=VisitState.PLANNED)
+    occurred_on = models.DateField(_("took place on"), null=True, blank=True)
+    not_done_reason = models.TextField(_("why it was not done"), blank=True)
+    note = models.TextField(_("note"), blank=True)
+
+    objects = VisitQuerySet.as_manager()
+
+    class Meta(Record.Meta):
+        verbose_name = _("visit")
+        verbose_name_plural = _("visits")
+        ordering = ["target_date", "id"]
+        indexes = [
+            # The reminder sweep and the first page ask for planned visits around today.
+            models.Index(
+                fields=["window_opens_on", "window_closes_on"],
+                name="visit_planned",
+                condition=Q(state="planned"),
+            )
+        ]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["participant", "code"], condition=Q(voided_at__isnull=True), name="visit_once"
+            ),
+            models.CheckConstraint(
+                name="visit_window_holds_target",
+                condition=Q(window_opens_on__lte=F("target_date"), target_date__lte=F("window_closes_on")),
+            ),
+            models.CheckConstraint(
+                name="visit_done_has_day",
+                condition=Q(state="done", occurred_on__isnull=False) | (~Q(state="done") & Q(occurred_on__isnull=True)),
+                violation_error_message=_("A visit that was done has a day; one that was not has none."),
+            ),
+            models.CheckConstraint(
+                name="visit_not_done_has_reason",
+                condition=~Q(state="not_done") | ~Q(not_done_reason=""),
+                violation_error_message=_("Say why the visit was not done."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.code}"
+
+    @property
+    def title(self) -> str:
+        """The schedule's name of the visit, in the reader's language."""
+        return str(get_study().protocol(self.protocol_version).visit(self.code).name)
+
+    def days_outside(self, day: dt.date) -> int:
+        return schedule.days_outside(day, opens=self.window_opens_on, closes=self.window_closes_on)
+
+
+class DeviationKind(models.TextChoices):
+    VISIT_WINDOW = "visit_window", _("visit outside its window")
+    VISIT_NOT_DONE = "visit_not_done", _("visit not done")
+    DOSE = "dose", _("dose outside the protocol's range")
+    CONSENT = "consent", _("study procedure before the consent")
+    ELIGIBILITY = "eligibility", _("infused although a criterion was not met")
+    OVERRIDE = "override", _("a limit set aside by the principal investigator")
+
+
+@pghistory.track()
+class ProtocolDeviation(Record):
+    """Reality differed from the protocol: what, by how much, and why."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="deviations"
+    )
+    kind = models.CharField(_("kind"), max_length=20, choices=DeviationKind)
+    # What the deviation is about, such as `visit:17`, so that a repeated save does not report it twice.
+    about = models.CharField(_("about"), max_length=80)
+    description = models.TextField(_("what happened"))
+    reason = models.TextField(_("reason"))
+
+    class Meta(Record.Meta):
+        verbose_name = _("protocol deviation")
+        verbose_name_plural = _("protocol deviations")
+        ordering = ["-id"]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["about", "kind"], condition=Q(voided_at__isnull=True), name="deviation_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.get_kind_display()}"
