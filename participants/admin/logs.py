@@ -152,6 +152,10 @@ class LogAdmin(SiteScopedAdmin):
     def number(self, row: ScreeningLogEntry) -> str:
         return row.screening_number
 
+    @display(description=_("screening number"), ordering="screening_number")
+    def number_unbroken(self, row: ScreeningLogEntry) -> str:
+        return format_html('<span class="ts-nowrap">{}</span>', row.screening_number)
+
     @display(description=_("status now"), label=STATUS_LABELS, ordering="status")
     def status_label(self, row: ScreeningLogEntry) -> tuple[str, str]:
         return row.status, row.get_status_display()
@@ -194,7 +198,7 @@ class ScreeningLogAdmin(LogAdmin):
     sheet = _("Screening log")
     actions_list: ClassVar[Any] = ["download_csv", "download_excel", "see_flow"]
     list_display = (
-        "number",
+        "number_unbroken",
         "screened",
         "consent",
         "sex_and_age",
@@ -411,7 +415,7 @@ class EnrolmentLogAdmin(LogAdmin):
     sheet = _("Enrolment log")
     list_display = (
         "participant",
-        "number",
+        "number_unbroken",
         "consented",
         "confirmed",
         "enrolled",
