@@ -37,8 +37,8 @@ class CaseTable:
     """How a table maps to a rule: parsers by column, and the rule itself.
 
     `evaluate` takes the parsed inputs and returns the computed value of each `expected_*` column, without the
-    prefix, and the reason in words; it may raise UnusableValue. `ordinary` holds the values of inputs that are
-    not worth showing beside a difference.
+    prefix (the column `expected` itself has the name ""), and the reason in words; it may raise UnusableValue.
+    `ordinary` holds the values of inputs that are not worth showing beside a difference.
     """
 
     inputs: Mapping[str, Parser]
@@ -104,7 +104,7 @@ def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_columns(table: CaseTable, header: list[str]) -> None:
-    needed = [ID, *table.inputs, *(f"expected_{name}" for name in table.expected)]
+    needed = [ID, *table.inputs, *(_expected(name) for name in table.expected)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise TableError(f"row 1: column named twice: {', '.join(twice)}")
     if unknown := [name for name in header if name not in {*needed, *table.descriptive}]:
@@ -123,8 +123,7 @@ def _as_dict(header: list[str], number: int, row: list[str]) -> dict[str, str]:
 def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference | None:
     inputs = {name: _parse(number, name, row[name], parser) for name, parser in table.inputs.items()}
     expected = {
-        name: _parse(number, f"expected_{name}", row[f"expected_{name}"], parser)
-        for name, parser in table.expected.items()
+        name: _parse(number, _expected(name), row[_expected(name)], parser) for name, parser in table.expected.items()
     }
     try:
         computed, reason = table.evaluate(inputs)
@@ -133,11 +132,15 @@ def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference
     except ValueError as error:
         raise TableError(f"row {number}: {error}") from None
     differing = {
-        f"expected_{name}": (value, computed[name]) for name, value in expected.items() if value != computed[name]
+        _expected(name): (value, computed[name]) for name, value in expected.items() if value != computed[name]
     }
     if not differing:
         return None
     return Difference(number, row[ID], _worth_showing(table, row, inputs), differing, reason)
+
+
+def _expected(name: str) -> str:
+    return f"expected_{name}" if name else "expected"
 
 
 def _worth_showing(table: CaseTable, row: dict[str, str], inputs: dict[str, Any]) -> dict[str, str]:

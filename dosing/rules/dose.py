@@ -32,9 +32,9 @@ class DoseLimits:
 
 
 def band(cells_e8: Decimal, limits: DoseLimits) -> DoseBand:
-    """The band of a total dose in 10⁸ viable CAR-T cells. Raises ValueError unless it is above 0."""
-    if not cells_e8 > 0:
-        raise ValueError(f"A dose is more than 0 cells; {cells_e8} × 10⁸ is not.")
+    """The band of a total dose in 10⁸ viable CAR-T cells. Raises ValueError below 0."""
+    if cells_e8 < 0:
+        raise ValueError(f"A dose is not less than 0 cells; {cells_e8} × 10⁸ is.")
     if cells_e8 < limits.tolerance_low:
         return DoseBand.OUT_LOW
     if cells_e8 < limits.nominal_low:
@@ -44,3 +44,28 @@ def band(cells_e8: Decimal, limits: DoseLimits) -> DoseBand:
     if cells_e8 <= limits.tolerance_high:
         return DoseBand.TOLERANCE_HIGH
     return DoseBand.OUT_HIGH
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What a bag held, as its release certificate tells: fractions from 0 to 1, never percent."""
+
+    volume_ml: Decimal
+    cells_per_ml: Decimal
+    viability: Decimal
+    car_positive: Decimal
+
+
+def viable_car_t_cells_e8(fill: Fill, *, counts_all_viable: bool = False) -> Decimal:
+    """Volume × concentration × viability × CAR share, in 10⁸ cells; exact, for the band is decided on it.
+
+    "CAR-T live cells" of the record is read as viable CAR-positive T cells [P]; `counts_all_viable` is the
+    other reading. Raises ValueError for a fraction outside 0 to 1, or a negative volume or count.
+    """
+    for name in ("viability", "car_positive"):
+        if not 0 <= getattr(fill, name) <= 1:
+            raise ValueError(f"{name} is a fraction from 0 to 1; {getattr(fill, name)} is not.")
+    if fill.volume_ml < 0 or fill.cells_per_ml < 0:
+        raise ValueError("A volume and a concentration are not less than 0.")
+    share = Decimal(1) if counts_all_viable else fill.car_positive
+    return fill.volume_ml * fill.cells_per_ml * fill.viability * share / Decimal(100_000_000)

@@ -2,8 +2,6 @@
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.db import connections
@@ -277,22 +275,3 @@ class TestRecordingAVisit:
         self.record(visit, late, alice, now, reason="typhoon")
         self.record(visit, late, alice, now, reason="typhoon, roads closed")
         assert ProtocolDeviation.objects.get().reason == "typhoon, roads closed"
-
-
-def test_decimals_are_not_rounded_before_comparison() -> None:
-    from dosing.rules.dose import DoseBand, DoseLimits, band
-
-    limits = DoseLimits(Decimal("0.2"), Decimal("0.25"), Decimal("0.5"), Decimal("0.6"))
-    table: list[tuple[str, Any]] = [
-        ("0.199", DoseBand.OUT_LOW),
-        ("0.2", DoseBand.TOLERANCE_LOW),
-        ("0.2499999", DoseBand.TOLERANCE_LOW),
-        ("0.25", DoseBand.NOMINAL),
-        ("0.5", DoseBand.NOMINAL),
-        ("0.5000001", DoseBand.TOLERANCE_HIGH),
-        ("0.6", DoseBand.TOLERANCE_HIGH),
-        ("0.601", DoseBand.OUT_HIGH),
-    ]
-    assert [band(Decimal(cells), limits) for cells, _band in table] == [expected for _cells, expected in table]
-    with pytest.raises(ValueError, match="more than 0"):
-        band(Decimal(0), limits)
