@@ -90,6 +90,12 @@ MODELS: dict[str, Classified] = {
         internal="created_at created_by",
         site_only="voided_by void_reason note",
     ),
+    "dosing.Medication": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason kind name dose dose_unit route started_at ended_at is_ongoing indication "
+        "warning note",
+    ),
     "safety.AdverseEvent": _classified(
         f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version results_in_death is_life_threatening "
         "requires_hospitalisation results_in_disability is_congenital_anomaly is_other_important is_serious "

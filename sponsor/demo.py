@@ -14,8 +14,8 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from dosing.actions import infuse
-from dosing.models import Infusion
+from dosing.actions import infuse, record_medication
+from dosing.models import Infusion, Medication, MedicationKind
 from participants import actions
 from participants.models import Consent, Participant, ReasonCode, Visit, VisitState
 from participants.rules.status import Status
@@ -257,6 +257,7 @@ class Builder:
         infuse(infusion=infusion, deviation_reason=reason, by=self.investigator, now=at + dt.timedelta(hours=1))
         participant.refresh_from_db()
         self._bedside(participant, plan, since)
+        self._support(participant, plan, since)
         self._events(participant, since)
         self._visits(participant, plan, since)
         self._end(participant, plan, since)
@@ -294,6 +295,29 @@ class Builder:
         )
         row = IcansAssessment(participant=participant, assessed_at=at)
         assess(assessment=row, scale=Scale.ICANS, findings=findings, by=self.investigator, now=self._soon(at))
+
+    def _support(self, participant: Participant, plan: Plan, since: int) -> None:
+        """Tocilizumab on the days of the course on which a drug against CRS was given, and a steroid in the worst."""
+        for day, found in CRS_COURSES[plan.course].items():
+            at = self.at(since - day, 7, 40)
+            if not found.get("drug") or day > min(since, 4):
+                continue
+            self._medicate(participant, at, MedicationKind.TOCILIZUMAB, "托珠单抗", "480")
+            if found.get("vasopressors"):
+                self._medicate(participant, at, MedicationKind.CORTICOSTEROID, "地塞米松", "10")
+
+    def _medicate(self, participant: Participant, at: dt.datetime, kind: str, name: str, dose: str) -> None:
+        row = Medication(
+            participant=participant,
+            kind=kind,
+            name=name,
+            dose=Decimal(dose),
+            dose_unit="mg",
+            route="iv",
+            started_at=at,
+            indication="CRS",
+        )
+        record_medication(medication=row, by=self.investigator, now=self._soon(at))
 
     def _soon(self, at: dt.datetime) -> dt.datetime:
         return min(at + dt.timedelta(minutes=10), self.now)

@@ -296,7 +296,7 @@ def test_a_race_lost_after_the_form_was_checked_still_shows_on_the_form(
 ) -> None:
     """The form's own check passes, the action then refuses: as when somebody else was faster."""
     from dosing import actions
-    from dosing.admin import InfusionForm
+    from dosing.admin.infusion import InfusionForm
 
     participant = factories.consented(site=site, by=alice, now=now - DAY)
     monkeypatch.setattr(InfusionForm, "check", lambda self, row: None)

@@ -27,7 +27,13 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Protocol deviations"), "participants.protocoldeviation", "rule"),
         ),
     ),
-    (_("Treatment"), ((_("Infusions"), "dosing.infusion", "vaccines"),)),
+    (
+        _("Treatment"),
+        (
+            (_("Infusions"), "dosing.infusion", "vaccines"),
+            (_("Medication"), "dosing.medication", "medication"),
+        ),
+    ),
     (
         _("Safety"),
         (

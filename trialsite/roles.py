@@ -44,6 +44,7 @@ CLINICAL = (
     "participants.eligibilityruling",
     "participants.eligibilityconfirmation",
     "dosing.infusion",
+    "dosing.medication",
     "safety.adverseevent",
     "safety.crsassessment",
     "safety.icansassessment",
@@ -76,12 +77,14 @@ EVENTS = (
     *_permissions("void", "safety.adverseevent"),
 )
 INFUSE = (*_permissions("add", "dosing.infusion"), *_permissions("change", "dosing.infusion"))
+MEDICATE = (*_permissions("add", "dosing.medication"), *_permissions("change", "dosing.medication"))
 VOID_ENTRIES = _permissions(
     "void",
     "participants.participant",
     "participants.consent",
     "participants.consentwithdrawal",
     "participants.examination",
+    "dosing.medication",
 )
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 
@@ -92,6 +95,7 @@ _INVESTIGATOR = (
     *_SITE,
     *SCREEN,
     *INFUSE,
+    *MEDICATE,
     *EVENTS,
     *GRADE,
     *VOID_GRADE,
@@ -102,7 +106,15 @@ _INVESTIGATOR = (
 )
 
 ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
-    Role.COORDINATOR: (*_SITE, *SCREEN, *INFUSE, *EVENTS, *GRADE, "participants.change_status"),
+    Role.COORDINATOR: (
+        *_SITE,
+        *SCREEN,
+        *INFUSE,
+        *MEDICATE,
+        *EVENTS,
+        *GRADE,
+        "participants.change_status",
+    ),
     Role.INVESTIGATOR: _INVESTIGATOR,
     Role.PRINCIPAL_INVESTIGATOR: (
         *_INVESTIGATOR,
@@ -110,12 +122,13 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *ACCESS_TRAIL,
         "participants.override_enrolment",
     ),
-    Role.PHARMACIST: (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *INFUSE),
+    Role.PHARMACIST: (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *INFUSE, *MEDICATE),
     Role.DATA_MANAGER: (
         *_SITE,
         *_permissions("change", "participants.participant", "participants.consent", "participants.visit"),
         *MEASURE,
         *IMPORT,
+        *MEDICATE,
         *EVENTS,
         *VOID_GRADE,
         *VOID_ENTRIES,

@@ -202,6 +202,14 @@ class Lymphodepletion(Part):
         return self
 
 
+class ProhibitedMedication(Part):
+    """A kind of medication that is not given within so many days before the infusion."""
+
+    kind: Words
+    days_before_infusion: Annotated[int, Field(ge=1)]
+    text: Text
+
+
 class Procedure(Part):
     code: Code
     name: Text
@@ -611,6 +619,7 @@ class Protocol(Part):
     consent_versions: Annotated[tuple[ConsentVersion, ...], Field(min_length=1)]
     dose: Dose
     lymphodepletion: Lymphodepletion
+    prohibited_medications: tuple[ProhibitedMedication, ...] = ()
     policy: Policy
     procedures: tuple[Procedure, ...]
     reminder_stages: Annotated[tuple[ReminderStage, ...], Field(min_length=1)]

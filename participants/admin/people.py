@@ -166,6 +166,7 @@ class ParticipantAdmin(RecordAdmin):
         "add_consent",
         "enrol",
         "log_infusion",
+        "add_medication",
         "change_status",
         "withdraw",
         "void_record",
@@ -324,6 +325,13 @@ class ParticipantAdmin(RecordAdmin):
     @action(description=_("Log an infusion"), permissions=["infuse"])
     def log_infusion(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:dosing_infusion_add") + f"?participant={object_id}")
+
+    @action(description=_("Record medication"), permissions=["medicate"])
+    def add_medication(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:dosing_medication_add") + f"?participant={object_id}")
+
+    def has_medicate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("dosing.add_medication")
 
     @action(description=_("Change status…"), permissions=["status"])
     def change_status(self, request: HttpRequest, object_id: Any) -> HttpResponse:

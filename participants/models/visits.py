@@ -108,6 +108,7 @@ class DeviationKind(models.TextChoices):
     VISIT_NOT_DONE = "visit_not_done", _("visit not done")
     DOSE = "dose", _("dose outside the protocol's range")
     CONSENT = "consent", _("study procedure before the consent")
+    MEDICATION = "medication", _("medication that the protocol does not allow")
     ELIGIBILITY = "eligibility", _("infused although a criterion was not met")
     OVERRIDE = "override", _("a limit set aside by the principal investigator")
 
