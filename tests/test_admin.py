@@ -295,7 +295,6 @@ def test_a_race_lost_after_the_form_was_checked_still_shows_on_the_form(
     site: Site, alice: User, now: dt.datetime, login: Any, monkeypatch: Any
 ) -> None:
     """The form's own check passes, the action then refuses: as when somebody else was faster."""
-    from dosing import actions
     from dosing.admin.infusion import InfusionForm
 
     participant = factories.consented(site=site, by=alice, now=now - DAY)
@@ -304,7 +303,7 @@ def test_a_race_lost_after_the_form_was_checked_still_shows_on_the_form(
     text = login(alice).post(reverse("admin:dosing_infusion_add"), form).content.decode()
     assert "cannot become" in text
     assert "bag no. 3" in text
-    assert actions.Infusion.objects.count() == 0
+    assert Infusion.objects.count() == 0
 
 
 @pytest.mark.django_db
