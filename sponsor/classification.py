@@ -90,6 +90,17 @@ MODELS: dict[str, Classified] = {
         internal="created_at created_by",
         site_only="voided_by void_reason note",
     ),
+    "dosing.CellProduct": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason lot chain_of_identity state volume_ml cells_per_ml viability car_positive "
+        "vector_copies certificate released_on expires_on is_out_of_specification storage note",
+    ),
+    "dosing.ProductStep": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at product",
+        site_only="voided_by void_reason state at reason lowest_c highest_c",
+    ),
     "dosing.Medication": _classified(
         "",
         internal="id created_at created_by modified_at voided_at participant",

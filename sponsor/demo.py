@@ -14,8 +14,9 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from dosing.actions import infuse, record_medication
-from dosing.models import Infusion, Medication, MedicationKind
+from dosing.actions import infuse, move_product, order_product, record_medication
+from dosing.models import CellProduct, Infusion, Medication, MedicationKind
+from dosing.rules.product import State
 from participants import actions
 from participants.models import Consent, Participant, ReasonCode, Visit, VisitState
 from participants.rules.status import Status
@@ -253,6 +254,7 @@ class Builder:
             product_lot=f"CD19-{participant.screening_number[-3:]}",
             viable_car_t_cells_e8=Decimal(plan.dose),
         )
+        self._product(participant, infusion.product_lot, since, plan.dose)
         reason = "唯一一袋产品，经主要研究者同意" if Decimal(plan.dose) > Decimal("0.6") else ""
         infuse(infusion=infusion, deviation_reason=reason, by=self.investigator, now=at + dt.timedelta(hours=1))
         participant.refresh_from_db()
@@ -295,6 +297,35 @@ class Builder:
         )
         row = IcansAssessment(participant=participant, assessed_at=at)
         assess(assessment=row, scale=Scale.ICANS, findings=findings, by=self.investigator, now=self._soon(at))
+
+    def _product(self, participant: Participant, lot: str, since: int, dose: str) -> None:
+        """From the order to the thawed bag; the certificate's numbers give the dose that was infused."""
+        ordered = self.at(since + 9, 16)
+        product = CellProduct(
+            participant=participant,
+            lot=lot,
+            chain_of_identity=f"COI-{participant.screening_number[-3:]}",
+            volume_ml=Decimal(20),
+            cells_per_ml=Decimal(dose) * 10_000_000,
+            viability=Decimal("0.8"),
+            car_positive=Decimal("0.625"),
+            vector_copies=Decimal("2.1"),
+            certificate=f"COA-{lot}",
+            released_on=timezone.localtime(self.at(since + 3, 12)).date(),
+            expires_on=timezone.localtime(ordered).date() + dt.timedelta(days=365),
+            storage="液氮罐 2，位置 A4",
+        )
+        order_product(product=product, by=self.coordinator, now=ordered)
+        way = (
+            (State.COLLECTED, 8, 10),
+            (State.IN_MANUFACTURE, 7, 9),
+            (State.RELEASED, 3, 12),
+            (State.RECEIVED, 1, 15),
+            (State.THAWED, 0, 10),
+        )
+        for state, days, hour in way:
+            at = self.at(since + days, hour)
+            move_product(product=product, new=state, at=at, by=self.coordinator, now=at)
 
     def _support(self, participant: Participant, plan: Plan, since: int) -> None:
         """Tocilizumab on the days of the course on which a drug against CRS was given, and a steroid in the worst."""

@@ -45,6 +45,8 @@ CLINICAL = (
     "participants.eligibilityconfirmation",
     "dosing.infusion",
     "dosing.medication",
+    "dosing.cellproduct",
+    "dosing.productstep",
     "safety.adverseevent",
     "safety.crsassessment",
     "safety.icansassessment",
@@ -76,7 +78,11 @@ EVENTS = (
     *_permissions("change", "safety.adverseevent"),
     *_permissions("void", "safety.adverseevent"),
 )
-INFUSE = (*_permissions("add", "dosing.infusion"), *_permissions("change", "dosing.infusion"))
+INFUSE = (
+    *_permissions("add", "dosing.infusion", "dosing.cellproduct"),
+    *_permissions("change", "dosing.infusion", "dosing.cellproduct"),
+    "dosing.move_cellproduct",
+)
 MEDICATE = (*_permissions("add", "dosing.medication"), *_permissions("change", "dosing.medication"))
 VOID_ENTRIES = _permissions(
     "void",
@@ -85,6 +91,7 @@ VOID_ENTRIES = _permissions(
     "participants.consentwithdrawal",
     "participants.examination",
     "dosing.medication",
+    "dosing.cellproduct",
 )
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
+from dosing.actions.product import check_product, mark_product_infused
 from dosing.models import Infusion
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand, DoseLimits, band
 from participants import actions as participants
@@ -38,6 +39,7 @@ def check_infusion(infusion: Infusion, *, deviation_reason: str, now: dt.datetim
     """Raises Refused for what cannot be true, or for a dose out of range without its reason."""
     _check_moment(infusion, now=now)
     if infusion.pk is None:
+        check_product(infusion.product_lot, infusion.participant)
         participants.check_can_become(infusion.participant, Status.INFUSED, on=infusion.day0, now=now)
     text = participants.not_met_at_infusion(infusion.participant, on=infusion.day0, now=now)
     if text and not deviation_reason.strip():
@@ -85,6 +87,7 @@ def infuse(*, infusion: Infusion, deviation_reason: str = "", by: User, now: dt.
     infusion.dose_band = dose_band(participant, infusion.viable_car_t_cells_e8)
     infusion.created_by, infusion.created_at = by, now
     infusion.save()
+    mark_product_infused(lot=infusion.product_lot, participant=participant, at=infusion.infused_at, by=by, now=now)
     participants.mark_infused(participant=participant, on=infusion.day0, by=by, now=now)
     return _follow(infusion, deviation_reason, by=by, now=now)
 

@@ -2,5 +2,15 @@
 
 from dosing.models.infusion import BAND_NAMES, Infusion
 from dosing.models.medication import Medication, MedicationKind, Route
+from dosing.models.product import STATE_NAMES, CellProduct, ProductStep
 
-__all__ = ["BAND_NAMES", "Infusion", "Medication", "MedicationKind", "Route"]
+__all__ = [
+    "BAND_NAMES",
+    "STATE_NAMES",
+    "CellProduct",
+    "Infusion",
+    "Medication",
+    "MedicationKind",
+    "ProductStep",
+    "Route",
+]

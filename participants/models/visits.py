@@ -109,6 +109,7 @@ class DeviationKind(models.TextChoices):
     DOSE = "dose", _("dose outside the protocol's range")
     CONSENT = "consent", _("study procedure before the consent")
     MEDICATION = "medication", _("medication that the protocol does not allow")
+    PRODUCT = "product", _("product not as the protocol wants it")
     ELIGIBILITY = "eligibility", _("infused although a criterion was not met")
     OVERRIDE = "override", _("a limit set aside by the principal investigator")
 

@@ -1,0 +1,239 @@
+"""Verbs of cell products: order, move step by step, and what a lot must be to be given."""
+
+import datetime as dt
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+
+from dosing.models import STATE_NAMES, CellProduct, ProductStep
+from dosing.rules import product as rules
+from dosing.rules.dose import viable_car_t_cells_e8
+from dosing.rules.product import State
+from participants import actions as participants
+from participants.models import DeviationKind, Participant
+from trialsite.models import User
+from trialsite.refusal import Refused
+from trialsite.study import get_study
+
+# What the release certificate must have told before a product counts as released.
+NEEDED_FOR_RELEASE = (
+    "lot",
+    "volume_ml",
+    "cells_per_ml",
+    "viability",
+    "car_positive",
+    "certificate",
+    "released_on",
+    "expires_on",
+)
+
+
+def _moment(moment: dt.datetime) -> str:
+    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+
+
+def check_order(product: CellProduct, *, now: dt.datetime) -> None:
+    """Raises Refused for somebody without consent."""
+    consented = participants.first_consent_at(product.participant)
+    if consented is None or consented > now:
+        raise Refused(
+            _("%(number)s has no recorded consent. Record the signed consent form first.")
+            % {"number": product.participant.number}
+        )
+
+
+@transaction.atomic
+def order_product(*, product: CellProduct, by: User, now: dt.datetime) -> CellProduct:
+    """Order a product from this participant's own cells."""
+    product.participant = Participant.objects.select_for_update().get(pk=product.participant_id)
+    check_order(product, now=now)
+    product.state = State.ORDERED
+    product.created_by, product.created_at = by, now
+    product.save()
+    _step(product, State.ORDERED, at=now, by=by, now=now)
+    return product
+
+
+def _step(
+    product: CellProduct,
+    state: State,
+    *,
+    at: dt.datetime,
+    reason: str = "",
+    lowest_c: Decimal | None = None,
+    highest_c: Decimal | None = None,
+    by: User,
+    now: dt.datetime,
+) -> ProductStep:
+    return ProductStep.objects.create(
+        product=product,
+        state=state,
+        at=at,
+        reason=reason,
+        lowest_c=lowest_c,
+        highest_c=highest_c,
+        created_by=by,
+        created_at=now,
+    )
+
+
+@transaction.atomic
+def move_product(
+    *,
+    product: CellProduct,
+    new: State,
+    at: dt.datetime,
+    reason: str = "",
+    lowest_c: Decimal | None = None,
+    highest_c: Decimal | None = None,
+    by: User,
+    now: dt.datetime,
+) -> ProductStep:
+    """One step of the transition table; the infusion itself is a step that `infuse` takes.
+
+    A manufacture that failed takes the planned infusion back: there is nothing to give on that day. A product
+    out of specification, or thawed after its last day, is a protocol deviation with its reason.
+    """
+    product = CellProduct.objects.select_for_update().get(pk=product.pk)
+    check_move(product, new, at=at, reason=reason, now=now)
+    product.state = new
+    product.save(update_fields=["state"])
+    step = _step(product, new, at=at, reason=reason, lowest_c=lowest_c, highest_c=highest_c, by=by, now=now)
+    if new == State.FAILED:
+        _take_plan_back(product.participant)
+    if text := _deviates(product, new, at=at):
+        participants.report_deviation(
+            participant=product.participant,
+            kind=DeviationKind.PRODUCT,
+            about=f"product:{product.pk}:{new}",
+            description=text,
+            reason=reason,
+            by=by,
+            now=now,
+        )
+    return step
+
+
+def _take_plan_back(participant: Participant) -> None:
+    if participant.planned_infusion_on is not None and participant.participant_number is not None:
+        participant.planned_infusion_on = None
+        participant.save(update_fields=["planned_infusion_on"])
+
+
+def check_move(product: CellProduct, new: State, *, at: dt.datetime, reason: str, now: dt.datetime) -> None:
+    """Raises Refused for a step that the table lacks, a wrong moment, or facts or a reason that are missing."""
+    current = State(product.state)
+    if product.is_void or new == State.INFUSED or not rules.can_become(current, new):
+        possible = [str(STATE_NAMES[s]) for s in possible_steps(product)]
+        raise Refused(
+            _("%(product)s is “%(current)s” and cannot become “%(new)s”. Possible from here: %(possible)s.")
+            % {
+                "product": product,
+                "current": STATE_NAMES[current],
+                "new": STATE_NAMES[new],
+                "possible": _(", ").join(possible) or _("nothing"),
+            }
+        )
+    _check_moment(product, at=at, now=now)
+    if new == State.RELEASED:
+        _check_release(product)
+    if (new in rules.WITH_REASON or _deviates(product, new, at=at)) and not reason.strip():
+        text = _deviates(product, new, at=at)
+        raise Refused(f"{text} {_('This step needs its reason.')}".strip())
+
+
+def possible_steps(product: CellProduct) -> tuple[State, ...]:
+    """The steps that a person may record from here."""
+    return tuple(s for s in State if s != State.INFUSED and rules.can_become(State(product.state), s))
+
+
+def _check_moment(product: CellProduct, *, at: dt.datetime, now: dt.datetime) -> None:
+    last = product.steps.filter(voided_at__isnull=True).order_by("-id").first()
+    if at > now:
+        raise Refused(
+            _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
+            % {"at": _moment(at), "now": _moment(now)}
+        )
+    # People type minutes: the same minute is not earlier.
+    if last is not None and at < last.at.replace(second=0, microsecond=0):
+        raise Refused(
+            _("“%(state)s” was at %(last)s; the next step cannot be earlier, at %(at)s.")
+            % {"state": last.get_state_display(), "last": _moment(last.at), "at": _moment(at)}
+        )
+
+
+def _check_release(product: CellProduct) -> None:
+    missing = [
+        str(CellProduct._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+        for name in NEEDED_FOR_RELEASE
+        if getattr(product, name) in (None, "")
+    ]
+    if missing:
+        raise Refused(
+            _("The release needs what its certificate tells; missing are: %(names)s. Enter them on the product first.")
+            % {"names": _(", ").join(missing)}
+        )
+
+
+def _deviates(product: CellProduct, new: State, *, at: dt.datetime) -> str:
+    """In words, what about this step is not as the protocol wants it; empty where all is."""
+    if new == State.RELEASED and product.is_out_of_specification:
+        return _("%(product)s is released out of specification.") % {"product": product}
+    day = participants.site_day(at)
+    if new == State.THAWED and product.expires_on is not None and day > product.expires_on:
+        return _("%(product)s was thawed on %(day)s, after its last day, %(last)s.") % {
+            "product": product,
+            "day": participants.long_date(day),
+            "last": participants.long_date(product.expires_on),
+        }
+    return ""
+
+
+def dose_of_product(product: CellProduct) -> Decimal | None:
+    """The whole bag in 10⁸ viable CAR-T cells, unrounded; None until the certificate's numbers are there."""
+    if product.fill is None:
+        return None
+    policy = get_study().protocol(product.participant.protocol_version).policy
+    return viable_car_t_cells_e8(product.fill, counts_all_viable=policy.car_t_cells_reading == "viable_total")
+
+
+# --- The product of an infusion ----------------------------------------------------------------------
+
+
+def product_of_lot(lot: str) -> CellProduct | None:
+    found: CellProduct | None = CellProduct.objects.filter(lot=lot, voided_at__isnull=True).first()
+    return found
+
+
+def check_product(lot: str, participant: Participant) -> None:
+    """Raises Refused for another person's cells, or for a product that is not thawed.
+
+    A lot that is not recorded as a product is taken as typed: earlier infusions have no more.
+    """
+    product = product_of_lot(lot)
+    if product is None:
+        return
+    asked = rules.Administration(product_of=str(product.participant_id), given_to=str(participant.pk))
+    if rules.check_administration(asked) is rules.Check.REJECT:
+        raise Refused(
+            _("STOP: lot %(lot)s was made for %(owner)s, not for %(number)s. Check the bag and the wristband.")
+            % {"lot": lot, "owner": product.participant.number, "number": participant.number}
+        )
+    if product.state != State.THAWED:
+        raise Refused(
+            _("Lot %(lot)s is “%(state)s”; only a thawed product is infused. Record its steps first.")
+            % {"lot": lot, "state": product.get_state_display()}
+        )
+
+
+def mark_product_infused(*, lot: str, participant: Participant, at: dt.datetime, by: User, now: dt.datetime) -> None:
+    """The step "infused"; the row is locked, so that one bag is given once."""
+    product = CellProduct.objects.select_for_update().filter(lot=lot, voided_at__isnull=True).first()
+    if product is None:
+        return
+    check_product(lot, participant)
+    product.state = State.INFUSED
+    product.save(update_fields=["state"])
+    _step(product, State.INFUSED, at=at, by=by, now=now)

@@ -1,0 +1,160 @@
+"""The page of a cell product, with the steps on its way."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from dosing import actions
+from dosing.models import STATE_NAMES, CellProduct, ProductStep
+from dosing.rules.product import State
+from trialsite.recordadmin import RecordAdmin, RecordForm
+
+STATE_LABELS = {
+    State.ORDERED.value: "info",
+    State.COLLECTED.value: "info",
+    State.IN_MANUFACTURE.value: "info",
+    State.RELEASED.value: "success",
+    State.RECEIVED.value: "success",
+    State.THAWED.value: "warning",
+    State.INFUSED.value: "primary",
+    State.FAILED.value: "danger",
+    State.DISCARDED.value: "danger",
+}
+
+
+def step_form(product: CellProduct | None) -> type[forms.Form]:
+    """A form of the steps that are possible from where the product stands."""
+    steps = actions.possible_steps(product) if product else ()
+
+    class StepForm(forms.Form):
+        new = forms.ChoiceField(
+            label=_("Next step"), choices=[(s.value, STATE_NAMES[s]) for s in steps], widget=UnfoldAdminSelectWidget
+        )
+        at = forms.SplitDateTimeField(label=_("When"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now)
+        lowest_c = forms.DecimalField(
+            label=_("Lowest temperature on the way (°C)"), required=False, widget=UnfoldAdminDecimalFieldWidget
+        )
+        highest_c = forms.DecimalField(
+            label=_("Highest temperature on the way (°C)"), required=False, widget=UnfoldAdminDecimalFieldWidget
+        )
+        reason = forms.CharField(
+            label=_("Reason"),
+            required=False,
+            widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            help_text=_("Needed for a failure, for discarding, and for what is not as the protocol wants it."),
+        )
+
+    return StepForm
+
+
+class StepInline(TabularInline):
+    model = ProductStep
+    extra = 0
+    can_delete = False
+    fields = ("state", "at", "reason", "lowest_c", "highest_c", "created_by")
+    readonly_fields = ("created_by",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ProductForm(RecordForm):
+    def check(self, row: CellProduct) -> None:
+        if row.pk is None:
+            actions.check_order(row, now=timezone.now())
+
+
+@admin.register(CellProduct)
+class CellProductAdmin(RecordAdmin):
+    form = ProductForm
+    list_display = ("participant", "lot", "chain_of_identity", "state_label", "expires_on", "storage", "void_mark")
+    list_display_links = ("participant", "lot", "chain_of_identity")
+    list_filter = (("state", admin.ChoicesFieldListFilter), "is_out_of_specification")
+    search_fields = ("lot", "chain_of_identity", "participant__screening_number", "participant__participant_number")
+    autocomplete_fields = ("participant",)
+    list_select_related = ("participant",)
+    inlines = (StepInline,)
+    actions_detail = ["next_step", "void_record"]
+    fieldsets = (
+        (_("Whose cells"), {"fields": ("participant", ("chain_of_identity", "lot"))}),
+        (
+            _("Release certificate"),
+            {
+                "fields": (
+                    ("certificate", "is_out_of_specification"),
+                    ("released_on", "expires_on"),
+                    ("volume_ml", "cells_per_ml"),
+                    ("viability", "car_positive"),
+                    ("vector_copies", "dose_shown"),
+                )
+            },
+        ),
+        (_("Where it is"), {"fields": ("storage", "note")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # The cells stay whose they are.
+        return (*super().get_readonly_fields(request, obj), "dose_shown", *(("participant",) if obj else ()))
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return super().get_inlines(request, obj) if obj else ()
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        if change:
+            obj.save()
+        else:
+            actions.order_product(product=obj, by=request.user, now=now)
+
+    @display(description=_("state"), label=STATE_LABELS, ordering="state")
+    def state_label(self, row: CellProduct) -> tuple[str, Any]:
+        return row.state, row.get_state_display()
+
+    @admin.display(description=_("computed dose of the whole bag"))
+    def dose_shown(self, row: CellProduct) -> str:
+        dose = actions.dose_of_product(row) if row.pk else None
+        return f"{dose.normalize():f} × 10⁸" if dose is not None else "—"
+
+    # --- steps --------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.step_view)
+        return [path("<path:object_id>/step/", view, name="dosing_cellproduct_step"), *super().get_urls()]
+
+    @action(description=_("Next step…"), permissions=["step"])
+    def next_step(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("step", object_id))
+
+    def has_step_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("dosing.move_cellproduct")
+
+    def step_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(
+            request,
+            object_id,
+            allowed=self.has_step_permission(request),
+            form_class=step_form(self.get_object(request, object_id)),
+            title=_("Next step of the product"),
+            intro=_("The infusion itself is recorded on the page of the infusion."),
+            button=_("Record the step"),
+            act=lambda obj, data, now: actions.move_product(
+                product=obj, by=request.user, now=now, **{**data, "new": State(data["new"])}
+            ),
+            done=_("The step is recorded."),
+        )

@@ -1,0 +1,165 @@
+"""The cell product of a participant, from the order to the vein, and every step on its way."""
+
+from __future__ import annotations
+
+import pghistory
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from dosing.rules.dose import Fill
+from dosing.rules.product import State
+from participants.models import Participant
+from trialsite.models import Record, immutable
+
+STATE_NAMES = {
+    State.ORDERED: pgettext_lazy("product", "ordered"),
+    State.COLLECTED: pgettext_lazy("product", "cells collected"),
+    State.IN_MANUFACTURE: pgettext_lazy("product", "in manufacture"),
+    State.RELEASED: pgettext_lazy("product", "released"),
+    State.RECEIVED: pgettext_lazy("product", "received"),
+    State.THAWED: pgettext_lazy("product", "thawed"),
+    State.INFUSED: pgettext_lazy("product", "infused"),
+    State.FAILED: pgettext_lazy("product", "manufacture failed"),
+    State.DISCARDED: pgettext_lazy("product", "discarded"),
+}
+STATE_CHOICES = [(state.value, STATE_NAMES[state]) for state in State]
+
+
+def _fraction(name: str) -> Q:
+    return Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": 0, f"{name}__lte": 1})
+
+
+@pghistory.track()
+class CellProduct(Record):
+    """CAR-T cells made from this participant's own cells, for nobody else."""
+
+    participant = models.ForeignKey(Participant, models.PROTECT, verbose_name=_("participant"), related_name="products")
+    lot = models.CharField(
+        _("product lot"),
+        max_length=60,
+        blank=True,
+        help_text=_("The manufacturer's batch, as on the bag; needed for the release."),
+    )
+    chain_of_identity = models.CharField(
+        _("chain-of-identity code"), max_length=60, help_text=_("The code that follows the cells from vein to vein.")
+    )
+    state = models.CharField(_("state"), max_length=15, choices=STATE_CHOICES, editable=False)
+    volume_ml = models.DecimalField(_("volume (mL)"), max_digits=8, decimal_places=3, null=True, blank=True)
+    cells_per_ml = models.DecimalField(_("cells per mL"), max_digits=14, decimal_places=1, null=True, blank=True)
+    viability = models.DecimalField(
+        _("viability (0 to 1)"),
+        max_digits=6,
+        decimal_places=5,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+    )
+    car_positive = models.DecimalField(
+        _("CAR-positive fraction (0 to 1)"),
+        max_digits=6,
+        decimal_places=5,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+    )
+    vector_copies = models.DecimalField(
+        _("vector copies per cell"), max_digits=6, decimal_places=3, null=True, blank=True
+    )
+    certificate = models.CharField(_("release certificate"), max_length=60, blank=True)
+    released_on = models.DateField(_("released on"), null=True, blank=True)
+    expires_on = models.DateField(_("expires on"), null=True, blank=True)
+    is_out_of_specification = models.BooleanField(
+        _("out of specification"),
+        default=False,
+        help_text=_("Released although a limit of the specification was missed; say why in the note."),
+    )
+    storage = models.CharField(_("storage and location"), max_length=120, blank=True)
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("cell product")
+        verbose_name_plural = _("cell products")
+        ordering = ["-id"]
+        permissions = [
+            ("void_cellproduct", "Can void a cell product entered by mistake"),
+            ("move_cellproduct", "Can record a step of a cell product"),
+        ]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["lot"],
+                condition=Q(voided_at__isnull=True) & ~Q(lot=""),
+                name="product_lot_once",
+                violation_error_message=_("This lot is recorded already. A lot belongs to one participant."),
+            ),
+            models.UniqueConstraint(
+                fields=["chain_of_identity"],
+                condition=Q(voided_at__isnull=True),
+                name="product_chain_once",
+                violation_error_message=_("This chain-of-identity code belongs to another product already."),
+            ),
+            models.CheckConstraint(name="product_viability_fraction", condition=_fraction("viability")),
+            models.CheckConstraint(name="product_car_fraction", condition=_fraction("car_positive")),
+            models.CheckConstraint(
+                name="product_expires_after_release",
+                condition=Q(released_on__isnull=True)
+                | Q(expires_on__isnull=True)
+                | Q(expires_on__gte=F("released_on")),
+                violation_error_message=_("The product expires before it is released. Correct one of the days."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.lot or self.chain_of_identity}"
+
+    @property
+    def fill(self) -> Fill | None:
+        """What the bag holds, once all four numbers are known."""
+        if None in (self.volume_ml, self.cells_per_ml, self.viability, self.car_positive):
+            return None
+        assert self.volume_ml is not None
+        assert self.cells_per_ml is not None
+        assert self.viability is not None
+        assert self.car_positive is not None
+        return Fill(self.volume_ml, self.cells_per_ml, self.viability, self.car_positive)
+
+
+@pghistory.track()
+class ProductStep(Record):
+    """The product reached this state at this moment; a step is never changed."""
+
+    product = models.ForeignKey(CellProduct, models.PROTECT, verbose_name=_("cell product"), related_name="steps")
+    state = models.CharField(_("state"), max_length=15, choices=STATE_CHOICES)
+    at = models.DateTimeField(_("at"))
+    reason = models.TextField(_("reason"), blank=True)
+    lowest_c = models.DecimalField(
+        _("lowest temperature on the way (°C)"), max_digits=5, decimal_places=1, null=True, blank=True
+    )
+    highest_c = models.DecimalField(
+        _("highest temperature on the way (°C)"), max_digits=5, decimal_places=1, null=True, blank=True
+    )
+
+    class Meta(Record.Meta):
+        verbose_name = _("step of a cell product")
+        verbose_name_plural = _("steps of cell products")
+        ordering = ["id"]
+        triggers = immutable()
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="product_step_says_why",
+                condition=~Q(state__in=["failed", "discarded"]) | Q(reason__regex=r"\S"),
+                violation_error_message=_("Say why the product failed or was discarded."),
+            ),
+            models.CheckConstraint(
+                name="product_step_temperatures",
+                condition=Q(lowest_c__isnull=True) | Q(highest_c__isnull=True) | Q(lowest_c__lte=F("highest_c")),
+                violation_error_message=_("The lowest temperature lies above the highest."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product} · {self.get_state_display()}"
