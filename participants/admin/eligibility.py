@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +31,7 @@ from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
+from trialsite.study import get_study
 
 TONES = {
     Result.PASS: "good",
@@ -294,11 +296,7 @@ def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     check = request.GET.get("check", "")
     obj = _participant(page, request, object_id)
     decision = next((d for d in actions.evaluate(obj, now=timezone.now()).decisions if d.check == check), None)
-    facts = "; ".join(wording.fact_text(fact) for fact in decision.verdict.facts) if decision else ""
-    limit = wording.limit_text(decision.rule) if decision else ""
-    intro = " · ".join(
-        text for text in (check, limit, facts, wording.reason_text(decision) if decision else "") if text
-    )
+    intro = " · ".join(text for text in (check, *(_in_words(decision, obj) if decision else ())) if text)
     return page.ask(
         request,
         object_id,
@@ -315,9 +313,12 @@ def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     )
 
 
-def _in_words(decision: Decision) -> tuple[str, ...]:
+def _in_words(decision: Decision, participant: Participant) -> tuple[str, ...]:
+    """The criterion, its limit, the facts and the reason: all that the decision is about."""
+    criterion = get_study().protocol(participant.protocol_version).criterion(decision.item[:6])
+    texts = {code: str(text) for code, text, _checks in criterion.items}
     facts = "; ".join(wording.fact_text(fact) for fact in decision.verdict.facts)
-    return wording.limit_text(decision.rule), facts, wording.reason_text(decision)
+    return texts[decision.item], wording.limit_text(decision.rule), facts, wording.reason_text(decision)
 
 
 def confirm_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -413,6 +414,11 @@ class EligibilityRulingAdmin(DecisionAdmin):
 class EligibilityConfirmationAdmin(DecisionAdmin):
     list_display = ("participant", "created_by", "created_at", "content_hash")
     fieldsets = (
-        (None, {"fields": ("participant", "meaning", "content_hash")}),
-        (_("What was confirmed"), {"fields": ("snapshot",)}),
+        (None, {"fields": ("participant", ("created_by", "created_at"), "meaning", "content_hash")}),
+        (_("What was confirmed"), {"fields": ("snapshot_shown",)}),
     )
+    readonly_fields = ("snapshot_shown",)
+
+    @admin.display(description=_("what was confirmed"))
+    def snapshot_shown(self, row: EligibilityConfirmation) -> str:
+        return format_html('<pre class="ts-pre">{}</pre>', row.snapshot)
