@@ -101,6 +101,12 @@ MODELS: dict[str, Classified] = {
         internal="id created_at created_by modified_at voided_at product",
         site_only="voided_by void_reason state at reason lowest_c highest_c",
     ),
+    "dosing.LymphodepletionDose": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason drug number planned_on mg_m2 height_cm weight_kg bsa_m2 bsa_formula "
+        "planned_mg state given_at given_mg change_reason",
+    ),
     "dosing.Medication": _classified(
         "",
         internal="id created_at created_by modified_at voided_at participant",

@@ -14,8 +14,15 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from dosing.actions import infuse, move_product, order_product, record_medication
-from dosing.models import CellProduct, Infusion, Medication, MedicationKind
+from dosing.actions import (
+    infuse,
+    move_product,
+    order_product,
+    plan_lymphodepletion,
+    record_dose,
+    record_medication,
+)
+from dosing.models import CellProduct, DoseState, Infusion, Medication, MedicationKind
 from dosing.rules.product import State
 from participants import actions
 from participants.models import Consent, Participant, ReasonCode, Visit, VisitState
@@ -254,6 +261,7 @@ class Builder:
             product_lot=f"CD19-{participant.screening_number[-3:]}",
             viable_car_t_cells_e8=Decimal(plan.dose),
         )
+        self._lymphodeplete(participant, at)
         self._product(participant, infusion.product_lot, since, plan.dose)
         reason = "唯一一袋产品，经主要研究者同意" if Decimal(plan.dose) > Decimal("0.6") else ""
         infuse(infusion=infusion, deviation_reason=reason, by=self.investigator, now=at + dt.timedelta(hours=1))
@@ -297,6 +305,19 @@ class Builder:
         )
         row = IcansAssessment(participant=participant, assessed_at=at)
         assess(assessment=row, scale=Scale.ICANS, findings=findings, by=self.investigator, now=self._soon(at))
+
+    def _lymphodeplete(self, participant: Participant, infused_at: dt.datetime) -> None:
+        """Planned two days ahead of its first day, a week before the infusion, and given as planned."""
+        planned_at = infused_at - 9 * DAY
+        day0 = timezone.localtime(infused_at).date()
+        by = self.investigator
+        participant = actions.plan_infusion(participant=participant, on=day0, by=by, now=planned_at)
+        first = day0 - 7 * DAY
+        doses, _warnings = plan_lymphodepletion(participant=participant, first_on=first, by=by, now=planned_at)
+        for dose in doses:
+            given_at = dt.datetime.combine(dose.planned_on, dt.time(10), tzinfo=timezone.get_current_timezone())
+            dose.state, dose.given_at, dose.given_mg = DoseState.GIVEN, given_at, dose.planned_mg
+            record_dose(dose=dose, by=self.coordinator, now=given_at)
 
     def _product(self, participant: Participant, lot: str, since: int, dose: str) -> None:
         """From the order to the thawed bag; the certificate's numbers give the dose that was infused."""

@@ -30,6 +30,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
     (
         _("Treatment"),
         (
+            (_("Lymphodepletion"), "dosing.lymphodepletiondose", "colorize"),
             (_("Cell products"), "dosing.cellproduct", "science"),
             (_("Infusions"), "dosing.infusion", "vaccines"),
             (_("Medication"), "dosing.medication", "medication"),

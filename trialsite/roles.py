@@ -47,6 +47,7 @@ CLINICAL = (
     "dosing.medication",
     "dosing.cellproduct",
     "dosing.productstep",
+    "dosing.lymphodepletiondose",
     "safety.adverseevent",
     "safety.crsassessment",
     "safety.icansassessment",
@@ -81,7 +82,9 @@ EVENTS = (
 INFUSE = (
     *_permissions("add", "dosing.infusion", "dosing.cellproduct"),
     *_permissions("change", "dosing.infusion", "dosing.cellproduct"),
+    *_permissions("change", "dosing.lymphodepletiondose"),
     "dosing.move_cellproduct",
+    "dosing.plan_lymphodepletion",
 )
 MEDICATE = (*_permissions("add", "dosing.medication"), *_permissions("change", "dosing.medication"))
 VOID_ENTRIES = _permissions(

@@ -8,6 +8,12 @@ from dosing.actions.infusion import (
     dose_limits,
     infuse,
 )
+from dosing.actions.lymphodepletion import (
+    body_of,
+    check_dose,
+    plan_lymphodepletion,
+    record_dose,
+)
 from dosing.actions.medication import (
     TocilizumabHelp,
     check_medication,
@@ -29,6 +35,8 @@ from dosing.actions.product import (
 __all__ = [
     "Infused",
     "TocilizumabHelp",
+    "body_of",
+    "check_dose",
     "check_infusion",
     "check_medication",
     "check_order",
@@ -41,8 +49,10 @@ __all__ = [
     "mark_product_infused",
     "move_product",
     "order_product",
+    "plan_lymphodepletion",
     "possible_steps",
     "product_of_lot",
+    "record_dose",
     "record_medication",
     "tocilizumab_help",
     "tocilizumab_limits",

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from dosing.actions.product import check_product, mark_product_infused
@@ -52,21 +51,17 @@ def _check_moment(infusion: Infusion, *, now: dt.datetime) -> None:
     if infusion.infused_at > now:
         raise Refused(
             _("An infusion is logged once it was given: %(at)s is after now, %(now)s. Correct the date and time.")
-            % {"at": _moment(infusion.infused_at), "now": _moment(now)}
+            % {"at": participants.long_moment(infusion.infused_at), "now": participants.long_moment(now)}
         )
     consented_at = participants.first_consent_at(infusion.participant)
     if consented_at is None or infusion.infused_at < consented_at:
         raise Refused(
             _("Consent comes before every procedure: consent was given %(consent)s, the infusion is %(at)s.")
             % {
-                "consent": _moment(consented_at) if consented_at else _("never"),
-                "at": _moment(infusion.infused_at),
+                "consent": participants.long_moment(consented_at) if consented_at else _("never"),
+                "at": participants.long_moment(infusion.infused_at),
             }
         )
-
-
-def _moment(moment: dt.datetime) -> str:
-    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 def _dose_text(infusion: Infusion) -> str:

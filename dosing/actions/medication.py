@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from dosing.models import Medication, MedicationKind
@@ -79,7 +78,7 @@ def check_medication(
         if moment is not None and moment > now:
             raise Refused(
                 _("%(at)s is in the future (now: %(now)s). Record it when it was given.")
-                % {"at": _moment(moment), "now": _moment(now)}
+                % {"at": participants.long_moment(moment), "now": participants.long_moment(now)}
             )
     advice = advice_of(medication)
     if advice is not Advice.ALLOW and not is_accepted:
@@ -88,10 +87,6 @@ def check_medication(
     if prohibited is not None and not deviation_reason.strip():
         text = _prohibited_text(medication, prohibited)
         raise Refused(f"{text} {_('Record it and give a reason for the protocol deviation.')}")
-
-
-def _moment(moment: dt.datetime) -> str:
-    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 def _warning_text(medication: Medication, advice: Advice) -> str:

@@ -4,7 +4,6 @@ import datetime as dt
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from dosing.models import STATE_NAMES, CellProduct, ProductStep
@@ -28,10 +27,6 @@ NEEDED_FOR_RELEASE = (
     "released_on",
     "expires_on",
 )
-
-
-def _moment(moment: dt.datetime) -> str:
-    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 def check_order(product: CellProduct, *, now: dt.datetime) -> None:
@@ -154,13 +149,16 @@ def _check_moment(product: CellProduct, *, at: dt.datetime, now: dt.datetime) ->
     if at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
-            % {"at": _moment(at), "now": _moment(now)}
+            % {"at": participants.long_moment(at), "now": participants.long_moment(now)}
         )
-    # People type minutes: the same minute is not earlier.
-    if last is not None and at < last.at.replace(second=0, microsecond=0):
+    if last is not None and at < participants.minute(last.at):
         raise Refused(
             _("“%(state)s” was at %(last)s; the next step cannot be earlier, at %(at)s.")
-            % {"state": last.get_state_display(), "last": _moment(last.at), "at": _moment(at)}
+            % {
+                "state": last.get_state_display(),
+                "last": participants.long_moment(last.at),
+                "at": participants.long_moment(at),
+            }
         )
 
 

@@ -10,7 +10,7 @@ from participants.actions.consents import (
     sync_reconsents,
     withdraw_consent,
 )
-from participants.actions.days import long_date, long_moment, site_day
+from participants.actions.days import long_date, long_moment, minute, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.eligibility import (
     Evaluation,
@@ -85,6 +85,7 @@ __all__ = [
     "long_moment",
     "mark_infused",
     "meaning_of_signature",
+    "minute",
     "newest_confirmation",
     "not_met_at_infusion",
     "outside_text",

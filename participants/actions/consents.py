@@ -8,7 +8,7 @@ from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from participants.actions.days import long_date, long_moment, site_day
+from participants.actions.days import long_date, long_moment, minute, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.status import change_status
 from participants.actions.visits import reminder_recipients
@@ -105,7 +105,7 @@ def _procedure_before(consent: Consent) -> str:
     """In words, if a study procedure came before this consent and no earlier consent covers it."""
     procedure, known = first_procedure_at(consent.participant), first_consent_at(consent.participant)
     first = min(consent.consented_at, known) if known else consent.consented_at
-    if procedure is None or procedure >= first or first != consent.consented_at:
+    if procedure is None or procedure >= minute(first) or first != consent.consented_at:
         return ""
     text = _("Consent comes before every study procedure: consent was given %(consent)s, this was %(procedure)s.")
     return text % {"procedure": long_moment(procedure), "consent": long_moment(consent.consented_at)}
@@ -114,7 +114,7 @@ def _procedure_before(consent: Consent) -> str:
 def procedure_without_consent(examination: Examination) -> str:
     """In words, if this examination was done for the study before the consent that is on record."""
     consented = first_consent_at(examination.participant)
-    if not examination.is_study_procedure or consented is None or examination.taken_at >= consented:
+    if not examination.is_study_procedure or consented is None or examination.taken_at >= minute(consented):
         return ""
     return _("Consent comes before every study procedure: consent was given %(consent)s, this was %(procedure)s.") % {
         "consent": long_moment(consented),

@@ -10,6 +10,11 @@ def site_day(moment: dt.datetime) -> dt.date:
     return timezone.localtime(moment).date()
 
 
+def minute(moment: dt.datetime) -> dt.datetime:
+    """People type minutes: within the same one nothing came first."""
+    return moment.replace(second=0, microsecond=0)
+
+
 def long_date(day: dt.date) -> str:
     return formats.date_format(day, "DATE_FORMAT")
 

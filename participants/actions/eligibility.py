@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from participants.actions.consents import first_consent_at, first_procedure_at
-from participants.actions.days import site_day
+from participants.actions.days import minute, site_day
 from participants.actions.measurements import facts_of
 from participants.actions.status import change_status
 from participants.criteria import items
@@ -150,7 +150,7 @@ def _anchors(participant: Participant, protocol: Protocol, *, at: dt.datetime) -
         screened_on=site_day(participant.created_at),
         consented_on=site_day(consented) if consented else None,
         first_procedure_on=site_day(procedure) if procedure else None,
-        is_consent_first=consented <= procedure if consented and procedure else None,
+        is_consent_first=minute(consented) <= procedure if consented and procedure else None,
         birth_date=participant.birth_date,
         sex=participant.sex,
         is_guardian_needed=is_minor,

@@ -149,7 +149,8 @@ def test_a_reader_of_another_site_sees_no_criteria(site: Site, alice: User, char
 
 
 def test_what_is_missing_is_one_click_away(site: Site, alice: User, login: Any) -> None:
-    participant = factories.eligible(site=site, by=alice, now=timezone.now(), results={"LVEF": None, "EFFUSION": None})
+    at = timezone.now() - DAY
+    participant = factories.eligible(site=site, by=alice, now=at, results={"LVEF": None, "EFFUSION": None})
     page = login(alice).get(page_of(participant, "eligibility")).content.decode()
     link = reverse("admin:participants_examination_add") + f"?participant={participant.pk}&amp;panel=ECHO"
     assert link in page

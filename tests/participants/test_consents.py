@@ -156,8 +156,8 @@ def test_a_consent_typed_after_the_procedure_asks_for_the_same(site: Site, alice
 def test_the_same_minute_is_in_time_and_routine_care_needs_no_consent(
     site: Site, alice: User, now: dt.datetime
 ) -> None:
-    participant = factories.consented(site=site, by=alice, now=now - DAY)
-    record(participant, now - DAY, alice, now)
+    participant = factories.consented(site=site, by=alice, now=(now - DAY).replace(second=40))
+    record(participant, (now - DAY).replace(second=0), alice, now)
     record(participant, now - 30 * DAY, alice, now, is_study=False)
     assert not ProtocolDeviation.objects.exists()
     assert consent_state(participant, now) == Result.MISSING, "whether the person is willing was not asked yet"

@@ -263,6 +263,8 @@ SPOILERS: dict[str, dict[str, Any]] = {
 UNUSED = {
     *("LYM", "LDH", "CRP", "FERRITIN", "INR", "APTT", "FIBRINO", "MRD", "HBSAG", "WEIGHT", "HEIGHT", "REPRODUCTIVE"),
     *("CD19_SAMPLE", "STERILISED", "HCG_SERUM"),
+    # One reason against a transplant is enough.
+    *("NO_DONOR", "DECLINES_HSCT"),
 }
 SPOILERS = {name: spoiled for name, spoiled in SPOILERS.items() if name.removesuffix("-missing") not in UNUSED}
 
