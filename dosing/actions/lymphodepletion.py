@@ -19,8 +19,6 @@ from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
 
 TENTH = Decimal("0.1")
-# Dispensing rounds to vials: within this share of the planned dose nobody has to explain.
-UNEXPLAINED_SHARE = Decimal("0.05")
 
 
 @dataclass(frozen=True)
@@ -170,13 +168,13 @@ def check_dose(dose: LymphodepletionDose, *, now: dt.datetime) -> None:
             _("%(at)s is in the future (now: %(now)s). Record it when it was given.")
             % {"at": participants.long_moment(dose.given_at), "now": participants.long_moment(now)}
         )
-    if dose.given_mg is not None and not dose.change_reason.strip():
-        apart = abs(dose.given_mg - dose.planned_mg)
-        if apart > dose.planned_mg * UNEXPLAINED_SHARE:
-            raise Refused(
-                _("Planned were %(planned)s mg, given %(given)s mg. Say why another dose was given.")
-                % {"planned": dose.planned_mg, "given": dose.given_mg}
-            )
+    if dose.given_mg is None or dose.change_reason.strip():
+        return
+    if regimen.needs_reason(dose.planned_mg, dose.given_mg):
+        raise Refused(
+            _("Planned were %(planned)s mg, given %(given)s mg. Say why another dose was given.")
+            % {"planned": dose.planned_mg, "given": dose.given_mg}
+        )
 
 
 @transaction.atomic

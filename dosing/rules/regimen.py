@@ -54,6 +54,15 @@ def check_dose(mg_m2: Decimal, accepted: AcceptedRange) -> DoseCheck:
     return DoseCheck.TYPICAL if accepted.low_mg_m2 <= mg_m2 <= accepted.high_mg_m2 else DoseCheck.ATYPICAL
 
 
+# Dispensing rounds to vials: within this share of the planned dose nobody has to explain [P].
+UNEXPLAINED_SHARE = Decimal("0.05")
+
+
+def needs_reason(planned: Decimal, given: Decimal) -> bool:
+    """Whether a given dose, in mg, is so far from the planned one that somebody must say why."""
+    return abs(given - planned) > planned * UNEXPLAINED_SHARE
+
+
 class Timing(StrEnum):
     OK = "OK"
     TOO_EARLY = "TOO_EARLY"

@@ -103,7 +103,10 @@ def _protocol(participant: Participant) -> Protocol:
 
 def _procedure_before(consent: Consent) -> str:
     """In words, if a study procedure came before this consent and no earlier consent covers it."""
-    procedure, known = first_procedure_at(consent.participant), first_consent_at(consent.participant)
+    procedure = first_procedure_at(consent.participant)
+    # A correction must not be measured against the value that it corrects.
+    others = consent.participant.consents.filter(voided_at__isnull=True).exclude(pk=consent.pk)
+    known = others.aggregate(first=Min("consented_at"))["first"]
     first = min(consent.consented_at, known) if known else consent.consented_at
     if procedure is None or procedure >= minute(first) or first != consent.consented_at:
         return ""

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from participants.actions.days import long_moment, site_day
+from participants.actions.days import long_moment, minute, site_day
 from participants.actions.measurements import standard_value, wrong_answer
 from participants.imports.cells import Known, Reading, study_number
 from participants.imports.file import Line
@@ -107,7 +107,7 @@ def _wrong_moment(reading: Reading, known: Known, *, now: dt.datetime) -> list[s
         return [text % {"at": long_moment(at), "now": long_moment(now)}]
     if site_day(at) < reading.participant.birth_date:
         return [_("%(at)s is before the birth of the participant. Correct the year.") % {"at": long_moment(at)}]
-    if reading.is_study_procedure and consented is not None and at < consented:
+    if reading.is_study_procedure and consented is not None and at < minute(consented):
         return [_before_consent(at, consented)]
     return []
 

@@ -118,6 +118,13 @@ def test_a_dose_outside_the_accepted_range_is_told(mg_m2: str, expected: DoseChe
     assert regimen.check_dose(D(mg_m2), AcceptedRange(D(25), D(30))) == expected
 
 
+@pytest.mark.parametrize(
+    ("given_mg", "expected"), [("95", False), ("94.9", True), ("105", False), ("105.1", True), ("0", True)]
+)
+def test_a_dose_more_than_5_percent_off_says_why(given_mg: str, expected: bool) -> None:
+    assert regimen.needs_reason(D(100), D(given_mg)) == expected
+
+
 INFUSION = dt.date(2026, 1, 15)
 TIMING = TimingLimits(earliest_day=-7, last_day=-3, question_after_days=14)
 

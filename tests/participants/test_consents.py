@@ -153,6 +153,17 @@ def test_a_consent_typed_after_the_procedure_asks_for_the_same(site: Site, alice
     assert consent_state(participant, now) == Result.FAIL
 
 
+def test_a_consent_corrected_to_after_the_procedure_asks_for_the_reason_too(
+    site: Site, alice: User, now: dt.datetime
+) -> None:
+    participant = factories.consented(site=site, by=alice, now=now - DAY)
+    record(participant, now - 2 * HOUR, alice, now)
+    consent = participant.consents.get()
+    consent.consented_at = now - HOUR
+    with pytest.raises(Refused, match="Consent comes before"):
+        actions.record_consent(consent=consent, by=alice, now=now)
+
+
 def test_the_same_minute_is_in_time_and_routine_care_needs_no_consent(
     site: Site, alice: User, now: dt.datetime
 ) -> None:
