@@ -10,7 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import translation
 
-from safety.cases import CASES, ice_performed
+from safety.cases import CASES
+from safety.cases.assessments import ice_performed
 from safety.rules.icans import IcePerformed
 from trialsite import casetables
 from trialsite.casetables import TableError
