@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from dosing.models import Infusion
+from dosing.actions import day0_of
 from participants.actions import first_consent_at, site_day
 from participants.models import Participant
 from safety.models import AdverseEvent, Scale, ToxicityAssessment
@@ -42,6 +42,11 @@ def check_adverse_event(event: AdverseEvent, *, now: dt.datetime) -> None:
                 % {"end": event.resolved}
             )
     _check_awareness(event, onset, now=now)
+    if event.infusion is not None and event.infusion.participant_id != event.participant_id:
+        raise Refused(
+            _("The infusion of %(owner)s cannot have caused a reaction of %(number)s. Choose another one.")
+            % {"owner": event.infusion.participant.number, "number": event.participant.number}
+        )
 
 
 def _check_awareness(event: AdverseEvent, onset: PartialDate, *, now: dt.datetime) -> None:
@@ -95,11 +100,6 @@ def icans_policy(policy: Policy) -> icans.IcansPolicy:
         ice_from_age_years=policy.ice_from_age_years,
         capd_zero_grade=0 if policy.capd_zero == "grade_0" else 1,
     )
-
-
-def day0_of(participant: Participant) -> dt.date | None:
-    infusion = Infusion.objects.filter(participant=participant, voided_at__isnull=True).first()
-    return infusion.day0 if infusion else None
 
 
 def days_since_infusion(participant: Participant, at: dt.datetime) -> int:

@@ -55,10 +55,10 @@ class AdverseEventAdmin(RecordAdmin):
         ("relatedness", admin.ChoicesFieldListFilter),
     )
     search_fields = ("term", "participant__screening_number", "participant__participant_number")
-    autocomplete_fields = ("participant",)
+    autocomplete_fields = ("participant", "infusion")
     list_select_related = ("participant",)
     fieldsets = (
-        (_("What happened"), {"fields": ("participant", "term", ("onset", "resolved"), "grade")}),
+        (_("What happened"), {"fields": ("participant", "term", ("onset", "resolved"), "grade", "infusion")}),
         (
             _("Seriousness (any of these makes it serious; a high grade alone does not)"),
             {

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from dosing.models import Infusion
 from participants.models import Participant
 from trialsite.fields import PartialDateField
 from trialsite.models import Record, immutable, record_triggers
@@ -101,6 +102,15 @@ class AdverseEvent(Record):
     )
     site_aware_at = models.DateTimeField(
         _("site aware at"), help_text=_("When anybody of the site's team first knew of it.")
+    )
+    infusion = models.ForeignKey(
+        Infusion,
+        models.PROTECT,
+        verbose_name=_("reaction to the infusion"),
+        related_name="reactions",
+        null=True,
+        blank=True,
+        help_text=_("Only for a reaction to the cells while they were given, or shortly after."),
     )
     note = models.TextField(_("course and treatment"), blank=True)
 

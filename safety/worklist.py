@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dosing.models import Infusion
 from safety.models import AdverseEvent, Scale, ToxicityAssessment
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
@@ -19,7 +20,34 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
         found += _severe(user, now)
     if user.has_perm("safety.view_adverseevent"):
         found += _serious(user)
+        found += _reactions(user)
     return found
+
+
+def _reactions(user: User) -> list[Section]:
+    """Reactions that were ticked at the infusion, and are no adverse event yet."""
+    rows = Infusion.objects.filter(
+        participant__site__in=sites_of(user), has_reaction=True, voided_at__isnull=True
+    ).exclude(reactions__voided_at__isnull=True, reactions__isnull=False)
+    waiting = list(rows.select_related("participant").order_by("infused_at"))
+    if not waiting:
+        return []
+    return [
+        Section(
+            title=_("Infusion reactions that are no adverse event yet"),
+            hint=_("Open the infusion and record its reaction as an adverse event."),
+            rows=tuple(
+                Row(
+                    row.participant.number,
+                    reverse("admin:dosing_infusion_change", args=[row.pk]),
+                    (f"{timezone.localtime(row.infused_at):%Y-%m-%d %H:%M}",),
+                )
+                for row in waiting[:ROWS_SHOWN]
+            ),
+            count=len(waiting),
+            columns=(_("Participant"), _("Infusion")),
+        )
+    ]
 
 
 def _severe(user: User, now: dt.datetime) -> list[Section]:

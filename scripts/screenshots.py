@@ -16,7 +16,9 @@ PAGES = {
     "chemistry": "/admin/participants/examination/add/?participant={screening}&panel=CHEM",
     "flow": "/admin/participants/screeninglogentry/flow/",
     "visits": "/admin/participants/visit/?participant={participant}",
-    "infusion": "/admin/dosing/infusion/add/",
+    "readiness": "/admin/dosing/infusion/readiness/{ready}/",
+    "infusion": "/admin/dosing/infusion/add/?participant={ready}",
+    "timeline": "/admin/dosing/infusion/timeline/{participant}/",
     "crs": "/admin/safety/crsassessment/{crs}/change/",
     "notifications": "/admin/trialsite/notification/",
 }
@@ -55,10 +57,14 @@ def _ids(page: Page, site_url: str) -> dict[str, str]:
     person = page.locator("a[href*='/participants/participant/'][href*='/change/']").first
     page.goto(f"{site_url}/admin/participants/participant/?status__exact=screening&o=1")
     waiting = page.locator("a[href*='/participants/participant/'][href*='/change/']").last
+    screening = str(waiting.get_attribute("href")).split("/")[-3]
+    page.goto(f"{site_url}/admin/participants/participant/?status__exact=lymphodepleted")
+    ready = page.locator("a[href*='/participants/participant/'][href*='/change/']").first
     return {
         "crs": crs,
         "participant": str(person.get_attribute("href")).split("/")[-3],
-        "screening": str(waiting.get_attribute("href")).split("/")[-3],
+        "screening": screening,
+        "ready": str(ready.get_attribute("href")).split("/")[-3],
     }
 
 

@@ -145,6 +145,11 @@ class VisitSerializer(RowSerializer):
 
 
 class InfusionSerializer(RowSerializer):
+    # As computed, without the zeros of the column.
+    viable_car_t_cells_e8 = serializers.DecimalField(
+        max_digits=30, decimal_places=22, normalize_output=True, read_only=True
+    )
+
     class Meta:
         model = Infusion
         fields = (*ROW, "infused_at", "product_lot", "viable_car_t_cells_e8", "dose_band")

@@ -87,12 +87,44 @@ MODELS: dict[str, Classified] = {
     ),
     "dosing.Infusion": _classified(
         f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band",
-        internal="created_at created_by",
-        site_only="voided_by void_reason note",
+        internal="created_at created_by product",
+        site_only="voided_by void_reason note occasion occasion_reason ended_at volume_given_ml remainder has_reaction",
+    ),
+    "dosing.InfusionInterruption": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at infusion",
+        site_only="voided_by void_reason stopped_at resumed_at reason",
+    ),
+    "dosing.Leukapheresis": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason started_at ended_at venous_access processed_ml collected_ml "
+        "nucleated_cells_e8 t_cells_e8 complications note",
+    ),
+    "dosing.FitnessCheck": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason before checked_at max_temperature_48h_c spo2_percent is_on_oxygen "
+        "lvef_percent ecog has_uncontrolled_infection needs_vasopressors tocilizumab_doses note",
+    ),
+    "dosing.DosingHold": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant lifted_by",
+        site_only="voided_by void_reason reason lifted_at lift_reason",
+    ),
+    "dosing.ReadinessRuling": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant basis",
+        site_only="voided_by void_reason line reason",
+    ),
+    "dosing.IdentityCheck": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant product entered_by",
+        site_only="voided_by void_reason",
     ),
     "dosing.CellProduct": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant",
+        internal="id created_at created_by modified_at voided_at participant leukapheresis",
         site_only="voided_by void_reason lot chain_of_identity state volume_ml cells_per_ml viability car_positive "
         "vector_copies certificate released_on expires_on is_out_of_specification storage note",
     ),
@@ -111,13 +143,13 @@ MODELS: dict[str, Classified] = {
         "",
         internal="id created_at created_by modified_at voided_at participant",
         site_only="voided_by void_reason kind name dose dose_unit route started_at ended_at is_ongoing indication "
-        "warning note",
+        "is_premedication warning note",
     ),
     "safety.AdverseEvent": _classified(
         f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version results_in_death is_life_threatening "
         "requires_hospitalisation results_in_disability is_congenital_anomaly is_other_important is_serious "
         "relatedness outcome action_taken site_aware_at",
-        internal="created_at created_by",
+        internal="created_at created_by infusion",
         site_only="voided_by void_reason note",
     ),
     "safety.ToxicityAssessment": _classified(

@@ -20,9 +20,21 @@ from dosing.actions import (
     order_product,
     plan_lymphodepletion,
     record_dose,
+    record_fitness,
+    record_leukapheresis,
     record_medication,
+    sign_identity,
 )
-from dosing.models import CellProduct, DoseState, Infusion, Medication, MedicationKind
+from dosing.models import (
+    Before,
+    CellProduct,
+    DoseState,
+    FitnessCheck,
+    Infusion,
+    Leukapheresis,
+    Medication,
+    MedicationKind,
+)
 from dosing.rules.product import State
 from participants import actions
 from participants.models import Consent, Participant, ReasonCode, Visit, VisitState
@@ -112,7 +124,7 @@ PLANS = (
     Plan("infused", 12, "icans"),
     Plan("infused", 4, "severe"),
     Plan("screen_failed", results={"HBVDNA": ("1800", None, "20"), "PLAT": "61"}),
-    Plan("enrolled"),
+    Plan("ready"),
     Plan("enrolled"),
     Plan("screening", results={"CD19": "partial", "PLAT": "68", "QT": None, "RR": None, "LVEF": None}),
     Plan("screening"),
@@ -194,7 +206,8 @@ class Builder:
 
     def build(self, plan: Plan) -> Participant:
         since = plan.infused_days_ago
-        screened_ago = (since if since is not None else self.dice.randint(2, 20)) + 24
+        waiting = 0 if plan.fate == "ready" else self.dice.randint(2, 20)
+        screened_ago = (since if since is not None else waiting) + 24
         participant = self._screen(screened_ago)
         self._examine(participant, screened_ago, plan)
         if plan.fate == "screening":
@@ -211,7 +224,9 @@ class Builder:
         signed_at = self.at(screened_ago - 8, 15)
         actions.confirm_eligibility(participant=participant, by=self.investigator, now=signed_at)
         participant = actions.enrol(participant=participant, by=self.investigator, now=signed_at)
-        if since is not None:
+        if plan.fate == "ready":
+            self._make_ready(participant, plan, 0)
+        elif since is not None:
             self._treat(participant, plan, since)
         return participant
 
@@ -253,16 +268,51 @@ class Builder:
         by = self.coordinator
         demo_results.record(participant=participant, at=at, by=by, now=at, **{**varied, **plan.results})
 
+    def _make_ready(self, participant: Participant, plan: Plan, since: int) -> str:
+        """Everything before the infusion but the signatures of two people; the lot."""
+        at, lot = self.at(since, 10, 30), f"CD19-{participant.screening_number[-3:]}"
+        self._lymphodeplete(participant, at)
+        self._product(participant, lot, since, plan.dose)
+        self._fit(participant, Before.INFUSION, at - dt.timedelta(hours=2))
+        return lot
+
+    def _fit(self, participant: Participant, before: Before, at: dt.datetime) -> None:
+        dice = self.dice
+        check = FitnessCheck(
+            participant=participant,
+            before=before,
+            checked_at=at,
+            max_temperature_48h_c=Decimal(dice.randint(365, 374)) / 10,
+            spo2_percent=dice.randint(95, 100),
+            is_on_oxygen=False,
+            lvef_percent=dice.randint(55, 69),
+            ecog=dice.randint(0, 1),
+            has_uncontrolled_infection=False,
+            needs_vasopressors=False,
+            tocilizumab_doses=2 if before == Before.INFUSION else None,
+        )
+        record_fitness(check=check, by=self.investigator, now=at)
+
     def _treat(self, participant: Participant, plan: Plan, since: int) -> None:
         at = self.at(since, 10, 30)
+        lot = self._make_ready(participant, plan, since)
+        for person in (self.coordinator, self.investigator):
+            sign_identity(
+                participant=participant,
+                participant_code=participant.hospital_number,
+                product_code=lot,
+                by=person,
+                entered_by=self.coordinator,
+                now=at - dt.timedelta(minutes=10),
+            )
         infusion = Infusion(
             participant=participant,
             infused_at=at,
-            product_lot=f"CD19-{participant.screening_number[-3:]}",
-            viable_car_t_cells_e8=Decimal(plan.dose),
+            ended_at=at + dt.timedelta(minutes=18),
+            product_lot=lot,
+            volume_given_ml=20,
+            has_reaction=False,
         )
-        self._lymphodeplete(participant, at)
-        self._product(participant, infusion.product_lot, since, plan.dose)
         reason = "唯一一袋产品，经主要研究者同意" if Decimal(plan.dose) > Decimal("0.6") else ""
         infuse(infusion=infusion, deviation_reason=reason, by=self.investigator, now=at + dt.timedelta(hours=1))
         participant.refresh_from_db()
@@ -314,6 +364,8 @@ class Builder:
         participant = actions.plan_infusion(participant=participant, on=day0, by=by, now=planned_at)
         first = day0 - 7 * DAY
         doses, _warnings = plan_lymphodepletion(participant=participant, first_on=first, by=by, now=planned_at)
+        morning = dt.datetime.combine(first, dt.time(8), tzinfo=timezone.get_current_timezone())
+        self._fit(participant, Before.LYMPHODEPLETION, morning)
         for dose in doses:
             given_at = dt.datetime.combine(dose.planned_on, dt.time(10), tzinfo=timezone.get_current_timezone())
             dose.state, dose.given_at, dose.given_mg = DoseState.GIVEN, given_at, dose.planned_mg
@@ -337,8 +389,20 @@ class Builder:
             storage="液氮罐 2，位置 A4",
         )
         order_product(product=product, by=self.coordinator, now=ordered)
+        collected = self.at(since + 8, 8)
+        row = Leukapheresis(
+            participant=participant,
+            started_at=collected,
+            ended_at=collected + dt.timedelta(hours=3),
+            venous_access="右颈内静脉",
+            processed_ml=8500,
+            collected_ml=120,
+            nucleated_cells_e8=62,
+            t_cells_e8=24,
+        )
+        record_leukapheresis(row=row, by=self.coordinator, now=collected + dt.timedelta(hours=3))
+        product.refresh_from_db()
         way = (
-            (State.COLLECTED, 8, 10),
             (State.IN_MANUFACTURE, 7, 9),
             (State.RELEASED, 3, 12),
             (State.RECEIVED, 1, 15),

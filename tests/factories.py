@@ -5,8 +5,11 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from django.utils import timezone
+
 from dosing.actions import infuse
-from dosing.models import Infusion
+from dosing.models import CellProduct, FitnessCheck, IdentityCheck, Infusion, LymphodepletionDose, ProductStep
+from dosing.rules.product import State
 from participants import actions
 from participants.models import Consent, Participant
 from sponsor import demo_results
@@ -66,10 +69,114 @@ def infused(
     return participant
 
 
-def infusion_of(participant: Participant, *, at: dt.datetime, cells: str = "0.5") -> Infusion:
+def infusion_of(
+    participant: Participant, *, at: dt.datetime, cells: str = "0.5", product: CellProduct | None = None
+) -> Infusion:
+    """An infusion at this moment, not yet logged; without a product, all is made ready with a bag of so many cells."""
+    product = product or ready(participant, at=at, cells=cells)
     return Infusion(
         participant=participant,
         infused_at=at,
-        product_lot=f"LOT-{next(_numbers):04d}",
-        viable_car_t_cells_e8=Decimal(cells),
+        ended_at=at,
+        product_lot=product.lot,
+        volume_given_ml=product.volume_ml,
+    )
+
+
+def ready(participant: Participant, *, at: dt.datetime, cells: str = "0.5") -> CellProduct:
+    """All that stands before an infusion at this moment; the thawed bag of so many × 10⁸ cells."""
+    product = thawed(participant, at=at, cells=cells)
+    make_ready(participant, product, at=at)
+    return product
+
+
+def make_ready(participant: Participant, product: CellProduct, *, at: dt.datetime) -> None:
+    """Lymphodepletion, fitness and two signatures, for this bag at this moment."""
+    lymphodepleted(participant, until=at)
+    checked(participant, before="infusion", at=at)
+    for person in people(participant.site, 2):
+        signed_by(person, participant, product, at=at)
+
+
+def lymphodepleted(participant: Participant, *, until: dt.datetime) -> None:
+    """Three days of both drugs, a week before; written directly, for hundreds of tests need it. The status stays."""
+    by = participant.created_by
+    LymphodepletionDose.objects.bulk_create(
+        LymphodepletionDose(
+            participant=participant,
+            drug=drug,
+            number=number,
+            planned_on=timezone.localtime(until - (8 - number) * DAY).date(),
+            mg_m2=mg_m2,
+            height_cm=170,
+            weight_kg=65,
+            bsa_m2="1.7521",
+            bsa_formula="mosteller",
+            planned_mg=mg_m2,
+            state="given",
+            given_at=until - (8 - number) * DAY,
+            given_mg=mg_m2,
+            created_by=by,
+            created_at=until - 9 * DAY,
+        )
+        for drug, mg_m2 in (("flu", 30), ("cy", 300))
+        for number in (1, 2, 3)
+    )
+
+
+def checked(participant: Participant, *, before: str, at: dt.datetime, **found: Any) -> FitnessCheck:
+    """Fit, with two doses of tocilizumab on the ward."""
+    values = {
+        "max_temperature_48h_c": Decimal("36.9"),
+        "spo2_percent": 98,
+        "is_on_oxygen": False,
+        "lvef_percent": 62,
+        "ecog": 1,
+        "has_uncontrolled_infection": False,
+        "needs_vasopressors": False,
+        "tocilizumab_doses": 2,
+        **found,
+    }
+    by = participant.created_by
+    check = FitnessCheck(participant=participant, before=before, checked_at=at, **values)
+    check.created_by, check.created_at = by, at
+    check.save()
+    return check
+
+
+def thawed(participant: Participant, *, at: dt.datetime, cells: str = "0.5", lot: str = "") -> CellProduct:
+    """A bag of 10 mL with so many × 10⁸ viable CAR-T cells, thawed by this moment."""
+    lot = lot or f"LOT-{next(_numbers):04d}"
+    by = participant.created_by
+    product = CellProduct(
+        participant=participant,
+        lot=lot,
+        chain_of_identity=f"COI-{lot}",
+        volume_ml=10,
+        cells_per_ml=Decimal(cells) * 10_000_000,
+        viability=1,
+        car_positive=1,
+        certificate=f"COA-{lot}",
+        released_on=timezone.localtime(at - 2 * DAY).date(),
+        expires_on=timezone.localtime(at + 30 * DAY).date(),
+        state=State.THAWED,
+        created_by=by,
+        created_at=at,
+    )
+    product.save()
+    ProductStep.objects.create(product=product, state=State.THAWED, at=at, created_by=by, created_at=at)
+    return product
+
+
+def people(site: Site, count: int) -> list[User]:
+    """Nurses of the site who check identity."""
+    return [
+        User.objects.get_or_create(username=f"nurse{number}-{site.code}", defaults={"first_name": f"Nurse {number}"})[0]
+        for number in range(count)
+    ]
+
+
+def signed_by(person: User, participant: Participant, product: CellProduct, *, at: dt.datetime) -> IdentityCheck:
+    return IdentityCheck.objects.create(
+        participant=participant, product=product, entered_by=person, created_by=person, created_at=at
     )

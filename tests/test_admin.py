@@ -245,14 +245,21 @@ def test_an_investigator_enrols_and_a_coordinator_does_not(
     assert "cannot become" in refused.content.decode()
 
 
-def infusion_form(participant: Participant, at: dt.datetime, **more: str) -> dict[str, str]:
+def infusion_form(participant: Participant, at: dt.datetime, *, cells: str = "0.5", **more: str) -> dict[str, str]:
+    """As typed at the bedside, with everything ready for it."""
     local = timezone.localtime(at)
     return {
         "participant": str(participant.pk),
-        "product_lot": "LOT-1",
+        "product_lot": factories.ready(participant, at=at, cells=cells).lot,
         "infused_at_0": f"{local:%Y-%m-%d}",
         "infused_at_1": f"{local:%H:%M:%S}",
-        "viable_car_t_cells_e8": "0.5",
+        "ended_at_0": f"{local:%Y-%m-%d}",
+        "ended_at_1": f"{local:%H:%M:%S}",
+        "volume_given_ml": "10",
+        "occasion": "first",
+        "has_reaction": "False",
+        "interruptions-TOTAL_FORMS": "0",
+        "interruptions-INITIAL_FORMS": "0",
         **more,
     }
 
@@ -273,9 +280,12 @@ def test_an_infusion_is_logged_and_the_visits_appear(site: Site, alice: User, no
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        pytest.param({"viable_car_t_cells_e8": "0.61"}, "0.61", id="dose-out-of-range-without-reason"),
-        pytest.param({"viable_car_t_cells_e8": "0"}, "more than 0", id="no-cells"),
-        pytest.param({"infused_at_0": "2099-01-01"}, "Correct the date", id="in-the-future"),
+        pytest.param({"cells": "0.61"}, "0.61", id="dose-out-of-range-without-reason"),
+        pytest.param({"volume_given_ml": "0"}, "0.001", id="no-volume"),
+        pytest.param({"volume_given_ml": "11"}, "more than was left", id="more-than-the-bag-held"),
+        pytest.param({"volume_given_ml": "6"}, "what became of the remainder", id="remainder-without-its-fate"),
+        pytest.param({"product_lot": "LOT-X"}, "is recorded. Check the bag", id="unknown-lot"),
+        pytest.param({"ended_at_0": "2099-01-01"}, "Correct the date", id="in-the-future"),
         pytest.param({"infused_at_0": "2024-01-01"}, "Consent comes before", id="before-consent"),
     ],
 )

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Field, Model
@@ -10,6 +11,8 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 NOT_SHOWN = "modified_at"
+# Computed numbers come with all zeros of their column: from so many decimal places on these are left out.
+LONG_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def _text(field: "Field[Any, Any]", value: Any) -> str:
         return "—"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(value, Decimal) and getattr(field, "decimal_places", 0) > LONG_DIGITS:
+        return f"{value.normalize():f}"
     if isinstance(value, dt.datetime):
         return formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
     if isinstance(value, dt.date):

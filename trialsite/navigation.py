@@ -30,8 +30,11 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
     (
         _("Treatment"),
         (
-            (_("Lymphodepletion"), "dosing.lymphodepletiondose", "colorize"),
+            (_("Leukaphereses"), "dosing.leukapheresis", "bloodtype"),
             (_("Cell products"), "dosing.cellproduct", "science"),
+            (_("Lymphodepletion"), "dosing.lymphodepletiondose", "colorize"),
+            (_("Fitness checks"), "dosing.fitnesscheck", "monitor_heart"),
+            (_("Holds of treatment"), "dosing.dosinghold", "pan_tool"),
             (_("Infusions"), "dosing.infusion", "vaccines"),
             (_("Medication"), "dosing.medication", "medication"),
         ),

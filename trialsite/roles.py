@@ -44,6 +44,12 @@ CLINICAL = (
     "participants.eligibilityruling",
     "participants.eligibilityconfirmation",
     "dosing.infusion",
+    "dosing.infusioninterruption",
+    "dosing.leukapheresis",
+    "dosing.fitnesscheck",
+    "dosing.dosinghold",
+    "dosing.readinessruling",
+    "dosing.identitycheck",
     "dosing.medication",
     "dosing.cellproduct",
     "dosing.productstep",
@@ -80,12 +86,15 @@ EVENTS = (
     *_permissions("void", "safety.adverseevent"),
 )
 INFUSE = (
-    *_permissions("add", "dosing.infusion", "dosing.cellproduct"),
-    *_permissions("change", "dosing.infusion", "dosing.cellproduct"),
+    *_permissions("add", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
+    *_permissions("change", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
+    *_permissions("add", "dosing.fitnesscheck", "dosing.dosinghold"),
     *_permissions("change", "dosing.lymphodepletiondose"),
     "dosing.move_cellproduct",
     "dosing.plan_lymphodepletion",
+    "dosing.sign_identitycheck",
 )
+JUDGE = ("dosing.judge_readiness", "dosing.lift_dosinghold")
 MEDICATE = (*_permissions("add", "dosing.medication"), *_permissions("change", "dosing.medication"))
 VOID_ENTRIES = _permissions(
     "void",
@@ -95,6 +104,9 @@ VOID_ENTRIES = _permissions(
     "participants.examination",
     "dosing.medication",
     "dosing.cellproduct",
+    "dosing.leukapheresis",
+    "dosing.fitnesscheck",
+    "dosing.dosinghold",
 )
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 
@@ -109,6 +121,7 @@ _INVESTIGATOR = (
     *EVENTS,
     *GRADE,
     *VOID_GRADE,
+    *JUDGE,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",

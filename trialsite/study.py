@@ -210,6 +210,24 @@ class ProhibitedMedication(Part):
     text: Text
 
 
+class Fitness(Part):
+    """What is checked again before lymphodepletion and before the cells; every limit is still fit."""
+
+    max_temperature_48h_c: Exact
+    min_spo2_percent: Exact
+    min_lvef_percent: Exact
+    max_ecog: Annotated[int, Field(ge=0, le=4)]
+    valid_hours: Annotated[int, Field(ge=1, le=168)]
+
+
+class Bedside(Part):
+    """What must be at hand, and who must have looked, before the cells are given."""
+
+    tocilizumab_doses: Annotated[int, Field(ge=0, le=10)]
+    identity_checkers: Annotated[int, Field(ge=2, le=4)]
+    identity_valid_hours: Annotated[int, Field(ge=1, le=24)]
+
+
 class Procedure(Part):
     code: Code
     name: Text
@@ -619,6 +637,8 @@ class Protocol(Part):
     consent_versions: Annotated[tuple[ConsentVersion, ...], Field(min_length=1)]
     dose: Dose
     lymphodepletion: Lymphodepletion
+    fitness: Fitness
+    bedside: Bedside
     prohibited_medications: tuple[ProhibitedMedication, ...] = ()
     policy: Policy
     procedures: tuple[Procedure, ...]

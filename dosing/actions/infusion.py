@@ -1,26 +1,39 @@
-"""Verbs of dosing: log an infusion, correct one."""
+"""Verbs of the infusion: log it, correct it, show what a correction would move."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from dosing.actions.product import check_product, mark_product_infused
-from dosing.models import Infusion
+from dosing.actions.product import check_product, dose_of_volume, mark_product_infused, product_of_lot
+from dosing.actions.readiness import readiness_of
+from dosing.models import LINE_NAMES, CellProduct, Infusion, InfusionInterruption, Occasion
+from dosing.rules.day0 import Given, day0
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand, DoseLimits, band
+from dosing.rules.readiness import Code
+from dosing.wording import sentence
 from participants import actions as participants
-from participants.models import DeviationKind, Participant, Visit
+from participants.models import DeviationKind, Participant, ProtocolDeviation, Visit
+from participants.rules.schedule import PlannedVisit
 from participants.rules.status import Status
-from trialsite.models import User
+from trialsite import notifications
+from trialsite.models import User, people_in
 from trialsite.refusal import Refused
+from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
+
+# Somebody who was infused before, and may be once more.
+INFUSED_BEFORE = frozenset({Status.INFUSED, Status.IN_FOLLOW_UP, Status.RELAPSED})
 
 
 @dataclass(frozen=True)
 class Infused:
     infusion: Infusion
+    day0: dt.date
     new_visits: list[Visit]
     moved_visits: list[Visit]
 
@@ -31,28 +44,101 @@ def dose_limits(protocol: Protocol) -> DoseLimits:
 
 
 def dose_band(participant: Participant, cells_e8: Decimal) -> DoseBand:
-    return band(cells_e8, dose_limits(get_study().protocol(participant.protocol_version)))
+    return band(cells_e8, dose_limits(_protocol(participant)))
 
 
-def check_infusion(infusion: Infusion, *, deviation_reason: str, now: dt.datetime) -> None:
-    """Raises Refused for what cannot be true, or for a dose out of range without its reason."""
-    _check_moment(infusion, now=now)
+def _protocol(participant: Participant) -> Protocol:
+    return get_study().protocol(participant.protocol_version)
+
+
+# --- Day 0 -------------------------------------------------------------------------------------------
+
+
+def day0_of(participant: Participant, *, instead: Infusion | None = None) -> dt.date | None:
+    """The day from which visits count; `instead` stands for its own stored row, or is one more."""
+    rows = list(participant.infusions.filter(voided_at__isnull=True).order_by("infused_at"))
+    if instead is not None:
+        rows = [*(row for row in rows if row.pk != instead.pk), instead]
+    given = [Given(row.day, row.occasion == Occasion.SECOND) for row in rows]
+    return day0(given, follows_last=_protocol(participant).policy.second_infusion_day0 == "last_infusion")
+
+
+@dataclass(frozen=True)
+class Day0Change:
+    """What a corrected infusion would do to the visits."""
+
+    before: dt.date
+    after: dt.date
+    moves: list[tuple[Visit, PlannedVisit]]
+    stay: list[Visit]
+
+
+def day0_change(infusion: Infusion) -> Day0Change | None:
+    """None while Day 0 stays where it is."""
+    before, after = day0_of(infusion.participant), day0_of(infusion.participant, instead=infusion)
+    if before is None or after is None or before == after:
+        return None
+    moves, stay = participants.preview_follow_up(infusion.participant, day0=after)
+    return Day0Change(before, after, moves, stay)
+
+
+# --- Checks ------------------------------------------------------------------------------------------
+
+
+def check_infusion(
+    infusion: Infusion,
+    *,
+    deviation_reason: str,
+    is_day0_confirmed: bool = False,
+    interruptions: Sequence[InfusionInterruption] = (),
+    now: dt.datetime,
+) -> None:
+    """Fills in product, dose and band. Raises Refused for what cannot be true, and for what the protocol does not want
+    until its reason is given."""
+    _check_times(infusion, interruptions, now=now)
     if infusion.pk is None:
-        check_product(infusion.product_lot, infusion.participant)
-        participants.check_can_become(infusion.participant, Status.INFUSED, on=infusion.day0, now=now)
-    text = participants.not_met_at_infusion(infusion.participant, on=infusion.day0, now=now)
-    if text and not deviation_reason.strip():
-        raise Refused(" ".join([text, _("Record it and give a reason for the protocol deviation.")]))
-    if dose_band(infusion.participant, infusion.viable_car_t_cells_e8) in OUT_OF_RANGE and not deviation_reason.strip():
-        raise Refused(" ".join([_dose_text(infusion), _("Record it and give a reason for the protocol deviation.")]))
+        _check_occasion(infusion, now=now)
+    _compute(infusion)
+    if infusion.pk is not None and not is_day0_confirmed and (change := day0_change(infusion)):
+        raise Refused(
+            _(
+                "Day 0 would move from %(before)s to %(after)s: %(count)s planned visits move, %(stay)s that happened "
+                "stay. Look at the list above, tick “Day 0 really moves”, and save again."
+            )
+            % {
+                "before": participants.long_date(change.before),
+                "after": participants.long_date(change.after),
+                "count": len(change.moves),
+                "stay": len(change.stay),
+            }
+        )
+    texts = [text for _kind, text in deviations(infusion, now=now)]
+    if texts and not _reason(infusion, deviation_reason):
+        raise Refused(" ".join([*texts, _("If it was given all the same, record it and give a reason.")]))
 
 
-def _check_moment(infusion: Infusion, *, now: dt.datetime) -> None:
-    if infusion.infused_at > now:
+def _reason(infusion: Infusion, typed: str) -> str:
+    """What was typed, or, for a correction, what stands beside the first entry."""
+    if typed.strip() or infusion.pk is None:
+        return typed.strip()
+    known = ProtocolDeviation.objects.filter(about=_about(infusion), voided_at__isnull=True).exclude(reason="")
+    return known.values_list("reason", flat=True).first() or ""
+
+
+def _about(infusion: Infusion) -> str:
+    return f"infusion:{infusion.pk}"
+
+
+def _check_times(infusion: Infusion, interruptions: Sequence[InfusionInterruption], *, now: dt.datetime) -> None:
+    if infusion.infused_at > now or (infusion.ended_at is not None and infusion.ended_at > now):
+        late = infusion.infused_at if infusion.infused_at > now else infusion.ended_at
         raise Refused(
             _("An infusion is logged once it was given: %(at)s is after now, %(now)s. Correct the date and time.")
-            % {"at": participants.long_moment(infusion.infused_at), "now": participants.long_moment(now)}
+            % {"at": participants.long_moment(late or now), "now": participants.long_moment(now)}
         )
+    if infusion.pk is None and infusion.ended_at is None:
+        raise Refused(_("Give the time at which the infusion ended."))
+    check_interruptions(infusion, interruptions)
     consented_at = participants.first_consent_at(infusion.participant)
     if consented_at is None or infusion.infused_at < consented_at:
         raise Refused(
@@ -64,52 +150,232 @@ def _check_moment(infusion: Infusion, *, now: dt.datetime) -> None:
         )
 
 
-def _dose_text(infusion: Infusion) -> str:
-    dose = get_study().protocol(infusion.participant.protocol_version).dose
+def check_interruptions(infusion: Infusion, interruptions: Sequence[InfusionInterruption]) -> None:
+    """Raises Refused for one that lies outside the infusion."""
+    for one in interruptions:
+        last = one.resumed_at or one.stopped_at
+        if one.stopped_at < infusion.infused_at or (infusion.ended_at is not None and last > infusion.ended_at):
+            raise Refused(
+                _("An interruption lies between start and end of the infusion; %(at)s does not. Correct one of them.")
+                % {"at": participants.long_moment(one.stopped_at)}
+            )
+
+
+def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
+    participant = infusion.participant
+    if infusion.occasion == Occasion.FIRST:
+        participants.check_can_become(participant, Status.INFUSED, on=infusion.day, now=now)
+        return
+    first = participant.infusions.filter(voided_at__isnull=True, occasion=Occasion.FIRST).first()
+    if first is None or Status(participant.status) not in INFUSED_BEFORE:
+        raise Refused(
+            _("%(number)s is “%(status)s”, without a first infusion to go on from. Log the first infusion.")
+            % {"number": participant.number, "status": participant.get_status_display()}
+        )
+    if infusion.infused_at < first.infused_at:
+        raise Refused(
+            _("The first infusion was at %(first)s; a further one cannot be before it, at %(at)s.")
+            % {
+                "first": participants.long_moment(first.infused_at),
+                "at": participants.long_moment(infusion.infused_at),
+            }
+        )
+
+
+def _compute(infusion: Infusion) -> None:
+    """Product, dose and band from the lot and the volume. Rows without a product keep their dose as it was."""
+    if infusion.pk is None:
+        product = product_of_lot(infusion.product_lot.strip())
+        if product is None:
+            raise Refused(
+                _("No cell product with lot or code “%(lot)s” is recorded. Check the bag, or record the product first.")
+                % {"lot": infusion.product_lot}
+            )
+        infusion.product, infusion.product_lot = product, product.lot
+        check_product(product, infusion.participant, is_split=infusion.occasion == Occasion.SPLIT)
+    if infusion.product is not None:
+        _check_volume(infusion, infusion.product)
+        assert infusion.volume_given_ml is not None
+        infusion.viable_car_t_cells_e8 = dose_of_volume(infusion.product, infusion.volume_given_ml)
+    if not infusion.viable_car_t_cells_e8 > 0:
+        raise Refused(_("The certificate of the product gives a dose of 0 cells. Correct the product first."))
+    infusion.dose_band = dose_band(infusion.participant, total_dose(infusion))
+
+
+def _check_volume(infusion: Infusion, product: CellProduct) -> None:
+    if infusion.volume_given_ml is None:
+        raise Refused(_("Give the volume that went in: the dose is computed from it."))
+    others = product.infusions.filter(voided_at__isnull=True).exclude(pk=infusion.pk)
+    before = others.aggregate(total=Sum("volume_given_ml"))["total"] or Decimal(0)
+    held = product.volume_ml or Decimal(0)
+    left = held - before - infusion.volume_given_ml
+    if left < 0:
+        raise Refused(
+            _("Lot %(lot)s held %(held)s mL, %(before)s mL were given before: %(given)s mL is more than was left.")
+            % {"lot": product.lot, "held": held, "before": before, "given": infusion.volume_given_ml}
+        )
+    if left > 0 and not infusion.remainder:
+        raise Refused(
+            _("%(left)s mL of lot %(lot)s are left. Say what became of the remainder.")
+            % {"left": f"{left.normalize():f}", "lot": product.lot}
+        )
+
+
+def total_dose(infusion: Infusion) -> Decimal:
+    """In 10⁸ cells: the parts of a split dose together are one dose; a second infusion stands for itself."""
+    if infusion.occasion == Occasion.SECOND:
+        return infusion.viable_car_t_cells_e8
+    parts = infusion.participant.infusions.filter(voided_at__isnull=True).exclude(pk=infusion.pk)
+    others = parts.exclude(occasion=Occasion.SECOND).values_list("viable_car_t_cells_e8", flat=True)
+    return sum(others, infusion.viable_car_t_cells_e8)
+
+
+def deviations(infusion: Infusion, *, now: dt.datetime) -> list[tuple[DeviationKind, str]]:
+    """In words, everything about this infusion that the protocol does not want."""
+    found = []
+    if text := participants.not_met_at_infusion(infusion.participant, on=infusion.day, now=now):
+        found.append((DeviationKind.ELIGIBILITY, text))
+    if infusion.dose_band in OUT_OF_RANGE:
+        found.append((DeviationKind.DOSE, dose_text(infusion)))
+    if infusion.product is not None and (text := _not_ready(infusion, now=now)):
+        found.append((DeviationKind.READINESS, text))
+    return found
+
+
+def _not_ready(infusion: Infusion, *, now: dt.datetime) -> str:
+    # Lymphodepletion prepared the first part; a further one goes on from it.
+    first = day0_of(infusion.participant) if infusion.occasion == Occasion.SPLIT else None
+    ready = readiness_of(
+        infusion.participant,
+        at=infusion.infused_at,
+        now=now,
+        product=infusion.product,
+        infusion_on=first or infusion.day,
+    )
+    against = [judged.line for judged in ready.against if judged.line.code is not Code.ELIGIBILITY]
+    return " ".join(f"{LINE_NAMES[line.code]}: {sentence(line)}" for line in against)
+
+
+def dose_text(infusion: Infusion) -> str:
+    dose = _protocol(infusion.participant).dose
     return _("The protocol's dose is %(low)s–%(high)s × 10⁸ viable CAR-T cells; %(given)s × 10⁸ is outside.") % {
         "low": dose.tolerance_low_e8,
         "high": dose.tolerance_high_e8,
-        "given": infusion.viable_car_t_cells_e8.normalize(),
+        "given": f"{total_dose(infusion).normalize():f}",
     }
 
 
+# --- Verbs -------------------------------------------------------------------------------------------
+
+
 @transaction.atomic
-def infuse(*, infusion: Infusion, deviation_reason: str = "", by: User, now: dt.datetime) -> Infused:
-    """Log an infusion: it becomes Day 0, and the follow-up visits appear in the same transaction."""
+def infuse(
+    *,
+    infusion: Infusion,
+    interruptions: Sequence[InfusionInterruption] = (),
+    deviation_reason: str = "",
+    by: User,
+    now: dt.datetime,
+) -> Infused:
+    """Log an infusion. The first becomes Day 0, and the follow-up visits appear in the same transaction."""
     participant = Participant.objects.select_for_update().get(pk=infusion.participant_id)
     infusion.participant = participant
-    check_infusion(infusion, deviation_reason=deviation_reason, now=now)
-    infusion.dose_band = dose_band(participant, infusion.viable_car_t_cells_e8)
+    check_infusion(infusion, deviation_reason=deviation_reason, interruptions=interruptions, now=now)
+    found = deviations(infusion, now=now)
     infusion.created_by, infusion.created_at = by, now
     infusion.save()
-    mark_product_infused(lot=infusion.product_lot, participant=participant, at=infusion.infused_at, by=by, now=now)
-    participants.mark_infused(participant=participant, on=infusion.day0, by=by, now=now)
-    return _follow(infusion, deviation_reason, by=by, now=now)
+    keep_interruptions(infusion, interruptions, by=by, now=now)
+    assert infusion.product is not None
+    mark_product_infused(product=infusion.product, participant=participant, at=infusion.infused_at, by=by, now=now)
+    if infusion.occasion == Occasion.FIRST:
+        participants.mark_infused(participant=participant, on=infusion.day, by=by, now=now)
+    return _follow(infusion, found, deviation_reason, by=by, now=now)
 
 
 @transaction.atomic
-def correct_infusion(*, infusion: Infusion, deviation_reason: str = "", by: User, now: dt.datetime) -> Infused:
+def correct_infusion(
+    *,
+    infusion: Infusion,
+    interruptions: Sequence[InfusionInterruption] = (),
+    deviation_reason: str = "",
+    is_day0_confirmed: bool = False,
+    by: User,
+    now: dt.datetime,
+) -> Infused:
     """Save a corrected infusion. Another Day 0 moves the visits that are still planned, and only those."""
     Participant.objects.select_for_update().get(pk=infusion.participant_id)
-    check_infusion(infusion, deviation_reason=deviation_reason, now=now)
-    infusion.dose_band = dose_band(infusion.participant, infusion.viable_car_t_cells_e8)
-    infusion.save()
-    return _follow(infusion, deviation_reason, by=by, now=now)
-
-
-def _follow(infusion: Infusion, deviation_reason: str, *, by: User, now: dt.datetime) -> Infused:
-    participants.infused_on(
-        participant=infusion.participant, on=infusion.day0, deviation_reason=deviation_reason, by=by, now=now
+    check_infusion(
+        infusion,
+        deviation_reason=deviation_reason,
+        is_day0_confirmed=is_day0_confirmed,
+        interruptions=interruptions,
+        now=now,
     )
-    new, moved = participants.schedule_follow_up(participant=infusion.participant, day0=infusion.day0, by=by, now=now)
-    if infusion.is_out_of_range:
+    found = deviations(infusion, now=now)
+    infusion.save()
+    keep_interruptions(infusion, interruptions, by=by, now=now)
+    return _follow(infusion, found, _reason(infusion, deviation_reason), by=by, now=now)
+
+
+def keep_interruptions(
+    infusion: Infusion, interruptions: Sequence[InfusionInterruption], *, by: User, now: dt.datetime
+) -> None:
+    for one in interruptions:
+        if one.pk is None:
+            one.infusion, one.created_by, one.created_at = infusion, by, now
+        one.save()
+
+
+def _follow(
+    infusion: Infusion, found: list[tuple[DeviationKind, str]], reason: str, *, by: User, now: dt.datetime
+) -> Infused:
+    participant = infusion.participant
+    day = day0_of(participant)
+    assert day is not None
+    _keep_band_of_parts(infusion)
+    participants.note_day0(participant=participant, on=day)
+    new, moved = participants.schedule_follow_up(participant=participant, day0=day, by=by, now=now)
+    for kind, text in found:
         participants.report_deviation(
-            participant=infusion.participant,
-            kind=DeviationKind.DOSE,
-            about=f"infusion:{infusion.pk}",
-            description=_dose_text(infusion),
-            reason=deviation_reason,
+            participant=participant,
+            kind=kind,
+            about=_about(infusion),
+            description=text,
+            reason=reason,
             by=by,
             now=now,
         )
-    return Infused(infusion, new, moved)
+    if infusion.is_out_of_range:
+        _tell_of_dose(infusion, now=now)
+    return Infused(infusion, day, new, moved)
+
+
+def _keep_band_of_parts(infusion: Infusion) -> None:
+    """The other parts of a split dose lie in the band of the whole."""
+    if infusion.occasion == Occasion.SPLIT:
+        parts = infusion.participant.infusions.filter(voided_at__isnull=True).exclude(occasion=Occasion.SECOND)
+        for part in parts.exclude(pk=infusion.pk).exclude(dose_band=infusion.dose_band):
+            part.dose_band = infusion.dose_band
+            part.save(update_fields=["dose_band"])
+
+
+def _tell_of_dose(infusion: Infusion, *, now: dt.datetime) -> None:
+    """The principal investigator must know at once; where there is none to be reached, the investigators."""
+    site = infusion.participant.site
+    people = list(people_in(Role.PRINCIPAL_INVESTIGATOR, site)) or list(people_in(Role.INVESTIGATOR, site))
+    dose = total_dose(infusion).normalize()
+    for person in people:
+        notifications.queue(
+            key=f"infusion:{infusion.pk}:dose:{dose:f}",
+            about=_about(infusion),
+            site=site,
+            recipient=person,
+            template="dosing/email/dose_out_of_range",
+            context={
+                "infusion": infusion,
+                "dose": f"{dose:f}",
+                "limits": _protocol(infusion.participant).dose,
+                "hours": _protocol(infusion.participant).policy.overdose_notice_hours,
+            },
+            now=now,
+        )

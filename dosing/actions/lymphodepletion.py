@@ -7,11 +7,14 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from dosing.actions.readiness import findings_of, holds_at, newest_fitness
+from dosing.models import Before
 from dosing.models.lymphodepletion import DoseState, LymphodepletionDose
 from dosing.rules import regimen
-from dosing.rules.regimen import BsaFormula, Timing, TimingLimits
+from dosing.rules.regimen import AcceptedRange, BsaFormula, Timing, TimingLimits
+from dosing.wording import findings_text
 from participants import actions as participants
-from participants.models import Participant
+from participants.models import DeviationKind, Participant
 from participants.rules.eligibility import Fact
 from participants.rules.status import Status
 from trialsite.models import User
@@ -161,35 +164,99 @@ def _dose(
     )
 
 
-def check_dose(dose: LymphodepletionDose, *, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future, and for another dose, or none, without its reason."""
+def check_dose(dose: LymphodepletionDose, *, deviation_reason: str = "", now: dt.datetime) -> None:
+    """Raises Refused for a moment in the future; for another dose, or none, without its reason; and for what the
+    protocol does not want until its reason is given."""
     if dose.given_at is not None and dose.given_at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it was given.")
             % {"at": participants.long_moment(dose.given_at), "now": participants.long_moment(now)}
         )
-    if dose.given_mg is None or dose.change_reason.strip():
+    if dose.given_mg is None:
         return
-    if regimen.needs_reason(dose.planned_mg, dose.given_mg):
+    if regimen.needs_reason(dose.planned_mg, dose.given_mg) and not dose.change_reason.strip():
         raise Refused(
             _("Planned were %(planned)s mg, given %(given)s mg. Say why another dose was given.")
             % {"planned": dose.planned_mg, "given": dose.given_mg}
         )
+    against = _against(dose)
+    if against and not deviation_reason.strip():
+        raise Refused(" ".join([*against, _("If it was given all the same, record it and give a reason.")]))
+
+
+def _against(dose: LymphodepletionDose) -> list[str]:
+    """In words, what about a given dose is a deviation from the protocol."""
+    assert dose.given_at is not None
+    found = [_not_fit(dose)] if _is_first(dose) else []
+    if _protocol(dose.participant).policy.fc_outside_accepted_range == "deviation":
+        found.append(range_text(dose))
+    found += [_("Held: %(reasons)s") % {"reasons": hold.reason} for hold in holds_at(dose.participant, dose.given_at)]
+    return [text for text in found if text]
+
+
+def _is_first(dose: LymphodepletionDose) -> bool:
+    rows = dose.participant.lymphodepletion_doses.filter(voided_at__isnull=True, state=DoseState.GIVEN)
+    return not rows.exclude(pk=dose.pk).filter(given_at__lt=dose.given_at).exists()
+
+
+def _not_fit(dose: LymphodepletionDose) -> str:
+    """Why the fitness check does not allow the first dose; empty where it does."""
+    assert dose.given_at is not None
+    check = newest_fitness(dose.participant, Before.LYMPHODEPLETION, at=dose.given_at)
+    hours = _protocol(dose.participant).fitness.valid_hours
+    if check is None or dose.given_at - check.checked_at > dt.timedelta(hours=hours):
+        return _(
+            "Before the first dose fitness is checked, at most %(hours)s hours ahead; no such check is recorded."
+        ) % {"hours": hours}
+    found = findings_of(check)
+    return _("The fitness check found: %(findings)s.") % {"findings": findings_text(found)} if found else ""
+
+
+def range_text(dose: LymphodepletionDose) -> str:
+    """In words, that a given dose lies outside the range that the study file accepts; empty inside."""
+    drug = next((d for d in _protocol(dose.participant).lymphodepletion.drugs if d.code == dose.drug), None)
+    if drug is None or dose.given_mg is None:
+        return ""
+    mg_m2 = dose.given_mg / dose.bsa_m2
+    # The planned mg are rounded to a tenth: so is the way back.
+    accepted = AcceptedRange(drug.accepted_low_mg_m2, drug.accepted_high_mg_m2)
+    if regimen.check_dose(mg_m2.quantize(TENTH), accepted) is regimen.DoseCheck.TYPICAL:
+        return ""
+    return _("%(drug)s: %(given)s mg/m² is outside the accepted %(low)s to %(high)s mg/m².") % {
+        "drug": dose.drug_name,
+        "given": f"{mg_m2.quantize(TENTH):f}",
+        "low": f"{drug.accepted_low_mg_m2:f}",
+        "high": f"{drug.accepted_high_mg_m2:f}",
+    }
 
 
 @transaction.atomic
-def record_dose(*, dose: LymphodepletionDose, by: User, now: dt.datetime) -> LymphodepletionDose:
+def record_dose(
+    *, dose: LymphodepletionDose, deviation_reason: str = "", by: User, now: dt.datetime
+) -> LymphodepletionDose:
     """Save what became of a dose; the first that is given makes the participant "lymphodepleted"."""
     participant = Participant.objects.select_for_update().get(pk=dose.participant_id)
-    check_dose(dose, now=now)
+    check_dose(dose, deviation_reason=deviation_reason, now=now)
     dose.save()
-    if dose.state == DoseState.GIVEN and participant.status == Status.ENROLLED:
-        assert dose.given_at is not None
+    if dose.state != DoseState.GIVEN:
+        return dose
+    assert dose.given_at is not None
+    if participant.status == Status.ENROLLED:
         participants.change_status(
             participant=participant,
             new=Status.LYMPHODEPLETED,
             on=participants.site_day(dose.given_at),
             reason="",
+            by=by,
+            now=now,
+        )
+    if against := _against(dose):
+        participants.report_deviation(
+            participant=participant,
+            kind=DeviationKind.LYMPHODEPLETION,
+            about=f"lymphodepletion:{dose.pk}",
+            description=" ".join(against),
+            reason=deviation_reason,
             by=by,
             now=now,
         )

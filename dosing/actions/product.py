@@ -1,12 +1,14 @@
 """Verbs of cell products: order, move step by step, and what a lot must be to be given."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from dosing.models import STATE_NAMES, CellProduct, ProductStep
+from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules import product as rules
 from dosing.rules.dose import viable_car_t_cells_e8
 from dosing.rules.product import State
@@ -29,26 +31,79 @@ NEEDED_FOR_RELEASE = (
 )
 
 
-def check_order(product: CellProduct, *, now: dt.datetime) -> None:
-    """Raises Refused for somebody without consent."""
+def check_order(product: CellProduct, *, at: dt.datetime, now: dt.datetime) -> None:
+    """Raises Refused for a moment in the future, for somebody without consent by then, and for another's cells."""
+    if at > now:
+        raise Refused(
+            _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
+            % {"at": participants.long_moment(at), "now": participants.long_moment(now)}
+        )
     consented = participants.first_consent_at(product.participant)
-    if consented is None or consented > now:
+    if consented is None or consented > at:
         raise Refused(
             _("%(number)s has no recorded consent. Record the signed consent form first.")
             % {"number": product.participant.number}
         )
+    check_source(product)
+
+
+def check_source(product: CellProduct) -> None:
+    """Raises Refused for cells that were collected from somebody else: the product is autologous only."""
+    source = product.leukapheresis
+    if source is not None and (source.is_void or source.participant_id != product.participant_id):
+        raise Refused(
+            _("STOP: these cells were collected from %(owner)s, not from %(number)s.")
+            % {"owner": source.participant.number, "number": product.participant.number}
+        )
 
 
 @transaction.atomic
-def order_product(*, product: CellProduct, by: User, now: dt.datetime) -> CellProduct:
-    """Order a product from this participant's own cells."""
+def order_product(*, product: CellProduct, at: dt.datetime | None = None, by: User, now: dt.datetime) -> CellProduct:
+    """Order a product from this participant's own cells, at this moment or, entered later, at that one."""
     product.participant = Participant.objects.select_for_update().get(pk=product.participant_id)
-    check_order(product, now=now)
+    check_order(product, at=at or now, now=now)
     product.state = State.ORDERED
     product.created_by, product.created_at = by, now
     product.save()
-    _step(product, State.ORDERED, at=now, by=by, now=now)
+    _step(product, State.ORDERED, at=at or now, by=by, now=now)
     return product
+
+
+def check_leukapheresis(row: Leukapheresis, *, now: dt.datetime) -> None:
+    """Raises Refused for an end in the future, or a collection before the consent."""
+    if row.ended_at > now:
+        raise Refused(
+            _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
+            % {"at": participants.long_moment(row.ended_at), "now": participants.long_moment(now)}
+        )
+    consented = participants.first_consent_at(row.participant)
+    if consented is None or consented > row.started_at:
+        raise Refused(
+            _("Consent comes before every procedure: consent was given %(consent)s, the collection began %(at)s.")
+            % {
+                "consent": participants.long_moment(consented) if consented else _("never"),
+                "at": participants.long_moment(row.started_at),
+            }
+        )
+
+
+@transaction.atomic
+def record_leukapheresis(*, row: Leukapheresis, by: User, now: dt.datetime) -> Leukapheresis:
+    """Save a collection. A product of this participant that waits for its cells gets them, and is "collected"."""
+    row.participant = Participant.objects.select_for_update().get(pk=row.participant_id)
+    check_leukapheresis(row, now=now)
+    is_new = row.pk is None
+    if is_new:
+        row.created_by, row.created_at = by, now
+    row.save()
+    waiting = row.participant.products.filter(state=State.ORDERED, voided_at__isnull=True, leukapheresis=None).first()
+    if is_new and waiting is not None:
+        waiting.leukapheresis = row
+        waiting.save(update_fields=["leukapheresis"])
+        ordered_at = waiting.steps.filter(voided_at__isnull=True).latest("id").at
+        # Ordered on paper after the collection, or entered later: the step cannot lie before the order.
+        move_product(product=waiting, new=State.COLLECTED, at=max(row.ended_at, ordered_at), by=by, now=now)
+    return row
 
 
 def _step(
@@ -191,47 +246,54 @@ def _deviates(product: CellProduct, new: State, *, at: dt.datetime) -> str:
 
 def dose_of_product(product: CellProduct) -> Decimal | None:
     """The whole bag in 10⁸ viable CAR-T cells, unrounded; None until the certificate's numbers are there."""
+    return None if product.fill is None else dose_of_volume(product, product.fill.volume_ml)
+
+
+def dose_of_volume(product: CellProduct, volume_ml: Decimal) -> Decimal:
+    """So much of the bag in 10⁸ viable CAR-T cells, unrounded. Raises Refused without the certificate's numbers."""
     if product.fill is None:
-        return None
+        raise Refused(
+            _("The certificate of lot %(lot)s is not complete: no dose can be computed. Enter it on the product first.")
+            % {"lot": product.lot}
+        )
     policy = get_study().protocol(product.participant.protocol_version).policy
-    return viable_car_t_cells_e8(product.fill, counts_all_viable=policy.car_t_cells_reading == "viable_total")
+    given = replace(product.fill, volume_ml=volume_ml)
+    return viable_car_t_cells_e8(given, counts_all_viable=policy.car_t_cells_reading == "viable_total")
 
 
 # --- The product of an infusion ----------------------------------------------------------------------
 
 
-def product_of_lot(lot: str) -> CellProduct | None:
-    found: CellProduct | None = CellProduct.objects.filter(lot=lot, voided_at__isnull=True).first()
+def product_of_lot(code: str) -> CellProduct | None:
+    """By what stands on the bag: its lot, or the code that follows the cells from vein to vein."""
+    known = CellProduct.objects.filter(voided_at__isnull=True)
+    found: CellProduct | None = known.filter(Q(lot=code) | Q(chain_of_identity=code)).first() if code else None
     return found
 
 
-def check_product(lot: str, participant: Participant) -> None:
-    """Raises Refused for another person's cells, or for a product that is not thawed.
-
-    A lot that is not recorded as a product is taken as typed: earlier infusions have no more.
-    """
-    product = product_of_lot(lot)
-    if product is None:
-        return
+def check_product(product: CellProduct, participant: Participant, *, is_split: bool = False) -> None:
+    """Raises Refused for another person's cells, or for a product that is not thawed (or, for a part, begun)."""
     asked = rules.Administration(product_of=str(product.participant_id), given_to=str(participant.pk))
     if rules.check_administration(asked) is rules.Check.REJECT:
         raise Refused(
             _("STOP: lot %(lot)s was made for %(owner)s, not for %(number)s. Check the bag and the wristband.")
-            % {"lot": lot, "owner": product.participant.number, "number": participant.number}
+            % {"lot": product.lot, "owner": product.participant.number, "number": participant.number}
         )
-    if product.state != State.THAWED:
+    if product.state != State.THAWED and not (is_split and product.state == State.INFUSED):
         raise Refused(
             _("Lot %(lot)s is “%(state)s”; only a thawed product is infused. Record its steps first.")
-            % {"lot": lot, "state": product.get_state_display()}
+            % {"lot": product.lot, "state": product.get_state_display()}
         )
 
 
-def mark_product_infused(*, lot: str, participant: Participant, at: dt.datetime, by: User, now: dt.datetime) -> None:
-    """The step "infused"; the row is locked, so that one bag is given once."""
-    product = CellProduct.objects.select_for_update().filter(lot=lot, voided_at__isnull=True).first()
-    if product is None:
+def mark_product_infused(
+    *, product: CellProduct, participant: Participant, at: dt.datetime, by: User, now: dt.datetime
+) -> None:
+    """The step "infused"; the row is locked, so that one bag is given once, or on in parts."""
+    product = CellProduct.objects.select_for_update().get(pk=product.pk)
+    if product.state == State.INFUSED and product.infusions.filter(occasion="split", voided_at__isnull=True).exists():
         return
-    check_product(lot, participant)
+    check_product(product, participant)
     product.state = State.INFUSED
     product.save(update_fields=["state"])
     _step(product, State.INFUSED, at=at, by=by, now=now)

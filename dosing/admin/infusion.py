@@ -5,17 +5,24 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
-from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
 from dosing import actions
-from dosing.models import Infusion
+from dosing.admin import bedside
+from dosing.models import Infusion, InfusionInterruption
 from dosing.rules.dose import DoseBand
-from trialsite.recordadmin import RecordAdmin, RecordForm
+from participants.models import Participant
+from trialsite.recordadmin import REASON, RecordAdmin, RecordForm
+from trialsite.refusal import Refused
 from trialsite.study import get_study
 
 
@@ -24,15 +31,22 @@ class InfusionForm(RecordForm):
         label=_("Reason for the protocol deviation"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text=_("Only when the dose is outside the protocol's range."),
+        help_text=_("Only when the dose is outside the protocol's range, or something stood against the infusion."),
+    )
+    is_day0_confirmed = forms.BooleanField(
+        label=_("Day 0 really moves"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("Only when a correction moves the day: the list above shows what it does to the visits."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "viable_car_t_cells_e8" in self.fields:
+        if "volume_given_ml" in self.fields:
             dose = get_study().latest.dose
-            self.fields["viable_car_t_cells_e8"].help_text = _(
-                "Protocol: %(low)s–%(high)s × 10⁸, tolerated from %(least)s to %(most)s × 10⁸."
+            self.fields["volume_given_ml"].help_text = _(
+                "The dose is computed from it and the certificate. Protocol: %(low)s–%(high)s × 10⁸, tolerated from "
+                "%(least)s to %(most)s × 10⁸."
             ) % {
                 "low": dose.nominal_low_e8,
                 "high": dose.nominal_high_e8,
@@ -41,53 +55,103 @@ class InfusionForm(RecordForm):
             }
 
     def check(self, row: Infusion) -> None:
-        actions.check_infusion(row, deviation_reason=self.cleaned_data.get("deviation_reason", ""), now=timezone.now())
+        actions.check_infusion(row, **self.answers(), now=timezone.now())
+
+    def answers(self) -> dict[str, Any]:
+        return {
+            "deviation_reason": self.cleaned_data.get("deviation_reason", ""),
+            "is_day0_confirmed": self.cleaned_data.get("is_day0_confirmed", False),
+        }
+
+
+class InterruptionFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        super().clean()
+        changed = [form.instance for form in self.forms if form.has_changed()]
+        if self.instance.infused_at and not any(self.errors):
+            try:
+                actions.check_interruptions(self.instance, changed)
+            except Refused as refusal:
+                raise forms.ValidationError(refusal) from None
+        if any(one.pk for one in changed) and not self.data.get(REASON, "").strip():
+            raise forms.ValidationError(_("A change after the first save needs its reason."))
+
+
+class InterruptionInline(TabularInline):
+    model = InfusionInterruption
+    formset = InterruptionFormSet
+    extra = 0
+    can_delete = False
+    fields = ("stopped_at", "resumed_at", "reason")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("dosing.change_infusion")
+
+    has_change_permission = has_add_permission
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("dosing.view_infusion")
 
 
 @admin.register(Infusion)
 class InfusionAdmin(RecordAdmin):
     form = InfusionForm
+    change_form_before_template = "admin/dosing/infusion_bedside.html"
     list_display = (
         "participant",
         "infused_at",
         "product_lot",
         "dose",
         "band_label",
+        "occasion",
         "created_by",
         "void_mark",
     )
-    list_filter = (("dose_band", admin.ChoicesFieldListFilter),)
+    list_filter = (("dose_band", admin.ChoicesFieldListFilter), ("occasion", admin.ChoicesFieldListFilter))
     search_fields = ("participant__screening_number", "participant__participant_number", "product_lot")
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")
     date_hierarchy = "infused_at"
     can_void = False
+    inlines = (InterruptionInline,)
+    actions_detail = ["readiness", "timeline", "vital_signs", "reaction"]
+    radio_fields = {"has_reaction": admin.HORIZONTAL}
     fieldsets = (
         (_("Who and what"), {"fields": ("participant", "product_lot")}),
-        (_("When"), {"fields": ("infused_at",)}),
-        (_("How much"), {"fields": ("viable_car_t_cells_e8", "deviation_reason", "note")}),
+        (_("When"), {"fields": ("infused_at", "ended_at")}),
+        (_("How much"), {"fields": (("volume_given_ml", "remainder"), "dose_shown")}),
+        (_("How it went"), {"fields": ("has_reaction", "note")}),
+        (_("In parts, or a second time"), {"fields": ("occasion", "occasion_reason"), "classes": ("collapse",)}),
+        (_("If something speaks against it"), {"fields": ("deviation_reason", "is_day0_confirmed")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), *(("participant",) if obj else ()))
+        kept = ("participant", "product_lot", "occasion") if obj else ()
+        return (*super().get_readonly_fields(request, obj), "dose_shown", *kept)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
+        if obj is None:
+            return [_only(one, without={"dose_shown", "is_day0_confirmed"}) for one in fieldsets]
+        if self.has_change_permission(request, obj):
             return fieldsets
-        return [
-            (title, {**options, "fields": tuple(f for f in options["fields"] if f != "deviation_reason")})
-            for title, options in fieldsets
-        ]
+        return [one for one in fieldsets if "deviation_reason" not in one[1]["fields"]]
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
-        act = actions.correct_infusion if change else actions.infuse
-        reason = form.cleaned_data.get("deviation_reason", "")
-        result = act(infusion=obj, deviation_reason=reason, by=request.user, now=now)
+        answers = form.answers()
+        if change:
+            result = actions.correct_infusion(infusion=obj, **answers, by=request.user, now=now)
+        else:
+            answers.pop("is_day0_confirmed")
+            result = actions.infuse(infusion=obj, **answers, by=request.user, now=now)
         self._tell_of_visits(request, result)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        rows = formset.save(commit=False)
+        actions.keep_interruptions(form.instance, rows, by=request.user, now=timezone.now())
+
     def _tell_of_visits(self, request: HttpRequest, result: actions.Infused) -> None:
-        values = {"day": f"{result.infusion.day0:%Y-%m-%d}"}
+        values = {"day": f"{result.day0:%Y-%m-%d}"}
         if new := len(result.new_visits):
             text = ngettext(
                 "Day 0 is %(day)s; %(n)s follow-up visit was planned.",
@@ -103,9 +167,90 @@ class InfusionAdmin(RecordAdmin):
             )
             messages.warning(request, text % {**values, "n": moved})
 
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """A reaction goes on to its adverse event; it stays on the first page's list until there is one."""
+        if obj.has_reaction and request.user.has_perm("safety.add_adverseevent"):
+            messages.info(request, _("Now record the reaction as an adverse event."))
+            return HttpResponseRedirect(_event_link(obj))
+        return super().response_add(request, obj, post_url_continue)
+
+    # --- what stands above the form ------------------------------------------------------------
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        extra = {**(extra_context or {}), "bedside": self._bedside(request, object_id)}
+        return super().changeform_view(request, object_id, form_url, extra)
+
+    def _bedside(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        now = timezone.now()
+        if object_id is None:
+            chosen = request.POST.get("participant") or request.GET.get("participant")
+            participant = bedside.participant_of(request, chosen)
+            return bedside.before(participant, now=now) if participant else {}
+        infusion = self.get_object(request, object_id)
+        return bedside.around(infusion, now=now) if infusion else {}
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        # A refused correction shows on the same page what it would do.
+        form = context["adminform"].form
+        if form.instance.pk and form.is_bound and form.instance.infused_at:
+            context["day0_change"] = actions.day0_change(form.instance)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # --- pages around the infusion -------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        pages = (
+            ("readiness/<int:participant_id>/", bedside.readiness_view, "readiness"),
+            ("readiness/<int:participant_id>/<slug:code>/", bedside.judge_view, "judge"),
+            ("identity/<int:participant_id>/", bedside.identity_view, "identity"),
+            ("timeline/<int:participant_id>/", bedside.timeline_view, "timeline"),
+        )
+        return [
+            *(path(route, wrap(view), name=f"dosing_{name}") for route, view, name in pages),
+            *super().get_urls(),
+        ]
+
+    @action(description=_("Readiness"))
+    def readiness(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return self._to(request, "readiness", object_id)
+
+    @action(description=_("Treatment timeline"))
+    def timeline(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return self._to(request, "timeline", object_id)
+
+    def _to(self, request: HttpRequest, page: str, object_id: Any) -> HttpResponse:
+        infusion = self.get_object(request, object_id)
+        return HttpResponseRedirect(reverse(f"admin:dosing_{page}", args=[infusion.participant_id]))
+
+    @action(description=_("Enter vital signs"), permissions=["vital_signs"])
+    def vital_signs(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        infusion = self.get_object(request, object_id)
+        return HttpResponseRedirect(bedside.vital_signs_link(infusion.participant))
+
+    def has_vital_signs_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("participants.add_examination")
+
+    @action(description=_("Record a reaction as an adverse event"), permissions=["reaction"])
+    def reaction(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(_event_link(self.get_object(request, object_id)))
+
+    def has_reaction_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("safety.add_adverseevent")
+
     @display(description=_("dose"), ordering="viable_car_t_cells_e8")
     def dose(self, obj: Infusion) -> str:
         return f"{obj.viable_car_t_cells_e8.normalize():f} × 10⁸"
+
+    @admin.display(description=_("computed dose"))
+    def dose_shown(self, obj: Infusion) -> str:
+        return bedside.dose_in_words(obj)
 
     @display(
         description=_("dose band"),
@@ -120,3 +265,19 @@ class InfusionAdmin(RecordAdmin):
     )
     def band_label(self, obj: Infusion) -> tuple[str, str]:
         return obj.dose_band, obj.get_dose_band_display()
+
+
+def _only(fieldset: Any, *, without: set[str]) -> Any:
+    title, options = fieldset
+    return title, {**options, "fields": tuple(name for name in options["fields"] if name not in without)}
+
+
+def _event_link(infusion: Infusion) -> str:
+    participant: Participant = infusion.participant
+    known = {
+        "participant": participant.pk,
+        "infusion": infusion.pk,
+        "term": gettext("infusion-related reaction"),
+        "onset": f"{infusion.day:%Y-%m-%d}",
+    }
+    return f"{reverse('admin:safety_adverseevent_add')}?{urlencode(known)}"

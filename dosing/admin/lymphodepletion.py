@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from dosing import actions
 from dosing.models import LymphodepletionDose
@@ -24,6 +24,13 @@ from trialsite.refusal import Refused
 
 
 class DoseForm(RecordForm):
+    deviation_reason = forms.CharField(
+        label=_("Reason for the protocol deviation"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Only when a message above asks for it."),
+    )
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if cleaned.get("given_at") and cleaned.get("state") == DoseState.PLANNED:
@@ -32,7 +39,8 @@ class DoseForm(RecordForm):
         return cleaned
 
     def check(self, row: LymphodepletionDose) -> None:
-        actions.check_dose(row, now=timezone.now())
+        reason = self.cleaned_data.get("deviation_reason", "")
+        actions.check_dose(row, deviation_reason=reason, now=timezone.now())
 
 
 class PlanForm(forms.Form):
@@ -85,14 +93,26 @@ class LymphodepletionDoseAdmin(RecordAdmin):
                 )
             },
         ),
-        (_("What became of it"), {"fields": ("state", ("given_at", "given_mg"), "change_reason")}),
+        (_("What became of it"), {"fields": ("state", ("given_at", "given_mg"), "change_reason", "deviation_reason")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
-        actions.record_dose(dose=obj, by=request.user, now=now)
+        reason = form.cleaned_data.get("deviation_reason", "")
+        actions.record_dose(dose=obj, deviation_reason=reason, by=request.user, now=now)
+        if text := actions.range_text(obj):
+            messages.warning(request, text)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {**options, "fields": tuple(name for name in options["fields"] if name != "deviation_reason")})
+            for title, options in fieldsets
+        ]
 
     # --- planning -----------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class MedicationAdmin(RecordAdmin):
     fieldsets = (
         (_("What"), {"fields": ("participant", ("kind", "name"), ("dose", "dose_unit"), "route")}),
         (_("When"), {"fields": ("started_at", ("ended_at", "is_ongoing"))}),
-        (_("Why"), {"fields": ("indication", "note")}),
+        (_("Why"), {"fields": (("indication", "is_premedication"), "note")}),
         (_("If a rule speaks against it"), {"fields": ("is_accepted", "deviation_reason")}),
     )
 

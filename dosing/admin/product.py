@@ -19,7 +19,7 @@ from unfold.widgets import (
 )
 
 from dosing import actions
-from dosing.models import STATE_NAMES, CellProduct, ProductStep
+from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules.product import State
 from trialsite.recordadmin import RecordAdmin, RecordForm
 
@@ -76,9 +76,42 @@ class StepInline(TabularInline):
 
 
 class ProductForm(RecordForm):
+    ordered_at = forms.SplitDateTimeField(
+        label=_("Ordered at"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now, required=False
+    )
+
     def check(self, row: CellProduct) -> None:
         if row.pk is None:
-            actions.check_order(row, now=timezone.now())
+            now = timezone.now()
+            actions.check_order(row, at=self.cleaned_data.get("ordered_at") or now, now=now)
+        else:
+            actions.check_source(row)
+
+
+class LeukapheresisForm(RecordForm):
+    def check(self, row: Leukapheresis) -> None:
+        actions.check_leukapheresis(row, now=timezone.now())
+
+
+@admin.register(Leukapheresis)
+class LeukapheresisAdmin(RecordAdmin):
+    form = LeukapheresisForm
+    list_display = ("participant", "started_at", "collected_ml", "t_cells_e8", "created_by", "void_mark")
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    autocomplete_fields = ("participant",)
+    list_select_related = ("participant", "created_by")
+    date_hierarchy = "started_at"
+    fieldsets = (
+        (_("Who and when"), {"fields": ("participant", ("started_at", "ended_at"), "venous_access")}),
+        (_("What was collected"), {"fields": (("processed_ml", "collected_ml"), ("nucleated_cells_e8", "t_cells_e8"))}),
+        (_("How it went"), {"fields": ("complications", "note")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), *(("participant",) if obj else ()))
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        actions.record_leukapheresis(row=obj, by=request.user, now=now)
 
 
 @admin.register(CellProduct)
@@ -88,12 +121,12 @@ class CellProductAdmin(RecordAdmin):
     list_display_links = ("participant", "lot", "chain_of_identity")
     list_filter = (("state", admin.ChoicesFieldListFilter), "is_out_of_specification")
     search_fields = ("lot", "chain_of_identity", "participant__screening_number", "participant__participant_number")
-    autocomplete_fields = ("participant",)
+    autocomplete_fields = ("participant", "leukapheresis")
     list_select_related = ("participant",)
     inlines = (StepInline,)
     actions_detail = ["next_step", "void_record"]
     fieldsets = (
-        (_("Whose cells"), {"fields": ("participant", ("chain_of_identity", "lot"))}),
+        (_("Whose cells"), {"fields": ("participant", ("chain_of_identity", "lot"), ("leukapheresis", "ordered_at"))}),
         (
             _("Release certificate"),
             {
@@ -113,6 +146,13 @@ class CellProductAdmin(RecordAdmin):
         # The cells stay whose they are.
         return (*super().get_readonly_fields(request, obj), "dose_shown", *(("participant",) if obj else ()))
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:
+            return fieldsets
+        first = {"fields": ("participant", ("chain_of_identity", "lot"), "leukapheresis")}
+        return [(title, first) if title == fieldsets[0][0] else (title, rest) for title, rest in fieldsets]
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return super().get_inlines(request, obj) if obj else ()
 
@@ -120,7 +160,7 @@ class CellProductAdmin(RecordAdmin):
         if change:
             obj.save()
         else:
-            actions.order_product(product=obj, by=request.user, now=now)
+            actions.order_product(product=obj, at=form.cleaned_data.get("ordered_at"), by=request.user, now=now)
 
     @display(description=_("state"), label=STATE_LABELS, ordering="state")
     def state_label(self, row: CellProduct) -> tuple[str, Any]:

@@ -30,6 +30,7 @@ class MedicationKind(models.TextChoices):
     IMMUNOGLOBULIN = "immunoglobulin", _("immunoglobulin")
     TRANSFUSION = "transfusion", _("transfusion")
     GROWTH_FACTOR = "growth_factor", _("growth factor")
+    ANTIHISTAMINE = "antihistamine", _("antihistamine")
     LIVE_VACCINE = "live_vaccine", _("live vaccine")
     OTHER = "other", pgettext_lazy("medication", "other")
 
@@ -72,6 +73,9 @@ class Medication(Record):
         _("ongoing"), default=False, help_text=_("Leave both open for what was given once.")
     )
     indication = models.CharField(_("given for"), max_length=200)
+    is_premedication = models.BooleanField(
+        _("premedication of the infusion"), default=False, help_text=_("Given before the cells to prevent a reaction.")
+    )
     # What the limits said when it was recorded; empty where they said nothing.
     warning = models.CharField(
         _("warning"),

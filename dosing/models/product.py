@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pghistory
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -28,8 +31,63 @@ STATE_NAMES = {
 STATE_CHOICES = [(state.value, STATE_NAMES[state]) for state in State]
 
 
+ABOVE_ZERO = MinValueValidator(Decimal("0.001"))
+
+
 def _fraction(name: str) -> Q:
     return Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": 0, f"{name}__lte": 1})
+
+
+@pghistory.track()
+class Leukapheresis(Record):
+    """The participant's own cells were collected, as the start of a product."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="leukaphereses"
+    )
+    started_at = models.DateTimeField(_("started at"))
+    ended_at = models.DateTimeField(_("ended at"))
+    venous_access = models.CharField(_("venous access"), max_length=80, blank=True)
+    processed_ml = models.DecimalField(
+        _("blood processed (mL)"), max_digits=8, decimal_places=1, null=True, blank=True, validators=[ABOVE_ZERO]
+    )
+    collected_ml = models.DecimalField(
+        _("collected (mL)"), max_digits=8, decimal_places=1, null=True, blank=True, validators=[ABOVE_ZERO]
+    )
+    nucleated_cells_e8 = models.DecimalField(
+        _("nucleated cells (10⁸)"), max_digits=10, decimal_places=3, null=True, blank=True, validators=[ABOVE_ZERO]
+    )
+    t_cells_e8 = models.DecimalField(
+        _("CD3-positive cells (10⁸)"), max_digits=10, decimal_places=3, null=True, blank=True, validators=[ABOVE_ZERO]
+    )
+    complications = models.TextField(
+        _("complications"), blank=True, help_text=_("None: leave empty. Record an adverse event for each as well.")
+    )
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("leukapheresis")
+        verbose_name_plural = _("leukaphereses")
+        ordering = ["-started_at"]
+        permissions = [("void_leukapheresis", "Can void a leukapheresis entered by mistake")]
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="leukapheresis_ends_after_start",
+                condition=Q(ended_at__gte=F("started_at")),
+                violation_error_message=_("The end lies before the start. Correct one of them."),
+            ),
+            models.CheckConstraint(
+                name="leukapheresis_t_cells_among_all",
+                condition=Q(t_cells_e8__isnull=True)
+                | Q(nucleated_cells_e8__isnull=True)
+                | Q(t_cells_e8__lte=F("nucleated_cells_e8")),
+                violation_error_message=_("There are more CD3-positive cells than cells. Correct one of them."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {timezone.localtime(self.started_at):%Y-%m-%d}"
 
 
 @pghistory.track()
@@ -37,6 +95,15 @@ class CellProduct(Record):
     """CAR-T cells made from this participant's own cells, for nobody else."""
 
     participant = models.ForeignKey(Participant, models.PROTECT, verbose_name=_("participant"), related_name="products")
+    leukapheresis = models.ForeignKey(
+        Leukapheresis,
+        models.PROTECT,
+        verbose_name=_("leukapheresis"),
+        related_name="products",
+        null=True,
+        blank=True,
+        help_text=_("Where its cells come from."),
+    )
     lot = models.CharField(
         _("product lot"),
         max_length=60,

@@ -310,3 +310,17 @@ def check_withdrawal(withdrawal: ConsentWithdrawal, *, now: dt.datetime) -> None
 
 def has_withdrawn_treatment(participant: Participant) -> bool:
     return participant.withdrawals.filter(voided_at__isnull=True).exists()
+
+
+def has_consent(participant: Participant, *, at: dt.datetime) -> bool:
+    """Whether consent was given by that moment, and not taken back by then."""
+    consented_at = first_consent_at(participant)
+    taken_back = participant.withdrawals.filter(voided_at__isnull=True, withdrawn_at__lte=at)
+    return consented_at is not None and consented_at <= at and not taken_back.exists()
+
+
+def is_consent_overdue(participant: Participant, *, on: dt.date) -> bool:
+    """Whether consent had to be asked for again before that day, and was not."""
+    rows = participant.reconsents.filter(voided_at__isnull=True, state=ReconsentState.OPEN, due_on__lt=on)
+    found: bool = rows.exists()
+    return found

@@ -182,21 +182,7 @@ def mark_infused(*, participant: Participant, on: dt.date, by: User, now: dt.dat
     write_status(participant, Status.INFUSED, on=on, by=by, now=now)
 
 
-@transaction.atomic
-def infused_on(*, participant: Participant, on: dt.date, deviation_reason: str, by: User, now: dt.datetime) -> None:
-    """Dosing tells us the day, first or corrected: criteria that look back from it are decided with it.
-
-    What was given although one is not met is a protocol deviation.
-    """
+def note_day0(*, participant: Participant, on: dt.date) -> None:
+    """Dosing tells us the day, first or corrected: criteria that look back from it are decided with it."""
     participant.planned_infusion_on = on
     participant.save(update_fields=["planned_infusion_on"])
-    if text := not_met_at_infusion(participant, on=on, now=now):
-        report_deviation(
-            participant=participant,
-            kind=DeviationKind.ELIGIBILITY,
-            about=f"infusion-eligibility:{participant.pk}",
-            description=text,
-            reason=deviation_reason,
-            by=by,
-            now=now,
-        )

@@ -121,6 +121,7 @@ def change_status(
         now=now,
     )
     if new in status.NO_MORE_VISITS:
+        _forget_planned_infusion(participant)
         _cancel_visits_after(participant, on=on, now=now)
         _cancel_reconsents(participant, now=now)
     return row
@@ -150,6 +151,14 @@ def write_status(
         created_by=by,
         created_at=now,
     )
+
+
+def _forget_planned_infusion(participant: Participant) -> None:
+    """What was planned will not be; an infusion that was given keeps its day."""
+    was_infused = participant.statuses.filter(status=Status.INFUSED, voided_at__isnull=True).exists()
+    if participant.planned_infusion_on is not None and not was_infused:
+        participant.planned_infusion_on = None
+        participant.save(update_fields=["planned_infusion_on"])
 
 
 def _cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:

@@ -43,16 +43,11 @@ def schedule_follow_up(
 
     Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders.
     """
-    protocol = get_study().protocol(participant.protocol_version)
-    plans = follow_up_plans(protocol)
-    planned = schedule.plan_visits(plans, day0=day0, study_end=protocol.window.ends_on)
-    known = {visit.code: visit for visit in participant.visits.filter(voided_at__isnull=True)}
     new, moved = [], []
-    for plan, dates in zip(plans, planned, strict=True):
-        visit = known.get(plan.code)
+    for plan, dates, visit in _visits_after(participant, day0):
         if visit is None:
             new.append(_new_visit(participant, plan, dates, by=by, now=now))
-        elif visit.state == VisitState.PLANNED and visit.target_date != dates.target_date:
+        elif _would_move(visit, dates):
             _apply_dates(visit, dates)
             visit.save()
             notifications.cancel(about=f"visit:{visit.pk}", reason="the visit was moved", now=now)
@@ -60,6 +55,30 @@ def schedule_follow_up(
     # A visit of tomorrow owes its reminder today: do not wait for the next sweep.
     wake("participants.tasks.sweep_visit_reminders")
     return Visit.objects.bulk_create(new), moved
+
+
+def _visits_after(
+    participant: Participant, day0: dt.date
+) -> list[tuple[schedule.VisitPlan, schedule.PlannedVisit, Visit | None]]:
+    """Each visit of the schedule with its dates after this Day 0, and the row that is there already."""
+    protocol = get_study().protocol(participant.protocol_version)
+    plans = follow_up_plans(protocol)
+    planned = schedule.plan_visits(plans, day0=day0, study_end=protocol.window.ends_on)
+    known = {visit.code: visit for visit in participant.visits.filter(voided_at__isnull=True)}
+    return [(plan, dates, known.get(plan.code)) for plan, dates in zip(plans, planned, strict=True)]
+
+
+def _would_move(visit: Visit, dates: schedule.PlannedVisit) -> bool:
+    return visit.state == VisitState.PLANNED and visit.target_date != dates.target_date
+
+
+def preview_follow_up(
+    participant: Participant, *, day0: dt.date
+) -> tuple[list[tuple[Visit, schedule.PlannedVisit]], list[Visit]]:
+    """What another Day 0 would do: the visits that move, with their new dates, and those that stay as they were."""
+    rows = [(visit, dates) for _plan, dates, visit in _visits_after(participant, day0) if visit is not None]
+    moves = [(visit, dates) for visit, dates in rows if _would_move(visit, dates)]
+    return moves, [visit for visit, _dates in rows if visit.state != VisitState.PLANNED]
 
 
 def _new_visit(

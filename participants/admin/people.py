@@ -165,8 +165,10 @@ class ParticipantAdmin(RecordAdmin):
         "add_examination",
         "add_consent",
         "enrol",
+        "readiness",
         "log_infusion",
         "add_medication",
+        "timeline",
         "change_status",
         "withdraw",
         "void_record",
@@ -294,7 +296,7 @@ class ParticipantAdmin(RecordAdmin):
         if obj.is_void or not status.can_become(here, Status.ENROLLED):
             hidden.add("_enrol")
         if obj.is_void or not status.can_become(here, Status.INFUSED):
-            hidden.add("_log_infusion")
+            hidden |= {"_log_infusion", "_readiness"}
         if obj.is_void or not status.choices_from(here):
             hidden.add("_change_status")
         return hidden
@@ -325,6 +327,17 @@ class ParticipantAdmin(RecordAdmin):
     @action(description=_("Log an infusion"), permissions=["infuse"])
     def log_infusion(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:dosing_infusion_add") + f"?participant={object_id}")
+
+    @action(description=_("May we infuse?"), permissions=["readiness"])
+    def readiness(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:dosing_readiness", args=[object_id]))
+
+    @action(description=_("Treatment timeline"), permissions=["readiness"])
+    def timeline(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:dosing_timeline", args=[object_id]))
+
+    def has_readiness_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("dosing.view_infusion")
 
     @action(description=_("Record medication"), permissions=["medicate"])
     def add_medication(self, request: HttpRequest, object_id: Any) -> HttpResponse:

@@ -111,6 +111,8 @@ class DeviationKind(models.TextChoices):
     MEDICATION = "medication", _("medication that the protocol does not allow")
     PRODUCT = "product", _("product not as the protocol wants it")
     ELIGIBILITY = "eligibility", _("infused although a criterion was not met")
+    READINESS = "readiness", _("infused although something stood against it")
+    LYMPHODEPLETION = "lymphodepletion", _("lymphodepletion not as the protocol wants it")
     OVERRIDE = "override", _("a limit set aside by the principal investigator")
 
 

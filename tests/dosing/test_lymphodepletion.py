@@ -84,6 +84,7 @@ def test_planning_again_replaces_what_was_not_given(participant: Participant, iv
     assert doses.count() == 6
     dose = doses.first()
     assert dose is not None
+    factories.checked(participant, before="lymphodepletion", at=now)
     dose.state, dose.given_at, dose.given_mg = DoseState.GIVEN, now, dose.planned_mg
     actions.record_dose(dose=dose, by=ivan, now=now)
     participant.refresh_from_db()
@@ -109,6 +110,7 @@ def test_another_dose_says_why(
         participant=participant, first_on=INFUSION - 7 * DAY, by=ivan, now=now
     )
     dose = doses[0]
+    factories.checked(participant, before="lymphodepletion", at=now)
     dose.state, dose.given_at, dose.given_mg, dose.change_reason = DoseState.GIVEN, now, Decimal(given), reason
     if is_refused:
         with pytest.raises(Refused, match="Say why"):
@@ -157,6 +159,8 @@ def test_over_the_pages(site: Site, ivan: User, mona: User, login: Any) -> None:
         "reason_for_change": "given",
     }
     change = reverse("admin:dosing_lymphodepletiondose_change", args=[dose.pk])
+    assert "no such check is recorded" in client.post(change, typed).content.decode()
+    factories.checked(participant, before="lymphodepletion", at=now - HOUR)
     assert client.post(change, typed).status_code == 302
     dose.refresh_from_db()
     assert dose.state == DoseState.GIVEN

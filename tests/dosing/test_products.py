@@ -57,9 +57,10 @@ def participant(site: Site, ivan: User, now: dt.datetime) -> Participant:
 def test_a_product_goes_its_way_and_is_infused(participant: Participant, ivan: User, now: dt.datetime) -> None:
     product = brought_to(ordered(participant, ivan, now - DAY), State.THAWED, ivan, now - HOUR)
     assert actions.dose_of_product(product) == Decimal("0.45")
-    infusion = factories.infusion_of(participant, at=now)
-    infusion.product_lot = "LOT-A"
+    factories.make_ready(participant, product, at=now)
+    infusion = factories.infusion_of(participant, at=now, product=product)
     actions.infuse(infusion=infusion, by=ivan, now=now)
+    assert infusion.viable_car_t_cells_e8 == Decimal("0.45")
     product.refresh_from_db()
     assert product.state == State.INFUSED
     assert [step.state for step in product.steps.all()] == [State.ORDERED, *WAY, State.INFUSED]
@@ -86,18 +87,17 @@ def test_a_release_needs_its_certificate(participant: Participant, ivan: User, n
 
 def test_another_persons_product_is_refused(participant: Participant, site: Site, ivan: User, now: dt.datetime) -> None:
     other = factories.enrolled(site=site, by=ivan, now=now - 20 * DAY)
-    brought_to(ordered(other, ivan, now - DAY), State.THAWED, ivan, now - HOUR)
-    infusion = factories.infusion_of(participant, at=now)
-    infusion.product_lot = "LOT-A"
+    product = brought_to(ordered(other, ivan, now - DAY), State.THAWED, ivan, now - HOUR)
+    factories.make_ready(participant, product, at=now)
+    infusion = factories.infusion_of(participant, at=now, product=product)
     with pytest.raises(Refused, match="STOP"):
         actions.infuse(infusion=infusion, deviation_reason="please", by=ivan, now=now)
     assert not Infusion.objects.exists()
 
 
 def test_a_product_that_is_not_thawed_is_refused(participant: Participant, ivan: User, now: dt.datetime) -> None:
-    brought_to(ordered(participant, ivan, now - DAY), State.RECEIVED, ivan, now - HOUR)
-    infusion = factories.infusion_of(participant, at=now)
-    infusion.product_lot = "LOT-A"
+    product = brought_to(ordered(participant, ivan, now - DAY), State.RECEIVED, ivan, now - HOUR)
+    infusion = factories.infusion_of(participant, at=now, product=product)
     with pytest.raises(Refused, match="only a thawed product"):
         actions.infuse(infusion=infusion, by=ivan, now=now)
 
@@ -157,11 +157,11 @@ def test_nobody_without_consent_gets_a_product(site: Site, ivan: User, now: dt.d
 
 @pytest.mark.django_db(transaction=True)
 def test_two_pharmacists_cannot_give_one_bag_twice(participant: Participant, ivan: User, now: dt.datetime) -> None:
-    brought_to(ordered(participant, ivan, now - DAY), State.THAWED, ivan, now - HOUR)
+    product = brought_to(ordered(participant, ivan, now - DAY), State.THAWED, ivan, now - HOUR)
+    factories.make_ready(participant, product, at=now)
 
     def give(_number: int) -> str:
-        infusion = factories.infusion_of(participant, at=now)
-        infusion.product_lot = "LOT-A"
+        infusion = factories.infusion_of(participant, at=now, product=product)
         try:
             actions.infuse(infusion=infusion, by=ivan, now=now)
         except (Refused, IntegrityError):

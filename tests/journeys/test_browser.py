@@ -42,20 +42,31 @@ def test_the_first_page_speaks_chinese_first(page: Any) -> None:
 
 def test_a_coordinator_logs_an_infusion_and_sees_the_visits(stack: Stack, page: Any) -> None:
     choose_language(page, stack.site_url, "en")
-    page.goto(f"{stack.site_url}/admin/participants/participant/?status__exact=enrolled")
+    page.goto(f"{stack.site_url}/admin/participants/participant/?status__exact=lymphodepleted")
     link = page.locator("#result_list tbody th a").first
     number = link.inner_text().strip()
     link.click()
+    page.get_by_role("link", name="May we infuse?").first.click()
+    lot = page.get_by_text("is “thawed”").first.inner_text().split()[1]
+    page.get_by_role("link", name="Check identity").first.click()
+    for person in ("coordinator", "investigator"):
+        page.fill("#id_participant_code", number)
+        page.fill("#id_product_code", lot)
+        page.fill("#id_username", person)
+        page.fill("#id_password", f"demo-{person}")
+        page.get_by_role("button", name="Sign").click()
+    page.get_by_text("2 of 2 people have signed").first.wait_for()
     page.get_by_role("link", name="Log an infusion").first.click()
-    now = dt.datetime.now(dt.timezone(dt.timedelta(hours=8))) - dt.timedelta(minutes=2)
-    page.fill("#id_product_lot", "LOT-BROWSER")
-    page.fill("#id_infused_at_0", f"{now:%Y-%m-%d}")
-    page.fill("#id_infused_at_1", f"{now:%H:%M:%S}")
-    page.fill("#id_viable_car_t_cells_e8", "0.65")
+    now = dt.datetime.now(dt.timezone(dt.timedelta(hours=8)))
+    page.fill("#id_product_lot", lot)
+    for name in ("infused_at", "ended_at"):
+        page.fill(f"#id_{name}_0", f"{now:%Y-%m-%d}")
+        page.fill(f"#id_{name}_1", f"{now:%H:%M}")
+    page.fill("#id_volume_given_ml", "27")
     page.locator("button[name=_save]").click()
-    page.get_by_text("0.65 × 10⁸ is outside").first.wait_for()
-    assert page.input_value("#id_product_lot") == "LOT-BROWSER", "a refusal keeps what was typed"
-    page.fill("#id_viable_car_t_cells_e8", "0.5")
+    page.get_by_text("more than was left").first.wait_for()
+    assert page.input_value("#id_product_lot") == lot, "a refusal keeps what was typed"
+    page.fill("#id_volume_given_ml", "20")
     page.locator("button[name=_save]").click()
     page.get_by_text("follow-up visits were planned").first.wait_for()
     page.goto(f"{stack.site_url}/admin/participants/visit/?q={number}")

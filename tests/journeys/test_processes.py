@@ -80,18 +80,29 @@ def test_an_infusion_logged_in_the_admin_ends_as_an_e_mail(stack: Stack) -> None
     stack.wait_for_web(stack.start_web())
     browser = Browser(stack.site_url)
     browser.post("/admin/login/", username="coordinator", password="demo-coordinator")
-    waiting = one(stack, "SELECT id FROM participants_participant WHERE status = 'enrolled' ORDER BY id LIMIT 1")
+    waiting = one(stack, "SELECT id FROM participants_participant WHERE status = 'lymphodepleted' ORDER BY id LIMIT 1")
     number = one(stack, f"SELECT participant_number FROM participants_participant WHERE id = {waiting}")
-    at = dt.datetime.now(dt.timezone(dt.timedelta(hours=8))) - dt.timedelta(minutes=5)
+    lot = one(stack, f"SELECT lot FROM dosing_cellproduct WHERE participant_id = {waiting}")
+    for person in ("coordinator", "investigator"):
+        browser.post(
+            f"/admin/dosing/infusion/identity/{waiting}/",
+            participant_code=number,
+            product_code=lot,
+            username=person,
+            password=f"demo-{person}",
+        )
+    at = dt.datetime.now(dt.timezone(dt.timedelta(hours=8)))
+    moments = {f"{name}_0": f"{at:%Y-%m-%d}" for name in ("infused_at", "ended_at")}
+    moments |= {f"{name}_1": f"{at:%H:%M}" for name in ("infused_at", "ended_at")}
     page = browser.post(
         "/admin/dosing/infusion/add/",
         participant=str(waiting),
-        product_lot="LOT-E2E",
-        infused_at_0=f"{at:%Y-%m-%d}",
-        infused_at_1=f"{at:%H:%M:%S}",
-        viable_car_t_cells_e8="0.5",
-        deviation_reason="",
-        note="",
+        product_lot=lot,
+        **moments,
+        volume_given_ml="20",
+        occasion="first",
+        has_reaction="False",
+        **{"interruptions-TOTAL_FORMS": "0", "interruptions-INITIAL_FORMS": "0"},
     )
     assert f"{at:%Y-%m-%d}" in page
     assert one(stack, f"SELECT count(*) FROM participants_visit WHERE participant_id = {waiting}") > 20

@@ -221,7 +221,11 @@ def test_a_corrected_day_moves_only_what_has_not_happened(site: Site, alice: Use
     actions.record_visit(visit=done, by=alice, now=now)
     infusion = participant.infusions.get()
     infusion.infused_at -= DAY
-    result = correct_infusion(infusion=infusion, by=alice, now=now)
+    infusion.ended_at = infusion.infused_at
+    with pytest.raises(Refused, match="Day 0 would move"):
+        correct_infusion(infusion=infusion, by=alice, now=now)
+    reason = "the source says so"
+    result = correct_infusion(infusion=infusion, is_day0_confirmed=True, deviation_reason=reason, by=alice, now=now)
     assert "D1" not in {v.code for v in result.moved_visits}
     assert result.new_visits == []
     assert participant.visits.get(code="D28").target_date == (now - 4 * DAY).date() + 28 * DAY
@@ -234,7 +238,7 @@ def test_one_lot_is_not_infused_twice(site: Site, alice: User, now: dt.datetime)
     first = factories.infused(site=site, by=alice, now=now).infusions.get()
     second = factories.infusion_of(factories.enrolled(site=site, by=alice, now=now), at=now)
     second.product_lot, second.created_by = first.product_lot, alice
-    second.dose_band = "NOMINAL"
+    second.dose_band, second.viable_car_t_cells_e8 = "NOMINAL", first.viable_car_t_cells_e8
     with pytest.raises(ValidationError):
         second.validate_constraints()
 

@@ -1,0 +1,318 @@
+"""Verbs of readiness: look whether somebody is fit, hold treatment, judge, check identity; and the answer itself."""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from dosing.actions.product import product_of_lot
+from dosing.models import (
+    Before,
+    CellProduct,
+    DoseState,
+    DosingHold,
+    FitnessCheck,
+    IdentityCheck,
+    ReadinessRuling,
+)
+from dosing.rules import fitness, readiness
+from dosing.rules.product import State
+from dosing.rules.readiness import Code, Line, Outcome
+from dosing.rules.regimen import TimingLimits
+from participants import actions as participants
+from participants.models import Participant
+from participants.rules.eligibility import Result
+from trialsite.models import User
+from trialsite.refusal import Refused
+from trialsite.study import Protocol, get_study
+
+
+def _protocol(participant: Participant) -> Protocol:
+    return get_study().protocol(participant.protocol_version)
+
+
+def fitness_limits(participant: Participant) -> fitness.FitnessLimits:
+    limits = _protocol(participant).fitness
+    return fitness.FitnessLimits(
+        limits.max_temperature_48h_c, limits.min_spo2_percent, limits.min_lvef_percent, limits.max_ecog
+    )
+
+
+def limits_of(participant: Participant) -> readiness.Limits:
+    protocol = _protocol(participant)
+    plan, bedside = protocol.lymphodepletion, protocol.bedside
+    return readiness.Limits(
+        timing=TimingLimits(plan.earliest_day, plan.last_day, plan.question_after_days),
+        fitness_valid_for=dt.timedelta(hours=protocol.fitness.valid_hours),
+        tocilizumab_doses=bedside.tocilizumab_doses,
+        identity_checkers=bedside.identity_checkers,
+    )
+
+
+def end_of_minute(at: dt.datetime) -> dt.datetime:
+    """Whoever typed minutes meant the whole minute."""
+    return participants.minute(at) + dt.timedelta(minutes=1)
+
+
+# --- The answer --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A line, and the investigator's judgement where one holds for exactly these facts."""
+
+    line: Line
+    ruling: ReadinessRuling | None
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.FINE if self.ruling else self.line.outcome
+
+
+@dataclass(frozen=True)
+class Readiness:
+    infusion_on: dt.date
+    lines: tuple[Judged, ...]
+    product: CellProduct | None
+
+    @property
+    def overall(self) -> Outcome:
+        outcomes = {judged.outcome for judged in self.lines}
+        return next((one for one in (Outcome.BLOCKS, Outcome.JUDGE) if one in outcomes), Outcome.FINE)
+
+    @property
+    def against(self) -> tuple[Judged, ...]:
+        """What stands against the infusion, and no judgement has settled."""
+        return tuple(judged for judged in self.lines if judged.outcome is not Outcome.FINE)
+
+
+def readiness_of(
+    participant: Participant,
+    *,
+    at: dt.datetime,
+    now: dt.datetime,
+    product: CellProduct | None = None,
+    infusion_on: dt.date | None = None,
+) -> Readiness:
+    """May we infuse? As things stood at that moment, for its day, or for the planned day if that is later."""
+    day = participants.site_day(at)
+    infusion_on = infusion_on or max(day, participant.planned_infusion_on or day)
+    product = product or product_to_give(participant)
+    lines = readiness.lines(_situation(participant, infusion_on, product, at=at, now=now), limits_of(participant))
+    rulings = {(row.line, row.basis): row for row in participant.readiness_rulings.filter(voided_at__isnull=True)}
+    judged = tuple(
+        Judged(line, rulings.get((line.code, basis_of(line, infusion_on))) if line.outcome is Outcome.JUDGE else None)
+        for line in lines
+    )
+    return Readiness(infusion_on, judged, product)
+
+
+def basis_of(line: Line, infusion_on: dt.date) -> str:
+    """A digest of what is judged."""
+    facts = (line.code, line.why, *sorted(line.values.items()), infusion_on)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+# The bag that is nearest to the vein first.
+NEAREST = (State.THAWED, State.RECEIVED, State.RELEASED, State.IN_MANUFACTURE, State.COLLECTED, State.ORDERED)
+
+
+def product_to_give(participant: Participant) -> CellProduct | None:
+    bags = [bag for bag in participant.products.filter(voided_at__isnull=True) if State(bag.state) in NEAREST]
+    return min(bags, key=lambda bag: (NEAREST.index(State(bag.state)), -bag.pk), default=None)
+
+
+def _situation(
+    participant: Participant, infusion_on: dt.date, product: CellProduct | None, *, at: dt.datetime, now: dt.datetime
+) -> readiness.Situation:
+    criteria = participants.against_infusion(participant, on=infusion_on, now=now)
+    failed = {decision.item for decision in criteria if decision.result == Result.FAIL}
+    return readiness.Situation(
+        infusion_on=infusion_on,
+        criteria_failed=tuple(sorted(failed)),
+        criteria_open=tuple(sorted({decision.item for decision in criteria} - failed)),
+        has_consent=participants.has_consent(participant, at=at),
+        consent_overdue=participants.is_consent_overdue(participant, on=infusion_on),
+        doses=_doses(participant),
+        bag=_bag(product),
+        fitness=_fitness(participant, at=at),
+        holds=tuple(hold.reason for hold in holds_at(participant, at)),
+        identity_checkers=len(checkers(participant, product, at=at)) if product else 0,
+    )
+
+
+def _doses(participant: Participant) -> readiness.Doses:
+    rows = participant.lymphodepletion_doses.filter(voided_at__isnull=True)
+    return readiness.Doses(
+        given_on=tuple(participants.site_day(row.given_at) for row in rows if row.given_at is not None),
+        open=sum(row.state == DoseState.PLANNED for row in rows),
+        not_given=sum(row.state == DoseState.NOT_GIVEN for row in rows),
+    )
+
+
+def _bag(product: CellProduct | None) -> readiness.Bag | None:
+    if product is None:
+        return None
+    lot = product.lot or product.chain_of_identity
+    return readiness.Bag(lot, State(product.state), product.expires_on, product.is_out_of_specification)
+
+
+def newest_fitness(participant: Participant, before: str, *, at: dt.datetime) -> FitnessCheck | None:
+    rows = participant.fitness_checks.filter(voided_at__isnull=True, before=before, checked_at__lt=end_of_minute(at))
+    found: FitnessCheck | None = rows.order_by("-checked_at", "-id").first()
+    return found
+
+
+def _fitness(participant: Participant, *, at: dt.datetime) -> readiness.Fitness | None:
+    row = newest_fitness(participant, Before.INFUSION, at=at)
+    if row is None:
+        return None
+    return readiness.Fitness(at - row.checked_at, findings_of(row), row.tocilizumab_doses)
+
+
+def findings_of(check: FitnessCheck) -> tuple[fitness.Finding, ...]:
+    return fitness.findings(check.examined, fitness_limits(check.participant))
+
+
+# --- Judgement ---------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def judge_readiness(
+    *, participant: Participant, code: Code, reason: str, by: User, now: dt.datetime
+) -> ReadinessRuling:
+    """An investigator settles a line for exactly these facts. Raises Refused for a line that is not theirs to judge."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    found = readiness_of(participant, at=now, now=now)
+    judged = next(one for one in found.lines if one.line.code is code)
+    if judged.line.outcome is not Outcome.JUDGE:
+        raise Refused(_("This line is not open to judgement any more. Look at the page again."))
+    if not reason.strip():
+        raise Refused(_("Give the reason of the judgement."))
+    return ReadinessRuling.objects.create(
+        participant=participant,
+        line=code,
+        basis=basis_of(judged.line, found.infusion_on),
+        reason=reason,
+        created_by=by,
+        created_at=now,
+    )
+
+
+# --- Fitness -----------------------------------------------------------------------------------------
+
+
+def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
+    """Raises Refused for a moment in the future or before consent."""
+    if check.checked_at > now:
+        raise Refused(
+            _("%(at)s is in the future (now: %(now)s). Correct the date and time.")
+            % {"at": participants.long_moment(check.checked_at), "now": participants.long_moment(now)}
+        )
+    if not participants.has_consent(check.participant, at=check.checked_at):
+        raise Refused(
+            _("%(number)s had no consent in force at %(at)s. Correct the date and time, or record the consent first.")
+            % {"number": check.participant.number, "at": participants.long_moment(check.checked_at)}
+        )
+
+
+@transaction.atomic
+def record_fitness(*, check: FitnessCheck, by: User, now: dt.datetime) -> FitnessCheck:
+    check_fitness(check, now=now)
+    check.created_by, check.created_at = by, now
+    check.save()
+    return check
+
+
+# --- Holds -------------------------------------------------------------------------------------------
+
+
+def holds_at(participant: Participant, at: dt.datetime) -> list[DosingHold]:
+    rows = participant.holds.filter(voided_at__isnull=True, created_at__lte=at)
+    return [row for row in rows if row.lifted_at is None or row.lifted_at > at]
+
+
+@transaction.atomic
+def place_hold(*, hold: DosingHold, by: User, now: dt.datetime) -> DosingHold:
+    """Nothing is given until it is lifted. Safety places holds too."""
+    hold.created_by, hold.created_at = by, now
+    hold.save()
+    return hold
+
+
+@transaction.atomic
+def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> DosingHold:
+    hold = DosingHold.objects.select_for_update().get(pk=hold.pk)
+    if not hold.is_active:
+        raise Refused(_("This hold is lifted or void already; nothing was changed."))
+    if not reason.strip():
+        raise Refused(_("Say why the hold is lifted."))
+    hold.lifted_at, hold.lifted_by, hold.lift_reason = now, by, reason
+    hold.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
+    return hold
+
+
+# --- Identity ----------------------------------------------------------------------------------------
+
+
+def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime) -> set[int]:
+    """Who has compared wristband and bag by that moment, and recently enough."""
+    oldest = at - dt.timedelta(hours=_protocol(participant).bedside.identity_valid_hours)
+    rows = product.identity_checks.filter(
+        participant=participant,
+        voided_at__isnull=True,
+        created_at__gte=oldest,
+        created_at__lt=end_of_minute(at),
+    )
+    return set(rows.values_list("created_by", flat=True))
+
+
+def match(participant_code: str, product_code: str, participant: Participant) -> CellProduct:
+    """The bag, once both codes belong to this participant. Raises Refused with STOP otherwise.
+
+    The codes are compared and not kept: a wristband may carry the hospital number.
+    """
+    if participant_code.strip() not in _codes_of(participant):
+        raise Refused(
+            _("STOP: the wristband is not that of %(number)s. Check person and bag again; nothing was signed.")
+            % {"number": participant.number}
+        )
+    product = product_of_lot(product_code.strip())
+    if product is None or product.participant_id != participant.pk:
+        raise Refused(
+            _("STOP: the bag does not belong to %(number)s. Check person and bag again; nothing was signed.")
+            % {"number": participant.number}
+        )
+    return product
+
+
+def _codes_of(participant: Participant) -> set[str]:
+    codes = (participant.screening_number, participant.participant_number, participant.hospital_number)
+    return {code for code in codes if code}
+
+
+@transaction.atomic
+def sign_identity(
+    *,
+    participant: Participant,
+    participant_code: str,
+    product_code: str,
+    by: User,
+    entered_by: User,
+    now: dt.datetime,
+) -> IdentityCheck:
+    """One person's signature that this bag is for this participant; `by` has given the password."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    product = match(participant_code, product_code, participant)
+    if product.state not in (State.RECEIVED, State.THAWED):
+        raise Refused(
+            _("Lot %(lot)s is “%(state)s”: identity is checked at the bedside, with the bag in hand.")
+            % {"lot": product.lot, "state": product.get_state_display()}
+        )
+    if by.pk in checkers(participant, product, at=now):
+        raise Refused(_("%(name)s has signed already: the second check is another person's.") % {"name": by})
+    return IdentityCheck.objects.create(
+        participant=participant, product=product, entered_by=entered_by, created_by=by, created_at=now
+    )
