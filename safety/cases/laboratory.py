@@ -1,5 +1,344 @@
-"""How tables of worked cases of laboratory values map to their rules."""
+"""How a table of worked laboratory values maps to the rules that suggest grades of CTCAE 5.0 and 6.0.
 
-from trialsite.casetables import CaseTable
+A row names the analyte and the term of each version (a value in parentheses: the version has none). What was found
+or done stands in `symptomatic` and `intervention`, several words joined by + or ; or |.
+"""
 
-CASES: dict[str, CaseTable] = {}
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext
+
+from safety.rules.grading import ImpossibleFinding
+from safety.rules.lab_ctcae import (
+    FLAG_TEXT,
+    REASON_TEXT,
+    Analyte,
+    FebrileFindings,
+    Finding,
+    LabValue,
+    Suggestion,
+    Version,
+    febrile_neutropenia,
+    suggest,
+    suggestions,
+)
+from trialsite.casetables import (
+    NUMBER,
+    CaseTable,
+    Parser,
+    UnusableValue,
+    decimal,
+    integer,
+    key_of,
+    optional,
+    word,
+    yes_no,
+)
+
+A, F = Analyte, Finding
+# Febrile neutropenia is one term for two values.
+FEBRILE = "febrile_neutropenia"
+# The words of the rule, and others that people use.
+ALSO: dict[str, Any] = {
+    "anc": A.NEUTROPHILS,
+    "absolute_neutrophil_count": A.NEUTROPHILS,
+    "neutrophil": A.NEUTROPHILS,
+    "neutrophil_count": A.NEUTROPHILS,
+    "wbc": A.LEUKOCYTES,
+    "white_blood_cells": A.LEUKOCYTES,
+    "white_blood_cell_count": A.LEUKOCYTES,
+    "lymphocyte": A.LYMPHOCYTES,
+    "lymphocyte_count": A.LYMPHOCYTES,
+    "alc": A.LYMPHOCYTES,
+    "cd4": A.CD4,
+    "cd4_count": A.CD4,
+    "eosinophil": A.EOSINOPHILS,
+    "eosinophil_count": A.EOSINOPHILS,
+    "hb": A.HEMOGLOBIN,
+    "hgb": A.HEMOGLOBIN,
+    "haemoglobin": A.HEMOGLOBIN,
+    "platelet": A.PLATELETS,
+    "platelet_count": A.PLATELETS,
+    "plt": A.PLATELETS,
+    "methaemoglobin": A.METHEMOGLOBIN,
+    "fasting_glucose": A.GLUCOSE,
+    "glucose_fasting": A.GLUCOSE,
+    "blood_glucose": A.GLUCOSE,
+    "total_bilirubin": A.BILIRUBIN,
+    "tbil": A.BILIRUBIN,
+    "blood_bilirubin": A.BILIRUBIN,
+    "alkaline_phosphatase": A.ALP,
+    "serum_creatinine": A.CREATININE,
+    "crcl": A.CREATININE_CLEARANCE,
+    "gfr": A.EGFR,
+    "egfr_crcl": A.EGFR,
+    "proteinuria": A.URINE_PROTEIN_24H,
+    "urine_protein": A.URINE_PROTEIN_24H,
+    "urine_protein_24_h": A.URINE_PROTEIN_24H,
+    "proteinuria_24h": A.URINE_PROTEIN_24H,
+    "proteinuria_dipstick": A.URINE_PROTEIN_DIPSTICK,
+    "dipstick_protein": A.URINE_PROTEIN_DIPSTICK,
+    "urine_p_c": A.URINE_PROTEIN_CREATININE,
+    "urine_p_c_ratio": A.URINE_PROTEIN_CREATININE,
+    "upcr": A.URINE_PROTEIN_CREATININE,
+    "na": A.SODIUM,
+    "k": A.POTASSIUM,
+    "mg": A.MAGNESIUM,
+    "calcium": A.CALCIUM,
+    "total_calcium": A.CALCIUM,
+    "corrected_calcium": A.CALCIUM_CORRECTED,
+    "calcium_albumin_corrected": A.CALCIUM_CORRECTED,
+    "ionized_calcium": A.CALCIUM_IONIZED,
+    "ionised_calcium": A.CALCIUM_IONIZED,
+    "phosphorus": A.PHOSPHATE,
+    "urate": A.URIC_ACID,
+    "hco3": A.BICARBONATE,
+    "blood_bicarbonate": A.BICARBONATE,
+    "arterial_ph": A.PH,
+    "blood_ph": A.PH,
+    "cpk": A.CK,
+    "ck": A.CK,
+    "serum_amylase": A.AMYLASE,
+    "triglyceride": A.TRIGLYCERIDES,
+    "tg": A.TRIGLYCERIDES,
+    "total_cholesterol": A.CHOLESTEROL,
+    "hdl": A.HDL,
+    "ldl": A.LDL,
+    "thyroid_stimulating_hormone": A.TSH,
+    "cardiac_troponin_i": A.TROPONIN_I,
+    "cardiac_troponin_t": A.TROPONIN_T,
+    "qtcb": A.QTC,
+    "qtcf": A.QTC,
+    "qtc_interval": A.QTC,
+    "ef": A.LVEF,
+    "ejection_fraction": A.LVEF,
+    "fev1": A.FEV1,
+    "fev1_predicted": A.FEV1,
+    "vital_capacity": A.VITAL_CAPACITY,
+    "fvc": A.VITAL_CAPACITY,
+    "spo2": A.SPO2,
+    "spo2_rest": A.SPO2,
+    "oxygen_saturation": A.SPO2,
+    "spo2_exercise": A.SPO2_EXERCISE,
+    "spo2_on_exercise": A.SPO2_EXERCISE,
+    "spo2_during_exercise": A.SPO2_EXERCISE,
+    "spo2_on_exertion": A.SPO2_EXERCISE,
+    "pao2_at_rest": A.PAO2,
+    "temp": A.TEMPERATURE,
+    "body_temperature": A.TEMPERATURE,
+    "sbp": A.SYSTOLIC,
+    "systolic_bp": A.SYSTOLIC,
+    "dbp": A.DIASTOLIC,
+    "diastolic_bp": A.DIASTOLIC,
+    "body_weight": A.WEIGHT,
+    "igg": A.IMMUNOGLOBULIN,
+    "immunoglobulin_g": A.IMMUNOGLOBULIN,
+    "immunoglobulins": A.IMMUNOGLOBULIN,
+    "crp": A.CRP,
+    "c_reactive_protein": A.CRP,
+    "pt": A.PROTHROMBIN_TIME,
+    "bun": A.UREA,
+    "nt_probnp": A.BNP,
+    "anc_temperature": FEBRILE,
+    "anc_temp": FEBRILE,
+    "anc_and_temperature": FEBRILE,
+    "neutrophils_temperature": FEBRILE,
+    FEBRILE: FEBRILE,
+}
+KNOWN_ANALYTE = word({**{analyte.value: analyte for analyte in A}, **ALSO})
+# The first piece that is found in a word decides.
+SAID: tuple[tuple[str, frozenset[Finding]], ...] = (
+    ("transfus", frozenset({F.TRANSFUSION})),
+    ("hospital", frozenset({F.HOSPITALIZATION})),
+    ("insulin", frozenset({F.INSULIN})),
+    ("seiz", frozenset({F.SEIZURE})),
+    ("bleed", frozenset({F.BLEEDING})),
+    ("haemorrh", frozenset({F.BLEEDING})),
+    ("hemorrh", frozenset({F.BLEEDING})),
+    ("dialysis", frozenset({F.DIALYSIS})),
+    ("intubat", frozenset({F.AIRWAY})),
+    ("tracheo", frozenset({F.AIRWAY})),
+    ("airway", frozenset({F.AIRWAY})),
+    ("torsade", frozenset({F.ARRHYTHMIA})),
+    ("arrhythm", frozenset({F.ARRHYTHMIA})),
+    ("ventricular_tachy", frozenset({F.ARRHYTHMIA})),
+    ("infarct", frozenset({F.INFARCTION_LEVEL})),
+    ("leukosta", frozenset({F.LEUKOSTASIS})),
+    ("leucosta", frozenset({F.LEUKOSTASIS})),
+    ("life", frozenset({F.LIFE_THREATENING})),
+    ("urgent", frozenset({F.LIFE_THREATENING})),
+    ("physiologic", frozenset({F.SYMPTOMATIC})),
+    ("consequence", frozenset({F.SYMPTOMATIC})),
+    ("intermittent", frozenset({F.OXYGEN_INTERMITTENT})),
+    ("continuous", frozenset({F.OXYGEN_CONTINUOUS})),
+    ("oxygen", frozenset({F.OXYGEN_INTERMITTENT})),
+    ("o2", frozenset({F.OXYGEN_INTERMITTENT})),
+    ("anticoag", frozenset({F.ANTICOAGULATED})),
+    ("dose_adj", frozenset({F.DOSE_ADJUSTMENT})),
+    ("steroid", frozenset({F.STEROIDS})),
+    ("workup", frozenset({F.WORKUP})),
+    ("work_up", frozenset({F.WORKUP})),
+    ("management", frozenset({F.MANAGEMENT_CHANGE})),
+    ("fasting", frozenset({F.FASTING})),
+    ("monitor", frozenset({F.NO_INTERVENTION})),
+    # Each of these counts for the term that it belongs to, and for no other.
+    ("oral", frozenset({F.ORAL_AGENT, F.ORAL_REPLACEMENT, F.INTERVENTION})),
+    ("replacement", frozenset({F.ORAL_REPLACEMENT, F.INTERVENTION})),
+    ("supplement", frozenset({F.ORAL_REPLACEMENT, F.INTERVENTION})),
+    ("antiglyc", frozenset({F.ORAL_AGENT})),
+    ("antidiab", frozenset({F.ORAL_AGENT})),
+    ("diet", frozenset({F.MANAGEMENT_CHANGE})),
+    ("invasive", frozenset({F.INTERVENTION})),
+    ("interven", frozenset({F.INTERVENTION})),
+    ("initiated", frozenset({F.INTERVENTION})),
+    ("indicated", frozenset({F.INTERVENTION})),
+    ("treat", frozenset({F.INTERVENTION})),
+    ("iv", frozenset({F.INTERVENTION})),
+)
+NOTHING = re.compile(r"(^|_)(none|no|n|nil|not|without)(_|$)")
+AT_MOST, MORE = ("le", "lte", "up_to", "lt", "within"), ("gt", "over", "more", "longer")
+ANC = re.compile(r"(?:anc|neutrophils?)\D*(\d+(?:\.\d+)?)", re.IGNORECASE)
+TEMPERATURE = re.compile(r"(?:\bT\b|temp\w*)\D*(\d+(?:\.\d+)?)", re.IGNORECASE)
+LASTING = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h)", re.IGNORECASE)
+
+
+def analyte(text: str) -> tuple[Analyte | str, frozenset[Finding]]:
+    """The analyte, and what its name says besides: "Glucose (fasting)"."""
+    return KNOWN_ANALYTE(text), frozenset({F.FASTING} if "fasting" in text.lower() else ())
+
+
+def measured(text: str) -> Decimal | FebrileFindings:
+    """A number, or neutrophils with a temperature: "ANC 0.5; T 38.0 for 61 min"."""
+    if NUMBER.fullmatch(text):
+        return Decimal(text)
+    anc, temperature, lasting = ANC.search(text), TEMPERATURE.search(text), LASTING.search(text)
+    if anc is None or temperature is None:
+        raise ValueError("write a number, or such as: ANC 0.5; T 38.0 for 61 min")
+    # A table that gives no duration tells of one reading.
+    minutes = Decimal(lasting[1]) * (60 if lasting[2].lower() == "h" else 1) if lasting else Decimal(0)
+    return FebrileFindings(Decimal(anc[1]), Decimal(temperature[1]), minutes)
+
+
+def said(text: str) -> frozenset[Finding]:
+    """What was done or what followed, from words such as transfusion_indicated; empty: nobody said."""
+    parts = [part.strip() for part in re.split(r"[+;|]", text) if part.strip()]
+    return frozenset(finding for part in parts for finding in _said(part))
+
+
+def _said(part: str) -> frozenset[Finding]:
+    key = key_of(part)
+    if NOTHING.search(key) and "life" not in key:
+        return frozenset({F.NO_INTERVENTION})
+    if "24" in key:
+        return _lasting(part, key)
+    for piece, findings in SAID:
+        if piece in key and not NOTHING.search(key):
+            return findings
+    raise ValueError(f"{part!r} is not known. Known are words with: {', '.join(piece for piece, _found in SAID)}")
+
+
+def _lasting(part: str, key: str) -> frozenset[Finding]:
+    if key.startswith(MORE) or ">" in part:
+        return frozenset({F.OVER_24H})
+    if key.startswith(AT_MOST) or "<" in part or "≤" in part:
+        return frozenset({F.UP_TO_24H})
+    raise ValueError("write le_24h or gt_24h")
+
+
+def _term(text: str) -> str:
+    """Empty where the version has no such term: "(term removed in v6)", "NA"."""
+    return "" if text.startswith("(") or key_of(text) in {"na", "n_a", "none", "no_term"} else text
+
+
+def _grade(text: str) -> int | None:
+    """A grade; NA, "see note" and an empty cell: the numbers do not give one."""
+    return None if key_of(text) in {"", "na", "n_a", "none", "see_note", "not_graded", "no_grade"} else integer(text)
+
+
+INPUTS: dict[str, Parser] = {
+    "analyte": analyte,
+    "ctcae_v5_term": _term,
+    "ctcae_v5_meddra": str,
+    "value": measured,
+    "unit": str,
+    "lln": optional(decimal),
+    "uln": optional(decimal),
+    "baseline_value": optional(decimal),
+    "baseline_abnormal": optional(yes_no),
+    "symptomatic": optional(yes_no),
+    "intervention": said,
+    "ctcae_v6_term": _term,
+}
+# A finding is impossible in the column that it came from.
+COLUMNS = {"baseline": "baseline_value", "neutrophils_e9_l": "value", "temperature_c": "value", "minutes": "value"}
+
+
+def _suggested(inputs: Mapping[str, Any]) -> dict[Version, Suggestion]:
+    """The suggestion for the named term of each version."""
+    named, findings = inputs["analyte"]
+    if isinstance(inputs["value"], FebrileFindings) or named == FEBRILE:
+        return _febrile(inputs)
+    findings |= inputs["intervention"]
+    symptomatic = True if F.SYMPTOMATIC in findings else inputs["symptomatic"]
+    result = LabValue(
+        named,
+        inputs["value"],
+        inputs["unit"],
+        inputs["lln"],
+        inputs["uln"],
+        inputs["baseline_value"],
+        inputs["baseline_abnormal"],
+        symptomatic,
+        findings,
+    )
+    return {version: _by_term(result, version, inputs) for version in Version}
+
+
+def _febrile(inputs: Mapping[str, Any]) -> dict[Version, Suggestion]:
+    if not isinstance(inputs["value"], FebrileFindings) or inputs["analyte"][0] != FEBRILE:
+        raise UnusableValue("value", "neutrophils with a temperature are febrile neutropenia, and nothing else is")
+    return {version: febrile_neutropenia(inputs["value"], version) for version in Version}
+
+
+def _by_term(result: LabValue, version: Version, inputs: Mapping[str, Any]) -> Suggestion:
+    """Raises UnusableValue for a term that is not the version's, or that is there although the row says it is not."""
+    column = f"ctcae_v{version.value[0]}_term"
+    try:
+        if inputs[column]:
+            return suggest(result, version, inputs[column])
+    except ValueError as error:
+        raise UnusableValue(column, str(error)) from None
+    found = suggestions(result, version)
+    if any(one.term for one in found):
+        raise UnusableValue(column, f"the version has a term: {', '.join(one.term for one in found)}")
+    return found[0]
+
+
+def evaluate(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    try:
+        found = _suggested(inputs)
+    except ImpossibleFinding as error:
+        raise UnusableValue(COLUMNS.get(error.name, error.name), str(error)) from None
+    code = found[Version.V5].meddra_code
+    if inputs["ctcae_v5_meddra"] not in {"", code} and code:
+        raise UnusableValue("ctcae_v5_meddra", f"the code of {found[Version.V5].term} is {code}")
+    grades = {f"v{version.value[0]}_grade": one.grade for version, one in found.items()}
+    return grades, " ".join(f"CTCAE {version}: {_sentence(one)}" for version, one in found.items())
+
+
+def _sentence(suggestion: Suggestion) -> str:
+    reasons = [gettext(REASON_TEXT[reason.code]).format(**reason.values) for reason in suggestion.reasons]
+    return " ".join([*reasons, *(f"[{flag}] {gettext(FLAG_TEXT[flag])}" for flag in suggestion.flags)])
+
+
+CASES = {
+    "lab_ctcae": CaseTable(
+        inputs=INPUTS,
+        expected={"v5_grade": _grade, "v6_grade": _grade},
+        evaluate=evaluate,
+        descriptive=("note", "description", "rule"),
+    )
+}
