@@ -1,4 +1,4 @@
-"""The pages of adverse events, and of CRS and ICANS assessments."""
+"""The pages of CRS and ICANS assessments."""
 
 import datetime as dt
 from dataclasses import fields as dataclass_fields
@@ -24,79 +24,9 @@ from unfold.widgets import (
 
 from safety import actions
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
-from safety.models import AdverseEvent, CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
+from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.rules import crs, icans
 from trialsite.recordadmin import RecordAdmin, RecordForm
-
-
-class AdverseEventForm(RecordForm):
-    def check(self, row: AdverseEvent) -> None:
-        actions.check_adverse_event(row, now=timezone.now())
-
-
-@admin.register(AdverseEvent)
-class AdverseEventAdmin(RecordAdmin):
-    form = AdverseEventForm
-    list_display = (
-        "participant",
-        "term",
-        "grade_label",
-        "serious_label",
-        "onset",
-        "end",
-        "outcome",
-        "void_mark",
-    )
-    list_display_links = ("participant", "term")
-    list_filter = (
-        "is_serious",
-        "grade",
-        ("outcome", admin.ChoicesFieldListFilter),
-        ("relatedness", admin.ChoicesFieldListFilter),
-    )
-    search_fields = ("term", "participant__screening_number", "participant__participant_number")
-    autocomplete_fields = ("participant", "infusion")
-    list_select_related = ("participant",)
-    fieldsets = (
-        (_("What happened"), {"fields": ("participant", "term", ("onset", "resolved"), "grade", "infusion")}),
-        (
-            _("Seriousness (any of these makes it serious; a high grade alone does not)"),
-            {
-                "fields": (
-                    ("results_in_death", "is_life_threatening"),
-                    ("requires_hospitalisation", "results_in_disability"),
-                    ("is_congenital_anomaly", "is_other_important"),
-                )
-            },
-        ),
-        (_("Assessment"), {"fields": (("relatedness", "action_taken"), "outcome")}),
-        (_("Awareness"), {"fields": ("site_aware_at", "note")}),
-    )
-
-    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
-        if change:
-            obj.save()
-        else:
-            actions.log_adverse_event(event=obj, by=request.user, now=now)
-
-    @display(
-        description=_("grade"),
-        ordering="grade",
-        label={1: "info", 2: "info", 3: "warning", 4: "danger", 5: "danger"},
-    )
-    def grade_label(self, event: AdverseEvent) -> tuple[int, str]:
-        return event.grade, str(event.grade)
-
-    @display(description=_("serious"), ordering="is_serious", label={True: "danger", False: "info"})
-    def serious_label(self, event: AdverseEvent) -> tuple[bool, Any]:
-        return event.is_serious, _("serious") if event.is_serious else _("not serious")
-
-    @display(description=_("resolved"), ordering="resolved")
-    def end(self, event: AdverseEvent) -> Any:
-        return event.resolved or _("ongoing")
-
-
-# --- CRS and ICANS -----------------------------------------------------------------------------
 
 
 def choice(name: str, kind: Any, initial: str) -> forms.TypedChoiceField:

@@ -1,0 +1,16 @@
+"""Rows of the app: one file a subject."""
+
+from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
+from safety.models.events import SERIOUSNESS, ActionTaken, AdverseEvent, Outcome, Relatedness
+
+__all__ = [
+    "SERIOUSNESS",
+    "ActionTaken",
+    "AdverseEvent",
+    "CrsAssessment",
+    "IcansAssessment",
+    "Outcome",
+    "Relatedness",
+    "Scale",
+    "ToxicityAssessment",
+]

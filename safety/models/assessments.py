@@ -1,0 +1,101 @@
+"""Graded assessments of what was found at the bedside."""
+
+from __future__ import annotations
+
+import pghistory
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from participants.models import Participant
+from trialsite.models import Record, immutable
+
+
+class Scale(models.TextChoices):
+    CRS = "CRS", _("CRS")
+    ICANS = "ICANS", _("ICANS")
+
+
+@pghistory.track()
+class ToxicityAssessment(Record):
+    """What was found at the bedside at one moment, and the grade that the scale gives for it."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="assessments"
+    )
+    toxicity = models.CharField(_("toxicity"), max_length=10, choices=Scale, editable=False)
+    scale = models.CharField(_("scale"), max_length=30, editable=False)
+    assessed_at = models.DateTimeField(_("assessed at"))
+    # The findings as the rule reads them; None stands for "not recorded", never for "no".
+    findings = models.JSONField(_("findings"), editable=False)
+    grade = models.PositiveSmallIntegerField(_("computed grade"), null=True, editable=False)
+    determinants = models.CharField(_("determined by"), max_length=80, blank=True, editable=False)
+    flags = models.JSONField(_("flags"), default=list, editable=False)
+    # Code and values of each reason: the words are made in the reader's language.
+    reasons = models.JSONField(_("reasons"), default=list, editable=False)
+    investigator_grade = models.PositiveSmallIntegerField(
+        _("investigator's grade, if different"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(5)],
+    )
+    investigator_reason = models.TextField(_("reason for the different grade"), blank=True)
+    corrects = models.OneToOneField(
+        "self",
+        models.PROTECT,
+        verbose_name=_("corrects the assessment"),
+        related_name="corrected_by",
+        null=True,
+        blank=True,
+    )
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("toxicity assessment")
+        verbose_name_plural = _("toxicity assessments")
+        ordering = ["-assessed_at", "-id"]
+        triggers = immutable()
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="assessment_grades_0_to_5",
+                condition=(Q(grade__isnull=True) | Q(grade__lte=5))
+                & (Q(investigator_grade__isnull=True) | Q(investigator_grade__lte=5)),
+            ),
+            models.CheckConstraint(
+                name="assessment_other_grade_has_reason",
+                condition=Q(investigator_grade__isnull=True, investigator_reason="")
+                | (Q(investigator_grade__isnull=False) & ~Q(investigator_reason="")),
+                violation_error_message=_("A grade other than the computed one needs its reason."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.toxicity} · {timezone.localtime(self.assessed_at):%Y-%m-%d %H:%M}"
+
+    @property
+    def final_grade(self) -> int | None:
+        """The investigator's grade where there is one, else the computed one."""
+        return self.grade if self.investigator_grade is None else self.investigator_grade
+
+
+class CrsAssessment(ToxicityAssessment):
+    """A CRS assessment: the same rows, with a form of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("CRS assessment")
+        verbose_name_plural = _("CRS assessments")
+        permissions = [("void_crsassessment", "Can void a CRS assessment entered by mistake")]
+
+
+class IcansAssessment(ToxicityAssessment):
+    """An ICANS assessment: the same rows, with a form of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("ICANS assessment")
+        verbose_name_plural = _("ICANS assessments")
+        permissions = [("void_icansassessment", "Can void an ICANS assessment entered by mistake")]
