@@ -25,6 +25,14 @@ class ToxicityAssessment(Record):
     participant = models.ForeignKey(
         Participant, models.PROTECT, verbose_name=_("participant"), related_name="assessments"
     )
+    bedside = models.ForeignKey(
+        "safety.BedsideAssessment",
+        models.PROTECT,
+        verbose_name=_("bedside assessment"),
+        related_name="grades",
+        null=True,
+        editable=False,
+    )
     toxicity = models.CharField(_("toxicity"), max_length=10, choices=Scale, editable=False)
     scale = models.CharField(_("scale"), max_length=30, editable=False)
     assessed_at = models.DateTimeField(_("assessed at"))
@@ -57,6 +65,8 @@ class ToxicityAssessment(Record):
         verbose_name_plural = _("toxicity assessments")
         ordering = ["-assessed_at", "-id"]
         triggers = immutable()
+        indexes = [models.Index(fields=["participant", "toxicity", "assessed_at"], name="assessment_of_participant")]
+        permissions = [("regrade_assessment", "Can set a grade other than the computed one, with a reason")]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(

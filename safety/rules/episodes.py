@@ -1,0 +1,61 @@
+"""When CRS or ICANS began, how bad it became, and when it was over, from the assessments of one scale.
+
+Sources: Lee 2019 for the start, the first fever that meets the definition, and the end, fever, hypotension and hypoxia
+all gone [M]; CIBMTR dates CRS at its first documented symptom. How long it must stay away before it is over is nowhere
+said: what comes back within so many hours belongs to the same episode [P].
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+JOINS_WITHIN = dt.timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One assessment: when, its final grade (None: not gradable), and which row it is."""
+
+    at: dt.datetime
+    grade: int | None
+    source: int = 0
+
+
+@dataclass(frozen=True)
+class Episode:
+    """From the first grade above 0; `resolved_at` is the first grade 0 after its last, None while it goes on."""
+
+    onset_at: dt.datetime
+    highest_grade: int
+    highest_at: dt.datetime
+    last_at: dt.datetime
+    resolved_at: dt.datetime | None = None
+
+    @property
+    def duration(self) -> dt.timedelta | None:
+        return None if self.resolved_at is None else self.resolved_at - self.onset_at
+
+
+def episodes(seen: Iterable[Seen], *, joins_within: dt.timedelta = JOINS_WITHIN) -> tuple[Episode, ...]:
+    """In the order of time. Assessments that could not be graded neither begin nor end anything."""
+    found: list[Episode] = []
+    for one in sorted((one for one in seen if one.grade is not None), key=lambda one: (one.at, one.source)):
+        current = found[-1] if found else None
+        if one.grade:
+            if current is None or _is_over(current, one.at, joins_within):
+                found.append(Episode(one.at, one.grade, one.at, one.at))
+            else:
+                found[-1] = _worse(current, one.grade, one.at)
+        elif current is not None and current.resolved_at is None:
+            found[-1] = replace(current, resolved_at=one.at)
+    return tuple(found)
+
+
+def _is_over(episode: Episode, at: dt.datetime, joins_within: dt.timedelta) -> bool:
+    return episode.resolved_at is not None and at - episode.resolved_at > joins_within
+
+
+def _worse(episode: Episode, grade: int, at: dt.datetime) -> Episode:
+    """The episode with one more assessment above 0: open again, and higher where it is."""
+    going_on = replace(episode, resolved_at=None, last_at=at)
+    return replace(going_on, highest_grade=grade, highest_at=at) if grade > episode.highest_grade else going_on
