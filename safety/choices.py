@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from safety.rules.bedside import Death, Vasopressor
 from safety.rules.crs import CrsDeath, OxygenDevice, OxygenReason
 from safety.rules.icans import Consciousness, IcansDeath, IcePerformed, Oedema, PressureSign, Seizure
 
@@ -40,6 +41,17 @@ FINDING_NAMES: dict[str, Any] = {
     "pressure_sign": _("sign of raised intracranial pressure"),
     "intracranial_haemorrhage": _("intracranial haemorrhage"),
     "attributable_to_other_cause": _("another cause explains the whole picture"),
+    "temperature_not_done": _("temperature not measured, because"),
+    "antipyretic_given": _("antipyretic given (last 8 hours)"),
+    "anticytokine_given": _("tocilizumab, steroid or other anticytokine given"),
+    "systolic": _("systolic pressure (mmHg)"),
+    "diastolic": _("diastolic pressure (mmHg)"),
+    "fluids_given": _("fluids given for the pressure"),
+    "vasopressors_named": _("vasopressors running now"),
+    "spo2_percent": _("oxygen saturation (%)"),
+    "in_icu": _("in intensive care"),
+    "ice_not_done": _("ICE not done, because"),
+    "sentence": _("the sentence as written"),
 }
 
 # By class: two of them may share a value such as "none", which means something else in each.
@@ -91,6 +103,21 @@ _NAMES: dict[Any, dict[str, Any]] = {
         "cn6_palsy": _("palsy of the sixth cranial nerve"),
         "papilloedema": _("papilloedema"),
         "cushing_triad": _("Cushing's triad"),
+    },
+    Vasopressor: {
+        "norepinephrine": _("norepinephrine"),
+        "epinephrine": _("epinephrine"),
+        "dopamine": _("dopamine"),
+        "dobutamine": _("dobutamine"),
+        "phenylephrine": _("phenylephrine"),
+        "metaraminol": _("metaraminol"),
+        "other": pgettext_lazy("vasopressor", "another one"),
+    },
+    Death: {
+        "none": _("no"),
+        "crs": _("yes, due to CRS"),
+        "icans": _("yes, due to ICANS"),
+        "other": _("yes, of another cause"),
     },
     IcansDeath: {"none": _("no"), "icans": _("yes, due to ICANS"), "other": _("yes, of another cause")},
 }

@@ -155,7 +155,18 @@ MODELS: dict[str, Classified] = {
     "safety.ToxicityAssessment": _classified(
         f"{RECORD_EXPORTED} participant toxicity scale assessed_at findings grade determinants flags "
         "investigator_grade corrects",
-        internal="created_at created_by reasons",
+        internal="created_at created_by reasons bedside",
         site_only="voided_by void_reason note investigator_reason",
+    ),
+    # The grades leave; what they were computed from leaves with them. The rest of the bedside stays.
+    "safety.BedsideAssessment": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant corrects",
+        site_only="voided_by void_reason assessed_at observations correction_reason note",
+    ),
+    "safety.ToxicityEpisode": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant adverse_event",
+        site_only="voided_by void_reason toxicity number onset_at highest_grade highest_at resolved_at",
     ),
 }

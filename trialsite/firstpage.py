@@ -128,8 +128,7 @@ def _shortcuts(user: User) -> list[tuple[str, str]]:
         (_("Enter results"), "participants", "examination"),
         (_("Log an infusion"), "dosing", "infusion"),
         (_("Record medication"), "dosing", "medication"),
-        (_("Assess CRS"), "safety", "crsassessment"),
-        (_("Assess ICANS"), "safety", "icansassessment"),
+        (_("Bedside assessment"), "safety", "bedsideassessment"),
         (_("Log an adverse event"), "safety", "adverseevent"),
     )
     return [

@@ -42,6 +42,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
     (
         _("Safety"),
         (
+            (_("Bedside assessments"), "safety.bedsideassessment", "stethoscope"),
+            (_("Toxicity episodes"), "safety.toxicityepisode", "timeline"),
             (_("CRS assessments"), "safety.crsassessment", "thermostat"),
             (_("ICANS assessments"), "safety.icansassessment", "neurology"),
             (_("Adverse events"), "safety.adverseevent", "emergency"),

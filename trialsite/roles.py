@@ -57,6 +57,8 @@ CLINICAL = (
     "safety.adverseevent",
     "safety.crsassessment",
     "safety.icansassessment",
+    "safety.bedsideassessment",
+    "safety.toxicityepisode",
 )
 
 
@@ -78,7 +80,10 @@ SCREEN = (
     *MEASURE,
     *IMPORT,
 )
-GRADE = _permissions("add", "safety.crsassessment", "safety.icansassessment")
+GRADE = (
+    *_permissions("add", "safety.crsassessment", "safety.icansassessment", "safety.bedsideassessment"),
+    "safety.propose_event",
+)
 VOID_GRADE = _permissions("void", "safety.crsassessment", "safety.icansassessment")
 EVENTS = (
     *_permissions("add", "safety.adverseevent"),
@@ -94,6 +99,7 @@ INFUSE = (
     "dosing.plan_lymphodepletion",
     "dosing.sign_identitycheck",
 )
+REGRADE = ("safety.regrade_assessment",)
 JUDGE = ("dosing.judge_readiness", "dosing.lift_dosinghold")
 MEDICATE = (*_permissions("add", "dosing.medication"), *_permissions("change", "dosing.medication"))
 VOID_ENTRIES = _permissions(
@@ -122,6 +128,7 @@ _INVESTIGATOR = (
     *GRADE,
     *VOID_GRADE,
     *JUDGE,
+    *REGRADE,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",

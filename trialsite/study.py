@@ -470,6 +470,9 @@ class Policy(Part):
     crs_usual_onset_days: Annotated[int, Field(ge=7, le=30)] = Field(
         description=mark("CRS that begins later than this many days after the infusion is flagged: another cause?")
     )
+    episode_joins_within_hours: Annotated[int, Field(ge=0, le=168)] = Field(
+        description=mark("CRS or ICANS that comes back within this many hours of grade 0 belongs to the same episode.")
+    )
     ice_from_age_years: Literal[12, 13] = Field(
         description=mark("From this age the ICE score is used, below it the CAPD. Sources differ at exactly 12.")
     )

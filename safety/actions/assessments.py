@@ -1,7 +1,8 @@
-"""Verbs of graded assessments."""
+"""Verbs of graded assessments: what was seen at the bedside becomes grades, episodes and warnings."""
 
 import datetime as dt
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +12,17 @@ from django.utils.translation import gettext as _
 from dosing.actions import day0_of
 from participants.actions import first_consent_at, long_moment, site_day
 from participants.models import Participant
-from safety.models import Scale, ToxicityAssessment
-from safety.rules import crs, icans
+from safety.actions import episodes
+from safety.models import BedsideAssessment, Scale, ToxicityAssessment
+from safety.rules import bedside, crs, icans
+from safety.rules.bedside import Context, Observations
+from safety.rules.episodes import Seen
 from safety.rules.grading import Graded
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Policy, get_study
+
+# --- Grading -----------------------------------------------------------------------------------------
 
 
 def grade(scale: Scale, findings: Any, policy: Policy) -> Graded:
@@ -42,6 +48,47 @@ def icans_policy(policy: Policy) -> icans.IcansPolicy:
     )
 
 
+def _policy(participant: Participant) -> Policy:
+    return get_study().protocol(participant.protocol_version).policy
+
+
+# --- What was graded before --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Past:
+    """The assessments that count, of both scales, in the order of time: one query, however many there are."""
+
+    rows: tuple[tuple[str, Seen], ...]
+
+    def of(self, scale: str) -> tuple[Seen, ...]:
+        return tuple(seen for toxicity, seen in self.rows if toxicity == scale)
+
+    def is_established(self, scale: str, *, before: dt.datetime) -> bool:
+        """Whether the newest gradable assessment before this moment found the toxicity present."""
+        earlier = [seen for seen in self.of(scale) if seen.at < before and seen.grade is not None]
+        return bool(earlier and earlier[-1].grade)
+
+    def with_(self, new: Iterable[ToxicityAssessment]) -> "Past":
+        added = tuple((row.toxicity, seen_of(row)) for row in new)
+        return Past(tuple(sorted((*self.rows, *added), key=lambda row: (row[1].at, row[1].source))))
+
+
+def seen_of(row: ToxicityAssessment) -> Seen:
+    return Seen(row.assessed_at, row.final_grade, row.pk)
+
+
+def past_of(participant: Participant, *, but: Sequence[int] = ()) -> Past:
+    """Without void rows, without those that a later row corrects, and without `but`."""
+    rows = (
+        ToxicityAssessment.objects.filter(participant=participant, voided_at__isnull=True, corrected_by=None)
+        .exclude(pk__in=but)
+        .order_by("assessed_at", "id")
+        .values_list("toxicity", "assessed_at", "grade", "investigator_grade", "id")
+    )
+    return Past(tuple((scale, Seen(at, own if own is not None else grade, pk)) for scale, at, grade, own, pk in rows))
+
+
 def days_since_infusion(participant: Participant, at: dt.datetime) -> int:
     """Whole days from Day 0 to that moment; before any infusion the day counts as −1."""
     day0 = day0_of(participant)
@@ -49,19 +96,21 @@ def days_since_infusion(participant: Participant, at: dt.datetime) -> int:
 
 
 def is_established(participant: Participant, scale: Scale, *, before: dt.datetime) -> bool:
-    """Whether the newest gradable assessment before this moment found the toxicity present."""
-    earlier = ToxicityAssessment.objects.filter(
-        participant=participant,
-        toxicity=scale,
-        assessed_at__lt=before,
-        voided_at__isnull=True,
-        corrected_by=None,
+    return past_of(participant).is_established(scale, before=before)
+
+
+def context_of(participant: Participant, at: dt.datetime, past: Past) -> Context:
+    return Context(
+        days_since_infusion=days_since_infusion(participant, at),
+        age_years=participant.age_on(site_day(at)),
+        crs_established=past.is_established(Scale.CRS, before=at),
     )
-    newest = earlier.exclude(grade=None, investigator_grade=None).order_by("-assessed_at", "-id").first()
-    return newest is not None and bool(newest.final_grade)
 
 
-def check_assessment(assessment: ToxicityAssessment, *, now: dt.datetime) -> None:
+# --- Assessing ---------------------------------------------------------------------------------------
+
+
+def check_assessment(assessment: ToxicityAssessment | BedsideAssessment, *, now: dt.datetime) -> None:
     """Raises Refused for a moment in the future or before consent."""
     if assessment.assessed_at > now:
         raise Refused(
@@ -79,23 +128,146 @@ def check_assessment(assessment: ToxicityAssessment, *, now: dt.datetime) -> Non
         )
 
 
+def findings_of(seen: Observations, context: Context) -> dict[Scale, Any]:
+    """What each scale takes. Raises ImpossibleFinding for a number that cannot be true."""
+    return {Scale.CRS: bedside.crs_findings(seen, context), Scale.ICANS: bedside.icans_findings(seen, context)}
+
+
+def preview(participant: Participant, at: dt.datetime, seen: Observations) -> dict[Scale, Graded]:
+    """The grades that these observations would give, nothing saved: for the form while it is typed."""
+    context = context_of(participant, at, past_of(participant))
+    policy = _policy(participant)
+    return {scale: grade(scale, findings, policy) for scale, findings in findings_of(seen, context).items()}
+
+
+@transaction.atomic
+def assess_bedside(
+    *, assessment: BedsideAssessment, seen: Observations, by: User, now: dt.datetime
+) -> BedsideAssessment:
+    """Keep what was seen and both grades of it; nothing of it is ever changed.
+
+    A correction points to the assessment that it replaces, and its grades to that one's grades.
+    """
+    participant = _locked(assessment.participant_id)
+    assessment.participant = participant
+    check_assessment(assessment, now=now)
+    replaced = _replaced(assessment)
+    past = past_of(participant, but=[row.pk for row in replaced.values()])
+    context = context_of(participant, assessment.assessed_at, past)
+    assessment.observations = as_json(seen)
+    assessment.created_by, assessment.created_at = by, now
+    assessment.save()
+    rows = [
+        _graded(
+            ToxicityAssessment(bedside=assessment, corrects=replaced.get(scale)),
+            scale,
+            findings,
+            participant=participant,
+            at=assessment.assessed_at,
+            by=by,
+            now=now,
+        )
+        for scale, findings in findings_of(seen, context).items()
+    ]
+    ToxicityAssessment.objects.bulk_create(rows)
+    _follow(participant, past, rows, by=by, now=now)
+    return assessment
+
+
+def _locked(pk: int) -> Participant:
+    return Participant.objects.select_for_update(of=("self",)).select_related("site").get(pk=pk)
+
+
+def _replaced(assessment: BedsideAssessment) -> dict[str, ToxicityAssessment]:
+    """The grades that a correction replaces, by scale. Raises Refused for one that is replaced or void already."""
+    old = assessment.corrects
+    if old is None:
+        return {}
+    if old.is_void or BedsideAssessment.objects.filter(corrects=old).exists():
+        raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
+    if old.participant_id != assessment.participant_id:
+        raise Refused(_("A correction is about the same participant as the assessment that it corrects."))
+    current = old.grades.filter(voided_at__isnull=True, corrected_by=None)
+    return {row.toxicity: row for row in current}
+
+
+def _graded(
+    row: ToxicityAssessment,
+    scale: Scale,
+    findings: Any,
+    *,
+    participant: Participant,
+    at: dt.datetime,
+    by: User,
+    now: dt.datetime,
+) -> ToxicityAssessment:
+    """The row with its findings and the grade that the scale gives for them."""
+    graded = grade(scale, findings, _policy(participant))
+    row.participant, row.assessed_at = participant, at
+    row.toxicity, row.scale = scale, graded.scale
+    row.findings = as_json(findings)
+    row.grade = graded.grade
+    row.determinants = "+".join(graded.determinants)
+    row.flags = list(graded.flags)
+    row.reasons = [{"code": reason.code, "values": dict(reason.values)} for reason in graded.reasons]
+    row.created_by, row.created_at = by, now
+    return row
+
+
 @transaction.atomic
 def assess(
     *, assessment: ToxicityAssessment, scale: Scale, findings: Any, by: User, now: dt.datetime
 ) -> ToxicityAssessment:
-    """Grade the findings and keep both; the row is never changed afterwards."""
+    """One scale alone: grade the findings and keep both; the row is never changed afterwards."""
+    participant = _locked(assessment.participant_id)
     check_assessment(assessment, now=now)
-    policy = get_study().protocol(assessment.participant.protocol_version).policy
-    graded = grade(scale, findings, policy)
-    assessment.toxicity, assessment.scale = scale, graded.scale
-    assessment.findings = as_json(findings)
-    assessment.grade = graded.grade
-    assessment.determinants = "+".join(graded.determinants)
-    assessment.flags = list(graded.flags)
-    assessment.reasons = [{"code": reason.code, "values": dict(reason.values)} for reason in graded.reasons]
-    assessment.created_by, assessment.created_at = by, now
+    past = past_of(participant, but=[assessment.corrects_id] if assessment.corrects_id else [])
+    _graded(assessment, scale, findings, participant=participant, at=assessment.assessed_at, by=by, now=now)
     assessment.save()
+    _follow(participant, past, [assessment], by=by, now=now)
     return assessment
+
+
+# What another grade on the same findings leaves as it was.
+KEPT = ("bedside", "toxicity", "scale", "assessed_at", "findings", "grade", "determinants", "flags", "reasons", "note")
+
+
+@transaction.atomic
+def regrade(
+    *, assessment: ToxicityAssessment, investigator_grade: int, reason: str, by: User, now: dt.datetime
+) -> ToxicityAssessment:
+    """An investigator sets another grade on the same findings: a new row that points to the old."""
+    participant = _locked(assessment.participant_id)
+    old = ToxicityAssessment.objects.get(pk=assessment.pk)
+    if old.is_void or ToxicityAssessment.objects.filter(corrects=old).exists():
+        raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
+    if not reason.strip():
+        raise Refused(_("A grade other than the computed one needs its reason."))
+    row = ToxicityAssessment(
+        participant=participant,
+        corrects=old,
+        investigator_grade=investigator_grade,
+        investigator_reason=reason,
+        created_by=by,
+        created_at=now,
+        **{name: getattr(old, name) for name in KEPT},
+    )
+    past = past_of(participant, but=[old.pk])
+    row.save()
+    _follow(participant, past, [row], by=by, now=now)
+    return row
+
+
+def _follow(
+    participant: Participant, past: Past, rows: Sequence[ToxicityAssessment], *, by: User, now: dt.datetime
+) -> None:
+    """Bring the episodes up to date, and warn of what is new."""
+    whole = past.with_(rows)
+    seen = {Scale(row.toxicity): whole.of(row.toxicity) for row in rows}
+    episodes.sync_episodes(participant, seen, by=by, now=now)
+    for row in rows:
+        if row.final_grade:
+            pass  # alerts.warn_after
 
 
 def as_json(findings: Any) -> dict[str, Any]:

@@ -6,15 +6,17 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from participants.actions import long_moment, site_day
+from safety.actions.ctcae import check_ctcae, freeze_term, version_of
 from safety.models import AdverseEvent
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
-from trialsite.study import get_study
 
 
 def check_adverse_event(event: AdverseEvent, *, now: dt.datetime) -> None:
-    """Raises Refused for dates that cannot be true: an end before the start, or anything in the future."""
+    """Raises Refused for dates that cannot be true, such as an end before the start, and for a grade that the
+    CTCAE term lacks in the event's version.
+    """
     onset = PartialDate.parse(event.onset)
     today = site_day(now)
     if onset.certainly_after_day(today):
@@ -32,6 +34,7 @@ def check_adverse_event(event: AdverseEvent, *, now: dt.datetime) -> None:
                 % {"end": event.resolved}
             )
     _check_awareness(event, onset, now=now)
+    check_ctcae(event)
     if event.infusion is not None and event.infusion.participant_id != event.participant_id:
         raise Refused(
             _("The infusion of %(owner)s cannot have caused a reaction of %(number)s. Choose another one.")
@@ -54,9 +57,20 @@ def _check_awareness(event: AdverseEvent, onset: PartialDate, *, now: dt.datetim
 
 @transaction.atomic
 def log_adverse_event(*, event: AdverseEvent, by: User, now: dt.datetime) -> AdverseEvent:
-    """Save a new event with the study's CTCAE version, which stays with it."""
+    """Save a new event with the study's CTCAE version, which stays with it, and with its term if it has a code."""
+    event.ctcae_version = ""
     check_adverse_event(event, now=now)
-    event.ctcae_version = get_study().protocol(event.participant.protocol_version).policy.ctcae_version
+    event.ctcae_version = version_of(event)
+    freeze_term(event)
     event.created_by, event.created_at = by, now
+    event.save()
+    return event
+
+
+@transaction.atomic
+def correct_adverse_event(*, event: AdverseEvent, by: User, now: dt.datetime) -> AdverseEvent:
+    """Save a changed event; its term follows its code, in the version that it was logged with."""
+    check_adverse_event(event, now=now)
+    freeze_term(event)
     event.save()
     return event

@@ -11,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.models import Infusion
 from participants.models import Participant
+from safety.models.ctcae import CODE, is_code
 from trialsite.fields import PartialDateField
 from trialsite.models import Record, record_triggers
 
@@ -67,6 +68,11 @@ class AdverseEvent(Record):
         _("grade (CTCAE)"), validators=[MinValueValidator(1), MaxValueValidator(5)]
     )
     ctcae_version = models.CharField(_("CTCAE version"), max_length=5, editable=False)
+    # Eight digits and, as they stood in that version when the event was saved, the term and its class; all empty
+    # for an event from before they were asked for.
+    ctcae_code = models.CharField(_("CTCAE term"), max_length=8, blank=True, validators=[is_code])
+    ctcae_term = models.CharField(_("CTCAE term (English)"), max_length=200, blank=True, editable=False)
+    ctcae_soc = models.CharField(_("system organ class"), max_length=120, blank=True, editable=False)
     results_in_death = models.BooleanField(_("results in death"), default=False)
     is_life_threatening = models.BooleanField(
         _("life-threatening"), default=False, help_text=_("At risk of death at the time, not hypothetically.")
@@ -125,6 +131,12 @@ class AdverseEvent(Record):
                 name="adverse_event_grade_1_to_5",
                 condition=Q(grade__gte=1, grade__lte=5),
                 violation_error_message=_("A grade is 1, 2, 3, 4 or 5."),
+            ),
+            models.CheckConstraint(
+                name="adverse_event_ctcae_term_complete",
+                condition=Q(ctcae_code="", ctcae_term="", ctcae_soc="")
+                | (Q(ctcae_code__regex=CODE) & ~Q(ctcae_term="") & ~Q(ctcae_soc="")),
+                violation_error_message=_("A CTCAE term has its code, its name and its class, or none of them."),
             ),
             models.CheckConstraint(
                 name="adverse_event_death_agrees",

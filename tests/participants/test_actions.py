@@ -214,6 +214,7 @@ def test_a_dose_out_of_range_is_recorded_as_a_deviation_with_a_reason(
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("english")
 def test_a_corrected_day_moves_only_what_has_not_happened(site: Site, alice: User, now: dt.datetime) -> None:
     participant = factories.infused(site=site, by=alice, now=now, infused_at=now - 3 * DAY)
     done = participant.visits.get(code="D1")

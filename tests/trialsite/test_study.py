@@ -463,7 +463,7 @@ MISTAKES = [
         id="clock-twice",
     ),
     pytest.param(
-        swap("hours = 24", "hours = 48"),
+        swap("sponsor_hours = 24", "sponsor_hours = 48"),
         "regimes[0].clocks[0].limit",
         "sae_site_to_sponsor_hours says 48 hours",
         id="two-limits",
