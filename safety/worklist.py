@@ -7,7 +7,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dosing.models import Infusion
-from safety.models import AdverseEvent, Scale, ToxicityAssessment
+from safety import alertlist
+from safety.actions import is_in_step
+from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
@@ -15,13 +17,46 @@ LATELY = dt.timedelta(hours=24)
 
 
 def sections(*, user: User, now: dt.datetime) -> list[Section]:
-    found = []
+    found = alertlist.sections(user=user, now=now)
     if user.has_perm("safety.view_crsassessment"):
         found += _severe(user, now)
+        found += _episodes(user)
     if user.has_perm("safety.view_adverseevent"):
         found += _serious(user)
         found += _reactions(user)
     return found
+
+
+def _episodes(user: User) -> list[Section]:
+    """CRS and ICANS that are no adverse event yet, or whose event tells another grade."""
+    rows = ToxicityEpisode.objects.filter(participant__site__in=sites_of(user), voided_at__isnull=True)
+    waiting = [
+        row for row in rows.select_related("participant", "adverse_event").order_by("onset_at") if not is_in_step(row)
+    ]
+    if not waiting:
+        return []
+    return [
+        Section(
+            title=_("CRS and ICANS without their adverse event"),
+            hint=_("Open the episode and make its adverse event of special interest; it follows the assessments then."),
+            rows=tuple(
+                Row(
+                    row.participant.number,
+                    reverse("admin:safety_toxicityepisode_change", args=[row.pk]),
+                    (
+                        f"{row.toxicity} {row.number}",
+                        _("grade %(grade)s") % {"grade": row.highest_grade},
+                        f"{timezone.localtime(row.onset_at):%Y-%m-%d %H:%M}",
+                        _("another grade") if row.adverse_event else "",
+                    ),
+                )
+                for row in waiting[:ROWS_SHOWN]
+            ),
+            count=len(waiting),
+            link=reverse("admin:safety_toxicityepisode_changelist"),
+            columns=(_("Participant"), _("Episode"), _("Highest grade"), _("Onset"), _("Event")),
+        )
+    ]
 
 
 def _reactions(user: User) -> list[Section]:

@@ -145,9 +145,30 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason kind name dose dose_unit route started_at ended_at is_ongoing indication "
         "is_premedication warning note",
     ),
+    "safety.SafetyAlert": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant about key acknowledged_by",
+        site_only="voided_by void_reason kind toxicity grade happened_at raised_at escalated_at settled_at "
+        "settled_because acknowledged_at acknowledge_note",
+    ),
+    "safety.OnCallShift": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at site",
+        site_only="voided_by void_reason person starts_at ends_at",
+    ),
+    "safety.Discharge": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason discharged_at readmitted_at",
+    ),
+    "safety.GuidanceText": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at site approved_by",
+        site_only="voided_by void_reason toxicity grade with_crs text_zh text_en source version approved_at",
+    ),
     "safety.AdverseEvent": _classified(
-        f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version results_in_death is_life_threatening "
-        "requires_hospitalisation results_in_disability is_congenital_anomaly is_other_important is_serious "
+        f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version ctcae_code ctcae_term ctcae_soc "
+        "results_in_death is_life_threatening requires_hospitalisation results_in_disability is_congenital_anomaly is_other_important is_serious "
         "relatedness outcome action_taken site_aware_at",
         internal="created_at created_by infusion",
         site_only="voided_by void_reason note",

@@ -39,10 +39,12 @@ from dosing.rules.product import State
 from participants import actions
 from participants.models import Consent, Participant, ReasonCode, Visit, VisitState
 from participants.rules.status import Status
-from safety.actions import assess, days_since_infusion, is_established, log_adverse_event
-from safety.models import AdverseEvent, CrsAssessment, IcansAssessment, Scale
-from safety.rules.crs import CrsFindings, OxygenDevice
-from safety.rules.icans import Consciousness, IcansFindings
+from safety.actions import assess_bedside, log_adverse_event
+from safety.actions.alerts import acknowledge
+from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert
+from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
+from safety.rules.crs import OxygenDevice
+from safety.rules.icans import Consciousness, IcePerformed
 from sponsor import demo_results
 from trialsite.models import Site, User
 from trialsite.roles import Role
@@ -317,44 +319,54 @@ class Builder:
         infuse(infusion=infusion, deviation_reason=reason, by=self.investigator, now=at + dt.timedelta(hours=1))
         participant.refresh_from_db()
         self._bedside(participant, plan, since)
+        self._acknowledge(participant)
         self._support(participant, plan, since)
         self._events(participant, since)
         self._visits(participant, plan, since)
         self._end(participant, plan, since)
 
     def _bedside(self, participant: Participant, plan: Plan, since: int) -> None:
-        for day, found in CRS_COURSES[plan.course].items():
+        """One assessment on each day on which the course tells something, of both scales together."""
+        crs_course, icans_course = CRS_COURSES[plan.course], ICANS_COURSES.get(plan.course, {})
+        for day in sorted({*crs_course, *icans_course}):
             if day <= since:
-                self._crs(participant, self.at(since - day, 8, 15), found)
-        for day, found in ICANS_COURSES.get(plan.course, {}).items():
-            if day <= since:
-                self._icans(participant, self.at(since - day, 8, 30), found)
+                found = {**crs_course.get(day, {}), **icans_course.get(day, {})}
+                self._assess(participant, self.at(since - day, 8, 15), found)
 
-    def _crs(self, participant: Participant, at: dt.datetime, found: dict[str, Any]) -> None:
-        findings = CrsFindings(
-            days_since_infusion=days_since_infusion(participant, at),
+    def _acknowledge(self, participant: Participant) -> None:
+        """What was raised more than two days ago was answered then."""
+        waiting = SafetyAlert.objects.filter(
+            participant=participant, raised_at__lt=self.now - 2 * DAY, acknowledged_at=None, settled_at=None
+        )
+        while alert := waiting.first():
+            acknowledge(alert=alert, by=self.investigator, now=alert.raised_at + dt.timedelta(minutes=12))
+
+    def _assess(self, participant: Participant, at: dt.datetime, found: dict[str, Any]) -> None:
+        full = {"orientation": 4, "naming": 3, "commands": 1, "writing": 1, "attention": 1}
+        items = {name: found.get(name, value) for name, value in full.items()}
+        # The first of an item's questions are those that were answered.
+        answers = {
+            name: number < items[item] for item, names in ICE_POINTS.items() for number, name in enumerate(names)
+        }
+        seen = Observations(
             temperature_c=Decimal(found.get("t", "36.8")),
-            crs_established=is_established(participant, Scale.CRS, before=at),
-            antipyretic_or_anticytokine_given=found.get("drug", False),
+            anticytokine_given=found.get("drug", False),
+            systolic=84 if found.get("hypotension") else 118,
+            diastolic=50 if found.get("hypotension") else 74,
             hypotension=found.get("hypotension", False),
-            vasopressors=found.get("vasopressors", 0),
+            fluids_given=found.get("hypotension", False),
+            vasopressors=(Vasopressor.NOREPINEPHRINE,) * found.get("vasopressors", 0),
+            spo2_percent=Decimal(93) if "device" in found else Decimal(98),
             oxygen_device=OxygenDevice(found.get("device", "none")),
             oxygen_flow_l_min=Decimal(found["flow"]) if "flow" in found else None,
-        )
-        row = CrsAssessment(participant=participant, assessed_at=at)
-        assess(assessment=row, scale=Scale.CRS, findings=findings, by=self.investigator, now=self._soon(at))
-
-    def _icans(self, participant: Participant, at: dt.datetime, found: dict[str, Any]) -> None:
-        full = {"orientation": 4, "naming": 3, "commands": 1, "writing": 1, "attention": 1}
-        items = {**full, **{name: value for name, value in found.items() if name in full}}
-        findings = IcansFindings(
-            age_years=participant.age_on(timezone.localtime(at).date()),
-            days_since_infusion=days_since_infusion(participant, at),
+            in_icu=bool(found.get("vasopressors")),
+            ice_performed=IcePerformed.YES,
+            sentence="今天是我住院的第一天。" if items["writing"] else "",
             consciousness=Consciousness(found.get("awake", "alert")),
-            **items,
+            **answers,
         )
-        row = IcansAssessment(participant=participant, assessed_at=at)
-        assess(assessment=row, scale=Scale.ICANS, findings=findings, by=self.investigator, now=self._soon(at))
+        row = BedsideAssessment(participant=participant, assessed_at=at)
+        assess_bedside(assessment=row, seen=seen, by=self.investigator, now=self._soon(at))
 
     def _lymphodeplete(self, participant: Participant, infused_at: dt.datetime) -> None:
         """Planned two days ahead of its first day, a week before the infusion, and given as planned."""

@@ -44,9 +44,14 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Bedside assessments"), "safety.bedsideassessment", "stethoscope"),
             (_("Toxicity episodes"), "safety.toxicityepisode", "timeline"),
+            (_("Safety alerts"), "safety.safetyalert", "notification_important"),
+            (_("On call"), "safety.oncallshift", "call"),
+            (_("Discharges"), "safety.discharge", "logout"),
             (_("CRS assessments"), "safety.crsassessment", "thermostat"),
             (_("ICANS assessments"), "safety.icansassessment", "neurology"),
+            (_("Guidance by grade"), "safety.guidancetext:cells", "menu_book"),
             (_("Adverse events"), "safety.adverseevent", "emergency"),
+            (_("CTCAE 5.0 ↔ 6.0"), "safety.adverseevent:ctcae_versions", "compare_arrows"),
         ),
     ),
     (

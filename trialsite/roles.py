@@ -54,6 +54,10 @@ CLINICAL = (
     "dosing.cellproduct",
     "dosing.productstep",
     "dosing.lymphodepletiondose",
+    "safety.safetyalert",
+    "safety.oncallshift",
+    "safety.discharge",
+    "safety.guidancetext",
     "safety.adverseevent",
     "safety.crsassessment",
     "safety.icansassessment",
@@ -85,6 +89,14 @@ GRADE = (
     "safety.propose_event",
 )
 VOID_GRADE = _permissions("void", "safety.crsassessment", "safety.icansassessment")
+WATCH = (
+    "safety.acknowledge_safetyalert",
+    *_permissions("add", "safety.oncallshift", "safety.discharge"),
+    *_permissions("change", "safety.oncallshift", "safety.discharge"),
+    *_permissions("void", "safety.oncallshift", "safety.discharge"),
+)
+GUIDANCE = _permissions("add", "safety.guidancetext")
+APPROVE_GUIDANCE = ("safety.approve_guidancetext", *_permissions("void", "safety.guidancetext"))
 EVENTS = (
     *_permissions("add", "safety.adverseevent"),
     *_permissions("change", "safety.adverseevent"),
@@ -129,6 +141,8 @@ _INVESTIGATOR = (
     *VOID_GRADE,
     *JUDGE,
     *REGRADE,
+    *WATCH,
+    *GUIDANCE,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",
@@ -143,11 +157,13 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *MEDICATE,
         *EVENTS,
         *GRADE,
+        *WATCH,
         "participants.change_status",
     ),
     Role.INVESTIGATOR: _INVESTIGATOR,
     Role.PRINCIPAL_INVESTIGATOR: (
         *_INVESTIGATOR,
+        *APPROVE_GUIDANCE,
         *VOID_ENTRIES,
         *ACCESS_TRAIL,
         "participants.override_enrolment",

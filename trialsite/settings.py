@@ -229,6 +229,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="4-59/5"),
         "options": {"expires": 290},
     },
+    "bedside-rounds": {
+        "task": "safety.tasks.sweep_rounds",
+        "schedule": crontab(minute="1-59/5"),
+        "options": {"expires": 290},
+    },
     "deliver-notifications": {
         "task": "trialsite.tasks.deliver_notifications",
         "schedule": timedelta(seconds=60),

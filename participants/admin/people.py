@@ -99,6 +99,10 @@ class ReadOnlyInline(TabularInline):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # The heading of each row names the participant.
+        return super().get_queryset(request).select_related("participant", "created_by")
+
 
 class StatusInline(ReadOnlyInline):
     model = ParticipantStatus
@@ -115,9 +119,19 @@ class ConsentInline(ReadOnlyInline):
 
 
 class ExaminationInline(ReadOnlyInline):
+    """The newest ones; the list has them all."""
+
     model = Examination
+    verbose_name_plural = _("newest examinations")
+    newest = 20
     fields = ("panel", "taken_at", "is_study_procedure", "laboratory")
     tab = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        whose = request.resolver_match.kwargs.get("object_id")
+        newest = Examination.objects.filter(participant=whose).order_by("-taken_at", "-id").values("pk")
+        return rows.filter(pk__in=newest[: self.newest])
 
 
 class VisitInline(ReadOnlyInline):
@@ -169,6 +183,7 @@ class ParticipantAdmin(RecordAdmin):
         "log_infusion",
         "add_medication",
         "timeline",
+        "course",
         "change_status",
         "withdraw",
         "void_record",
@@ -335,6 +350,13 @@ class ParticipantAdmin(RecordAdmin):
     @action(description=_("Treatment timeline"), permissions=["readiness"])
     def timeline(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:dosing_timeline", args=[object_id]))
+
+    @action(description=_("Course of toxicity"), permissions=["course"])
+    def course(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:safety_course", args=[object_id]))
+
+    def has_course_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("safety.view_bedsideassessment")
 
     def has_readiness_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("dosing.view_infusion")

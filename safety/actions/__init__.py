@@ -1,5 +1,18 @@
 """What people and programs do here: one file a subject."""
 
+from safety.actions.alerts import (
+    acknowledge,
+    check_discharge,
+    check_shift,
+    escalate,
+    investigators,
+    people_on_call,
+    plan_shift,
+    raise_overdue,
+    record_discharge,
+    settle_alerts,
+    warn_after,
+)
 from safety.actions.assessments import (
     Past,
     as_json,
@@ -17,35 +30,54 @@ from safety.actions.assessments import (
     preview,
     regrade,
 )
-from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
+from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
+from safety.actions.guidance import approve_guidance, propose_guidance
+from safety.actions.rounds import DueRound, due_rounds, rounds_of
 
 __all__ = [
+    "DueRound",
     "Past",
     "Treatment",
+    "acknowledge",
+    "approve_guidance",
     "as_json",
     "assess",
     "assess_bedside",
     "check_adverse_event",
     "check_assessment",
+    "check_discharge",
+    "check_shift",
     "context_of",
     "correct_adverse_event",
     "crs_policy",
     "ctcae_version",
     "days_since_infusion",
+    "due_rounds",
+    "escalate",
     "findings_of",
     "grade",
     "icans_policy",
+    "investigators",
     "is_established",
     "is_in_step",
     "load_names",
     "load_texts",
     "log_adverse_event",
     "past_of",
+    "people_on_call",
+    "plan_shift",
     "preview",
     "propose_event",
+    "propose_guidance",
+    "raise_overdue",
+    "record_discharge",
     "regrade",
+    "rounds_of",
+    "settle_alerts",
+    "site_names",
     "sync_episodes",
     "treatments_of",
+    "warn_after",
 ]

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from dosing.actions import day0_of
 from participants.actions import first_consent_at, long_moment, site_day
 from participants.models import Participant
-from safety.actions import episodes
+from safety.actions import alerts, episodes
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment
 from safety.rules import bedside, crs, icans
 from safety.rules.bedside import Context, Observations
@@ -265,9 +265,10 @@ def _follow(
     whole = past.with_(rows)
     seen = {Scale(row.toxicity): whole.of(row.toxicity) for row in rows}
     episodes.sync_episodes(participant, seen, by=by, now=now)
+    # What the new assessment answers is settled first: once for both scales.
+    alerts.settle_alerts(participant=participant, now=now)
     for row in rows:
-        if row.final_grade:
-            pass  # alerts.warn_after
+        alerts.warn_after(row, others=past.of(row.toxicity), now=now)
 
 
 def as_json(findings: Any) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -26,7 +27,7 @@ from safety import actions
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
 from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.rules import crs, icans
-from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
 
 
 def choice(name: str, kind: Any, initial: str) -> forms.TypedChoiceField:
@@ -152,6 +153,18 @@ class IcansForm(AssessmentForm):
         return cleaned
 
 
+class RegradeForm(ReasonForm):
+    """An investigator's own grade, before its reason."""
+
+    investigator_grade = forms.TypedChoiceField(
+        label=_("investigator's grade, if different"),
+        choices=[(str(grade), str(grade)) for grade in range(6)],
+        coerce=int,
+        widget=UnfoldAdminSelectWidget,
+    )
+    field_order = ("investigator_grade", "reason")
+
+
 class AssessmentAdmin(RecordAdmin):
     """Assessments are added and read, never changed: a correction is a new one that points to the old."""
 
@@ -189,6 +202,7 @@ class AssessmentAdmin(RecordAdmin):
         (_("Note"), {"fields": ("note",)}),
     )
     readonly_fields = ("grade_with_reason", "flags_in_words", "findings_in_words")
+    actions_detail = ["other_grade", "course_of", "void_record"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -205,6 +219,45 @@ class AssessmentAdmin(RecordAdmin):
         if db_field.name == "corrects":
             kwargs["queryset"] = self.get_queryset(request).filter(corrected_by=None, voided_at__isnull=True)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    # --- another grade ------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"safety_{self.opts.model_name}_regrade"
+        view = self.admin_site.admin_view(self.regrade_view)
+        return [path("<path:object_id>/regrade/", view, name=name), *super().get_urls()]
+
+    @action(description=_("Set another grade…"), permissions=["regrade"])
+    def other_grade(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("regrade", object_id))
+
+    def has_regrade_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("safety.regrade_assessment")
+
+    def regrade_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(
+            request,
+            object_id,
+            allowed=self.has_regrade_permission(request),
+            form_class=RegradeForm,
+            title=_("Set another grade"),
+            intro=_("The findings and the computed grade stay; your grade counts from now on, with its reason."),
+            button=_("Set this grade"),
+            act=lambda obj, data, now: actions.regrade(
+                assessment=obj,
+                investigator_grade=data["investigator_grade"],
+                reason=data["reason"],
+                by=request.user,
+                now=now,
+            ),
+            done=_("Your grade counts from now on."),
+            follow=True,
+        )
+
+    @action(description=_("Course of toxicity"))
+    def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.assess(assessment=obj, scale=self.scale, findings=form.findings(), by=request.user, now=now)

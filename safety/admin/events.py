@@ -4,17 +4,42 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from participants.models import Participant
 from safety import actions
+from safety.actions.ctcae import resolve
+from safety.admin import ctcae
 from safety.models import AdverseEvent
 from trialsite.recordadmin import RecordAdmin, RecordForm
 
 
 class AdverseEventForm(RecordForm):
+    ctcae_code = ctcae.CtcaeField(label=_("CTCAE term"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "ctcae_code" in self.fields:
+            field: Any = self.fields["ctcae_code"]
+            field.of_version(self.instance.ctcae_version or actions.ctcae_version(self._participant()))
+            # An event from before the term was asked for may stay without one.
+            field.required = self.instance.pk is None or bool(self.instance.ctcae_code)
+
+    def _participant(self) -> Participant | None:
+        """Who was chosen already, for the version of their protocol."""
+        value = self.data.get(self.add_prefix("participant")) if self.is_bound else self.initial.get("participant")
+        try:
+            return self.fields["participant"].clean(value)
+        except ValidationError:
+            return None
+
     def check(self, row: AdverseEvent) -> None:
         actions.check_adverse_event(row, now=timezone.now())
 
@@ -25,6 +50,7 @@ class AdverseEventAdmin(RecordAdmin):
     list_display = (
         "participant",
         "term",
+        "ctcae_name",
         "grade_label",
         "serious_label",
         "onset",
@@ -39,11 +65,20 @@ class AdverseEventAdmin(RecordAdmin):
         ("outcome", admin.ChoicesFieldListFilter),
         ("relatedness", admin.ChoicesFieldListFilter),
     )
-    search_fields = ("term", "participant__screening_number", "participant__participant_number")
+    search_fields = (
+        "term",
+        "ctcae_term",
+        "ctcae_code",
+        "participant__screening_number",
+        "participant__participant_number",
+    )
     autocomplete_fields = ("participant", "infusion")
     list_select_related = ("participant",)
     fieldsets = (
-        (_("What happened"), {"fields": ("participant", "term", ("onset", "resolved"), "grade", "infusion")}),
+        (
+            _("What happened"),
+            {"fields": ("participant", "term", ("onset", "resolved"), "ctcae_code", "grade", "infusion")},
+        ),
         (
             _("Seriousness (any of these makes it serious; a high grade alone does not)"),
             {
@@ -58,11 +93,38 @@ class AdverseEventAdmin(RecordAdmin):
         (_("Awareness"), {"fields": ("site_aware_at", "note")}),
     )
 
+    class Media:
+        # For those who only read, too: they see the card without the field.
+        css = {"all": ("safety/ctcae.css",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*ctcae.urls(self), *super().get_urls()]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), "ctcae_shown")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [_exchanged(one, "ctcae_code", "ctcae_shown") for one in fieldsets]
+
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         if change:
-            obj.save()
+            actions.correct_adverse_event(event=obj, by=request.user, now=now)
         else:
             actions.log_adverse_event(event=obj, by=request.user, now=now)
+
+    @display(description=_("CTCAE term"), ordering="ctcae_term")
+    def ctcae_name(self, event: AdverseEvent) -> str:
+        return event.ctcae_term or "—"
+
+    @admin.display(description=_("CTCAE term"))
+    def ctcae_shown(self, event: AdverseEvent) -> str | SafeString:
+        found = resolve(event.ctcae_version, event.ctcae_code) if event.ctcae_code else None
+        if found is None:
+            return event.ctcae_term or "—"
+        return render_to_string("admin/safety/ctcae_card.html", {"card": ctcae.card_of(found, grade=event.grade)})
 
     @display(
         description=_("grade"),
@@ -79,3 +141,8 @@ class AdverseEventAdmin(RecordAdmin):
     @display(description=_("resolved"), ordering="resolved")
     def end(self, event: AdverseEvent) -> Any:
         return event.resolved or _("ongoing")
+
+
+def _exchanged(fieldset: Any, name: str, other: str) -> Any:
+    title, options = fieldset
+    return title, {**options, "fields": tuple(other if field == name else field for field in options["fields"])}

@@ -1,21 +1,30 @@
 """Rows of the app: one file a subject."""
 
+from safety.models.alerts import AlertKind, AlertState, Discharge, OnCallShift, SafetyAlert, SettledBy
 from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.models.bedside import BedsideAssessment, ToxicityEpisode
 from safety.models.ctcae import CtcaeText, SiteTermName
 from safety.models.events import SERIOUSNESS, ActionTaken, AdverseEvent, Outcome, Relatedness
+from safety.models.guidance import GuidanceText
 
 __all__ = [
     "SERIOUSNESS",
     "ActionTaken",
     "AdverseEvent",
+    "AlertKind",
+    "AlertState",
     "BedsideAssessment",
     "CrsAssessment",
     "CtcaeText",
+    "Discharge",
+    "GuidanceText",
     "IcansAssessment",
+    "OnCallShift",
     "Outcome",
     "Relatedness",
+    "SafetyAlert",
     "Scale",
+    "SettledBy",
     "SiteTermName",
     "ToxicityAssessment",
     "ToxicityEpisode",

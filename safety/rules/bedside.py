@@ -13,7 +13,6 @@ from typing import TypeVar
 from safety.rules.crs import CrsDeath, CrsFindings, OxygenDevice, OxygenReason
 from safety.rules.grading import check_range
 from safety.rules.icans import (
-    ICE_ITEMS,
     Consciousness,
     IcansDeath,
     IcansFindings,
@@ -72,12 +71,17 @@ class Observations:
     in_icu: bool = False
     ice_performed: IcePerformed = IcePerformed.NOT_DONE
     ice_not_done: str = ""
-    orientation: int | None = None
-    naming: int | None = None
-    commands: int | None = None
-    writing: int | None = None
+    year: bool | None = None
+    month: bool | None = None
+    city: bool | None = None
+    hospital: bool | None = None
+    object_1: bool | None = None
+    object_2: bool | None = None
+    object_3: bool | None = None
+    command: bool | None = None
+    writes: bool | None = None
     sentence: str = ""
-    attention: int | None = None
+    counts: bool | None = None
     use_capd: bool = False
     capd_score: int | None = None
     consciousness: Consciousness = Consciousness.ALERT
@@ -95,6 +99,22 @@ class Observations:
         check_range("systolic", self.systolic, 0, 350)
         check_range("diastolic", self.diastolic, 0, 250)
         check_range("spo2_percent", self.spo2_percent, 20, 100)
+
+
+# The ten points of the ICE score, one by one, under the five items of the table.
+ICE_POINTS: dict[str, tuple[str, ...]] = {
+    "orientation": ("year", "month", "city", "hospital"),
+    "naming": ("object_1", "object_2", "object_3"),
+    "commands": ("command",),
+    "writing": ("writes",),
+    "attention": ("counts",),
+}
+
+
+def points(seen: Observations, item: str) -> int | None:
+    """The points of an item; None while one of its questions was not asked."""
+    answers = [getattr(seen, name) for name in ICE_POINTS[item]]
+    return None if None in answers else sum(answers)
 
 
 @dataclass(frozen=True)
@@ -132,7 +152,7 @@ def icans_findings(seen: Observations, context: Context) -> IcansFindings:
         days_since_infusion=context.days_since_infusion,
         use_capd=seen.use_capd,
         ice_performed=seen.ice_performed,
-        **{name: getattr(seen, name) for name in ICE_ITEMS},
+        **{item: points(seen, item) for item in ICE_POINTS},
         capd_score=seen.capd_score,
         consciousness=seen.consciousness,
         consciousness_attributable=seen.consciousness_attributable,

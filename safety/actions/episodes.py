@@ -1,0 +1,175 @@
+"""Verbs of episodes: keep them in step with the assessments, and with the adverse event that was made of one."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pghistory
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from dosing.models import Medication, MedicationKind
+from participants.actions import site_day
+from participants.models import Participant
+from safety.actions.events import log_adverse_event
+from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityEpisode
+from safety.rules import episodes as rules
+from safety.rules.episodes import Episode, Seen
+from trialsite.models import User
+from trialsite.refusal import Refused
+from trialsite.study import get_study
+
+# The terms under which an episode becomes an adverse event, with their MedDRA codes (LLT, as CTCAE prints them).
+TERMS = {Scale.CRS: ("Cytokine release syndrome", "10052015"), Scale.ICANS: ("ICANS", "")}
+
+
+def sync_episodes(
+    participant: Participant, seen: Mapping[Scale, Sequence[Seen]], *, by: User, now: dt.datetime
+) -> None:
+    """Rows as the assessments tell them, of these scales: one query to read them, and no write without news."""
+    hours = get_study().protocol(participant.protocol_version).policy.episode_joins_within_hours
+    rows = ToxicityEpisode.objects.filter(participant=participant, toxicity__in=seen, voided_at__isnull=True)
+    known = list(rows.select_related("adverse_event").order_by("number"))
+    for scale, assessments in seen.items():
+        found = rules.episodes(assessments, joins_within=dt.timedelta(hours=hours))
+        of_scale = [row for row in known if row.toxicity == scale]
+        for number, episode in enumerate(found, start=1):
+            row = of_scale[number - 1] if number <= len(of_scale) else None
+            _write(row, episode, participant=participant, scale=scale, number=number, by=by, now=now)
+        for surplus in of_scale[len(found) :]:
+            surplus.voided_at, surplus.voided_by = now, by
+            surplus.void_reason = "no assessment supports it any more"
+            surplus.save(update_fields=["voided_at", "voided_by", "void_reason"])
+
+
+FIELDS = ("onset_at", "highest_grade", "highest_at", "resolved_at")
+
+
+def _write(
+    row: ToxicityEpisode | None,
+    episode: Episode,
+    *,
+    participant: Participant,
+    scale: Scale,
+    number: int,
+    by: User,
+    now: dt.datetime,
+) -> None:
+    values = {name: getattr(episode, name) for name in FIELDS}
+    if row is None:
+        ToxicityEpisode.objects.create(
+            participant=participant, toxicity=scale, number=number, created_by=by, created_at=now, **values
+        )
+        return
+    if values != {name: getattr(row, name) for name in FIELDS}:
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.save(update_fields=list(FIELDS))
+        if row.adverse_event is not None:
+            _keep_event_in_step(row, row.adverse_event)
+
+
+def _keep_event_in_step(episode: ToxicityEpisode, event: AdverseEvent) -> None:
+    """Grade, onset and end follow the assessments. Death is told by people: grade 5 is theirs to write."""
+    if event.is_void:
+        return
+    event.onset = site_day(episode.onset_at).isoformat()
+    event.resolved = site_day(episode.resolved_at).isoformat() if episode.resolved_at else ""
+    if episode.highest_grade < 5 and event.grade < 5:
+        event.grade = episode.highest_grade
+    with pghistory.context(reason=_("follows the assessments of the episode")):
+        event.save(update_fields=["onset", "resolved", "grade"])
+
+
+def is_in_step(episode: ToxicityEpisode) -> bool:
+    """Whether the adverse event tells the same highest grade; a death waits for a person."""
+    event = episode.adverse_event
+    return event is not None and not event.is_void and event.grade == episode.highest_grade
+
+
+@transaction.atomic
+def propose_event(
+    *,
+    episode: ToxicityEpisode,
+    relatedness: str,
+    outcome: str,
+    action_taken: str,
+    site_aware_at: dt.datetime,
+    by: User,
+    now: dt.datetime,
+    **seriousness: bool,
+) -> AdverseEvent:
+    """Make the adverse event of special interest of an episode, with what a person must decide. Once each."""
+    episode = ToxicityEpisode.objects.select_for_update(of=("self",)).get(pk=episode.pk)
+    if episode.adverse_event_id is not None and not episode.adverse_event.is_void:  # type: ignore[union-attr]
+        raise Refused(_("This episode has its adverse event already. Correct that one."))
+    if episode.is_void:
+        raise Refused(_("This episode is void: no assessment supports it any more."))
+    event = AdverseEvent(
+        participant=episode.participant,
+        term=TERMS[Scale(episode.toxicity)][0],
+        onset=site_day(episode.onset_at).isoformat(),
+        resolved=site_day(episode.resolved_at).isoformat() if episode.resolved_at else "",
+        grade=episode.highest_grade,
+        relatedness=relatedness,
+        outcome=outcome,
+        action_taken=action_taken,
+        site_aware_at=site_aware_at,
+        **seriousness,
+    )
+    log_adverse_event(event=event, by=by, now=now)
+    episode.adverse_event = event
+    episode.save(update_fields=["adverse_event"])
+    return event
+
+
+# --- Treatment in an episode -------------------------------------------------------------------------
+
+TREATMENTS = (
+    MedicationKind.TOCILIZUMAB,
+    MedicationKind.CORTICOSTEROID,
+    MedicationKind.ANAKINRA,
+    MedicationKind.SILTUXIMAB,
+    MedicationKind.VASOPRESSOR,
+    MedicationKind.VASOPRESSIN,
+    MedicationKind.OXYGEN,
+    MedicationKind.ANTIEPILEPTIC,
+)
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What was given in an episode, and how long after its onset."""
+
+    name: str
+    detail: str
+    at: dt.datetime
+    after_onset: dt.timedelta
+
+
+def treatments_of(episode: ToxicityEpisode) -> list[Treatment]:
+    """Drugs against the toxicity from its onset to its end, and the first time in intensive care; two queries."""
+    drugs = Medication.objects.filter(
+        participant=episode.participant,
+        kind__in=TREATMENTS,
+        voided_at__isnull=True,
+        started_at__gte=episode.onset_at,
+    )
+    icu = BedsideAssessment.objects.filter(
+        participant=episode.participant,
+        observations__in_icu=True,
+        voided_at__isnull=True,
+        corrected_by=None,
+        assessed_at__gte=episode.onset_at,
+    )
+    if episode.resolved_at is not None:
+        drugs = drugs.filter(started_at__lte=episode.resolved_at)
+        icu = icu.filter(assessed_at__lte=episode.resolved_at)
+    found = [
+        Treatment(row.name, row.dose_text, row.started_at, row.started_at - episode.onset_at)
+        for row in drugs.order_by("started_at")
+    ]
+    first = icu.order_by("assessed_at").values_list("assessed_at", flat=True).first()
+    if first is not None:
+        found.append(Treatment(_("intensive care"), "", first, first - episode.onset_at))
+    return sorted(found, key=lambda one: one.at)

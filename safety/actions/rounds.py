@@ -1,0 +1,213 @@
+"""Which bedside assessments are due: after the infusion in hospital, and the ICE score before it."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max, Min, Q, QuerySet
+from django.utils import timezone
+
+from dosing.models import DoseState, Infusion, Occasion
+from participants.actions import site_day
+from participants.models import Participant
+from participants.rules.status import NO_MORE_VISITS, Status
+from safety.models import Discharge, Scale, ToxicityAssessment
+from safety.rules import rounds
+from safety.rules.icans import ICE_ITEMS, IcePerformed
+from safety.rules.rounds import FIRST_STUDY, Round, State
+from trialsite.models import Site
+
+BEFORE_INFUSION = (Status.ENROLLED, Status.LYMPHODEPLETED)
+# A day more than the schedule is long: the exact end is the rule's to say.
+REACH = dt.timedelta(days=FIRST_STUDY.last_day + 2)
+
+
+@dataclass(frozen=True)
+class DueRound:
+    """One participant's next assessment, and which of the two toxicities it still lacks; `round` is None before
+    infusion, where the ICE score is the baseline."""
+
+    participant: Participant
+    state: State
+    toxicities: tuple[Scale, ...]
+    round: Round | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.round is None
+
+    @property
+    def due_at(self) -> dt.datetime | None:
+        return None if self.round is None else self.round.due_at
+
+    @property
+    def about(self) -> str:
+        """The due moment that was missed last, as the word for it in alerts and messages; empty without one."""
+        missed_at = None if self.round is None else self.round.missed_at
+        if missed_at is None:
+            return ""
+        return f"rounds:{self.participant.pk}:{missed_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def rounds_of(participant: Participant, now: dt.datetime) -> list[DueRound]:
+    """The next assessment of this participant, due or not yet; nothing when none is owed any more."""
+    return _rounds(Participant.objects.filter(pk=participant.pk), now)
+
+
+def round_of(participant: Participant, now: dt.datetime) -> DueRound | None:
+    """The next assessment after the infusion alone, without the baseline before it."""
+    return next(iter(_after_infusion(_counted(Participant.objects.filter(pk=participant.pk)), now)), None)
+
+
+def due_rounds(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list[DueRound]:
+    """What may be done now and what is overdue, the longest overdue first; a fixed number of queries."""
+    found = [one for one in _rounds(Participant.objects.filter(site__in=sites), now) if one.state is not State.WAITING]
+    first = dt.datetime.min.replace(tzinfo=dt.UTC)
+    return sorted(found, key=lambda one: (one.state is not State.OVERDUE, one.due_at or first, one.participant.number))
+
+
+def _rounds(participants: QuerySet[Participant], now: dt.datetime) -> list[DueRound]:
+    participants = _counted(participants)
+    return [*_after_infusion(participants, now), *_baselines(participants, now)]
+
+
+def _counted(participants: QuerySet[Participant]) -> QuerySet[Participant]:
+    return participants.filter(voided_at__isnull=True).select_related("site")
+
+
+# --- After the infusion ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stay:
+    """In hospital from the infusion (or a readmission) until Day 14 or the discharge."""
+
+    participant: Participant
+    start: dt.datetime
+    until: dt.datetime
+
+
+def _after_infusion(participants: QuerySet[Participant], now: dt.datetime) -> list[DueRound]:
+    stays = _stays(participants, now)
+    seen = _newest_assessments([stay.participant for stay in stays], now)
+    found = (_due(stay, {scale: seen.get((stay.participant.pk, scale)) for scale in Scale}, now) for stay in stays)
+    return [one for one in found if one is not None]
+
+
+def _stays(participants: QuerySet[Participant], now: dt.datetime) -> list[Stay]:
+    """The parts of a split dose belong to the first; a second infusion is watched like the first [P]."""
+    infusions = (
+        Infusion.objects.filter(participant__in=participants, voided_at__isnull=True)
+        .filter(infused_at__lte=now, infused_at__gte=now - REACH)
+        .exclude(occasion=Occasion.SPLIT)
+        .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
+        .select_related("participant__site")
+        .order_by("infused_at")
+    )
+    newest = {infusion.participant_id: infusion for infusion in infusions}
+    left: dict[int, list[Discharge]] = {}
+    for row in Discharge.objects.filter(participant__in=newest, voided_at__isnull=True).order_by("discharged_at"):
+        left.setdefault(row.participant_id, []).append(row)
+    return [_stay(infusion, left.get(pk, [])) for pk, infusion in newest.items()]
+
+
+def _stay(infusion: Infusion, discharges: Iterable[Discharge]) -> Stay:
+    start, until = infusion.infused_at, day_begins(infusion.day + dt.timedelta(days=FIRST_STUDY.last_day + 1))
+    for row in discharges:
+        if row.readmitted_at is None:
+            until = min(until, max(row.discharged_at, infusion.infused_at))
+        else:
+            start = max(start, row.readmitted_at)
+    return Stay(infusion.participant, start, until)
+
+
+def day_begins(day: dt.date) -> dt.datetime:
+    """The first moment of the site's day."""
+    return dt.datetime.combine(day, dt.time.min, tzinfo=timezone.get_current_timezone())
+
+
+def _newest_assessments(participants: Iterable[Participant], now: dt.datetime) -> dict[tuple[int, str], dt.datetime]:
+    rows = ToxicityAssessment.objects.filter(
+        participant__in=[participant.pk for participant in participants],
+        assessed_at__lte=now,
+        voided_at__isnull=True,
+        corrected_by=None,
+    ).order_by()
+    newest = rows.values_list("participant", "toxicity").annotate(newest=Max("assessed_at"))
+    return {(pk, toxicity): at for pk, toxicity, at in newest}
+
+
+def _due(stay: Stay, seen: dict[Scale, dt.datetime | None], now: dt.datetime) -> DueRound | None:
+    """A round is done once both were assessed: the one that is longest ago decides."""
+    oldest = min(at or stay.start for at in seen.values())
+    found = rounds.next_round(start=stay.start, assessed=[oldest], until=stay.until, now=now)
+    if found is None:
+        return None
+    return DueRound(stay.participant, found.state, _lacking(seen, found), found)
+
+
+def _lacking(seen: dict[Scale, dt.datetime | None], found: Round) -> tuple[Scale, ...]:
+    """Those that were not assessed since the round could be done."""
+    return tuple(scale for scale, at in seen.items() if at is None or at < found.opens_at)
+
+
+# --- Before the infusion -----------------------------------------------------------------------------
+
+
+def _baselines(participants: QuerySet[Participant], now: dt.datetime) -> list[DueRound]:
+    waiting = list(
+        participants.filter(status__in=[status.value for status in BEFORE_INFUSION]).annotate(
+            first_dose_at=Min(
+                "lymphodepletion_doses__given_at",
+                filter=Q(lymphodepletion_doses__state=DoseState.GIVEN, lymphodepletion_doses__voided_at__isnull=True),
+            ),
+            lymphodepleted_on=Min(
+                "statuses__effective_on",
+                filter=Q(statuses__status=Status.LYMPHODEPLETED.value, statuses__voided_at__isnull=True),
+            ),
+        )
+    )
+    begun = [(one, _lymphodepletion_day(one)) for one in waiting]
+    scored = _scored([one.pk for one, day in begun if day is not None])
+    found = []
+    for one, day in begun:
+        state = rounds.baseline(
+            lymphodepletion_from=day_begins(day) if day else None,
+            infused_at=None,
+            planned_from=day_begins(one.planned_infusion_on) if one.planned_infusion_on else None,
+            scored=scored.get(one.pk, []),
+            now=now,
+        )
+        if state is not None:
+            found.append(DueRound(one, state, (Scale.ICANS,)))
+    return found
+
+
+def _lymphodepletion_day(participant: Any) -> dt.date | None:
+    """The day of the first dose; where doses were not recorded one by one, the day of the status."""
+    if participant.first_dose_at is not None:
+        return site_day(participant.first_dose_at)
+    is_lymphodepleted = participant.status == Status.LYMPHODEPLETED
+    return participant.lymphodepleted_on if is_lymphodepleted else None
+
+
+def _scored(participants: list[int]) -> dict[int, list[dt.datetime]]:
+    rows = ToxicityAssessment.objects.filter(
+        participant__in=participants, toxicity=Scale.ICANS, voided_at__isnull=True, corrected_by=None
+    )
+    found: dict[int, list[dt.datetime]] = {}
+    for pk, at, findings in rows.values_list("participant", "assessed_at", "findings"):
+        if is_scored(findings):
+            found.setdefault(pk, []).append(at)
+    return found
+
+
+def is_scored(findings: dict[str, Any]) -> bool:
+    """Whether these findings of ICANS hold a score to compare later ones with: ICE with all its items, or CAPD."""
+    if findings.get("use_capd"):
+        return findings.get("capd_score") is not None
+    performed = findings.get("ice_performed")
+    if performed == IcePerformed.YES:
+        return all(findings.get(name) is not None for name in ICE_ITEMS)
+    return performed == IcePerformed.UNABLE_AROUSABLE

@@ -1,0 +1,255 @@
+"""The pages of safety alerts, of who is on call, and of who has left the hospital."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from safety import actions, guidance
+from safety.models import AlertState, Discharge, OnCallShift, SafetyAlert, Scale
+from trialsite.models import Notification, NotificationState, User
+from trialsite.recordadmin import RecordAdmin, RecordForm
+
+NUMBERS = ("participant__screening_number", "participant__participant_number")
+SEARCH_HELP = _("Screening or participant number.")
+STATES = {
+    AlertState.OPEN: Q(acknowledged_at__isnull=True, settled_at__isnull=True),
+    AlertState.ACKNOWLEDGED: Q(acknowledged_at__isnull=False),
+    AlertState.SETTLED: Q(acknowledged_at__isnull=True, settled_at__isnull=False),
+}
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(state.value, state.label) for state in AlertState]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(STATES[AlertState(self.value())]) if self.value() in AlertState.values else queryset
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField(
+        label=_("What you do now"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("May stay empty: first go to the bedside."),
+    )
+
+
+def _messages(**conditions: Any) -> Coalesce:
+    """How many messages about an alert are in this state."""
+    rows = Notification.objects.filter(about=OuterRef("about"), **conditions).order_by()
+    return Coalesce(Subquery(rows.values("about").annotate(n=Count("pk")).values("n")), 0)
+
+
+@admin.register(SafetyAlert)
+class SafetyAlertAdmin(RecordAdmin):
+    """Raised by the rules and by the clock, read here, and acknowledged by a person."""
+
+    can_void = False
+    actions_detail = ["acknowledge"]
+    list_display = (
+        "participant",
+        "what_shown",
+        "kind",
+        "happened_at",
+        "raised_at",
+        "state_label",
+        "messages_counted",
+        "acknowledged_by",
+        "acknowledged_at",
+    )
+    list_display_links = ("participant", "what_shown")
+    list_filter = (StateFilter, ("kind", admin.ChoicesFieldListFilter), ("toxicity", admin.ChoicesFieldListFilter))
+    search_fields = NUMBERS
+    search_help_text = SEARCH_HELP
+    list_select_related = ("participant", "acknowledged_by")
+    date_hierarchy = "raised_at"
+    fieldsets = (
+        (_("Alert"), {"fields": (("participant", "kind"), ("what_shown", "happened_at"), "assessment_link")}),
+        (_("What guidelines say"), {"fields": ("guidance_shown",)}),
+        (_("Answer"), {"fields": ("state_label", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")}),
+        (_("Who was told"), {"fields": (("raised_at", "escalated_at"), "messages_shown")}),
+    )
+    readonly_fields = ("what_shown", "assessment_link", "guidance_shown", "state_label", "messages_shown")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows.annotate(
+            sent=_messages(state=NotificationState.SENT),
+            unsent=_messages(state__in=[NotificationState.QUEUED, NotificationState.SENDING]),
+            failed=_messages(state=NotificationState.FAILED),
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return [one for one in fieldsets if (obj and obj.grade) or "guidance_shown" not in one[1]["fields"]]
+
+    # --- acknowledging ------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.acknowledge_view)
+        return [path("<path:object_id>/acknowledge/", view, name="safety_safetyalert_acknowledge"), *super().get_urls()]
+
+    @action(description=_("Acknowledge…"), permissions=["acknowledge"])
+    def acknowledge(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("acknowledge", object_id))
+
+    def has_acknowledge_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if not request.user.has_perm("safety.acknowledge_safetyalert"):
+            return False
+        row = self.get_object(request, object_id) if object_id else None
+        return row is None or row.acknowledged_at is None
+
+    def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(
+            request,
+            object_id,
+            allowed=request.user.has_perm("safety.acknowledge_safetyalert"),
+            form_class=NoteForm,
+            title=_("Acknowledge a safety alert"),
+            intro=_("You say that you know, and see to it. Nobody else is called about it any more."),
+            button=_("I know, and see to it"),
+            act=lambda obj, data, now: actions.acknowledge(alert=obj, by=request.user, now=now, note=data["note"]),
+            done=_("The alert is acknowledged."),
+        )
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    @display(
+        description=_("what"),
+        label={None: "warning", 1: "info", 2: "warning", 3: "danger", 4: "danger", 5: "danger"},
+    )
+    def what_shown(self, row: SafetyAlert) -> tuple[int | None, str]:
+        return row.grade, row.what if row.grade else row.toxicity or "CRS, ICANS"
+
+    @display(description=_("state"), label={"open": "danger", "acknowledged": "success", "settled": "info"})
+    def state_label(self, row: SafetyAlert) -> tuple[str, Any]:
+        state = row.state
+        why = row.get_settled_because_display()
+        return state.value, f"{state.label}: {why}" if state is AlertState.SETTLED else state.label
+
+    @admin.display(description=_("messages"))
+    def messages_counted(self, row: Any) -> str:
+        """As short as a list allows; nobody told is said aloud."""
+        counts = (
+            (gettext("%(n)s sent"), row.sent),
+            (gettext("%(n)s waiting"), row.unsent),
+            (gettext("%(n)s failed"), row.failed),
+        )
+        return gettext(", ").join(text % {"n": n} for text, n in counts if n) or gettext("nobody was told")
+
+    @admin.display(description=_("messages"))
+    def messages_shown(self, row: SafetyAlert) -> str:
+        sent = Notification.objects.filter(about=row.about).select_related("recipient").order_by("queued_at", "id")
+        return render_to_string("admin/safety/alert_messages.html", {"messages": sent})
+
+    @admin.display(description=_("assessment"))
+    def assessment_link(self, row: SafetyAlert) -> str:
+        kind, _colon, pk = row.about.partition(":")
+        if kind != "assessment":
+            url = reverse("admin:safety_crsassessment_changelist") + f"?q={row.participant.number}"
+            return format_html('<a href="{}">{}</a>', url, _("Assessments of this participant"))
+        page = "crsassessment" if row.toxicity == Scale.CRS else "icansassessment"
+        url = reverse(f"admin:safety_{page}_change", args=[pk])
+        return format_html('<a href="{}">{}</a>', url, _("Findings, and the reason of the grade"))
+
+    @admin.display(description=_("management"))
+    def guidance_shown(self, row: SafetyAlert) -> str:
+        with_crs = actions.is_established(row.participant, Scale.CRS, before=row.happened_at + dt.timedelta(minutes=1))
+        text = guidance.for_grade(row.toxicity, row.grade, with_crs, get_language() or "", site=row.participant.site)
+        context = {"text": text, "never_an_order": guidance.NEVER_AN_ORDER}
+        return render_to_string("admin/safety/alert_guidance.html", context) if text else "—"
+
+
+# --- On call -----------------------------------------------------------------------------------------
+
+
+class ShiftForm(RecordForm):
+    def check(self, row: OnCallShift) -> None:
+        actions.check_shift(row)
+
+
+@admin.register(OnCallShift)
+class OnCallShiftAdmin(RecordAdmin):
+    site_path = "site"
+    form = ShiftForm
+    list_display = ("person", "site", "starts_at", "ends_at", "now_label", "void_mark")
+    list_display_links = ("person",)
+    list_filter = ("site",)
+    list_select_related = ("person", "site")
+    date_hierarchy = "starts_at"
+    fieldsets = ((_("Who is told, and when"), {"fields": (("site", "person"), ("starts_at", "ends_at"))}),)
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        actions.plan_shift(shift=obj, by=request.user, now=now)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Of the person's own sites only."""
+        own = request.user.sites.all()
+        if db_field.name == "site" and not request.user.is_superuser:
+            kwargs["queryset"] = own
+        if db_field.name == "person":
+            people = User.objects.filter(is_active=True, is_staff=True).exclude(email="")
+            reachable = people if request.user.is_superuser else people.filter(sites__in=own)
+            kwargs["queryset"] = reachable.distinct().order_by("last_name", "first_name", "username")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Most people plan the coming night of the one site that they have."""
+        sites = list(request.user.sites.all()[:2])
+        given = {"starts_at": timezone.now(), **super().get_changeform_initial_data(request)}
+        return {"site": sites[0].pk, **given} if len(sites) == 1 else given
+
+    @display(description=_("on call now"), label={True: "success", False: "info"})
+    def now_label(self, row: OnCallShift) -> tuple[bool, Any]:
+        is_now = not row.is_void and row.starts_at <= timezone.now() < row.ends_at
+        return is_now, _("on call now") if is_now else "—"
+
+
+# --- Discharges --------------------------------------------------------------------------------------
+
+
+class DischargeForm(RecordForm):
+    def check(self, row: Discharge) -> None:
+        actions.check_discharge(row, now=timezone.now())
+
+
+@admin.register(Discharge)
+class DischargeAdmin(RecordAdmin):
+    form = DischargeForm
+    list_display = ("participant", "discharged_at", "readmitted_at", "created_by", "void_mark")
+    list_display_links = ("participant", "discharged_at")
+    search_fields = NUMBERS
+    search_help_text = SEARCH_HELP
+    autocomplete_fields = ("participant",)
+    list_select_related = ("participant", "created_by")
+    date_hierarchy = "discharged_at"
+    fieldsets = ((_("Who and when"), {"fields": ("participant", ("discharged_at", "readmitted_at"))}),)
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        actions.record_discharge(discharge=obj, by=request.user, now=now)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"discharged_at": timezone.now(), **super().get_changeform_initial_data(request)}

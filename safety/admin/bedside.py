@@ -1,0 +1,609 @@
+"""The pages of the bedside: the form with its grades, the course of a participant, episodes."""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldBooleanWidget,
+)
+
+from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
+from dosing.models import Medication, MedicationKind
+from participants.models import Participant
+from safety import actions, guidance
+from safety.actions.alerts import unanswered
+from safety.actions.rounds import DueRound, round_of
+from safety.admin.bedsideform import POINTS, SECTIONS, BedsideForm, initial_of
+from safety.choices import FINDING_NAMES, name_of
+from safety.models import (
+    SERIOUSNESS,
+    ActionTaken,
+    AdverseEvent,
+    BedsideAssessment,
+    Outcome,
+    Relatedness,
+    Scale,
+    ToxicityAssessment,
+    ToxicityEpisode,
+)
+from safety.rules import crs, icans
+from safety.rules.bedside import Death, Vasopressor
+from safety.rules.crs import OxygenDevice, OxygenReason
+from safety.rules.grading import Graded, ImpossibleFinding
+from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from trialsite.recordadmin import RecordAdmin
+from trialsite.refusal import Refused
+
+TEXTS = {Scale.CRS: (crs.REASON_TEXT, crs.FLAG_TEXT), Scale.ICANS: (icans.REASON_TEXT, icans.FLAG_TEXT)}
+KINDS: dict[str, Any] = {
+    "oxygen_device": OxygenDevice,
+    "oxygen_reason": OxygenReason,
+    "ice_performed": IcePerformed,
+    "consciousness": Consciousness,
+    "seizure": Seizure,
+    "cerebral_oedema": Oedema,
+    "pressure_sign": PressureSign,
+    "death": Death,
+}
+# One touch: awake, ten of ten, nothing else.
+NORMAL = {
+    "ice_performed": "yes",
+    **dict.fromkeys(POINTS, "yes"),
+    "consciousness": "alert",
+    "seizure": "none",
+    "deep_focal_weakness": "no",
+}
+ANTICYTOKINES = (
+    MedicationKind.TOCILIZUMAB,
+    MedicationKind.CORTICOSTEROID,
+    MedicationKind.ANAKINRA,
+    MedicationKind.SILTUXIMAB,
+)
+SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A grade with its reasons and flags, in the reader's language."""
+
+    toxicity: str
+    grade: int | None
+    sentences: list[str]
+    flags: list[str]
+    scale: str
+    ice_total: int | None = None
+
+
+def shown_of(scale: Scale, graded: Graded) -> Shown:
+    reasons, flags = TEXTS[scale]
+    return Shown(
+        scale.value,
+        graded.grade,
+        [gettext(reasons[one.code]).format(**one.values) for one in graded.reasons],
+        [gettext(flags[flag]) for flag in graded.flags],
+        graded.scale,
+        graded.ice_total,
+    )
+
+
+def shown_row(row: ToxicityAssessment) -> Shown:
+    reasons, flags = TEXTS[Scale(row.toxicity)]
+    sentences = [gettext(reasons[one["code"]]).format(**one["values"]) for one in row.reasons]
+    if row.investigator_grade is not None:
+        sentences.append(
+            gettext("Computed: {grade}. The investigator set another grade: {reason}").format(
+                grade="—" if row.grade is None else row.grade, reason=row.investigator_reason
+            )
+        )
+    return Shown(row.toxicity, row.final_grade, sentences, [gettext(flags[flag]) for flag in row.flags], row.scale)
+
+
+@admin.register(BedsideAssessment)
+class BedsideAssessmentAdmin(RecordAdmin):
+    """Added on a form of its own, read here, never changed."""
+
+    list_display = ("participant", "assessed_at", "grades_shown", "created_by", "state_shown")
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    list_select_related = ("participant", "created_by")
+    date_hierarchy = "assessed_at"
+    can_void = False
+    actions_detail = ["correct", "course_of"]
+    fieldsets = (
+        (_("Assessment"), {"fields": (("participant", "assessed_at"), "grades_in_words")}),
+        (_("What was seen"), {"fields": ("observations_in_words", "note")}),
+        (_("Correction"), {"fields": ("corrects", "correction_reason", "replaced_by")}),
+    )
+    readonly_fields = ("grades_in_words", "observations_in_words", "corrects", "replaced_by")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("grades").select_related("corrected_by")
+
+    # --- adding -------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("course/<int:participant_id>/", wrap(self.course_view), name="safety_course"),
+            path("grade/", wrap(self.grade_view), name="safety_bedside_grade"),
+            *super().get_urls(),
+        ]
+
+    def participant_of(self, request: HttpRequest, pk: Any) -> Participant | None:
+        if not str(pk or "").isdigit():
+            return None
+        rows = Participant.objects.filter(pk=pk, voided_at__isnull=True).select_related("site")
+        if not request.user.is_superuser:
+            rows = rows.filter(site__in=request.user.sites.all())
+        return rows.first()
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        old = self._corrected(request)
+        participant = old.participant if old else self.participant_of(request, request.GET.get("participant"))
+        if participant is None:
+            return self._choose(request)
+        now = timezone.now()
+        form = BedsideForm(
+            request.POST if request.method == "POST" else None,
+            initial=initial_of(old.observations, old.assessed_at, old.note) if old else _initial(participant, now),
+            is_correction=old is not None,
+        )
+        if request.method == "POST" and form.is_valid() and self._save(request, participant, form, old, now=now):
+            return HttpResponseRedirect(reverse("admin:safety_course", args=[participant.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Bedside assessment"),
+            "participant": participant,
+            "day": actions.days_since_infusion(participant, now),
+            "form": form,
+            "sections": [
+                (title, [form[name] for name in names], is_open or any(name in form.errors for name in names))
+                for title, names, is_open in SECTIONS
+            ],
+            "old": old,
+            "normal_json": json.dumps(NORMAL),
+            "back": reverse("admin:safety_course", args=[participant.pk]),
+        }
+        return TemplateResponse(request, "admin/safety/bedside.html", context)
+
+    def _corrected(self, request: HttpRequest) -> BedsideAssessment | None:
+        pk = request.GET.get("corrects", "")
+        return self.get_queryset(request).filter(pk=pk).first() if pk.isdigit() else None
+
+    def _choose(self, request: HttpRequest) -> HttpResponse:
+        """Whom? Those who were infused lately first."""
+        rows = Participant.objects.filter(voided_at__isnull=True, participant_number__isnull=False)
+        if not request.user.is_superuser:
+            rows = rows.filter(site__in=request.user.sites.all())
+        people = rows.filter(status__in=("lymphodepleted", "infused", "in_follow_up", "relapsed"))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Bedside assessment"),
+            "people": people.order_by("-planned_infusion_on", "-pk")[:60],
+        }
+        return TemplateResponse(request, "admin/safety/choose.html", context)
+
+    def _save(
+        self,
+        request: HttpRequest,
+        participant: Participant,
+        form: BedsideForm,
+        old: BedsideAssessment | None,
+        *,
+        now: dt.datetime,
+    ) -> bool:
+        row = BedsideAssessment(
+            participant=participant,
+            assessed_at=form.cleaned_data["assessed_at"],
+            note=form.cleaned_data["note"],
+            corrects=old,
+            correction_reason=form.cleaned_data.get("correction_reason", "").strip(),
+        )
+        try:
+            actions.assess_bedside(assessment=row, seen=form.observations(), by=request.user, now=now)
+        except ImpossibleFinding as error:
+            form.add_error(error.name if error.name in form.fields else None, str(error))
+            return False
+        except Refused as refusal:
+            form.add_error(None, refusal)
+            return False
+        messages.success(request, _("The assessment is saved."))
+        return True
+
+    def grade_view(self, request: HttpRequest) -> HttpResponse:
+        """The grades of what is typed so far, as a piece of the page; nothing is saved."""
+        participant = self.participant_of(request, request.POST.get("participant"))
+        if not self.has_add_permission(request) or participant is None or request.method != "POST":
+            raise PermissionDenied
+        form = BedsideForm(request.POST)
+        form.is_valid()
+        at = form.cleaned_data.get("assessed_at") or timezone.now()
+        try:
+            graded = actions.preview(participant, at, form.observations())
+        except ImpossibleFinding as error:
+            return TemplateResponse(request, "admin/safety/grades.html", {"impossible": str(error)})
+        context = {
+            "grades": [shown_of(scale, one) for scale, one in graded.items()],
+            "unanswered": form.unanswered(),
+            "guidance": guidance_for(participant, {scale.value: one.grade for scale, one in graded.items()}),
+        }
+        return TemplateResponse(request, "admin/safety/grades.html", context)
+
+    # --- the course ---------------------------------------------------------------------------
+
+    def course_view(self, request: HttpRequest, participant_id: int) -> HttpResponse:
+        """Where the participant stands: newest grades, what to do, what comes next, and how it went."""
+        participant = self.participant_of(request, participant_id)
+        if participant is None or not self.has_view_permission(request):
+            raise Http404
+        now = timezone.now()
+        groups = moments_of(participant)
+        newest = next((group for group in groups if not group.is_replaced), None)
+        grades = newest.grades if newest else []
+        episodes = list(
+            participant.toxicity_episodes.filter(voided_at__isnull=True).select_related("adverse_event", "participant")
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Course of toxicity"),
+            "participant": participant,
+            "day0": day0_of(participant),
+            "current": newest,
+            "grades": [shown_row(row) for row in grades],
+            "guidance": guidance_for(participant, {row.toxicity: row.final_grade for row in grades}),
+            "tocilizumab": tocilizumab_shown(participant, grades, now=now),
+            "episodes": [(row, _treatments(row), actions.is_in_step(row)) for row in episodes[:6]],
+            "rows": groups,
+            **extra_context(participant, now=now),
+        }
+        return TemplateResponse(request, "admin/safety/course.html", context)
+
+    @action(description=_("Course of toxicity"))
+    def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
+
+    @action(description=_("Correct…"), permissions=["correct"])
+    def correct(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse('admin:safety_bedsideassessment_add')}?corrects={object_id}")
+
+    def has_correct_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self.has_add_permission(request)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    @display(description=_("grades"))
+    def grades_shown(self, row: BedsideAssessment) -> str:
+        return " · ".join(
+            f"{one.toxicity} {'?' if one.final_grade is None else one.final_grade}" for one in row.grades.all()
+        )
+
+    @display(description=_("state"))
+    def state_shown(self, row: BedsideAssessment) -> Any:
+        return _("corrected") if is_replaced(row) else ""
+
+    @admin.display(description=_("computed grades and their reasons"))
+    def grades_in_words(self, row: BedsideAssessment) -> Any:
+        return format_html_join(
+            "",
+            '<p><span class="ts-grade ts-grade-{}">{} {}</span> <a href="{}">{}</a></p>',
+            (
+                (
+                    "none" if one.final_grade is None else one.final_grade,
+                    one.toxicity,
+                    _("not gradable") if one.final_grade is None else one.final_grade,
+                    reverse(f"admin:safety_{one.toxicity.lower()}assessment_change", args=[one.pk]),
+                    " ".join(shown_row(one).sentences),
+                )
+                for one in current_grades(row)
+            ),
+        )
+
+    @admin.display(description=_("observations"))
+    def observations_in_words(self, row: BedsideAssessment) -> Any:
+        names = [name for _title, fields, _open in SECTIONS for name in fields if name in row.observations]
+        pairs = ((_label(name), seen_in_words(name, row.observations[name])) for name in names)
+        return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
+
+    @admin.display(description=_("replaced by"))
+    def replaced_by(self, row: BedsideAssessment) -> Any:
+        if not is_replaced(row):
+            return "—"
+        newer = row.corrected_by
+        return format_html('<a href="{}">{}</a>', self.url("change", newer.pk), newer)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What was graded at one moment: on the form of the bedside, or by one scale alone."""
+
+    assessed_at: dt.datetime
+    by: Any
+    link: str
+    grades: list[ToxicityAssessment]
+    is_replaced: bool
+
+
+def moments_of(participant: Participant) -> list[Moment]:
+    """The newest first; one query."""
+    rows = (
+        ToxicityAssessment.objects.filter(participant=participant, voided_at__isnull=True)
+        .select_related("created_by", "corrected_by")
+        .order_by("-assessed_at", "-id")[: 2 * SHOWN]
+    )
+    groups: dict[tuple[Any, ...], list[ToxicityAssessment]] = {}
+    for row in rows:
+        groups.setdefault((row.assessed_at, row.bedside_id, row.bedside_id or row.pk), []).append(row)
+    return [_moment(group) for group in groups.values()]
+
+
+def _moment(group: list[ToxicityAssessment]) -> Moment:
+    first = group[0]
+    page = "bedsideassessment" if first.bedside_id else f"{first.toxicity.lower()}assessment"
+    standing = [row for row in group if not hasattr(row, "corrected_by")]
+    shown = sorted(standing or group, key=lambda row: row.toxicity)
+    link = reverse(f"admin:safety_{page}_change", args=[first.bedside_id or first.pk])
+    return Moment(first.assessed_at, first.created_by, link, shown, not standing)
+
+
+def is_replaced(row: BedsideAssessment) -> bool:
+    return hasattr(row, "corrected_by")
+
+
+def current_grades(row: BedsideAssessment | None) -> list[ToxicityAssessment]:
+    """Of one assessment: the newest row of each scale, CRS first."""
+    if row is None:
+        return []
+    newest = {one.toxicity: one for one in sorted(row.grades.all(), key=lambda one: one.pk) if not one.is_void}
+    return [newest[scale] for scale in Scale.values if scale in newest]
+
+
+def _treatments(row: ToxicityEpisode) -> list[dict[str, Any]]:
+    return [
+        {"name": one.name, "detail": one.detail, "after": span_in_words(one.after_onset)}
+        for one in actions.treatments_of(row)
+    ]
+
+
+def _label(name: str) -> Any:
+    return FINDING_NAMES["vasopressors_named" if name == "vasopressors" else name]
+
+
+def seen_in_words(name: str, value: Any) -> Any:
+    """An observation as people say it; what was not recorded is not a no."""
+    if name == "vasopressors":
+        return ", ".join(str(name_of(Vasopressor, one)) for one in value) or _("none running")
+    if value is None or value == "":
+        return _("not recorded")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return name_of(KINDS[name], value) if name in KINDS else value
+
+
+def _initial(participant: Participant, now: dt.datetime) -> dict[str, Any]:
+    """What the record knows already; everything else waits for an answer."""
+    known: dict[str, Any] = {"assessed_at": now, "fever_attributable": "yes"}
+    rows = Medication.objects.filter(
+        participant=participant,
+        voided_at__isnull=True,
+        kind__in=(*ANTICYTOKINES, MedicationKind.ANTIPYRETIC),
+        started_at__gte=now - dt.timedelta(days=3),
+    ).values_list("kind", "started_at")
+    if any(kind in ANTICYTOKINES for kind, _at in rows):
+        known["anticytokine_given"] = "yes"
+    if any(kind == MedicationKind.ANTIPYRETIC and at >= now - dt.timedelta(hours=8) for kind, at in rows):
+        known["antipyretic_given"] = "yes"
+    return known
+
+
+def guidance_for(participant: Participant, grades: dict[str, int | None]) -> list[dict[str, Any]]:
+    """The management beside each grade above 0, with where it comes from and who approved it."""
+    found = []
+    with_crs = bool(grades.get(Scale.CRS))
+    for toxicity, grade in grades.items():
+        text = guidance.for_grade(
+            toxicity, grade, with_crs and toxicity == Scale.ICANS, get_language() or "", site=participant.site
+        )
+        if text is not None:
+            found.append(
+                {
+                    "title": _("Management of %(toxicity)s grade %(grade)s") % {"toxicity": toxicity, "grade": grade},
+                    "lines": text.lines,
+                    "source": f"{text.source}, {_('version')} {text.version}",
+                    "approval": _("approved by %(who)s") % {"who": text.approver}
+                    if text.approver
+                    else _("not approved by this site yet"),
+                }
+            )
+    return found
+
+
+def tocilizumab_shown(
+    participant: Participant, grades: list[ToxicityAssessment], *, now: dt.datetime
+) -> TocilizumabHelp | None:
+    """Only while there is something that it is given for."""
+    return tocilizumab_help(participant, now=now) if any(row.final_grade for row in grades) else None
+
+
+def extra_context(participant: Participant, *, now: dt.datetime) -> dict[str, Any]:
+    """What is due next, and the alerts that nobody has answered."""
+    due = round_of(participant, now)
+    open_alerts = unanswered().filter(participant=participant)
+    return {
+        "next_round": _round_shown(due, now) if due else None,
+        "alerts": [
+            {
+                "link": reverse("admin:safety_safetyalert_change", args=[row.pk]),
+                "text": f"{row.get_kind_display()}: {row}",
+            }
+            for row in open_alerts
+        ],
+    }
+
+
+def _round_shown(due: DueRound, now: dt.datetime) -> dict[str, str]:
+    at = due.due_at
+    if at is None:
+        return {"tone": "ts-late", "text": gettext("The ICE score before the infusion is not done yet: do it now.")}
+    values = {"at": timezone.localtime(at).strftime("%m-%d %H:%M")}
+    if at < now:
+        return {"tone": "ts-late", "text": gettext("The next assessment was due at %(at)s: assess now.") % values}
+    return {"tone": "", "text": gettext("The next assessment is due by %(at)s.") % values}
+
+
+# --- episodes ----------------------------------------------------------------------------------------
+
+
+class EventForm(forms.Form):
+    """What a person decides about the adverse event of an episode; the rest is known."""
+
+    relatedness = forms.ChoiceField(
+        label=_("relatedness to the CAR-T cells"), choices=Relatedness.choices, widget=UnfoldAdminSelectWidget
+    )
+    outcome = forms.ChoiceField(label=_("outcome"), choices=Outcome.choices, widget=UnfoldAdminSelectWidget)
+    action_taken = forms.ChoiceField(
+        label=_("action taken"),
+        choices=ActionTaken.choices,
+        initial=ActionTaken.NOT_APPLICABLE,
+        widget=UnfoldAdminSelectWidget,
+    )
+    site_aware_at = forms.SplitDateTimeField(
+        label=_("site aware at"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in SERIOUSNESS:
+            label = AdverseEvent._meta.get_field(name).verbose_name  # type: ignore[union-attr]
+            self.fields[name] = forms.BooleanField(label=label, required=False, widget=UnfoldBooleanWidget)
+
+
+@admin.register(ToxicityEpisode)
+class ToxicityEpisodeAdmin(RecordAdmin):
+    list_display = (
+        "participant",
+        "toxicity",
+        "number",
+        "onset_at",
+        "highest_label",
+        "resolved_at",
+        "duration_shown",
+        "event_shown",
+        "void_mark",
+    )
+    list_filter = ("toxicity", "highest_grade")
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    list_select_related = ("participant", "adverse_event__participant")
+    can_void = False
+    actions_detail = ["propose", "course_of"]
+    fieldsets = (
+        (
+            _("Episode"),
+            {
+                "fields": (
+                    ("participant", "toxicity", "number"),
+                    ("onset_at", "resolved_at"),
+                    ("highest_grade", "highest_at"),
+                    "duration_shown",
+                    "treatment_shown",
+                    "adverse_event",
+                )
+            },
+        ),
+    )
+    readonly_fields = ("duration_shown", "treatment_shown")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.propose_view)
+        return [path("<path:object_id>/propose/", view, name="safety_toxicityepisode_proposal"), *super().get_urls()]
+
+    @action(description=_("Make an adverse event of it…"), permissions=["propose"])
+    def propose(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("proposal", object_id))
+
+    def has_propose_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("safety.propose_event")
+
+    def propose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(
+            request,
+            object_id,
+            allowed=self.has_propose_permission(request),
+            form_class=EventForm,
+            title=_("Make an adverse event of special interest of this episode"),
+            intro=_("Onset, end and highest grade come from the assessments, and follow them from now on."),
+            button=_("Make the adverse event"),
+            act=lambda obj, data, now: actions.propose_event(episode=obj, by=request.user, now=now, **data),
+            done=_("The adverse event is made, and follows the episode."),
+        )
+
+    @action(description=_("Course of toxicity"))
+    def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
+
+    @display(
+        description=_("highest grade"),
+        ordering="highest_grade",
+        label={1: "info", 2: "warning", 3: "danger", 4: "danger", 5: "danger"},
+    )
+    def highest_label(self, row: ToxicityEpisode) -> tuple[int, str]:
+        return row.highest_grade, str(row.highest_grade)
+
+    @display(description=_("duration"))
+    def duration_shown(self, row: ToxicityEpisode) -> Any:
+        return span_in_words(row.resolved_at - row.onset_at) if row.resolved_at else _("ongoing")
+
+    @display(description=_("adverse event"))
+    def event_shown(self, row: ToxicityEpisode) -> Any:
+        if row.adverse_event is None:
+            return _("not made yet")
+        return (
+            row.adverse_event
+            if actions.is_in_step(row)
+            else _("%(event)s: another grade") % {"event": row.adverse_event}
+        )
+
+    @admin.display(description=_("treatment in it, and how long after its onset"))
+    def treatment_shown(self, row: ToxicityEpisode) -> Any:
+        lines = (
+            (one.name, one.detail, timezone.localtime(one.at).strftime("%m-%d %H:%M"), span_in_words(one.after_onset))
+            for one in actions.treatments_of(row)
+        )
+        return format_html_join("", "<p>{} {} · {} · +{}</p>", lines) or "—"
+
+
+def span_in_words(span: dt.timedelta) -> str:
+    hours = int(span.total_seconds() // 3600)
+    if hours < 48:
+        return gettext("%(hours)s h") % {"hours": hours}
+    return gettext("%(days)s d %(hours)s h") % {"days": hours // 24, "hours": hours % 24}

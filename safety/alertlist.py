@@ -1,0 +1,113 @@
+"""What cannot wait, for the first page: alerts that nobody has answered, bedside assessments that are due."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from safety.actions.alerts import by_about, unanswered
+from safety.actions.rounds import DueRound, due_rounds
+from safety.models import SafetyAlert
+from safety.rules.rounds import State
+from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
+from trialsite.models import User
+
+# The page where both toxicities are assessed at once; without it the pages of each.
+BEDSIDE = ("safety_bedside_add", "safety_bedsideassessment_add", "safety_crsassessment_add")
+
+
+def sections(*, user: User, now: dt.datetime) -> list[Section]:
+    found: list[Section] = []
+    if user.has_perm("safety.view_safetyalert"):
+        found += _alerts(user, now)
+    if user.has_perm("safety.view_crsassessment"):
+        found += _rounds(user, now)
+    return found
+
+
+def _alerts(user: User, now: dt.datetime) -> list[Section]:
+    things = by_about(unanswered().filter(participant__site__in=sites_of(user)))
+    if not things:
+        return []
+    return [
+        Section(
+            title=_("Safety alerts that nobody has acknowledged"),
+            hint=_("Go to the bedside. Open the alert, say that you know: then nobody else is called."),
+            rows=tuple(_alert(alerts, now) for alerts in things[:ROWS_SHOWN]),
+            count=len(things),
+            tone="alarm",
+            link=reverse("admin:safety_safetyalert_changelist") + "?state=open",
+            columns=(_("Participant"), _("What"), _("Warning"), _("At"), _("Raised")),
+        )
+    ]
+
+
+def _alert(alerts: Sequence[SafetyAlert], now: dt.datetime) -> Row:
+    first = alerts[0]
+    return Row(
+        first.participant.number,
+        reverse("admin:safety_safetyalert_change", args=[first.pk]),
+        (
+            first.what if first.grade else first.toxicity or "CRS, ICANS",
+            _(", ").join(str(alert.get_kind_display()) for alert in alerts),
+            moment(first.happened_at),
+            ago(now - first.raised_at),
+        ),
+    )
+
+
+def _rounds(user: User, now: dt.datetime) -> list[Section]:
+    due = due_rounds(sites_of(user), now)
+    if not due:
+        return []
+    return [
+        Section(
+            title=_("Bedside assessments due"),
+            hint=_("CRS and ICANS: at least twice a day to Day 14. The ICE score: once before the infusion."),
+            rows=tuple(_round(one, user, now) for one in due[:ROWS_SHOWN]),
+            count=len(due),
+            columns=(_("Participant"), _("What"), _("Due")),
+        )
+    ]
+
+
+def _round(due: DueRound, user: User, now: dt.datetime) -> Row:
+    what = _("ICE score before the infusion") if due.is_baseline else _(", ").join(due.toxicities)
+    when = moment(due.due_at) if due.due_at is not None else _("before the infusion")
+    return Row(due.participant.number, link_to_assess(due, user), (what, when), _late(due, now))
+
+
+def _late(due: DueRound, now: dt.datetime) -> str:
+    if due.state is not State.OVERDUE:
+        return ""
+    if due.due_at is None:
+        return _("the infusion is planned for today, or was")
+    return _("overdue by %(time)s") % {"time": ago(now - due.due_at)}
+
+
+def link_to_assess(due: DueRound, user: User) -> str:
+    """Where this participant is assessed; empty for those who may only read."""
+    if not user.has_perm("safety.add_crsassessment"):
+        return ""
+    for name in BEDSIDE:
+        try:
+            return f"{reverse(f'admin:{name}')}?participant={due.participant.pk}"
+        except NoReverseMatch:
+            continue
+    return ""
+
+
+def moment(at: dt.datetime) -> str:
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
+
+
+def ago(time: dt.timedelta) -> str:
+    """Hours and minutes.
+
+    >>> ago(dt.timedelta(hours=13, minutes=5))
+    '13:05 h'
+    """
+    minutes = time // dt.timedelta(minutes=1)
+    return f"{minutes // 60}:{minutes % 60:02d} h"

@@ -1,0 +1,189 @@
+"""What people are warned of at once, who is on call, and who has left the hospital."""
+
+from __future__ import annotations
+
+import pghistory
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from participants.models import Participant
+from safety.models.assessments import Scale
+from trialsite.models import Record, Site, User, all_or_none, immutable
+
+
+class AlertKind(models.TextChoices):
+    NEW_CRS = "new_crs", _("new CRS")
+    NEW_ICANS = "new_icans", _("new ICANS")
+    RISE = "rise", _("rise by two grades or more within 24 hours")
+    SEVERE = "severe", _("grade 3 or higher")
+    OVERDUE = "overdue", _("bedside assessment overdue")
+
+
+class SettledBy(models.TextChoices):
+    """What made an alert pointless."""
+
+    ASSESSED = "assessed", _("assessed since")
+    CORRECTED = "corrected", _("corrected to a lower grade")
+    VOIDED = "voided", _("the assessment is void")
+    OVER = "over", _("no more assessments are due")
+
+
+class AlertState(models.TextChoices):
+    OPEN = "open", pgettext_lazy("alert", "open")
+    ACKNOWLEDGED = "acknowledged", pgettext_lazy("alert", "acknowledged")
+    SETTLED = "settled", pgettext_lazy("alert", "settled")
+
+
+LATER = (
+    "acknowledged_at",
+    "acknowledged_by",
+    "acknowledge_note",
+    "escalated_at",
+    "settled_at",
+    "settled_because",
+)
+
+
+@pghistory.track()
+class SafetyAlert(Record):
+    """People were told at this moment of something that cannot wait; somebody says that they know."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="safety_alerts"
+    )
+    kind = models.CharField(_("warning"), max_length=12, choices=AlertKind)
+    # Empty where both are missing.
+    toxicity = models.CharField(_("toxicity"), max_length=10, choices=Scale, blank=True)
+    grade = models.PositiveSmallIntegerField(_("grade"), null=True)
+    # When it was assessed, or was due to be.
+    happened_at = models.DateTimeField(_("assessed, or due, at"))
+    # `assessment:17` or `rounds:4:2026-03-05T13:30:00Z`: alerts about the same thing are told and answered together.
+    about = models.CharField(_("about"), max_length=80, db_index=True)
+    key = models.CharField(_("key"), max_length=120, unique=True)
+    raised_at = models.DateTimeField(_("raised at"))
+    escalated_at = models.DateTimeField(_("investigators told, too, at"), null=True, blank=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+    settled_because = models.CharField(_("settled because"), max_length=10, choices=SettledBy, blank=True)
+    acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        User, models.PROTECT, verbose_name=_("acknowledged by"), related_name="+", null=True, blank=True
+    )
+    acknowledge_note = models.TextField(_("what was done"), blank=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("safety alert")
+        verbose_name_plural = _("safety alerts")
+        ordering = ["-raised_at", "-id"]
+        triggers = immutable(*LATER)
+        permissions = [("acknowledge_safetyalert", "Can acknowledge a safety alert")]
+        indexes = [
+            # The first page and the sweep ask for these all the time.
+            models.Index(
+                fields=["raised_at"],
+                name="safetyalert_unanswered",
+                condition=Q(acknowledged_at__isnull=True, settled_at__isnull=True),
+            )
+        ]
+        constraints = [
+            *Record.Meta.constraints,
+            all_or_none("safetyalert_acknowledged_by_somebody", "acknowledged_at", "acknowledged_by"),
+            models.CheckConstraint(
+                name="safetyalert_settled_has_cause",
+                condition=Q(settled_at__isnull=True, settled_because="")
+                | (Q(settled_at__isnull=False) & ~Q(settled_because="")),
+            ),
+            models.CheckConstraint(
+                name="safetyalert_grade_with_toxicity",
+                condition=Q(kind="overdue", grade__isnull=True)
+                | (~Q(kind="overdue") & Q(grade__gte=1, grade__lte=5) & ~Q(toxicity="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.what}"
+
+    @property
+    def what(self) -> str:
+        """In a few words: “CRS 3”, or the toxicity that was not assessed."""
+        parts = (str(part) for part in (self.toxicity, self.grade) if part)
+        return " ".join(parts) if self.grade else str(self.get_kind_display())
+
+    @property
+    def state(self) -> AlertState:
+        """An answer counts first: people want to see who gave it."""
+        if self.acknowledged_at is not None:
+            return AlertState.ACKNOWLEDGED
+        return AlertState.OPEN if self.settled_at is None else AlertState.SETTLED
+
+
+@pghistory.track()
+class OnCallShift(Record):
+    """This person is told of safety alerts of the site between these two moments."""
+
+    site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="on_call_shifts")
+    person = models.ForeignKey(User, models.PROTECT, verbose_name=_("person"), related_name="on_call_shifts")
+    starts_at = models.DateTimeField(_("from"))
+    ends_at = models.DateTimeField(pgettext_lazy("time", "until"))
+
+    class Meta(Record.Meta):
+        verbose_name = _("shift on call")
+        verbose_name_plural = _("shifts on call")
+        ordering = ["-starts_at", "-id"]
+        permissions = [("void_oncallshift", "Can void a shift on call entered by mistake")]
+        indexes = [models.Index(fields=["site", "starts_at", "ends_at"], name="oncallshift_covering")]
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="oncallshift_ends_after_start",
+                condition=Q(ends_at__gt=F("starts_at")),
+                violation_error_message=_("The shift ends before it begins. Correct one of the two times."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} · {timezone.localtime(self.starts_at):%Y-%m-%d %H:%M}"
+
+
+@pghistory.track()
+class Discharge(Record):
+    """The participant left the hospital at this moment; with a readmission the bedside assessments begin again."""
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="discharges"
+    )
+    discharged_at = models.DateTimeField(_("discharged at"))
+    readmitted_at = models.DateTimeField(
+        _("readmitted at"),
+        null=True,
+        blank=True,
+        help_text=_("Only if the participant came back: assessments at the bedside are due again from then on."),
+    )
+
+    class Meta(Record.Meta):
+        verbose_name = _("discharge")
+        verbose_name_plural = _("discharges")
+        ordering = ["-discharged_at", "-id"]
+        permissions = [("void_discharge", "Can void a discharge entered by mistake")]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["participant"],
+                condition=Q(voided_at__isnull=True, readmitted_at__isnull=True),
+                name="discharge_once",
+                violation_error_message=_(
+                    "A discharge of this participant is recorded already: correct that one, or give the time of the "
+                    "readmission there first."
+                ),
+            ),
+            models.CheckConstraint(
+                name="discharge_before_readmission",
+                condition=Q(readmitted_at__isnull=True) | Q(readmitted_at__gt=F("discharged_at")),
+                violation_error_message=_("The readmission comes before the discharge. Correct one of the two times."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {timezone.localtime(self.discharged_at):%Y-%m-%d %H:%M}"

@@ -1,0 +1,321 @@
+"""IEC-HS, the haemophagocytic syndrome after immune effector cells: a screen, and a severity that a person chooses.
+
+Source: Hines MR et al. (ASTCT), Transplant Cell Ther 2023;29:438. Ferritin above 2 × ULN or 2 × baseline, or rapidly
+rising, is required; common are an onset with resolving CRS or a worsening after initial improvement, ALT or AST above
+5 × ULN (5 × baseline where that is abnormal), fibrinogen below 1.5 g/L or the lower limit, haemophagocytosis, and new,
+worsening or refractory cytopenia. Grade 1 is observed, 2 needs intervention, 3 is severe, 4 life-threatening, 5 death;
+CTCAE 6.0 words the grades of secondary haemophagocytic lymphohistiocytosis alike.
+
+Unverified [M]: the criteria are recalled, the full text was not read.
+
+Policy, where the text is silent [P]: the screen is positive with the required ferritin and one common finding, since
+a screen should rather ask once too often (ferritin alone is usual in CRS); what nobody recorded is neither yes nor
+no: where it could still turn the screen positive, IEC-HS cannot be excluded and there is no grade; a negative screen
+is grade 0 whatever severity was chosen, flagged. From the laboratory: a ferritin within its limits is not elevated,
+whatever the baseline was; rapidly rising is doubled within 72 hours and above the upper limit; an enzyme without a
+baseline counts as normal before.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from safety.rules.grading import Graded, Reason, check_range, mark
+
+SCALE = "ASTCT 2023 (IEC-HS)"
+FERRITIN_TIMES = Decimal(2)
+ENZYME_TIMES = Decimal(5)
+FIBRINOGEN_G_L = Decimal("1.5")
+
+
+class Screen(StrEnum):
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    OPEN = "open"
+
+
+class Severity(StrEnum):
+    """What the investigator chooses; the words of the grades are those of CTCAE 6.0 for secondary HLH, shortened."""
+
+    OBSERVE = "observe"
+    INTERVENTION = "intervention"
+    SEVERE = "severe"
+    LIFE_THREATENING = "life_threatening"
+    DEATH = "death"
+
+
+SEVERITY_GRADE = {severity: grade for grade, severity in enumerate(Severity, start=1)}
+REQUIRED = ("ferritin_high", "ferritin_rising")
+COMMON = ("onset_with_resolving_crs", "transaminases_high", "fibrinogen_low", "cytopenia", "haemophagocytosis")
+# Seen as well, and no part of the screen.
+OTHER = (
+    "ldh_high",
+    "coagulation_prolonged",
+    "direct_bilirubin_high",
+    "splenomegaly",
+    "fever",
+    "neurotoxicity",
+    "pulmonary",
+    "renal",
+    "triglycerides_high",
+)
+
+REASON_TEXT = {
+    "ferritin_high": mark("Ferritin above 2 × the upper limit or 2 × the baseline."),
+    "ferritin_rising": mark("Ferritin rises rapidly."),
+    "onset_with_resolving_crs": mark("Onset with resolving CRS, or worsening after initial improvement."),
+    "transaminases_high": mark("ALT or AST above 5 × the upper limit, or 5 × an abnormal baseline."),
+    "fibrinogen_low": mark("Fibrinogen below 1.5 g/L or the lower limit."),
+    "cytopenia": mark("New, worsening or refractory cytopenia."),
+    "haemophagocytosis": mark("Haemophagocytosis in the bone marrow or another tissue."),
+    "no-ferritin": mark(
+        "Ferritin is neither above 2 × the upper limit or baseline nor rapidly rising: the screen is negative."
+    ),
+    "few-findings": mark("Common findings: {found}, needed beside ferritin: {needed}. The screen is negative."),
+    "ferritin-unknown": mark("What ferritin is, or how fast it rises, is not recorded: IEC-HS cannot be excluded."),
+    "findings-unknown": mark("Common findings are not recorded: IEC-HS cannot be excluded."),
+    "severity-observe": mark("Observation only: grade 1."),
+    "severity-intervention": mark("Intervention is needed: grade 2."),
+    "severity-severe": mark("Severe, not immediately life-threatening: grade 3."),
+    "severity-life_threatening": mark("Life-threatening: grade 4."),
+    "severity-death": mark("Death due to IEC-HS: grade 5."),
+    "severity-open": mark("The screen is positive: an investigator has to choose the severity."),
+    # What a laboratory value says about a finding.
+    "lab-none": mark("No value is recorded."),
+    "lab-ferritin": mark("Ferritin {value} µg/L: {times} × the upper limit {limit}."),
+    "lab-ferritin-baseline": mark("Ferritin {value} µg/L: {times} × the baseline {limit}."),
+    "lab-no-limit": mark("{value}: the laboratory's limit is not recorded."),
+    "lab-no-baseline": mark("The baseline before the infusion is not recorded."),
+    "lab-rise": mark("Ferritin {earlier} to {value} µg/L within {hours} hours: {times} times."),
+    "lab-no-rise": mark("No earlier ferritin within {hours} hours to compare with."),
+    "lab-enzyme": mark("{name} {value} U/L: {times} × the upper limit {limit}."),
+    "lab-enzyme-baseline": mark("{name} {value} U/L: {times} × the abnormal baseline {limit}."),
+    "lab-enzyme-open": mark("{name}: no value or no upper limit is recorded."),
+    "lab-fibrinogen": mark("Fibrinogen {value} g/L: lower limit {limit}."),
+    "lab-fibrinogen-low": mark("Fibrinogen {value} g/L is below 1.5 g/L."),
+}
+FLAG_TEXT = {
+    "CANNOT_EXCLUDE": mark("IEC-HS cannot be excluded: record what is missing and assess again."),
+    "SEVERITY_MISSING": mark("Choose the severity: without it there is no grade."),
+    "SEVERITY_WITHOUT_SCREEN": mark(
+        "A severity was chosen, but the screen is not positive: if it is IEC-HS, record another grade with the reason."
+    ),
+    "FINDINGS_UNKNOWN": mark("Some findings are not recorded: the result does not depend on them."),
+}
+
+
+@dataclass(frozen=True)
+class IecHsPolicy:
+    """What the study chose where the source is silent [P]; the defaults are those of the first study."""
+
+    # How many common findings the screen needs beside ferritin.
+    common_needed: int = 1
+    # "Rapidly rising" in numbers: so many times an earlier value, within so many hours.
+    rising_times: Decimal = Decimal(2)
+    rising_hours: int = 72
+
+
+FIRST_STUDY = IecHsPolicy()
+
+
+@dataclass(frozen=True)
+class IecHsFindings:
+    """What was found: yes, no, or None where nobody recorded it. Severity is the investigator's choice."""
+
+    ferritin_high: bool | None = None
+    ferritin_rising: bool | None = None
+    onset_with_resolving_crs: bool | None = None
+    transaminases_high: bool | None = None
+    fibrinogen_low: bool | None = None
+    cytopenia: bool | None = None
+    haemophagocytosis: bool | None = None
+    severity: Severity | None = None
+
+    def of(self, names: Iterable[str]) -> list[bool | None]:
+        return [getattr(self, name) for name in names]
+
+
+# --- The screen and the grade --------------------------------------------------------------------
+
+
+def screen(findings: IecHsFindings, policy: IecHsPolicy = FIRST_STUDY) -> Screen:
+    """Whether IEC-HS is to be considered; open where what is not recorded could still turn a no into a yes.
+
+    >>> screen(IecHsFindings(ferritin_high=True, cytopenia=True)).value
+    'positive'
+    >>> screen(IecHsFindings(ferritin_high=True)).value
+    'open'
+    """
+    required, common = findings.of(REQUIRED), findings.of(COMMON)
+    if True in required and common.count(True) >= policy.common_needed:
+        return Screen.POSITIVE
+    possible = common.count(True) + common.count(None)
+    if (True in required or None in required) and possible >= policy.common_needed:
+        return Screen.OPEN
+    return Screen.NEGATIVE
+
+
+def grade(findings: IecHsFindings, policy: IecHsPolicy = FIRST_STUDY) -> Graded:
+    """Grade 0 with a negative screen, the chosen severity with a positive one, and none while it is open."""
+    result = screen(findings, policy)
+    unknown = None in findings.of((*REQUIRED, *COMMON))
+    found = tuple(Reason(name) for name in (*REQUIRED, *COMMON) if getattr(findings, name))
+    if result is not Screen.POSITIVE:
+        chosen = ("SEVERITY_WITHOUT_SCREEN",) if findings.severity else ()
+        if result is Screen.OPEN:
+            reasons = (*found, *_unknown_reasons(findings, policy))
+            return Graded(None, (), ("CANNOT_EXCLUDE", *chosen), reasons, SCALE)
+        flags = (*(("FINDINGS_UNKNOWN",) if unknown else ()), *chosen)
+        return Graded(0, (), flags, (*found, _why_negative(findings, policy)), SCALE)
+    flags = ("FINDINGS_UNKNOWN",) if unknown else ()
+    if findings.severity is None:
+        return Graded(None, (), (*flags, "SEVERITY_MISSING"), (*found, Reason("severity-open")), SCALE)
+    level = SEVERITY_GRADE[findings.severity]
+    return Graded(level, ("severity",), flags, (*found, Reason(f"severity-{findings.severity}")), SCALE)
+
+
+def _why_negative(findings: IecHsFindings, policy: IecHsPolicy) -> Reason:
+    if findings.of(REQUIRED) == [False, False]:
+        return Reason("no-ferritin")
+    count = findings.of(COMMON).count(True)
+    return Reason("few-findings", {"found": str(count), "needed": str(policy.common_needed)})
+
+
+def _unknown_reasons(findings: IecHsFindings, policy: IecHsPolicy) -> tuple[Reason, ...]:
+    required, common = findings.of(REQUIRED), findings.of(COMMON)
+    ferritin = (Reason("ferritin-unknown"),) if True not in required else ()
+    return (*ferritin, *((Reason("findings-unknown"),) if common.count(True) < policy.common_needed else ()))
+
+
+# --- What laboratory values say ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabResult:
+    """A value with the limits of its own laboratory and the last value before the infusion, all in one unit."""
+
+    value: Decimal
+    lln: Decimal | None = None
+    uln: Decimal | None = None
+    baseline: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("value", "lln", "uln", "baseline"):
+            check_range(name, getattr(self, name), 0, 10_000_000)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What a value says about a finding, None where it cannot tell, with the values that say so."""
+
+    finding: bool | None
+    reasons: tuple[Reason, ...]
+
+
+NOTHING = Derived(None, (Reason("lab-none"),))
+
+
+def ratio_is_high(ratio: Decimal | None) -> bool | None:
+    """Whether ferritin as a multiple of its upper limit or baseline is above 2; exactly 2 is not."""
+    check_range("ratio", ratio, 0, 10_000_000)
+    return None if ratio is None else ratio > FERRITIN_TIMES
+
+
+def ferritin_high(result: LabResult | None) -> Derived:
+    """Above 2 × ULN, or above 2 × baseline once it is above ULN; one limit that is missing leaves a no open.
+
+    >>> ferritin_high(LabResult(Decimal(700), uln=Decimal(400), baseline=Decimal(300))).finding
+    True
+    """
+    if result is None:
+        return NOTHING
+    reasons = _multiple("lab-ferritin", result, result.uln)
+    reasons += _multiple("lab-ferritin-baseline", result, result.baseline)
+    if result.uln is not None and result.value <= result.uln:
+        return Derived(False, reasons)
+    by_limits = [_above(result.value, limit, FERRITIN_TIMES) for limit in (result.uln, result.baseline)]
+    if result.uln is None:
+        reasons += (Reason("lab-no-limit", {"value": _plain(result.value)}),)
+    if result.baseline is None:
+        reasons += (Reason("lab-no-baseline"),)
+    return Derived(_any(by_limits), reasons)
+
+
+def ferritin_rising(
+    series: Sequence[tuple[dt.datetime, Decimal]], uln: Decimal | None, policy: IecHsPolicy = FIRST_STUDY
+) -> Derived:
+    """Whether the newest ferritin of the series is above ULN and doubled against the lowest of the last 72 hours."""
+    if not series:
+        return NOTHING
+    (newest_at, newest), *before = sorted(series, key=lambda point: point[0], reverse=True)
+    if uln is not None and newest <= uln:
+        return Derived(False, _multiple("lab-ferritin", LabResult(newest), uln))
+    within = [point for point in before if newest_at - point[0] <= dt.timedelta(hours=policy.rising_hours)]
+    if not within:
+        return Derived(None, (Reason("lab-no-rise", {"hours": str(policy.rising_hours)}),))
+    at, lowest = min(within, key=lambda point: point[1])
+    has_risen = newest >= policy.rising_times * lowest and newest > lowest
+    hours = int((newest_at - at).total_seconds() // 3600)
+    values = {"earlier": _plain(lowest), "value": _plain(newest), "hours": str(hours), "times": _times(newest, lowest)}
+    # Without the upper limit a rise may lie within the normal.
+    return Derived(None if has_risen and uln is None else has_risen, (Reason("lab-rise", values),))
+
+
+def transaminases_high(alt: LabResult | None, ast: LabResult | None) -> Derived:
+    """Whether ALT or AST is above 5 × ULN, or 5 × its baseline where that was above ULN."""
+    both = [_enzyme("ALT", alt), _enzyme("AST", ast)]
+    return Derived(_any([one.finding for one in both]), tuple(reason for one in both for reason in one.reasons))
+
+
+def _enzyme(name: str, result: LabResult | None) -> Derived:
+    if result is None or result.uln is None:
+        return Derived(None, (Reason("lab-enzyme-open", {"name": name}),))
+    is_abnormal = result.baseline is not None and result.baseline > result.uln
+    limit = result.baseline if is_abnormal else result.uln
+    reasons = _multiple("lab-enzyme-baseline" if is_abnormal else "lab-enzyme", result, limit, name=name)
+    return Derived(_above(result.value, limit, ENZYME_TIMES), reasons)
+
+
+def fibrinogen_low(result: LabResult | None) -> Derived:
+    """Below 1.5 g/L, or below the laboratory's lower limit; without that limit a higher value leaves it open."""
+    if result is None:
+        return NOTHING
+    value = _plain(result.value)
+    if result.value < FIBRINOGEN_G_L:
+        return Derived(True, (Reason("lab-fibrinogen-low", {"value": value}),))
+    if result.lln is None:
+        return Derived(None, (Reason("lab-no-limit", {"value": value}),))
+    reason = Reason("lab-fibrinogen", {"value": value, "limit": _plain(result.lln)})
+    return Derived(result.value < result.lln, (reason,))
+
+
+def _above(value: Decimal, limit: Decimal | None, times: Decimal) -> bool | None:
+    return None if limit is None else value > times * limit
+
+
+def _any(answers: Sequence[bool | None]) -> bool | None:
+    """Yes if one is yes, no if all are no."""
+    if True in answers:
+        return True
+    return None if None in answers else False
+
+
+def _multiple(code: str, result: LabResult, limit: Decimal | None, **names: str) -> tuple[Reason, ...]:
+    if limit is None:
+        return ()
+    values = {"value": _plain(result.value), "limit": _plain(limit), "times": _times(result.value, limit), **names}
+    return (Reason(code, values),)
+
+
+def _times(value: Decimal, limit: Decimal) -> str:
+    """How many times the limit, for people: cut after two decimals, never rounded up over a threshold."""
+    if not limit:
+        return "∞"
+    return _plain((value / limit).quantize(Decimal("0.01"), rounding="ROUND_DOWN"))
+
+
+def _plain(value: Decimal) -> str:
+    """A number as people write it: no trailing zeros, no exponent."""
+    return f"{value.normalize():f}"

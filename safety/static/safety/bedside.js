@@ -1,0 +1,67 @@
+// The grades beside the form while it is typed: the server computes them, this only asks and shows.
+"use strict";
+(() => {
+  const form = document.querySelector("form[data-grade-url]");
+  const shown = document.getElementById("ts-grades");
+  if (!form || !shown) return;
+  let waiting = null;
+  let asked = 0;
+
+  const ask = async () => {
+    const number = ++asked;
+    try {
+      const answer = await fetch(form.dataset.gradeUrl, { method: "POST", body: new FormData(form) });
+      if (answer.ok && number === asked) shown.innerHTML = await answer.text();
+    } catch {
+      shown.dataset.offline = "true";
+    }
+  };
+  const soon = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(ask, 250);
+  };
+
+  // Questions that only another answer makes questions. What is hidden is emptied: it must not count unseen.
+  const answer = (name) => {
+    const fields = [...form.querySelectorAll(`[name="${name}"]`)];
+    const chosen = fields.find((field) => field.type !== "radio" || field.checked);
+    return chosen ? chosen.value.trim() : "";
+  };
+  const holds = (value, wanted) => {
+    if (wanted === "empty") return value === "";
+    if (wanted.startsWith(">=")) return value !== "" && Number(value) >= Number(wanted.slice(2));
+    if (wanted.startsWith("!")) return value !== "" && value !== wanted.slice(1);
+    return value === wanted;
+  };
+  const arrange = () => {
+    form.querySelectorAll("[data-when]").forEach((question) => {
+      const hide = !holds(answer(question.dataset.when), question.dataset.is) && !question.classList.contains("ts-wrong");
+      if (hide && !question.hidden) {
+        question.querySelectorAll("input[type=text]").forEach((field) => { field.value = ""; });
+        question.querySelectorAll("input[type=checkbox], input[type=radio]").forEach((field) => {
+          field.checked = field.defaultChecked && field.type === "radio";
+        });
+      }
+      question.hidden = hide;
+    });
+  };
+  const changed = () => {
+    arrange();
+    soon();
+  };
+  form.addEventListener("input", changed);
+  form.addEventListener("change", changed);
+
+  // One touch for the most frequent finding; everything stays visible and can be changed.
+  document.querySelectorAll("[data-fill]").forEach((button) => {
+    button.addEventListener("click", () => {
+      for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+        const field = form.querySelector(`[name="${name}"][value="${value}"]`);
+        if (field) field.checked = true;
+      }
+      changed();
+    });
+  });
+  arrange();
+  ask();
+})();

@@ -1,0 +1,13 @@
+from celery import shared_task
+from django.utils import timezone
+
+from safety import actions
+from trialsite import sweeps
+
+
+@shared_task
+def sweep_rounds() -> dict[str, int]:
+    now = timezone.now()
+    counts = actions.raise_overdue(now=now)
+    sweeps.record_run("bedside-rounds", counts=counts, now=now)
+    return counts
