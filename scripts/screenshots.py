@@ -19,7 +19,8 @@ PAGES = {
     "readiness": "/admin/dosing/infusion/readiness/{ready}/",
     "infusion": "/admin/dosing/infusion/add/?participant={ready}",
     "timeline": "/admin/dosing/infusion/timeline/{participant}/",
-    "crs": "/admin/safety/crsassessment/{crs}/change/",
+    "bedside": "/admin/safety/bedsideassessment/add/?participant={participant}",
+    "course": "/admin/safety/bedsideassessment/course/{participant}/",
     "notifications": "/admin/trialsite/notification/",
 }
 
@@ -49,11 +50,9 @@ def main() -> int:
 
 
 def _ids(page: Page, site_url: str) -> dict[str, str]:
-    """A participant with a severe course, and their assessment of grade 3, from the first page."""
-    page.goto(f"{site_url}/admin/")
-    link = page.locator("a[href*='/safety/crsassessment/'][href*='/change/']").first
-    crs = str(link.get_attribute("href")).split("/")[-3]
-    page.goto(f"{site_url}/admin/safety/crsassessment/{crs}/change/")
+    """Somebody with a severe course, who was assessed lately; somebody in screening; somebody ready for the cells."""
+    page.goto(f"{site_url}/admin/safety/toxicityepisode/?highest_grade=3&o=-4")
+    page.locator("#result_list tbody th a").first.click()
     person = page.locator("a[href*='/participants/participant/'][href*='/change/']").first
     page.goto(f"{site_url}/admin/participants/participant/?status__exact=screening&o=1")
     waiting = page.locator("a[href*='/participants/participant/'][href*='/change/']").last
@@ -61,7 +60,6 @@ def _ids(page: Page, site_url: str) -> dict[str, str]:
     page.goto(f"{site_url}/admin/participants/participant/?status__exact=lymphodepleted")
     ready = page.locator("a[href*='/participants/participant/'][href*='/change/']").first
     return {
-        "crs": crs,
         "participant": str(person.get_attribute("href")).split("/")[-3],
         "screening": screening,
         "ready": str(ready.get_attribute("href")).split("/")[-3],

@@ -168,7 +168,8 @@ MODELS: dict[str, Classified] = {
     ),
     "safety.AdverseEvent": _classified(
         f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version ctcae_code ctcae_term ctcae_soc "
-        "results_in_death is_life_threatening requires_hospitalisation results_in_disability is_congenital_anomaly is_other_important is_serious "
+        "results_in_death is_life_threatening requires_hospitalisation results_in_disability is_congenital_anomaly "
+        "is_other_important is_serious "
         "relatedness outcome action_taken site_aware_at",
         internal="created_at created_by infusion",
         site_only="voided_by void_reason note",
@@ -184,6 +185,19 @@ MODELS: dict[str, Classified] = {
         "",
         internal="id created_at created_by modified_at voided_at participant corrects",
         site_only="voided_by void_reason assessed_at observations correction_reason note",
+    ),
+    # Grades of the blood leave with the datasets, not with this version of the API.
+    "safety.IecHsAssessment": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant corrects reasons laboratory",
+        site_only="voided_by void_reason assessed_at findings screen severity scale grade flags investigator_grade "
+        "investigator_reason correction_reason note",
+    ),
+    "safety.IcahtAssessment": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant reasons",
+        site_only="voided_by void_reason phase computed_at summary scale grade determinants flags investigator_grade "
+        "investigator_reason",
     ),
     "safety.ToxicityEpisode": _classified(
         "",

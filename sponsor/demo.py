@@ -37,11 +37,12 @@ from dosing.models import (
 )
 from dosing.rules.product import State
 from participants import actions
-from participants.models import Consent, Participant, ReasonCode, Visit, VisitState
+from participants.models import Consent, Examination, Measurement, Participant, ReasonCode, Visit, VisitState
+from participants.rules.measures import MEASURES, PANEL_OF
 from participants.rules.status import Status
-from safety.actions import assess_bedside, log_adverse_event
+from safety.actions import assess_bedside, log_adverse_event, propose_event
 from safety.actions.alerts import acknowledge
-from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert
+from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert, ToxicityEpisode
 from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
 from safety.rules.crs import OxygenDevice
 from safety.rules.icans import Consciousness, IcePerformed
@@ -174,16 +175,16 @@ ICANS_COURSES: dict[str, dict[int, dict[str, Any]]] = {
     },
 }
 EVENTS = (
-    # term, first day, days, grade, related
-    ("中性粒细胞减少", 5, 16, 4, "probable"),
-    ("血小板减少", 6, 20, 3, "probable"),
-    ("贫血", 4, 24, 2, "possible"),
-    ("低丙种球蛋白血症", 28, None, 2, "definite"),
-    ("恶心", 1, 3, 1, "unlikely"),
-    ("头痛", 3, 2, 1, "possible"),
-    ("丙氨酸氨基转移酶升高", 8, 10, 2, "possible"),
-    ("肺部感染", 15, 14, 3, "possible"),
-    ("带状疱疹", 60, 12, 2, "possible"),
+    # term, CTCAE code, first day, days, grade, related
+    ("中性粒细胞减少", "10029366", 5, 16, 4, "probable"),
+    ("血小板减少", "10035528", 6, 20, 3, "probable"),
+    ("贫血", "10002272", 4, 24, 2, "possible"),
+    ("低丙种球蛋白血症", "10022891", 28, None, 2, "definite"),
+    ("恶心", "10028813", 1, 3, 1, "unlikely"),
+    ("头痛", "10019211", 3, 2, 1, "possible"),
+    ("丙氨酸氨基转移酶升高", "10001551", 8, 10, 2, "possible"),
+    ("肺部感染", "10061229", 15, 14, 3, "possible"),
+    ("带状疱疹", "10040555", 60, 12, 2, "possible"),
 )
 
 
@@ -320,6 +321,8 @@ class Builder:
         participant.refresh_from_db()
         self._bedside(participant, plan, since)
         self._acknowledge(participant)
+        self._blood(participant, plan, since)
+        self._episodes(participant)
         self._support(participant, plan, since)
         self._events(participant, since)
         self._visits(participant, plan, since)
@@ -332,6 +335,53 @@ class Builder:
             if day <= since:
                 found = {**crs_course.get(day, {}), **icans_course.get(day, {})}
                 self._assess(participant, self.at(since - day, 8, 15), found)
+
+    def _blood(self, participant: Participant, plan: Plan, since: int) -> None:
+        """Counts and inflammation of the first four weeks, of those who were infused lately."""
+        if since > 60:
+            return
+        worst = {"none": 1, "mild": 2, "moderate": 4, "icans": 3, "severe": 9}[plan.course]
+        for day in range(0, min(since, 28) + 1, 2):
+            near = max(0, 8 - abs(day - 5)) / 8
+            results = {
+                "NEUT": f"{max(0.05, 3.1 - 0.4 * day if day < 8 else 0.1 + 0.12 * (day - 8)):.2f}",
+                "PLAT": str(max(14, 160 - 16 * day if day < 10 else 20 + 6 * (day - 10))),
+                "HGB": str(max(72, 112 - 3 * day)),
+                "FERRITIN": str(round(400 + 1400 * worst * near)),
+                "CRP": str(round(4 + 22 * worst * near)),
+            }
+            for panel in sorted({PANEL_OF[code] for code in results}):
+                self._record(participant, panel, self.at(since - day, 6, 30), results)
+
+    def _record(self, participant: Participant, panel: str, at: dt.datetime, results: dict[str, str]) -> None:
+        answers = [
+            Measurement(code=code, value=Decimal(value), unit=MEASURES[code].unit)
+            for code, value in results.items()
+            if PANEL_OF[code] == panel
+        ]
+        actions.record_examination(
+            examination=Examination(participant=participant, panel=panel, taken_at=at, is_study_procedure=True),
+            answers=answers,
+            accepted=results,
+            by=self.coordinator,
+            now=self._soon(at),
+        )
+
+    def _episodes(self, participant: Participant) -> None:
+        """Each episode has its adverse event of special interest; one of the newest still waits for it."""
+        for episode in ToxicityEpisode.objects.filter(participant=participant, resolved_at__lt=self.now - 14 * DAY):
+            assert episode.resolved_at is not None
+            severe = episode.highest_grade >= 3
+            propose_event(
+                episode=episode,
+                relatedness="definite",
+                outcome="recovered",
+                action_taken="not_applicable",
+                site_aware_at=episode.onset_at,
+                by=self.investigator,
+                now=episode.resolved_at + DAY,
+                requires_hospitalisation=severe,
+            )
 
     def _acknowledge(self, participant: Participant) -> None:
         """What was raised more than two days ago was answered then."""
@@ -451,7 +501,7 @@ class Builder:
         return min(at + dt.timedelta(minutes=10), self.now)
 
     def _events(self, participant: Participant, since: int) -> None:
-        for term, first, days, grade, related in self.dice.sample(EVENTS, 3):
+        for term, code, first, days, grade, related in self.dice.sample(EVENTS, 3):
             if first >= since:
                 continue
             ended = None if days is None or first + days > since else since - first - days
@@ -459,6 +509,7 @@ class Builder:
             event = AdverseEvent(
                 participant=participant,
                 term=term,
+                ctcae_code=code,
                 onset=aware.astimezone(timezone.get_current_timezone()).date().isoformat(),
                 resolved="" if ended is None else (self.today - ended * DAY).isoformat(),
                 grade=grade,

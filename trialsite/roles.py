@@ -63,6 +63,8 @@ CLINICAL = (
     "safety.icansassessment",
     "safety.bedsideassessment",
     "safety.toxicityepisode",
+    "safety.iechsassessment",
+    "safety.icahtassessment",
 )
 
 
@@ -86,9 +88,16 @@ SCREEN = (
 )
 GRADE = (
     *_permissions("add", "safety.crsassessment", "safety.icansassessment", "safety.bedsideassessment"),
+    *_permissions("add", "safety.iechsassessment", "safety.icahtassessment"),
     "safety.propose_event",
 )
-VOID_GRADE = _permissions("void", "safety.crsassessment", "safety.icansassessment")
+VOID_GRADE = _permissions(
+    "void",
+    "safety.crsassessment",
+    "safety.icansassessment",
+    "safety.iechsassessment",
+    "safety.icahtassessment",
+)
 WATCH = (
     "safety.acknowledge_safetyalert",
     *_permissions("add", "safety.oncallshift", "safety.discharge"),

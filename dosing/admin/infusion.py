@@ -278,6 +278,8 @@ def _event_link(infusion: Infusion) -> str:
         "participant": participant.pk,
         "infusion": infusion.pk,
         "term": gettext("infusion-related reaction"),
+        # CTCAE, both versions: Infusion related reaction.
+        "ctcae_code": "10051792",
         "onset": f"{infusion.day:%Y-%m-%d}",
     }
     return f"{reverse('admin:safety_adverseevent_add')}?{urlencode(known)}"

@@ -30,6 +30,7 @@ from safety.actions.assessments import (
     preview,
     regrade,
 )
+from safety.actions.blood import assess_iec_hs, check_iec_hs, record_icaht
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
@@ -45,9 +46,11 @@ __all__ = [
     "as_json",
     "assess",
     "assess_bedside",
+    "assess_iec_hs",
     "check_adverse_event",
     "check_assessment",
     "check_discharge",
+    "check_iec_hs",
     "check_shift",
     "context_of",
     "correct_adverse_event",
@@ -73,6 +76,7 @@ __all__ = [
     "propose_guidance",
     "raise_overdue",
     "record_discharge",
+    "record_icaht",
     "regrade",
     "rounds_of",
     "settle_alerts",

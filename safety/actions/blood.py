@@ -32,6 +32,7 @@ from trialsite.refusal import Refused
 # A value that is older is shown, but says nothing about now [P]: IEC-HS comes up within three days.
 CURRENT = dt.timedelta(hours=72)
 PER_UL = 1000
+NOT_OBSERVED = Observed(-1)
 # Who may choose the severity, or a grade other than the computed one.
 JUDGE = "safety.regrade_assessment"
 
@@ -62,8 +63,8 @@ class Course:
     infused_at: dt.datetime | None = None
     prepared_at: dt.datetime | None = None
     # How far the blood was followed, as trial days.
-    early: Observed = Observed(-1)
-    late: Observed = Observed(-1)
+    early: Observed = NOT_OBSERVED
+    late: Observed = NOT_OBSERVED
 
     def of(self, code: str) -> list[Result]:
         return self.by_code.get(code, [])
@@ -434,13 +435,18 @@ class Suggested:
 
     @property
     def differs(self) -> bool:
-        """Whether the two versions suggest different grades."""
-        grades = [sorted(_rank(one.grade) for one in found) for found in self.by_version.values()]
+        """Whether the two versions suggest different grades; that a term is new or gone does not matter at grade 0."""
+        grades = [sorted(map(_rank, telling(found))) for found in self.by_version.values()]
         return any(one != grades[0] for one in grades)
 
 
-def _rank(grade: int | None) -> int:
-    return -1 if grade is None else grade
+def telling(found: Iterable[Suggestion]) -> list[Suggestion]:
+    """Grades above 0, and terms whose grade the value leaves to a person."""
+    return [one for one in found if one.term and one.grade != 0]
+
+
+def _rank(suggestion: Suggestion) -> int:
+    return -1 if suggestion.grade is None else suggestion.grade
 
 
 def suggested(course: Course) -> list[Suggested]:
@@ -476,4 +482,3 @@ def _comparable(course: Course, baseline: Result | None, *, is_corrected: bool) 
 
 def version_of_study(participant: Participant) -> Version:
     return Version(ctcae_version(participant))
-

@@ -19,8 +19,15 @@ from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
 
-# The terms under which an episode becomes an adverse event, with their MedDRA codes (LLT, as CTCAE prints them).
-TERMS = {Scale.CRS: ("Cytokine release syndrome", "10052015"), Scale.ICANS: ("ICANS", "")}
+# The term under which an episode becomes an adverse event, and its code in each version of CTCAE: 5.0 has none of its
+# own for ICANS.
+TERMS = {Scale.CRS: "Cytokine release syndrome", Scale.ICANS: "Immune effector cell-associated neurotoxicity syndrome"}
+CODES = {
+    (Scale.CRS, "5.0"): "10052015",
+    (Scale.CRS, "6.0"): "10052015",
+    (Scale.ICANS, "5.0"): "10029205",
+    (Scale.ICANS, "6.0"): "10083347",
+}
 
 
 def sync_episodes(
@@ -76,6 +83,7 @@ def _keep_event_in_step(episode: ToxicityEpisode, event: AdverseEvent) -> None:
     event.onset = site_day(episode.onset_at).isoformat()
     event.resolved = site_day(episode.resolved_at).isoformat() if episode.resolved_at else ""
     if episode.highest_grade < 5 and event.grade < 5:
+        # The terms of CRS and ICANS have all grades in both versions.
         event.grade = episode.highest_grade
     with pghistory.context(reason=_("follows the assessments of the episode")):
         event.save(update_fields=["onset", "resolved", "grade"])
@@ -105,9 +113,12 @@ def propose_event(
         raise Refused(_("This episode has its adverse event already. Correct that one."))
     if episode.is_void:
         raise Refused(_("This episode is void: no assessment supports it any more."))
+    scale = Scale(episode.toxicity)
+    version = get_study().protocol(episode.participant.protocol_version).policy.ctcae_version
     event = AdverseEvent(
         participant=episode.participant,
-        term=TERMS[Scale(episode.toxicity)][0],
+        term=TERMS[scale],
+        ctcae_code=CODES[scale, version],
         onset=site_day(episode.onset_at).isoformat(),
         resolved=site_day(episode.resolved_at).isoformat() if episode.resolved_at else "",
         grade=episode.highest_grade,

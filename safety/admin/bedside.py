@@ -26,7 +26,7 @@ from unfold.widgets import (
 from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
 from dosing.models import Medication, MedicationKind
 from participants.models import Participant
-from safety import actions, guidance
+from safety import actions, guidance, heatmap, overview
 from safety.actions.alerts import unanswered
 from safety.actions.rounds import DueRound, round_of
 from safety.admin.bedsideform import POINTS, SECTIONS, BedsideForm, initial_of
@@ -47,6 +47,7 @@ from safety.rules.bedside import Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from trialsite.firstpage import sites_of
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 
@@ -143,6 +144,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("course/<int:participant_id>/", wrap(self.course_view), name="safety_course"),
+            path("overview/", wrap(self.overview_view), name="safety_bedsideassessment_overview"),
             path("grade/", wrap(self.grade_view), name="safety_bedside_grade"),
             *super().get_urls(),
         ]
@@ -278,8 +280,21 @@ class BedsideAssessmentAdmin(RecordAdmin):
             "episodes": [(row, _treatments(row), actions.is_in_step(row)) for row in episodes[:6]],
             "rows": groups,
             **extra_context(participant, now=now),
+            **heatmap.context_of(participant),
         }
         return TemplateResponse(request, "admin/safety/course.html", context)
+
+    def overview_view(self, request: HttpRequest) -> HttpResponse:
+        """The study at one look: everybody of the person's sites who was infused."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Toxicity of the study"),
+            **overview.context_of(sites_of(request.user)),
+        }
+        return TemplateResponse(request, "admin/safety/overview.html", context)
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:

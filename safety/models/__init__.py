@@ -3,6 +3,7 @@
 from safety.models.alerts import AlertKind, AlertState, Discharge, OnCallShift, SafetyAlert, SettledBy
 from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.models.bedside import BedsideAssessment, ToxicityEpisode
+from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, IecHsSeverity
 from safety.models.ctcae import CtcaeText, SiteTermName
 from safety.models.events import SERIOUSNESS, ActionTaken, AdverseEvent, Outcome, Relatedness
 from safety.models.guidance import GuidanceText
@@ -18,7 +19,12 @@ __all__ = [
     "CtcaeText",
     "Discharge",
     "GuidanceText",
+    "IcahtAssessment",
+    "IcahtPhase",
     "IcansAssessment",
+    "IecHsAssessment",
+    "IecHsScreen",
+    "IecHsSeverity",
     "OnCallShift",
     "Outcome",
     "Relatedness",

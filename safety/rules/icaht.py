@@ -385,13 +385,18 @@ def grade_lowest(lowest: Decimal | None, second: Decimal | None) -> Graded:
     if second is not None and second < lowest:
         raise ImpossibleFinding("second", f"second is {second}: it cannot be below the lowest, {lowest}. Correct one.")
     level = next((grade for limit, grade in LATE_GRADES if lowest <= limit), 0)
-    values = {"lowest": str(lowest), "second": str(second), "grade": str(level)}
+    values = {"lowest": _plain(lowest), "second": "" if second is None else _plain(second), "grade": str(level)}
     names = ("anc_late",) if level else ()
     if second is None:
         return Graded(level, names, ("ONE_VALUE",), (Reason("late-one", values),), SCALE)
     if level and second > TRANSIENT_ABOVE_PER_UL:
         return Graded(0, (), (), (Reason("late-transient", values),), SCALE)
     return Graded(level, names, (), (Reason("late", values),), SCALE)
+
+
+def _plain(value: Decimal) -> str:
+    """A number as people write it: no trailing zeros, no exponent."""
+    return f"{value.normalize():f}"
 
 
 def grade_late(values: Iterable[Anc], observed: Observed) -> Late:

@@ -313,6 +313,12 @@ def test_late_table(lowest: str | None, second: str | None, expected: int | None
     assert graded.determinants == (("anc_late",) if expected else ())
 
 
+def test_numbers_are_written_plainly() -> None:
+    assert "Lowest neutrophils 300/µL, second lowest 1000/µL: grade 3." in said(
+        grade_lowest(Decimal("300.000"), Decimal("1E+3"))
+    )
+
+
 @pytest.mark.parametrize("given_counts", [("-1", "5"), ("5", "500001"), ("500", "499")])
 def test_impossible_late_counts_are_refused(given_counts: tuple[str, str]) -> None:
     with pytest.raises(ImpossibleFinding):

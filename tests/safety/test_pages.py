@@ -132,6 +132,7 @@ def test_an_assessment_is_never_changed(form: Any, alice: User, login: Any) -> N
 
 EVENT = {
     "term": "头痛",
+    "ctcae_code": "10019211",
     "onset": "2026-01",
     "resolved": "",
     "grade": "2",

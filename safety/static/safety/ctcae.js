@@ -5,7 +5,7 @@
 const WAIT = 150;
 
 function filled(text, values) {
-  return text.replace(/%\((\w+)\)s/g, (_whole, name) => values[name]);
+  return text.replace(/\{(\w+)\}/g, (_whole, name) => values[name]);
 }
 
 class CtcaeField {

@@ -1,0 +1,235 @@
+"""The first 28 days of a participant as a heat map: day by day the worst grades, temperature and laboratory values.
+
+The steps of the shading are for the eye only [P]; each cell has its number, and its border grows with the step, so that
+the picture reads in black and white.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dosing.actions import day0_of
+from dosing.models import Medication, MedicationKind
+from participants.actions import site_day
+from participants.models import Measurement, Participant
+from safety.models import Scale, ToxicityAssessment
+
+FIRST, LAST = -1, 28
+DAYS = tuple(range(FIRST, LAST + 1))
+DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the map: which values, whether the lowest is the worst, and from where each step of shading begins."""
+
+    code: str
+    name: Any
+    steps: tuple[Decimal, ...]
+    lowest: bool = False
+
+    def level(self, value: Decimal) -> int:
+        if self.lowest:
+            return sum(value < step for step in self.steps)
+        return sum(value >= step for step in self.steps)
+
+
+def _steps(*values: str) -> tuple[Decimal, ...]:
+    return tuple(Decimal(value) for value in values)
+
+
+GRADES = _steps("1", "2", "3", "4")
+ROWS = (
+    Row("CRS", "CRS", GRADES),
+    Row("ICANS", "ICANS", GRADES),
+    Row("TEMP", gettext_lazy("Temperature (°C)"), _steps("38", "39", "40", "41")),
+    Row("FERRITIN", gettext_lazy("Ferritin (µg/L)"), _steps("500", "1500", "3000", "10000")),
+    Row("CRP", gettext_lazy("CRP (mg/L)"), _steps("10", "50", "100", "200")),
+    Row("NEUT", gettext_lazy("ANC (10⁹/L)"), _steps("1.5", "1", "0.5", "0.1"), lowest=True),
+    Row("PLAT", gettext_lazy("Platelets (10⁹/L)"), _steps("100", "50", "20", "10"), lowest=True),
+)
+TREATMENTS = (
+    (MedicationKind.TOCILIZUMAB, gettext_lazy("Tocilizumab"), "●"),
+    (MedicationKind.CORTICOSTEROID, gettext_lazy("Corticosteroid"), "■"),
+    (MedicationKind.VASOPRESSOR, gettext_lazy("Vasopressor"), "▲"),
+    (MedicationKind.OXYGEN, gettext_lazy("Oxygen"), "○"),
+)
+NOT_GRADABLE = "?"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of one day; `text` is what stands in it, empty where nothing was recorded."""
+
+    day: int
+    text: str = ""
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    cells: tuple[Cell, ...]
+
+
+# --- reading: four queries, however much there is ----------------------------------------------------
+
+
+def lines_of(participant: Participant, day0: dt.date) -> tuple[Line, ...]:
+    seen: dict[tuple[str, int], list[Decimal | None]] = {}
+    for code, at, value in (*_assessed(participant, day0), *_measured(participant, day0)):
+        day = (site_day(at) - day0).days
+        if FIRST <= day <= LAST:
+            seen.setdefault((code, day), []).append(value)
+    found = tuple(
+        Line(str(row.name), tuple(_cell(row, day, seen.get((row.code, day), [])) for day in DAYS)) for row in ROWS
+    )
+    return (*found, *_treatments(participant, day0))
+
+
+def _span(day0: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """A day more on either side: the site's days are cut exactly afterwards."""
+    first = dt.datetime.combine(day0 + (FIRST - 1) * DAY, dt.time(), tzinfo=dt.UTC)
+    return first, first + (LAST - FIRST + 3) * DAY
+
+
+def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Decimal | None]]:
+    """Grades, and the temperatures that they were computed from."""
+    rows = ToxicityAssessment.objects.filter(
+        participant=participant, voided_at__isnull=True, corrected_by=None, assessed_at__range=_span(day0)
+    ).values_list("toxicity", "assessed_at", "grade", "investigator_grade", F("findings__temperature_c"))
+    found: list[tuple[str, dt.datetime, Decimal | None]] = []
+    for toxicity, at, grade, own, temperature in rows:
+        final = grade if own is None else own
+        found.append((toxicity, at, None if final is None else Decimal(final)))
+        if toxicity == Scale.CRS and temperature is not None:
+            found.append(("TEMP", at, Decimal(temperature)))
+    return found
+
+
+def _measured(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Decimal | None]]:
+    rows = Measurement.objects.filter(
+        participant=participant,
+        code__in=[row.code for row in ROWS],
+        voided_at__isnull=True,
+        examination__voided_at__isnull=True,
+        standard_value__isnull=False,
+        taken_at__range=_span(day0),
+    )
+    return list(rows.values_list("code", "taken_at", "standard_value"))
+
+
+def _cell(row: Row, day: int, values: list[Decimal | None]) -> Cell:
+    """The worst of the day; assessed, but never gradable, is not grade 0."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return Cell(day, NOT_GRADABLE if values else "")
+    worst = min(known) if row.lowest else max(known)
+    return Cell(day, short(worst), row.level(worst))
+
+
+def short(value: Decimal) -> str:
+    """As it fits a cell: 12345 is 12k, 38.60 is 38.6."""
+    if value >= 10_000:
+        return f"{value / 1000:.0f}k"
+    if value >= 1000:
+        return f"{value / 1000:.1f}k"
+    rounded = value.quantize(Decimal("0.1") if value < 100 and value >= 10 else Decimal("0.01"))
+    if value >= 100:
+        rounded = value.quantize(Decimal(1))
+    return f"{rounded.normalize():f}"
+
+
+def _treatments(participant: Participant, day0: dt.date) -> tuple[Line, ...]:
+    _first, last = _span(day0)
+    rows = list(
+        Medication.objects.filter(
+            participant=participant,
+            kind__in=[kind for kind, _name, _sign in TREATMENTS],
+            voided_at__isnull=True,
+            started_at__lte=last,
+        ).values_list("kind", "started_at", "ended_at", "is_ongoing")
+    )
+    found = []
+    for kind, name, sign in TREATMENTS:
+        days = {day for row in rows if row[0] == kind for day in _days_of(row, day0)}
+        cells = tuple(Cell(day, sign if day in days else "") for day in DAYS)
+        found.append(Line(str(name), cells))
+    return tuple(found)
+
+
+def _days_of(row: Any, day0: dt.date) -> Iterable[int]:
+    _kind, started_at, ended_at, is_ongoing = row
+    begins = (site_day(started_at) - day0).days
+    ends = (site_day(ended_at) - day0).days if ended_at else LAST if is_ongoing else begins
+    return range(max(begins, FIRST), min(ends, LAST) + 1)
+
+
+# --- drawing -----------------------------------------------------------------------------------------
+
+LABEL, WIDTH, HEIGHT, TOP = 150, 32, 26, 30
+OPACITY = (0, 0.1, 0.2, 0.32, 0.45)
+STROKE = (0.4, 0.8, 1.4, 2.0, 2.8)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    x: int
+    y: int
+    text: str
+    opacity: float
+    stroke: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    width: int
+    height: int
+    days: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str], ...]
+    cells: tuple[Drawn, ...]
+    description: str
+    cell_width: int = WIDTH
+    cell_height: int = HEIGHT
+
+
+def picture(lines: tuple[Line, ...]) -> Picture:
+    cells = tuple(
+        Drawn(LABEL + column * WIDTH, TOP + number * HEIGHT, cell.text, OPACITY[cell.level], STROKE[cell.level])
+        for number, line in enumerate(lines)
+        for column, cell in enumerate(line.cells)
+        if cell.text
+    )
+    return Picture(
+        width=LABEL + len(DAYS) * WIDTH + 4,
+        height=TOP + len(lines) * HEIGHT + 6,
+        days=tuple((LABEL + column * WIDTH + WIDTH // 2, f"D{day}") for column, day in enumerate(DAYS)),
+        names=tuple((TOP + number * HEIGHT + HEIGHT - 8, line.name) for number, line in enumerate(lines)),
+        cells=cells,
+        description=description(lines),
+    )
+
+
+def description(lines: tuple[Line, ...]) -> str:
+    """The picture in words, for those who hear it: each line with the days on which something is recorded."""
+    parts = []
+    for line in lines:
+        said = [f"D{cell.day} {cell.text}" for cell in line.cells if cell.text]
+        if said:
+            parts.append(f"{line.name}: {', '.join(said)}")
+    return "; ".join(parts) or _("Nothing is recorded yet.")
+
+
+def context_of(participant: Participant, *, day0: dt.date | None = None) -> dict[str, Any]:
+    """What the page needs; no picture before the infusion."""
+    day0 = day0 or day0_of(participant)
+    if day0 is None:
+        return {"heatmap": None}
+    lines = lines_of(participant, day0)
+    return {"heatmap": picture(lines), "heatmap_lines": lines, "heatmap_days": DAYS}

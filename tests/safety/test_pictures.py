@@ -1,0 +1,202 @@
+"""The pictures of safety: the right cell on the right day, the worst of it, and a table that tells the same."""
+
+import datetime as dt
+import xml.etree.ElementTree as ET
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.template.loader import render_to_string
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import translation
+
+from dosing.models import Medication
+from participants.models import Examination, Measurement, Participant
+from safety import actions, heatmap, overview
+from safety.heatmap import ROWS, short
+from safety.models import BedsideAssessment
+from safety.rules.bedside import ICE_POINTS, Observations
+from safety.rules.icans import IcePerformed
+from tests import factories
+from trialsite.models import Site, User
+
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+RIGHT: dict[str, Any] = {name: True for names in ICE_POINTS.values() for name in names}
+D = Decimal
+
+
+@pytest.fixture
+def day0(now: dt.datetime) -> dt.datetime:
+    """Ten in the morning at the site."""
+    return now - 10 * DAY + 30 * dt.timedelta(minutes=1)
+
+
+@pytest.fixture
+def participant(site: Site, alice: User, now: dt.datetime, day0: dt.datetime) -> Participant:
+    return factories.infused(site=site, by=alice, now=now, infused_at=day0)
+
+
+def assessed(participant: Participant, at: dt.datetime, by: User, temperature: str | None, **more: Any) -> Any:
+    seen = Observations(
+        temperature_c=None if temperature is None else D(temperature),
+        temperature_not_done="" if temperature else "refused",
+        ice_performed=IcePerformed.YES,
+        **{**RIGHT, **more},
+    )
+    row = BedsideAssessment(participant=participant, assessed_at=at)
+    return actions.assess_bedside(assessment=row, seen=seen, by=by, now=at)
+
+
+def cells(participant: Participant, day0: dt.datetime) -> dict[str, dict[int, str]]:
+    with translation.override("en"):
+        lines = heatmap.lines_of(participant, day0.date())
+    return {line.name: {cell.day: cell.text for cell in line.cells if cell.text} for line in lines}
+
+
+@pytest.mark.django_db
+def test_the_worst_of_each_site_day(participant: Participant, alice: User, day0: dt.datetime) -> None:
+    midnight = (day0 + 3 * DAY).replace(hour=16, minute=0)  # 00:00 of D4 at the site
+    assessed(participant, midnight - 30 * dt.timedelta(minutes=1), alice, "38.4")
+    assessed(participant, midnight + 30 * dt.timedelta(minutes=1), alice, "39.6", hypotension=True)
+    assessed(participant, midnight + 5 * HOUR, alice, "38.1")
+    found = cells(participant, day0)
+    assert found["CRS"] == {3: "1", 4: "2"}
+    assert found["ICANS"] == {3: "0", 4: "0"}, "0 is written, an empty cell is not 0"
+    assert found["Temperature (°C)"] == {3: "38.4", 4: "39.6"}
+
+
+@pytest.mark.django_db
+def test_not_gradable_is_a_question_mark_and_corrected_rows_do_not_count(
+    participant: Participant, alice: User, day0: dt.datetime
+) -> None:
+    assessed(participant, day0 + DAY, alice, None)
+    old = assessed(participant, day0 + 2 * DAY, alice, "39.9")
+    row = BedsideAssessment(
+        participant=participant, assessed_at=day0 + 2 * DAY, corrects=old, correction_reason="typing error"
+    )
+    seen = Observations(temperature_c=D("36.9"), ice_performed=IcePerformed.YES, **RIGHT)
+    actions.assess_bedside(assessment=row, seen=seen, by=alice, now=day0 + 3 * DAY)
+    found = cells(participant, day0)
+    assert found["CRS"] == {1: "?", 2: "0"}
+    assert found["Temperature (°C)"] == {2: "36.9"}
+
+
+@pytest.mark.django_db
+def test_laboratory_values_and_treatments(participant: Participant, alice: User, day0: dt.datetime) -> None:
+    for hours, code, value in ((72, "NEUT", "0.4"), (80, "NEUT", "0.08"), (72, "FERRITIN", "12400")):
+        examination = Examination.objects.create(
+            participant=participant,
+            panel="CBC",
+            taken_at=day0 + hours * HOUR,
+            is_study_procedure=False,
+            created_by=alice,
+        )
+        Measurement.objects.create(
+            participant=participant,
+            examination=examination,
+            code=code,
+            value=D(value),
+            unit="",
+            standard_value=D(value),
+            taken_at=examination.taken_at,
+            created_by=alice,
+        )
+    drug = {"participant": participant, "route": "iv", "indication": "CRS", "created_by": alice}
+    Medication.objects.create(kind="tocilizumab", name="T", started_at=day0 + 3 * DAY, **drug)
+    Medication.objects.create(
+        kind="corticosteroid", name="D", started_at=day0 + 3 * DAY, ended_at=day0 + 5 * DAY, **drug
+    )
+    Medication.objects.create(kind="oxygen", name="O", started_at=day0 + 27 * DAY, is_ongoing=True, **drug)
+    found = cells(participant, day0)
+    assert found["ANC (10⁹/L)"][3] == "0.08", "the lowest of the day"
+    assert found["Ferritin (µg/L)"][3] == "12k"
+    assert list(found["Tocilizumab"]) == [3]
+    assert list(found["Corticosteroid"]) == [3, 4, 5]
+    assert list(found["Oxygen"]) == [27, 28]
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "level"),
+    [
+        pytest.param("CRS", "0", 0, id="grade-0"),
+        pytest.param("CRS", "5", 4, id="grade-5-as-dark-as-4"),
+        pytest.param("TEMP", "37.9", 0, id="37.9"),
+        pytest.param("TEMP", "38", 1, id="38.0"),
+        pytest.param("NEUT", "0.5", 2, id="anc-0.5-is-not-below-0.5"),
+        pytest.param("NEUT", "0.49", 3, id="anc-0.49"),
+        pytest.param("NEUT", "0", 4, id="anc-0"),
+    ],
+)
+def test_shading(code: str, value: str, level: int) -> None:
+    row = next(row for row in ROWS if row.code == code)
+    assert row.level(D(value)) == level
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("0", "0"), ("0.08", "0.08"), ("38.60", "38.6"), ("100", "100"), ("1234", "1.2k"), ("12400", "12k")],
+)
+def test_numbers_fit_their_cell(value: str, text: str) -> None:
+    assert short(D(value)) == text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_picture_and_its_table_tell_the_same(
+    participant: Participant, alice: User, day0: dt.datetime, language: str
+) -> None:
+    assessed(participant, day0 + 2 * DAY, alice, "39.1", writes=False)
+    with translation.override(language):
+        context = {**heatmap.context_of(participant), "participant": participant}
+        page = render_to_string("admin/safety/heatmap.html", context)
+    svg = ET.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
+    space = "{http://www.w3.org/2000/svg}"
+    drawn = [one.text for one in svg.iter(f"{space}text") if one.get("text-anchor") == "middle"][30:]
+    table = ET.fromstring(page[page.index("<table") : page.index("</table>") + 8])
+    told = [cell.text for cell in table.iter("td") if cell.text != "—"]
+    assert drawn == told
+    assert "CRS: D2 1" in (svg.find(f"{space}desc").text or "")  # type: ignore[union-attr]
+
+
+@pytest.mark.django_db
+def test_the_study_at_one_look(
+    participant: Participant,
+    site: Site,
+    alice: User,
+    ivan: User,
+    mona: User,
+    now: dt.datetime,
+    day0: dt.datetime,
+    login: Any,
+) -> None:
+    assessed(participant, day0 + 2 * DAY, alice, "39.1")
+    assessed(participant, day0 + 4 * DAY, alice, "36.8")
+    never = factories.infused(site=site, by=alice, now=now, infused_at=now - 2 * DAY)
+    people = overview.people_of([site])
+    assert [person.number for person in people] == [participant.number, never.number]
+    crs = people[0].courses["CRS"]
+    assert (crs.highest, crs.onset_day, crs.days, crs.goes_on) == (1, 2, D(2), False)
+    assert people[1].courses["CRS"].highest is None, "never assessed is not grade 0"
+    one, other = overview.summaries(people)
+    assert (one.assessed, one.any_grade, one.severe, one.onset, one.duration) == (1, 1, 0, "2 (2–2)", "2 (2–2)")
+    assert (other.assessed, other.any_grade, other.onset) == (1, 0, "—")
+    page = login(mona).get(reverse("admin:safety_bedsideassessment_overview")).content.decode()
+    assert "never assessed" in page
+    assert participant.name not in page
+    with CaptureQueriesContext(connection) as few:
+        overview.people_of([site])
+    for hours in range(1, 6):
+        factories.infused(site=site, by=alice, now=now, infused_at=now - hours * HOUR)
+    with CaptureQueriesContext(connection) as many:
+        assert len(overview.people_of([site])) == 7
+    assert len(many) == len(few)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [([], "—"), (["3"], "3 (3–3)"), (["1", "4"], "2.5 (1–4)"), (["5", "1", "2"], "2 (1–5)")],
+)
+def test_the_median_and_its_range(values: list[str], text: str) -> None:
+    assert overview.middle([D(value) for value in values]) == text
