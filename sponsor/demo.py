@@ -47,6 +47,7 @@ from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
 from safety.rules.crs import OxygenDevice
 from safety.rules.icans import Consciousness, IcePerformed
 from sponsor import demo_results
+from trialsite import notifications
 from trialsite.models import Site, User
 from trialsite.roles import Role
 from trialsite.study import get_study
@@ -390,6 +391,7 @@ class Builder:
         )
         while alert := waiting.first():
             acknowledge(alert=alert, by=self.investigator, now=alert.raised_at + dt.timedelta(minutes=12))
+            notifications.cancel(about=alert.about, reason="answered before the demo began", now=self.now)
 
     def _assess(self, participant: Participant, at: dt.datetime, found: dict[str, Any]) -> None:
         full = {"orientation": 4, "naming": 3, "commands": 1, "writing": 1, "attention": 1}

@@ -148,8 +148,9 @@ def _prepared_at(participant: Participant, infused_at: dt.datetime | None) -> dt
     given = LymphodepletionDose.objects.filter(
         participant=participant, voided_at__isnull=True, state=DoseState.GIVEN, given_at__isnull=False
     ).order_by("given_at")
-    moments = list(given.values_list("given_at", flat=True))
-    return next((at for at in moments if infused_at is None or at < infused_at), None)
+    first = given.values_list("given_at", flat=True).first()
+    # A first dose after the infusion prepares another one.
+    return None if first is None or (infused_at is not None and first >= infused_at) else first
 
 
 def _observed(

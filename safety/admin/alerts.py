@@ -81,12 +81,13 @@ class SafetyAlertAdmin(RecordAdmin):
     list_select_related = ("participant", "acknowledged_by")
     date_hierarchy = "raised_at"
     fieldsets = (
-        (_("Alert"), {"fields": (("participant", "kind"), ("what_shown", "happened_at"), "assessment_link")}),
+        (_("Alert"), {"fields": (("participant", "kind"), ("what_in_words", "happened_at"), "assessment_link")}),
         (_("What guidelines say"), {"fields": ("guidance_shown",)}),
-        (_("Answer"), {"fields": ("state_label", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")}),
+        (_("Answer"), {"fields": ("state_in_words", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")}),
         (_("Who was told"), {"fields": (("raised_at", "escalated_at"), "messages_shown")}),
     )
-    readonly_fields = ("what_shown", "assessment_link", "guidance_shown", "state_label", "messages_shown")
+    readonly_fields = ("what_in_words", "assessment_link", "guidance_shown", "state_in_words", "messages_shown")
+    change_form_before_template = "admin/safety/alert_open.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -136,6 +137,14 @@ class SafetyAlertAdmin(RecordAdmin):
         )
 
     # --- what is shown ------------------------------------------------------------------------
+
+    @admin.display(description=_("what"))
+    def what_in_words(self, row: SafetyAlert) -> str:
+        return self.what_shown(row)[1]
+
+    @admin.display(description=_("state"))
+    def state_in_words(self, row: SafetyAlert) -> Any:
+        return self.state_label(row)[1]
 
     @display(
         description=_("what"),
