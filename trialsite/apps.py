@@ -12,7 +12,9 @@ class TrialsiteConfig(AppConfig):
         """A study file with a mistake stops the start: nothing may run on a schedule that nobody checked."""
         from trialsite import checks  # noqa: F401  (registers the system checks)
         from trialsite.study import StudyFileError, get_study
+        from trialsite.triggers import keep_rendered
 
+        keep_rendered()
         try:
             get_study()
         except StudyFileError as error:

@@ -85,9 +85,14 @@ class Course:
             return None
         return next((one for one in reversed(self.of(code)) if one.at < moment), None)
 
+    @property
+    def begun_at(self) -> dt.datetime | None:
+        """When the participant was first prepared for the infusion; without preparation, the infusion itself."""
+        return self.prepared_at or self.infused_at
+
     def baseline(self, code: str) -> Result | None:
-        """The newest value before the participant was prepared for the infusion; without preparation, before it."""
-        return self.before(code, self.prepared_at or self.infused_at)
+        """The newest value from before treatment began."""
+        return self.before(code, self.begun_at)
 
     def beside(self, result: Result, code: str) -> Result | None:
         """Another value of the same sample."""
@@ -451,15 +456,17 @@ def _rank(suggestion: Suggestion) -> int:
 
 
 def suggested(course: Course) -> list[Suggested]:
-    """For the newest value of each measurement that CTCAE may grade, in the order of the measurements."""
+    """For the newest value of each measurement that CTCAE may grade, in the order of the measurements.
+
+    Once treatment has begun, what was measured before is the baseline and suggests nothing any more.
+    """
     newest = (course.newest(code) for code in MEASURED)
-    return [_suggested(course, one) for one in newest if one is not None]
+    begun = course.begun_at
+    return [_suggested(course, one) for one in newest if one is not None and (begun is None or one.at >= begun)]
 
 
 def _suggested(course: Course, result: Result) -> Suggested:
     baseline = course.baseline(result.code)
-    if baseline is not None and baseline.at >= result.at:
-        baseline = None
     albumin = course.beside(result, "ALB") if result.code == "CA" else None
     value = lab_value(
         result.code,

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from participants.models import Participant
-from participants.names import MEASURE_NAMES, answer_text
+from participants.names import MEASURE_NAMES, UNIT_NAMES, answer_text
 from participants.rules.measures import MEASURES
 from safety.actions import blood
 from safety.actions.blood import Course, Prefilled, Result, Suggested
@@ -95,6 +95,13 @@ def value_in_words(result: Result) -> str:
     unit = MEASURES[result.code].unit
     parts = (result.comparator, plain(result.value), answer_text("unit", unit) if unit else "")
     return " ".join(str(part) for part in parts if part)
+
+
+def in_signs(text: str) -> str:
+    """Units as people write them: the rules' sentences have the codes, such as 10^9/L."""
+    for code in ("10^9/L", "umol/L", "ug/L", "degC"):
+        text = text.replace(f" {code}", f" {UNIT_NAMES[code]}")
+    return text
 
 
 def moment(at: dt.datetime) -> str:
@@ -353,6 +360,8 @@ def _phase(
         "is_in_step": newest is not None and (newest.grade, newest.flags) == (graded.grade, list(graded.flags)),
         "form": form or IcahtForm(prefix=prefix, initial=first),
         "is_refused": form is not None,
+        # Before its time there is nothing to record.
+        "has_begun": all(one.code != "not-begun" for one in graded.reasons),
     }
 
 
@@ -411,43 +420,54 @@ def suggestions_shown(request: HttpRequest, participant: Participant, course: Co
     """Values that a version grades above 0 or leaves to a person; the names of all others."""
     version = blood.version_of_study(participant)
     found = blood.suggested(course)
-    above = [one for one in found if _is_worth_showing(one)]
+    above = sorted((one for one in found if _highest(one)), key=_highest, reverse=True)
+    unclear = [one for one in found if not _highest(one) and _is_unclear(one)]
     events = {
         event.ctcae_code: event
         for event in AdverseEvent.objects.filter(participant=participant, voided_at__isnull=True).order_by("id")
         if event.ctcae_code
     }
     names = site_names()
-    may_add = request.user.has_perm("safety.add_adverseevent")
+    add = request.user.has_perm("safety.add_adverseevent")
     other = next(one for one in Version if one is not version)
+
+    def shown(one: Suggested) -> dict[str, Any]:
+        own, others = (_shown_of(one.by_version[each]) for each in (version, other))
+        return {
+            **_value_shown(course, one),
+            "own": [_suggestion(participant, one, each, names, events=events, may_add=add) for each in own],
+            "other": [_suggestion(participant, one, each, names) for each in others],
+        }
+
+    told = {one.result.code for one in (*above, *unclear)}
     return {
         "version": version.value,
         "other_version": other.value,
-        "rows": [
-            {
-                "name": MEASURE_NAMES[one.result.code],
-                "value": value_in_words(one.result),
-                "limits": _limits(one.result),
-                "baseline": f"{value_in_words(one.baseline)} ({moment(one.baseline.at)})" if one.baseline else "—",
-                "at": moment(one.result.at),
-                "day": course.day_of(one.result.at),
-                "is_bound": bool(one.result.comparator),
-                "differs": one.differs,
-                "own": [
-                    _suggestion(participant, one, each, names, events, may_add)
-                    for each in _shown_of(one.by_version[version])
-                ],
-                "other": [
-                    _suggestion(participant, one, each, names, {}, False) for each in _shown_of(one.by_version[other])
-                ],
-            }
-            for one in above
-        ],
-        "rest": gettext(", ").join(str(MEASURE_NAMES[one.result.code]) for one in found if one not in above),
+        "rows": [shown(one) for one in above],
+        "unclear": [shown(one) for one in unclear],
+        "rest": gettext(", ").join(str(MEASURE_NAMES[one.result.code]) for one in found if one.result.code not in told),
     }
 
 
-def _is_worth_showing(one: Suggested) -> bool:
+def _value_shown(course: Course, one: Suggested) -> dict[str, Any]:
+    return {
+        "name": MEASURE_NAMES[one.result.code],
+        "value": value_in_words(one.result),
+        "limits": _limits(one.result),
+        "baseline": f"{value_in_words(one.baseline)} ({moment(one.baseline.at)})" if one.baseline else "—",
+        "at": moment(one.result.at),
+        "day": course.day_of(one.result.at),
+        "is_bound": bool(one.result.comparator),
+        "differs": one.differs,
+    }
+
+
+def _highest(one: Suggested) -> int:
+    return max((each.grade or 0 for found in one.by_version.values() for each in found), default=0)
+
+
+def _is_unclear(one: Suggested) -> bool:
+    """Whether a term's grade is left to a person, or to a limit that nobody entered."""
     return any(blood.telling(found) for found in one.by_version.values())
 
 
@@ -466,17 +486,20 @@ def _suggestion(
     one: Suggested,
     suggestion: Suggestion,
     names: Mapping[str, str],
-    events: Mapping[str, AdverseEvent],
-    may_add: bool,
+    *,
+    events: Mapping[str, AdverseEvent] | None = None,
+    may_add: bool = False,
 ) -> dict[str, Any]:
     name, beside = _term_names(suggestion, names)
-    event = events.get(suggestion.meddra_code)
-    is_linked = may_add and bool(suggestion.grade)
+    event = (events or {}).get(suggestion.meddra_code)
+    # An event that goes on at this grade or a higher one is this event.
+    is_told = event is not None and not event.resolved and event.grade >= (suggestion.grade or 0)
+    is_linked = may_add and bool(suggestion.grade) and not is_told
     return {
         "term": name,
         "beside": beside,
         "grade": suggestion.grade,
-        "sentences": sentences(suggestion.reasons, lab_ctcae.REASON_TEXT),
+        "sentences": [in_signs(said) for said in sentences(suggestion.reasons, lab_ctcae.REASON_TEXT)],
         "flags": [gettext(lab_ctcae.FLAG_TEXT[flag]) for flag in suggestion.flags if flag in lab_ctcae.FLAG_TEXT],
         "event": event,
         "event_url": reverse("admin:safety_adverseevent_change", args=[event.pk]) if event else "",
@@ -709,7 +732,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
             "newest_shown": shown_row(newest) if newest else None,
             "old": old,
             "form": form,
-            "is_form_open": form.is_bound or old is not None or newest is None,
+            "is_form_open": form.is_bound or old is not None,
             "criteria": criteria_shown(form, known, course),
             "suggested": suggestions_shown(request, participant, course),
             "history": history_shown(judged, confirmed),

@@ -404,7 +404,7 @@ def grade_late(values: Iterable[Anc], observed: Observed) -> Late:
     last_day = min(observed.last_day, LATE_DAYS[-1])
     so_far = () if observed.is_over or observed.last_day > LATE_DAYS[-1] else ("SO_FAR",)
     if last_day < LATE_DAYS.start:
-        return Late(Graded(None, (), so_far, (Reason("not-begun"),), SCALE))
+        return Late(Graded(None, (), (), (Reason("not-begun"),), SCALE))
     inside = (value for value in lowest_per_day(values) if LATE_DAYS.start <= value.day <= last_day)
     first, second, *_rest = (*sorted(inside, key=lambda value: value.per_ul), None, None)
     if first is None:

@@ -249,10 +249,12 @@ def ferritin_rising(
     """Whether the newest ferritin of the series is above ULN and doubled against the lowest of the last 72 hours."""
     if not series:
         return NOTHING
-    (newest_at, newest), *before = sorted(series, key=lambda point: point[0], reverse=True)
+    # Of two values of one moment the later in the series is the newer, as it was recorded later.
+    *before, (newest_at, newest) = sorted(series, key=lambda point: point[0])
     if uln is not None and newest <= uln:
         return Derived(False, _multiple("lab-ferritin", LabResult(newest), uln))
-    within = [point for point in before if newest_at - point[0] <= dt.timedelta(hours=policy.rising_hours)]
+    since = newest_at - dt.timedelta(hours=policy.rising_hours)
+    within = [point for point in before if since <= point[0] < newest_at]
     if not within:
         return Derived(None, (Reason("lab-no-rise", {"hours": str(policy.rising_hours)}),))
     at, lowest = min(within, key=lambda point: point[1])

@@ -365,15 +365,22 @@ class TestSuggesting:
         assert found.baseline.value == 24, "the screening's"
         assert [one.grade for one in found.by_version[Version.V5]] == [2]
 
-    def test_a_value_is_no_baseline_of_itself(self, site: Site, alice: User, now: dt.datetime) -> None:
+    def test_a_value_from_before_treatment_is_the_baseline_and_suggests_nothing(
+        self, site: Site, alice: User, now: dt.datetime
+    ) -> None:
         participant = factories.infused(site=site, by=alice, now=now, infused_at=now - DAY)
-        found = suggestion(participant, now, "ALT")
-        assert found.baseline is None
+        assert blood.suggested(course(participant, now)) == []
+        measured(participant, now - HOUR, ALT=("160", None, "50"))
+        assert [one.result.code for one in blood.suggested(course(participant, now))] == ["ALT"]
+
+    def test_before_any_treatment_there_is_no_baseline(self, site: Site, alice: User, now: dt.datetime) -> None:
+        participant = factories.eligible(site=site, by=alice, now=now - DAY)
+        assert suggestion(participant, now, "ALT").baseline is None
 
     def test_calcium_is_corrected_with_albumin_of_the_same_sample(
         self, participant: Participant, now: dt.datetime
     ) -> None:
-        measured(participant, now - 30 * DAY, CA=("2.3", "2.1", "2.6"))
+        measured(participant, now - 29 * DAY, CA=("2.3", "2.1", "2.6"), ALB="40")
         measured(participant, now - HOUR, CA=("1.9", "2.1", "2.6"), ALB="20")
         found = suggestion(participant, now, "CA")
         terms = {one.term: one.grade for one in found.by_version[Version.V5]}
@@ -504,7 +511,7 @@ class TestPage:
     ) -> None:
         client = login(alice)
         text = read(client, live)
-        assert "Platelet count decreased" in text
+        assert "18 ×10⁹/L &lt; 25 ×10⁹/L: grade 4." in text
         links = [part.split('"')[0].replace("&amp;", "&") for part in text.split('href="')[1:]]
         link = next(one for one in links if "adverseevent/add" in one and "Platelet" in one)
         asked = parse_qs(urlsplit(link).query)
@@ -538,13 +545,78 @@ class TestPage:
             created_by=alice,
         )
         event.save()
-        assert "Recorded already: grade 3 since 2026-01-01" in read(login(alice), live)
+        text = read(login(alice), live)
+        assert "Recorded already: grade 3 since 2026-01-01" in text
+        assert "grade=4" in text, "it is worse now"
+        AdverseEvent.objects.update(grade=4)
+        assert "grade=4" not in read(login(alice), live), "it is the same event"
 
     def test_in_chinese(self, live: Participant, alice: User, login: Any) -> None:
         alice.language = "zh-hans"
         alice.save()
         text = read(login(alice), live)
         assert "血小板计数降低" in text or "血小板" in text
+
+    def test_a_value_that_needs_a_person_stands_apart(self, live: Participant, alice: User, login: Any) -> None:
+        """Here: counts of which nobody entered the lower limit."""
+        measured(live, timezone.now() - HOUR, FERRITIN=HIGH_FERRITIN)
+        text = read(login(alice), live)
+        assert "1 value that gives no grade by itself" in text
+        assert "without the lower limit of normal no grade can be suggested" in text
+        assert "Nothing to grade by their newest values: Ferritin" in text
+
+    def test_days_without_a_count_are_named_on_the_page_and_in_the_row(
+        self, site: Site, alice: User, ivan: User, login: Any
+    ) -> None:
+        at = timezone.now()
+        participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 50 * DAY)
+        measured(participant, at - 50 * DAY + HOUR, NEUT="0.4")
+        measured(participant, at - 12 * DAY, NEUT="1.2")
+        text = read(login(ivan), participant)
+        assert "Days without a count: D1–D30" in text
+        assert "Lowest from Day 31 on: D38: 1200/µL" in text
+        client = login(ivan)
+        seen = text.split('name="icaht-early-seen" value="')[1].split('"')[0]
+        client.post(page_of(participant), {"what": "early", "icaht-early-seen": seen})
+        row = IcahtAssessment.objects.get()
+        assert row.grade is None
+        change = client.get(reverse("admin:safety_icahtassessment_change", args=[row.pk])).content.decode()
+        assert "No count from Day 1 to Day 30." in change
+        late = text.split('name="icaht-late-seen" value="')[1].split('"')[0]
+        client.post(page_of(participant), {"what": "late", "icaht-late-seen": late})
+        newest = IcahtAssessment.objects.get(phase="late")
+        assert newest.grade == 1
+        assert (
+            "1200/µL" in client.get(reverse("admin:safety_icahtassessment_change", args=[newest.pk])).content.decode()
+        )
+
+    def test_a_late_record_without_counts_says_so(self, site: Site, alice: User, ivan: User, login: Any) -> None:
+        at = timezone.now()
+        participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 50 * DAY)
+        client = login(ivan)
+        late = read(client, participant).split('name="icaht-late-seen" value="')[1].split('"')[0]
+        client.post(page_of(participant), {"what": "late", "icaht-late-seen": late})
+        row = IcahtAssessment.objects.get()
+        change = client.get(reverse("admin:safety_icahtassessment_change", args=[row.pk])).content.decode()
+        assert "Followed until Day 50." in change
+
+    def test_without_what_was_seen_nothing_is_recorded(self, live: Participant, ivan: User, login: Any) -> None:
+        assert login(ivan).post(page_of(live), {"what": "early"}).status_code == 200
+        assert not IcahtAssessment.objects.exists()
+
+    def test_rows_lead_back_to_the_page(self, live: Participant, ivan: User, login: Any) -> None:
+        client = login(ivan)
+        client.post(page_of(live), iec_hs_form(ferritin_high="yes", cytopenia="yes"))
+        old = IecHsAssessment.objects.get()
+        address = f"/admin/safety/iechsassessment/{old.pk}"
+        assert client.get(f"{address}/blood_of/")["Location"] == page_of(live)
+        assert client.get(f"{address}/correct/")["Location"] == f"{page_of(live)}?corrects={old.pk}#iec-hs"
+        client.post(page_of(live), iec_hs_form(corrects=str(old.pk), correction_reason="mistyped"))
+        new = IecHsAssessment.objects.get(corrects=old)
+        text = client.get(reverse("admin:safety_iechsassessment_change", args=[old.pk])).content.decode()
+        assert reverse("admin:safety_iechsassessment_change", args=[new.pk]) in text
+        changelist = client.get(reverse("admin:safety_iechsassessment_changelist")).content.decode()
+        assert "corrected" in changelist
 
     def test_before_the_infusion(self, site: Site, alice: User, login: Any, now: dt.datetime) -> None:
         participant = factories.consented(site=site, by=alice, now=now)

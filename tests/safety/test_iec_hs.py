@@ -306,6 +306,12 @@ def test_rapidly_rising_ferritin(points: list[tuple[int, str]], uln: Decimal | N
     assert said(derived.reasons)
 
 
+def test_of_two_values_of_one_moment_the_later_recorded_is_the_newest() -> None:
+    points = rising((24, "500"), (0, "600"), (0, "1200"))
+    assert ferritin_rising(points, ULN).finding is True
+    assert ferritin_rising(points[1:], ULN).finding is None, "two values of one moment are no rise"
+
+
 def test_what_rapidly_means_is_the_studys_choice() -> None:
     points, policy = rising((0, "1000"), (24, "600")), IecHsPolicy(rising_times=Decimal("1.5"), rising_hours=24)
     assert (ferritin_rising(points, ULN).finding, ferritin_rising(points, ULN, policy).finding) == (False, True)

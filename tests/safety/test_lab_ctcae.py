@@ -177,6 +177,7 @@ def test_what_cannot_be_read_is_an_error_with_its_place(tmp_path: Path, cells: d
         run(TABLE, table_of(tmp_path, **cells))
 
 
+@pytest.mark.usefixtures("english")
 def test_a_difference_tells_the_reason_in_words(tmp_path: Path) -> None:
     (difference,) = run(TABLE, table_of(tmp_path, expected_v5_grade="2")).differences
     assert "CTCAE 5.0: 5.4 mmol/L > 1 × upper limit of normal (5.3 mmol/L): grade 1." in difference.reason
