@@ -24,7 +24,7 @@ run: $(LOCAL_STAMP)
 	@exec $(PY) -m trialsite.local run
 
 test: $(DEV_STAMP)
-	@exec $(PY) -m trialsite.local exec --throwaway -- $(PY) -m pytest -n auto $(ARGS)
+	@exec $(PY) -m trialsite.local exec --throwaway -- $(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
 check: $(DEV_STAMP)
 	@exec $(PY) -m trialsite.local exec --throwaway -- $(PY) -m trialsite.local.check

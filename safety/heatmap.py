@@ -19,6 +19,7 @@ from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Measurement, Participant
 from safety.models import Scale, ToxicityAssessment
+from safety.rules.crs import OxygenDevice
 
 FIRST, LAST = -1, 28
 DAYS = tuple(range(FIRST, LAST + 1))
@@ -78,10 +79,11 @@ class Line:
     cells: tuple[Cell, ...]
 
 
-# --- reading: four queries, however much there is ----------------------------------------------------
+# --- reading: a fixed number of queries, however much there is ----------------------------------------------------
 
 
-def lines_of(participant: Participant, day0: dt.date) -> tuple[Line, ...]:
+def lines_of(participant: Participant, day0: dt.date, *, today: dt.date) -> tuple[Line, ...]:
+    """What was recorded, from the day before the infusion on; what is ongoing is drawn until today."""
     seen: dict[tuple[str, int], list[Decimal | None]] = {}
     for code, at, value in (*_assessed(participant, day0), *_measured(participant, day0)):
         day = (site_day(at) - day0).days
@@ -90,7 +92,7 @@ def lines_of(participant: Participant, day0: dt.date) -> tuple[Line, ...]:
     found = tuple(
         Line(str(row.name), tuple(_cell(row, day, seen.get((row.code, day), [])) for day in DAYS)) for row in ROWS
     )
-    return (*found, *_treatments(participant, day0))
+    return (*found, *_treatments(participant, day0, (today - day0).days))
 
 
 def _span(day0: dt.date) -> tuple[dt.datetime, dt.datetime]:
@@ -146,29 +148,45 @@ def short(value: Decimal) -> str:
     return f"{rounded.normalize():f}"
 
 
-def _treatments(participant: Participant, day0: dt.date) -> tuple[Line, ...]:
+def _treatments(participant: Participant, day0: dt.date, today: int) -> tuple[Line, ...]:
     _first, last = _span(day0)
-    rows = list(
-        Medication.objects.filter(
-            participant=participant,
-            kind__in=[kind for kind, _name, _sign in TREATMENTS],
-            voided_at__isnull=True,
-            started_at__lte=last,
-        ).values_list("kind", "started_at", "ended_at", "is_ongoing")
+    given = Medication.objects.filter(
+        participant=participant,
+        kind__in=[kind for kind, _name, _sign in TREATMENTS],
+        voided_at__isnull=True,
+        started_at__lte=last,
+    ).values_list("kind", "started_at", "ended_at", "is_ongoing")
+    days = {(row[0], day) for row in given for day in _days_of(row, day0, today)} | _seen_at_the_bed(participant, day0)
+    return tuple(
+        Line(str(name), tuple(Cell(day, sign if (kind, day) in days else "") for day in DAYS))
+        for kind, name, sign in TREATMENTS
     )
-    found = []
-    for kind, name, sign in TREATMENTS:
-        days = {day for row in rows if row[0] == kind for day in _days_of(row, day0)}
-        cells = tuple(Cell(day, sign if day in days else "") for day in DAYS)
-        found.append(Line(str(name), cells))
-    return tuple(found)
 
 
-def _days_of(row: Any, day0: dt.date) -> Iterable[int]:
+def _days_of(row: Any, day0: dt.date, today: int) -> Iterable[int]:
     _kind, started_at, ended_at, is_ongoing = row
     begins = (site_day(started_at) - day0).days
-    ends = (site_day(ended_at) - day0).days if ended_at else LAST if is_ongoing else begins
+    ends = (site_day(ended_at) - day0).days if ended_at else max(today, begins) if is_ongoing else begins
     return range(max(begins, FIRST), min(ends, LAST) + 1)
+
+
+def _seen_at_the_bed(participant: Participant, day0: dt.date) -> set[tuple[str, int]]:
+    """The days on which an assessment found a vasopressor or oxygen: not everything is written up as medication."""
+    rows = ToxicityAssessment.objects.filter(
+        participant=participant,
+        toxicity=Scale.CRS,
+        voided_at__isnull=True,
+        corrected_by=None,
+        assessed_at__range=_span(day0),
+    ).values_list("assessed_at", "findings")
+    found: set[tuple[str, int]] = set()
+    for at, findings in rows:
+        day = (site_day(at) - day0).days
+        if findings.get("vasopressors") or findings.get("vasopressin"):
+            found.add((MedicationKind.VASOPRESSOR, day))
+        if findings.get("oxygen_device", OxygenDevice.NONE) != OxygenDevice.NONE:
+            found.add((MedicationKind.OXYGEN, day))
+    return found
 
 
 # --- drawing -----------------------------------------------------------------------------------------
@@ -226,10 +244,10 @@ def description(lines: tuple[Line, ...]) -> str:
     return "; ".join(parts) or _("Nothing is recorded yet.")
 
 
-def context_of(participant: Participant, *, day0: dt.date | None = None) -> dict[str, Any]:
+def context_of(participant: Participant, *, today: dt.date) -> dict[str, Any]:
     """What the page needs; no picture before the infusion."""
-    day0 = day0 or day0_of(participant)
+    day0 = day0_of(participant)
     if day0 is None:
         return {"heatmap": None}
-    lines = lines_of(participant, day0)
+    lines = lines_of(participant, day0, today=today)
     return {"heatmap": picture(lines), "heatmap_lines": lines, "heatmap_days": DAYS}

@@ -23,6 +23,8 @@ PAGES = {
     "course": "/admin/safety/bedsideassessment/course/{participant}/",
     "notifications": "/admin/trialsite/notification/",
 }
+# Their picture is further down.
+LONG = {"course"}
 
 
 def main() -> int:
@@ -30,40 +32,48 @@ def main() -> int:
         print("There is no Chromium on this machine: install the package chromium.")
         return 1
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with Stack(throwaway=True) as stack, browser_context(height=860) as context:
+    with Stack(throwaway=True) as stack:
         stack.manage("prepare_database", as_owner=True)
         stack.manage("demo")
         stack.start_mailsink()
         stack.start_worker()
         stack.start_beat()
         stack.wait_for_web(stack.start_web())
-        page = context.new_page()
-        log_in(page, stack.site_url, "coordinator")
-        ids = _ids(page, stack.site_url)
-        for language, suffix in (("zh-hans", "zh"), ("en", "en")):
-            choose_language(page, stack.site_url, language)
-            for name, path in PAGES.items():
-                page.goto(stack.site_url + path.format(**ids))
-                page.wait_for_timeout(500)  # the theme's own animation
-                page.screenshot(path=str(FOLDER / f"{name}-{suffix}.png"))
+        for language, suffix, locale in (("zh-hans", "zh", "zh-CN"), ("en", "en", "en-GB")):
+            _photograph(stack.site_url, language, suffix, locale)
     return 0
+
+
+def _photograph(site_url: str, language: str, suffix: str, locale: str) -> None:
+    """Every page in one language; the locale is the browser's own, for its boxes of dates."""
+    with browser_context(height=860, locale=locale) as context:
+        page = context.new_page()
+        log_in(page, site_url, "coordinator")
+        choose_language(page, site_url, language)
+        ids = _ids(page, site_url)
+        for name, path in PAGES.items():
+            page.goto(site_url + path.format(**ids))
+            page.wait_for_timeout(500)  # the theme's own animation
+            page.screenshot(path=str(FOLDER / f"{name}-{suffix}.png"), full_page=name in LONG)
 
 
 def _ids(page: Page, site_url: str) -> dict[str, str]:
     """Somebody with a severe course, who was assessed lately; somebody in screening; somebody ready for the cells."""
+    people = f"{site_url}/admin/participants/participant/"
     page.goto(f"{site_url}/admin/safety/toxicityepisode/?highest_grade=3&o=-4")
     page.locator("#result_list tbody th a").first.click()
-    person = page.locator("a[href*='/participants/participant/'][href*='/change/']").first
-    page.goto(f"{site_url}/admin/participants/participant/?status__exact=screening&o=1")
-    waiting = page.locator("a[href*='/participants/participant/'][href*='/change/']").last
-    screening = str(waiting.get_attribute("href")).split("/")[-3]
-    page.goto(f"{site_url}/admin/participants/participant/?status__exact=lymphodepleted")
-    ready = page.locator("a[href*='/participants/participant/'][href*='/change/']").first
-    return {
-        "participant": str(person.get_attribute("href")).split("/")[-3],
-        "screening": screening,
-        "ready": str(ready.get_attribute("href")).split("/")[-3],
-    }
+    page.wait_for_url("**/change/**")
+    participant = _linked(page, 0)
+    page.goto(f"{people}?status__exact=screening&o=1")
+    screening = _linked(page, -1)
+    page.goto(f"{people}?status__exact=lymphodepleted")
+    return {"participant": participant, "screening": screening, "ready": _linked(page, 0)}
+
+
+def _linked(page: Page, nth: int) -> str:
+    """The key of a participant to whom this page links."""
+    link = page.locator("a[href*='/participants/participant/'][href*='/change/']").nth(nth)
+    return str(link.get_attribute("href")).split("/")[-3]
 
 
 if __name__ == "__main__":

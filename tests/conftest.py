@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import translation
 
 from trialsite import env, grants
+from trialsite.local.services import Stack
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
 from trialsite.models import Language, Site, User
 from trialsite.roles import Role
@@ -134,3 +135,13 @@ def as_app_role(transactional_db: None, site: Site) -> Any:
     yield
     connection.close()
     connection.settings_dict.update(owner)
+
+
+@pytest.fixture(scope="session")
+def running_site() -> Iterator[Stack]:
+    """The demo study behind a real web server; only for tests of the group "running site", so that there is one."""
+    with Stack(throwaway=True) as stack:
+        stack.manage("prepare_database", as_owner=True)
+        stack.manage("demo", "--small")
+        stack.wait_for_web(stack.start_web())
+        yield stack

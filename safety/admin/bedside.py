@@ -25,6 +25,7 @@ from unfold.widgets import (
 
 from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
 from dosing.models import Medication, MedicationKind
+from participants.actions import site_day
 from participants.models import Participant
 from safety import actions, guidance, heatmap, overview
 from safety.actions.alerts import unanswered
@@ -280,7 +281,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
             "episodes": [(row, _treatments(row), actions.is_in_step(row)) for row in episodes[:6]],
             "rows": groups,
             **extra_context(participant, now=now),
-            **heatmap.context_of(participant),
+            **heatmap.context_of(participant, today=site_day(now)),
         }
         return TemplateResponse(request, "admin/safety/course.html", context)
 
@@ -437,15 +438,15 @@ def _initial(participant: Participant, now: dt.datetime) -> dict[str, Any]:
 def guidance_for(participant: Participant, grades: dict[str, int | None]) -> list[dict[str, Any]]:
     """The management beside each grade above 0, with where it comes from and who approved it."""
     found = []
-    with_crs = bool(grades.get(Scale.CRS))
     for toxicity, grade in grades.items():
-        text = guidance.for_grade(
-            toxicity, grade, with_crs and toxicity == Scale.ICANS, get_language() or "", site=participant.site
-        )
+        with_crs = toxicity == Scale.ICANS and bool(grades.get(Scale.CRS))
+        title = _("Management of ICANS grade %(grade)s together with CRS")
+        text = guidance.for_grade(toxicity, grade, with_crs, get_language() or "", site=participant.site)
         if text is not None:
             found.append(
                 {
-                    "title": _("Management of %(toxicity)s grade %(grade)s") % {"toxicity": toxicity, "grade": grade},
+                    "title": (title if with_crs else _("Management of %(toxicity)s grade %(grade)s"))
+                    % {"toxicity": toxicity, "grade": grade},
                     "lines": text.lines,
                     "source": f"{text.source}, {_('version')} {text.version}",
                     "approval": _("approved by %(who)s") % {"who": text.approver}

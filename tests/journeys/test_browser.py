@@ -12,26 +12,18 @@ from trialsite.local.services import Stack
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.processes,
+    pytest.mark.xdist_group("running site"),
     pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
 ]
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(throwaway=True) as stack:
-        stack.manage("prepare_database", as_owner=True)
-        stack.manage("demo", "--small")
-        stack.wait_for_web(stack.start_web())
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def page(stack: Stack) -> Iterator[Any]:
+def page(running_site: Stack) -> Iterator[Any]:
     with browser_context() as context:
         page = context.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
-        log_in(page, stack.site_url, "coordinator")
+        log_in(page, running_site.site_url, "coordinator")
         yield page
         assert not faults, "no page may raise a script error"
 
@@ -40,9 +32,9 @@ def test_the_first_page_speaks_chinese_first(page: Any) -> None:
     page.get_by_text("今天要做什么").first.wait_for()
 
 
-def test_a_coordinator_logs_an_infusion_and_sees_the_visits(stack: Stack, page: Any) -> None:
-    choose_language(page, stack.site_url, "en")
-    page.goto(f"{stack.site_url}/admin/participants/participant/?status__exact=lymphodepleted")
+def test_a_coordinator_logs_an_infusion_and_sees_the_visits(running_site: Stack, page: Any) -> None:
+    choose_language(page, running_site.site_url, "en")
+    page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=lymphodepleted")
     link = page.locator("#result_list tbody th a").first
     number = link.inner_text().strip()
     link.click()
@@ -69,12 +61,12 @@ def test_a_coordinator_logs_an_infusion_and_sees_the_visits(stack: Stack, page: 
     page.fill("#id_volume_given_ml", "20")
     page.locator("button[name=_save]").click()
     page.get_by_text("follow-up visits were planned").first.wait_for()
-    page.goto(f"{stack.site_url}/admin/participants/visit/?q={number}")
+    page.goto(f"{running_site.site_url}/admin/participants/visit/?q={number}")
     page.get_by_text(f"{number} · D1", exact=True).first.wait_for()
 
 
-def test_a_crs_assessment_shows_its_grade_and_reason(stack: Stack, page: Any) -> None:
-    page.goto(f"{stack.site_url}/admin/safety/crsassessment/")
+def test_a_crs_assessment_shows_its_grade_and_reason(running_site: Stack, page: Any) -> None:
+    page.goto(f"{running_site.site_url}/admin/safety/crsassessment/")
     page.locator("#result_list tbody th a").first.click()
     page.get_by_text("ASTCT 2019").first.wait_for()
     page.locator(".ts-grade").first.wait_for()

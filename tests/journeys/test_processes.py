@@ -18,7 +18,8 @@ import pytest
 
 from trialsite.local.services import Stack
 
-pytestmark = pytest.mark.processes
+# One group: its servers are started once, in one of the test processes.
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("servers")]
 PATIENCE = 150.0
 
 

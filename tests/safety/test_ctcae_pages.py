@@ -2,7 +2,6 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -642,27 +641,19 @@ def test_the_side_bar_leads_there(alice: User, login: Any) -> None:
 # --- At a keyboard -------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(throwaway=True) as stack:
-        stack.manage("prepare_database", as_owner=True)
-        stack.manage("demo", "--small")
-        stack.wait_for_web(stack.start_web())
-        yield stack
-
-
 @pytest.mark.browser
 @pytest.mark.processes
+@pytest.mark.xdist_group("running site")
 @pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine")
-def test_a_term_is_found_and_graded_at_a_keyboard(stack: Stack) -> None:
+def test_a_term_is_found_and_graded_at_a_keyboard(running_site: Stack) -> None:
     assert "DJANGO_ALLOW_ASYNC_UNSAFE" not in os.environ
     with browser_context() as context:
         page = context.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
-        log_in(page, stack.site_url, "coordinator")
-        choose_language(page, stack.site_url, "en")
-        page.goto(f"{stack.site_url}/admin/safety/adverseevent/add/")
+        log_in(page, running_site.site_url, "coordinator")
+        choose_language(page, running_site.site_url, "en")
+        page.goto(f"{running_site.site_url}/admin/safety/adverseevent/add/")
         box = page.get_by_role("combobox", name="CTCAE term")
         listed = page.get_by_role("listbox", name="CTCAE terms")
         box.press_sequentially("zxlx")

@@ -17,7 +17,8 @@ from participants.models import Examination, Measurement, Participant
 from safety import actions, heatmap, overview
 from safety.heatmap import ROWS, short
 from safety.models import BedsideAssessment
-from safety.rules.bedside import ICE_POINTS, Observations
+from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
+from safety.rules.crs import OxygenDevice
 from safety.rules.icans import IcePerformed
 from tests import factories
 from trialsite.models import Site, User
@@ -49,9 +50,9 @@ def assessed(participant: Participant, at: dt.datetime, by: User, temperature: s
     return actions.assess_bedside(assessment=row, seen=seen, by=by, now=at)
 
 
-def cells(participant: Participant, day0: dt.datetime) -> dict[str, dict[int, str]]:
+def cells(participant: Participant, day0: dt.datetime, today: int = 28) -> dict[str, dict[int, str]]:
     with translation.override("en"):
-        lines = heatmap.lines_of(participant, day0.date())
+        lines = heatmap.lines_of(participant, day0.date(), today=day0.date() + today * DAY)
     return {line.name: {cell.day: cell.text for cell in line.cells if cell.text} for line in lines}
 
 
@@ -115,6 +116,18 @@ def test_laboratory_values_and_treatments(participant: Participant, alice: User,
     assert list(found["Tocilizumab"]) == [3]
     assert list(found["Corticosteroid"]) == [3, 4, 5]
     assert list(found["Oxygen"]) == [27, 28]
+    assert list(cells(participant, day0, today=27)["Oxygen"]) == [27], "nobody knows about tomorrow"
+
+
+@pytest.mark.django_db
+def test_support_that_an_assessment_found_is_drawn(participant: Participant, alice: User, day0: dt.datetime) -> None:
+    assessed(participant, day0 + 2 * DAY, alice, "39.1", oxygen_device=OxygenDevice.HFNC)
+    pressed = (Vasopressor.NOREPINEPHRINE,)
+    assessed(participant, day0 + 4 * DAY, alice, "39.1", hypotension=True, vasopressors=pressed)
+    assessed(participant, day0 + 6 * DAY, alice, "39.1", hypotension=True, vasopressin=True)
+    found = cells(participant, day0)
+    assert found["Oxygen"] == {2: "○"}
+    assert found["Vasopressor"] == {4: "▲", 6: "▲"}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +162,7 @@ def test_the_picture_and_its_table_tell_the_same(
 ) -> None:
     assessed(participant, day0 + 2 * DAY, alice, "39.1", writes=False)
     with translation.override(language):
-        context = {**heatmap.context_of(participant), "participant": participant}
+        context = {**heatmap.context_of(participant, today=day0.date() + 2 * DAY), "participant": participant}
         page = render_to_string("admin/safety/heatmap.html", context)
     svg = ET.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
     space = "{http://www.w3.org/2000/svg}"

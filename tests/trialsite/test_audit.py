@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pghistory
+import pgtrigger
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
@@ -32,6 +33,15 @@ def test_every_clinical_model_has_an_audit_trail(model: Any) -> None:
 def test_nothing_cascades(model: Any) -> None:
     keys = [f for f in model._meta.fields if f.is_relation]
     assert {key.remote_field.on_delete.__name__ for key in keys} == {"PROTECT"}
+
+
+@pytest.mark.django_db
+def test_the_database_has_every_trigger_as_it_is_declared() -> None:
+    status = {
+        trigger.get_uri(model): trigger.get_installation_status(model) for model, trigger in pgtrigger.registered()
+    }
+    assert len(status) > 200
+    assert set(status.values()) == {("INSTALLED", True)}
 
 
 @pytest.mark.django_db
