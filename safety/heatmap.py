@@ -56,10 +56,10 @@ ROWS = (
     Row("PLAT", gettext_lazy("Platelets (10⁹/L)"), _steps("100", "50", "20", "10"), lowest=True),
 )
 TREATMENTS = (
-    (MedicationKind.TOCILIZUMAB, gettext_lazy("Tocilizumab"), "●"),
-    (MedicationKind.CORTICOSTEROID, gettext_lazy("Corticosteroid"), "■"),
-    (MedicationKind.VASOPRESSOR, gettext_lazy("Vasopressor"), "▲"),
-    (MedicationKind.OXYGEN, gettext_lazy("Oxygen"), "○"),
+    ({MedicationKind.TOCILIZUMAB}, gettext_lazy("Tocilizumab"), "●"),
+    ({MedicationKind.CORTICOSTEROID}, gettext_lazy("Corticosteroid"), "■"),
+    ({MedicationKind.VASOPRESSOR, MedicationKind.VASOPRESSIN}, gettext_lazy("Vasopressor"), "▲"),
+    ({MedicationKind.OXYGEN}, gettext_lazy("Oxygen"), "○"),
 )
 NOT_GRADABLE = "?"
 
@@ -152,14 +152,14 @@ def _treatments(participant: Participant, day0: dt.date, today: int) -> tuple[Li
     _first, last = _span(day0)
     given = Medication.objects.filter(
         participant=participant,
-        kind__in=[kind for kind, _name, _sign in TREATMENTS],
+        kind__in=set().union(*(kinds for kinds, _name, _sign in TREATMENTS)),
         voided_at__isnull=True,
         started_at__lte=last,
     ).values_list("kind", "started_at", "ended_at", "is_ongoing")
     days = {(row[0], day) for row in given for day in _days_of(row, day0, today)} | _seen_at_the_bed(participant, day0)
     return tuple(
-        Line(str(name), tuple(Cell(day, sign if (kind, day) in days else "") for day in DAYS))
-        for kind, name, sign in TREATMENTS
+        Line(str(name), tuple(Cell(day, sign if any((kind, day) in days for kind in kinds) else "") for day in DAYS))
+        for kinds, name, sign in TREATMENTS
     )
 
 

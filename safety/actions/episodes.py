@@ -159,28 +159,33 @@ class Treatment:
 
 
 def treatments_of(episode: ToxicityEpisode) -> list[Treatment]:
-    """Drugs against the toxicity from its onset to its end, and the first time in intensive care; two queries."""
+    """Drugs against the toxicity from onset to end, and when intensive care and vasopressors were first seen."""
     drugs = Medication.objects.filter(
         participant=episode.participant,
         kind__in=TREATMENTS,
         voided_at__isnull=True,
         started_at__gte=episode.onset_at,
     )
-    icu = BedsideAssessment.objects.filter(
+    seen = BedsideAssessment.objects.filter(
         participant=episode.participant,
-        observations__in_icu=True,
         voided_at__isnull=True,
         corrected_by=None,
         assessed_at__gte=episode.onset_at,
     )
     if episode.resolved_at is not None:
         drugs = drugs.filter(started_at__lte=episode.resolved_at)
-        icu = icu.filter(assessed_at__lte=episode.resolved_at)
-    found = [
-        Treatment(row.name, row.dose_text, row.started_at, row.started_at - episode.onset_at)
-        for row in drugs.order_by("started_at")
-    ]
-    first = icu.order_by("assessed_at").values_list("assessed_at", flat=True).first()
-    if first is not None:
-        found.append(Treatment(_("intensive care"), "", first, first - episode.onset_at))
+        seen = seen.filter(assessed_at__lte=episode.resolved_at)
+    given = list(drugs.order_by("started_at"))
+    found = [Treatment(row.name, row.dose_text, row.started_at, row.started_at - episode.onset_at) for row in given]
+    moments = list(seen.order_by("assessed_at").values_list("assessed_at", "observations"))
+    recorded = {row.kind for row in given}
+    for name, kind, words in (
+        ("in_icu", None, _("intensive care")),
+        ("vasopressors", MedicationKind.VASOPRESSOR, _("vasopressor")),
+        ("vasopressin", MedicationKind.VASOPRESSIN, _("vasopressin")),
+    ):
+        first = next((at for at, observed in moments if observed.get(name)), None)
+        # What the record of medication has, with its name and dose, is not told twice.
+        if first is not None and kind not in recorded:
+            found.append(Treatment(words, "", first, first - episode.onset_at))
     return sorted(found, key=lambda one: one.at)

@@ -278,6 +278,26 @@ class TestEpisodes:
         found = actions.treatments_of(ToxicityEpisode.objects.get())
         assert [(one.name, one.after_onset / HOUR) for one in found] == [("tocilizumab", 4), ("intensive care", 14)]
 
+    def test_a_vasopressor_is_told_once(self, participant: Participant, alice: User, now: dt.datetime) -> None:
+        self.course(participant, now - DAY, alice, "38.2")
+        pressed = seen(temperature_c=Decimal("39"), hypotension=True, vasopressors=(Vasopressor.NOREPINEPHRINE,))
+        assessed(participant, now - 10 * HOUR, pressed, alice)
+        assessed(participant, now - 5 * HOUR, pressed, alice)
+        episode = ToxicityEpisode.objects.get()
+        told = [(one.name, one.after_onset / HOUR) for one in actions.treatments_of(episode)]
+        assert told == [("vasopressor", 14)], "the first time it was seen at the bed"
+        Medication.objects.create(
+            participant=participant,
+            kind="vasopressor",
+            name="norepinephrine",
+            route="iv",
+            started_at=now - 11 * HOUR,
+            indication="CRS",
+            created_by=alice,
+        )
+        told = [(one.name, one.after_onset / HOUR) for one in actions.treatments_of(episode)]
+        assert told == [("norepinephrine", 13)], "as it is recorded"
+
 
 # --- pages -------------------------------------------------------------------------------------------
 
