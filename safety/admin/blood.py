@@ -4,12 +4,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
-from math import log10
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -23,299 +19,41 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from participants.models import Participant
-from participants.names import MEASURE_NAMES, UNIT_NAMES, answer_text
-from participants.rules.measures import MEASURES
+from participants.names import MEASURE_NAMES
 from safety.actions import blood
-from safety.actions.blood import Course, Prefilled, Result, Suggested
-from safety.actions.ctcae import site_names
-from safety.admin.ctcae import names_in_order
-from safety.ctcae.catalogue import UnknownTerm, term, with_names
-from safety.models import AdverseEvent, IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, IecHsSeverity
-from safety.rules import icaht, iec_hs, lab_ctcae
+from safety.actions.blood import Course, Prefilled
+from safety.admin.bloodforms import (
+    AS_WORD,
+    FINDING_NAMES,
+    OTHER_NAMES,
+    UNKNOWN,
+    IcahtForm,
+    IecHsForm,
+    answers_of,
+    first_answers,
+)
+from safety.admin.suggested import suggestions_shown
+from safety.bloodwords import (
+    day_in_words,
+    days_in_words,
+    moment,
+    plain,
+    run_in_words,
+    sentences,
+    stored_sentences,
+    value_in_words,
+)
+from safety.curve import curve_of
+from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen
+from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
-from safety.rules.iec_hs import IecHsFindings, Severity
-from safety.rules.lab_ctcae import Suggestion, Version
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 
 SHOWN = 20
-UNKNOWN = "unknown"
-FINDING_NAMES: dict[str, Any] = {
-    "ferritin_high": _("ferritin above 2 × the upper limit, or above 2 × the baseline"),
-    "ferritin_rising": _("ferritin rapidly rising"),
-    "onset_with_resolving_crs": _("onset with resolving CRS, or worsening after initial improvement"),
-    "transaminases_high": _("ALT or AST above 5 × the upper limit (5 × the baseline if that was abnormal)"),
-    "fibrinogen_low": _("fibrinogen below 1.5 g/L or below the lower limit"),
-    "cytopenia": _("new, worsening or refractory cytopenia"),
-    "haemophagocytosis": _("haemophagocytosis in the bone marrow or another tissue"),
-}
-OTHER_NAMES: dict[str, Any] = {
-    "ldh_high": _("LDH raised"),
-    "coagulation_prolonged": _("PT or APTT prolonged"),
-    "direct_bilirubin_high": _("direct bilirubin raised"),
-    "splenomegaly": _("new splenomegaly"),
-    "fever": _("fever, new or persistent"),
-    "neurotoxicity": _("neurotoxicity"),
-    "pulmonary": _("lungs affected"),
-    "renal": _("kidneys affected"),
-    "triglycerides_high": _("triglycerides above 265 mg/dL (3.0 mmol/L)"),
-}
 # Shown beside a finding that no value decides alone.
 BESIDE = {"cytopenia": ("NEUT", "PLAT", "HGB")}
-ANSWERS = [("yes", _("yes")), ("no", _("no")), (UNKNOWN, _("not recorded"))]
-AS_WORD = {True: "yes", False: "no", None: UNKNOWN}
-AS_ANSWER = {"yes": True, "no": False, UNKNOWN: None}
-GRADES = [("", "—"), *((str(grade), str(grade)) for grade in range(6))]
-
-
-# --- Words -------------------------------------------------------------------------------------------
-
-
-def sentences(reasons: Iterable[Reason], texts: Mapping[str, str]) -> list[str]:
-    return [gettext(texts[one.code]).format(**one.values) for one in reasons]
-
-
-def stored_sentences(row: Any, texts: Mapping[str, str]) -> list[str]:
-    """The reasons of a row, and the investigator's where there is one."""
-    said = sentences((Reason(one["code"], one["values"]) for one in row.reasons), texts)
-    if row.investigator_grade is None:
-        return said
-    computed = gettext("Computed: {grade}. The investigator set another grade: {reason}")
-    grade = "—" if row.grade is None else row.grade
-    return [*said, computed.format(grade=grade, reason=row.investigator_reason)]
-
-
-def plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"
-
-
-def value_in_words(result: Result) -> str:
-    """The number with its bound and its unit: "< 0.1 ×10⁹/L"."""
-    unit = MEASURES[result.code].unit
-    parts = (result.comparator, plain(result.value), answer_text("unit", unit) if unit else "")
-    return " ".join(str(part) for part in parts if part)
-
-
-def in_signs(text: str) -> str:
-    """Units as people write them: the rules' sentences have the codes, such as 10^9/L."""
-    for code in ("10^9/L", "umol/L", "ug/L", "degC"):
-        text = text.replace(f" {code}", f" {UNIT_NAMES[code]}")
-    return text
-
-
-def moment(at: dt.datetime) -> str:
-    return timezone.localtime(at).strftime("%m-%d %H:%M")
-
-
-# --- The form of IEC-HS ------------------------------------------------------------------------------
-
-
-class IecHsForm(forms.Form):
-    """Each criterion is yes, no or not recorded; the severity and another grade are the investigator's."""
-
-    assessed_at = forms.SplitDateTimeField(
-        label=_("assessed at"),
-        widget=forms.SplitDateTimeWidget(
-            date_attrs={"type": "date", "class": "ts-input"},
-            time_attrs={"type": "time", "class": "ts-input"},
-            date_format="%Y-%m-%d",
-            time_format="%H:%M",
-        ),
-    )
-    others = forms.MultipleChoiceField(
-        label=_("seen besides (no part of the screen)"),
-        choices=[(name, OTHER_NAMES[name]) for name in iec_hs.OTHER],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    severity = forms.ChoiceField(
-        label=_("severity, if it is IEC-HS"),
-        choices=[("", _("not chosen")), *IecHsSeverity.choices],
-        required=False,
-        widget=forms.RadioSelect,
-    )
-    investigator_grade = forms.TypedChoiceField(
-        label=_("investigator's grade, if different"),
-        choices=GRADES,
-        coerce=int,
-        empty_value=None,
-        required=False,
-        widget=forms.Select(attrs={"class": "ts-input"}),
-    )
-    investigator_reason = forms.CharField(
-        label=_("reason for the different grade"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"}),
-    )
-    note = forms.CharField(
-        label=_("note"), required=False, widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"})
-    )
-    correction_reason = forms.CharField(
-        label=_("why it is corrected"), required=False, widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"})
-    )
-
-    def __init__(self, *args: Any, may_judge: bool, is_correction: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, label in FINDING_NAMES.items():
-            self.fields[name] = forms.ChoiceField(
-                label=label, choices=ANSWERS, initial=UNKNOWN, widget=forms.RadioSelect
-            )
-        away = () if may_judge else ("severity", "investigator_grade", "investigator_reason")
-        for name in (*away, *(() if is_correction else ("correction_reason",))):
-            self.fields.pop(name)
-
-    def findings(self) -> IecHsFindings:
-        chosen = self.cleaned_data.get("severity")
-        answers = {name: AS_ANSWER[self.cleaned_data[name]] for name in FINDING_NAMES}
-        return IecHsFindings(**answers, severity=Severity(chosen) if chosen else None)
-
-
-def first_answers(known: Mapping[str, Prefilled], now: dt.datetime) -> dict[str, Any]:
-    """What current laboratory values say; everything else waits for an answer."""
-    return {"assessed_at": now, **{name: AS_WORD[one.finding] for name, one in known.items()}}
-
-
-def answers_of(row: IecHsAssessment) -> dict[str, Any]:
-    """A stored assessment as the form's first values, for its correction."""
-    kept = ("assessed_at", "severity", "investigator_grade", "investigator_reason", "note")
-    answers = {name: AS_WORD[row.findings[name]] for name in FINDING_NAMES}
-    return {**answers, "others": row.findings["others"], **{name: getattr(row, name) for name in kept}}
-
-
-class IcahtForm(forms.Form):
-    """Confirm the computed grade, or set another with its reason."""
-
-    investigator_grade = forms.TypedChoiceField(
-        label=_("investigator's grade, if different"),
-        choices=GRADES[:-1],
-        coerce=int,
-        empty_value=None,
-        required=False,
-        widget=forms.Select(attrs={"class": "ts-input"}),
-    )
-    investigator_reason = forms.CharField(
-        label=_("reason for the different grade"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"}),
-    )
-    seen = forms.CharField(widget=forms.HiddenInput)
-
-
-# --- The curve of the neutrophils --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Dot:
-    x: str
-    y: str
-    title: str
-    is_interpolated: bool
-
-
-@dataclass(frozen=True)
-class Line:
-    """A straight line of the picture with its label; `kind` is a class of the picture's own style."""
-
-    x1: str
-    y1: str
-    x2: str
-    y2: str
-    label: str
-    kind: str = ""
-    # Where the words begin, or end: beside a bar.
-    text_x: str = ""
-    is_left: bool = False
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A picture of counts over days: logarithmic, since 100 and 500 matter as much as 5000."""
-
-    width: int
-    height: int
-    label_x: int
-    description: str
-    grid: list[Line]
-    ticks: list[Line]
-    segments: list[str]
-    dots: list[Dot]
-    bars: list[Line]
-
-
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 290, 56, 12, 12, 74
-LOWEST, HIGHEST = 10, 20_000
-GRID = ((10, "faint"), (100, "limit"), (500, "limit"), (1000, "faint"), (10_000, "faint"))
-
-
-def curve_of(days: Sequence[Anc], runs: Sequence[tuple[str, Run | None]]) -> Curve | None:
-    """Days from 0 on, at most to Day 100; None without any. Runs are drawn as bars below, with their words."""
-    shown = [day for day in days if 0 <= day.day <= icaht.LATE_DAYS[-1]]
-    if not shown:
-        return None
-    last = icaht.EARLY_DAYS[-1] if shown[-1].day <= icaht.EARLY_DAYS[-1] else shown[-1].day
-
-    def x(day: float) -> str:
-        return f"{LEFT + (WIDTH - LEFT - RIGHT) * day / last:.1f}"
-
-    return Curve(
-        WIDTH,
-        HEIGHT,
-        LEFT - 6,
-        gettext("Neutrophils per microlitre by trial day, Day %(first)s to Day %(last)s; the table has the numbers.")
-        % {"first": shown[0].day, "last": shown[-1].day},
-        [Line(x(0), _y(value), x(last), _y(value), str(value), kind) for value, kind in GRID],
-        [Line(x(day), str(HEIGHT - BOTTOM), x(day), str(HEIGHT - BOTTOM + 5), f"D{day}") for day in _ticks(last)],
-        _segments(shown, x),
-        [Dot(x(day.day), _y(day.per_ul), _day_in_words(day), day.is_interpolated) for day in shown],
-        [_bar(label, run, x, number, last) for number, (label, run) in enumerate(runs) if run],
-    )
-
-
-def _y(value: Decimal | int) -> str:
-    inside = min(max(float(value), LOWEST), HIGHEST)
-    share = log10(inside / LOWEST) / log10(HIGHEST / LOWEST)
-    return f"{HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share:.1f}"
-
-
-def _ticks(last: int) -> range:
-    return range(0, last + 1, 5 if last <= icaht.EARLY_DAYS[-1] else 10)
-
-
-def _segments(days: Sequence[Anc], x: Any) -> list[str]:
-    """Where days have no value the line is broken."""
-    parts: list[list[Anc]] = [[days[0]]]
-    for one, other in pairwise(days):
-        if other.day - one.day > 1:
-            parts.append([])
-        parts[-1].append(other)
-    return [" ".join(f"{x(day.day)},{_y(day.per_ul)}" for day in part) for part in parts]
-
-
-def _bar(label: str, run: Run, x: Any, number: int, last: int) -> Line:
-    """Half a day to both sides, so that a single day can be seen; the words stand where there is room."""
-    y = str(HEIGHT - BOTTOM + 34 + number * 22)
-    first, end = max(run.first_day - 0.5, 0), min(run.last_day + 0.5, last)
-    words = f"{label}: {run_in_words(run)}"
-    is_left = first > last - end
-    text_x = f"{float(x(first)) - 6:.1f}" if is_left else f"{float(x(end)) + 6:.1f}"
-    return Line(x(first), y, x(end), y, words, label, text_x, is_left)
-
-
-def _day_in_words(day: Anc) -> str:
-    return f"D{day.day}: {plain(day.per_ul)}/µL" + (f" ({gettext('interpolated')})" if day.is_interpolated else "")
-
-
-def run_in_words(run: Run) -> str:
-    return gettext("D%(first)s to D%(last)s, %(days)s days") % {
-        "first": run.first_day,
-        "last": run.last_day,
-        "days": run.days,
-    }
-
-
-def days_in_words(days: Sequence[int]) -> str:
-    return gettext(", ").join(f"D{day}" for day in days) or "—"
 
 
 # --- What the page shows -----------------------------------------------------------------------------
@@ -380,7 +118,7 @@ def counts_shown(course: Course) -> dict[str, Any]:
             }
             for label, run in runs
         ],
-        "lowest": [_day_in_words(day) for day in (late.lowest, late.second) if day],
+        "lowest": [day_in_words(day) for day in (late.lowest, late.second) if day],
         "table": [(f"D{day.day}", plain(day.per_ul), day.is_interpolated) for day in days],
         "gaps": [f"D{gap.first_day}–D{gap.last_day}" for gap in early.gaps],
     }
@@ -411,119 +149,6 @@ def _said_by_laboratory(known: Prefilled | None) -> list[str]:
 def _newest(course: Course, codes: Iterable[str]) -> list[str]:
     newest = (course.newest(code) for code in codes)
     return [f"{moment(one.at)}: {MEASURE_NAMES[one.code]} {value_in_words(one)}" for one in newest if one]
-
-
-# --- Suggested grades --------------------------------------------------------------------------------
-
-
-def suggestions_shown(request: HttpRequest, participant: Participant, course: Course) -> dict[str, Any]:
-    """Values that a version grades above 0 or leaves to a person; the names of all others."""
-    version = blood.version_of_study(participant)
-    found = blood.suggested(course)
-    above = sorted((one for one in found if _highest(one)), key=_highest, reverse=True)
-    unclear = [one for one in found if not _highest(one) and _is_unclear(one)]
-    events = {
-        event.ctcae_code: event
-        for event in AdverseEvent.objects.filter(participant=participant, voided_at__isnull=True).order_by("id")
-        if event.ctcae_code
-    }
-    names = site_names()
-    add = request.user.has_perm("safety.add_adverseevent")
-    other = next(one for one in Version if one is not version)
-
-    def shown(one: Suggested) -> dict[str, Any]:
-        own, others = (_shown_of(one.by_version[each]) for each in (version, other))
-        return {
-            **_value_shown(course, one),
-            "own": [_suggestion(participant, one, each, names, events=events, may_add=add) for each in own],
-            "other": [_suggestion(participant, one, each, names) for each in others],
-        }
-
-    told = {one.result.code for one in (*above, *unclear)}
-    return {
-        "version": version.value,
-        "other_version": other.value,
-        "rows": [shown(one) for one in above],
-        "unclear": [shown(one) for one in unclear],
-        "rest": gettext(", ").join(str(MEASURE_NAMES[one.result.code]) for one in found if one.result.code not in told),
-    }
-
-
-def _value_shown(course: Course, one: Suggested) -> dict[str, Any]:
-    return {
-        "name": MEASURE_NAMES[one.result.code],
-        "value": value_in_words(one.result),
-        "limits": _limits(one.result),
-        "baseline": f"{value_in_words(one.baseline)} ({moment(one.baseline.at)})" if one.baseline else "—",
-        "at": moment(one.result.at),
-        "day": course.day_of(one.result.at),
-        "is_bound": bool(one.result.comparator),
-        "differs": one.differs,
-    }
-
-
-def _highest(one: Suggested) -> int:
-    return max((each.grade or 0 for found in one.by_version.values() for each in found), default=0)
-
-
-def _is_unclear(one: Suggested) -> bool:
-    """Whether a term's grade is left to a person, or to a limit that nobody entered."""
-    return any(blood.telling(found) for found in one.by_version.values())
-
-
-def _shown_of(found: Sequence[Suggestion]) -> Sequence[Suggestion]:
-    """What is worth reading; where nothing is, the first says that it is nothing."""
-    return blood.telling(found) or found[:1]
-
-
-def _limits(result: Result) -> str:
-    low, high = ("" if limit is None else plain(limit) for limit in (result.lln, result.uln))
-    return f"{low}–{high}" if low or high else "—"
-
-
-def _suggestion(
-    participant: Participant,
-    one: Suggested,
-    suggestion: Suggestion,
-    names: Mapping[str, str],
-    *,
-    events: Mapping[str, AdverseEvent] | None = None,
-    may_add: bool = False,
-) -> dict[str, Any]:
-    name, beside = _term_names(suggestion, names)
-    event = (events or {}).get(suggestion.meddra_code)
-    # An event that goes on at this grade or a higher one is this event.
-    is_told = event is not None and not event.resolved and event.grade >= (suggestion.grade or 0)
-    is_linked = may_add and bool(suggestion.grade) and not is_told
-    return {
-        "term": name,
-        "beside": beside,
-        "grade": suggestion.grade,
-        "sentences": [in_signs(said) for said in sentences(suggestion.reasons, lab_ctcae.REASON_TEXT)],
-        "flags": [gettext(lab_ctcae.FLAG_TEXT[flag]) for flag in suggestion.flags if flag in lab_ctcae.FLAG_TEXT],
-        "event": event,
-        "event_url": reverse("admin:safety_adverseevent_change", args=[event.pk]) if event else "",
-        "add_url": _add_url(participant, one.result, suggestion, name) if is_linked else "",
-    }
-
-
-def _term_names(suggestion: Suggestion, names: Mapping[str, str]) -> tuple[str, str]:
-    """In the reader's language first; the term alone where the catalogue does not know its code."""
-    try:
-        return names_in_order(with_names(term(suggestion.version, suggestion.meddra_code), names))
-    except UnknownTerm:
-        return suggestion.term, ""
-
-
-def _add_url(participant: Participant, result: Result, suggestion: Suggestion, name: str) -> str:
-    given = {
-        "participant": participant.pk,
-        "term": name,
-        "ctcae_code": suggestion.meddra_code,
-        "grade": suggestion.grade,
-        "onset": f"{timezone.localtime(result.at):%Y-%m-%d}",
-    }
-    return f"{reverse('admin:safety_adverseevent_add')}?{urlencode(given)}"
 
 
 # --- The pages ---------------------------------------------------------------------------------------
@@ -820,7 +445,7 @@ def summary_lines(summary: Mapping[str, Any]) -> Iterable[str]:
         Anc(one["day"], Decimal(one["per_ul"]), one["is_interpolated"])
         for one in (*summary.get("days", ()), *summary.get("lowest", ()))
     )
-    if words := gettext("; ").join(_day_in_words(day) for day in days):
+    if words := gettext("; ").join(day_in_words(day) for day in days):
         yield words
 
 

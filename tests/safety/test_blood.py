@@ -16,7 +16,7 @@ from participants.actions import change_status, record_examination
 from participants.models import Examination, Measurement, Participant
 from participants.rules.status import Status
 from safety.actions import blood
-from safety.admin.blood import curve_of
+from safety.curve import curve_of
 from safety.models import AdverseEvent, IcahtAssessment, IcahtPhase, IecHsAssessment
 from safety.rules.icaht import Anc, Observed, Run
 from safety.rules.iec_hs import IecHsFindings, Severity
