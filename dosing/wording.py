@@ -56,6 +56,10 @@ SENTENCES: dict[str, Any] = {
     "held": gettext_lazy("Held: %(reasons)s"),
     "not-held": gettext_lazy("No hold."),
     "identity-open": gettext_lazy("%(done)s of %(needed)s people have compared wristband and bag."),
+    "identity-late": gettext_lazy(
+        "By the start %(done)s of %(needed)s people had compared wristband and bag; the first signature after it is of "
+        "%(first)s. Is the time of the start right?"
+    ),
     "identity-checked": gettext_lazy("%(done)s people have compared wristband and bag."),
 }
 

@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dosing.actions.product import product_of_lot
@@ -140,6 +141,7 @@ def _situation(
         fitness=_fitness(participant, at=at),
         holds=tuple(hold.reason for hold in holds_at(participant, at)),
         identity_checkers=len(checkers(participant, product, at=at)) if product else 0,
+        identity_signed_after=_first_signature_after(participant, product, at=at) if product else "",
     )
 
 
@@ -267,6 +269,14 @@ def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime)
         created_at__lt=end_of_minute(at),
     )
     return set(rows.values_list("created_by", flat=True))
+
+
+def _first_signature_after(participant: Participant, product: CellProduct, *, at: dt.datetime) -> str:
+    rows = product.identity_checks.filter(
+        participant=participant, voided_at__isnull=True, created_at__gte=end_of_minute(at)
+    )
+    first = rows.order_by("created_at").values_list("created_at", flat=True).first()
+    return f"{timezone.localtime(first):%Y-%m-%d %H:%M}" if first else ""
 
 
 def match(participant_code: str, product_code: str, participant: Participant) -> CellProduct:

@@ -91,6 +91,8 @@ class Situation:
     fitness: Fitness | None
     holds: tuple[str, ...]
     identity_checkers: int
+    # When somebody signed first after that moment, as people read it; empty where nobody did.
+    identity_signed_after: str = ""
 
 
 def lines(now: Situation, limits: Limits) -> tuple[Line, ...]:
@@ -203,6 +205,9 @@ def holds(now: Situation) -> Line:
 
 def identity(now: Situation, limits: Limits) -> Line:
     values = {"needed": str(limits.identity_checkers), "done": str(now.identity_checkers)}
-    is_done = now.identity_checkers >= limits.identity_checkers
-    outcome = Outcome.FINE if is_done else Outcome.BLOCKS
-    return Line(Code.IDENTITY, outcome, "identity-checked" if is_done else "identity-open", values)
+    if now.identity_checkers >= limits.identity_checkers:
+        return Line(Code.IDENTITY, Outcome.FINE, "identity-checked", values)
+    if now.identity_signed_after:
+        values["first"] = now.identity_signed_after
+        return Line(Code.IDENTITY, Outcome.BLOCKS, "identity-late", values)
+    return Line(Code.IDENTITY, Outcome.BLOCKS, "identity-open", values)

@@ -136,6 +136,20 @@ B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
         ),
         pytest.param({"holds": ("DLT review",)}, Code.HOLDS, B, "held", id="held"),
         pytest.param({"identity_checkers": 1}, Code.IDENTITY, B, "identity-open", id="one-person-checked"),
+        pytest.param(
+            {"identity_checkers": 0, "identity_signed_after": "2026-03-05 09:31"},
+            Code.IDENTITY,
+            B,
+            "identity-late",
+            id="signed-after-the-start",
+        ),
+        pytest.param(
+            {"identity_checkers": 2, "identity_signed_after": "2026-03-05 09:31"},
+            Code.IDENTITY,
+            Outcome.FINE,
+            "identity-checked",
+            id="a-third-person-signed-later",
+        ),
     ],
 )
 def test_one_line_of_readiness(change: dict[str, Any], code: Code, outcome: Outcome, why: str) -> None:

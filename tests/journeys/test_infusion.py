@@ -242,6 +242,11 @@ def test_identity_needs_two_people_with_their_own_passwords(
     factories.checked(participant, before="infusion", at=moment)
     with pytest.raises(Refused, match="1 of 2 people"):
         actions.infuse(infusion=factories.infusion_of(participant, at=moment, product=product), by=ivan, now=moment)
+    sign["username"] = alice.username
+    assert client.post(page, sign).status_code == 302
+    early = factories.infusion_of(participant, at=moment - HOUR, product=product)
+    with pytest.raises(Refused, match="first signature after it .* Is the time of the start right"):
+        actions.infuse(infusion=early, by=ivan, now=moment)
     late = actions.checkers(participant, product, at=moment + 5 * HOUR)
     assert late == set(), "a check of the morning is not one of the evening"
 
