@@ -248,6 +248,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
         except ImpossibleFinding as error:
             return TemplateResponse(request, "admin/safety/grades.html", {"impossible": str(error)})
         context = {
+            "impossible": " ".join(form.misread()),
             "grades": [shown_of(scale, one) for scale, one in graded.items()],
             "unanswered": form.unanswered(),
             "guidance": guidance_for(participant, {scale.value: one.grade for scale, one in graded.items()}),

@@ -274,6 +274,11 @@ class BedsideForm(forms.Form):
         """The questions that still need an answer, in words."""
         return [self.fields[name].label for name in self.errors if name in self.fields]
 
+    def misread(self) -> list[str]:
+        """What was typed into a box of text and cannot be, with the reason."""
+        typed = [name for name in self.errors if name in self.fields and str(self.data.get(name) or "").strip()]
+        return [f"{self.fields[name].label}: {self.data[name]}? {' '.join(self.errors[name])}" for name in typed]
+
 
 def _as_choice(value: Any) -> Any:
     if isinstance(value, bool):

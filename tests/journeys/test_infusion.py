@@ -245,7 +245,7 @@ def test_identity_needs_two_people_with_their_own_passwords(
     sign["username"] = alice.username
     assert client.post(page, sign).status_code == 302
     early = factories.infusion_of(participant, at=moment - HOUR, product=product)
-    with pytest.raises(Refused, match="first signature after it .* Is the time of the start right"):
+    with pytest.raises(Refused, match=r"first signature after it .* Is the time of the start right"):
         actions.infuse(infusion=early, by=ivan, now=moment)
     late = actions.checkers(participant, product, at=moment + 5 * HOUR)
     assert late == set(), "a check of the morning is not one of the evening"
