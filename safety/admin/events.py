@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import URLPattern
@@ -17,7 +18,8 @@ from participants.models import Participant
 from safety import actions
 from safety.actions.ctcae import resolve
 from safety.admin import ctcae
-from safety.models import AdverseEvent
+from safety.ctcae.catalogue import UnknownTerm, term
+from safety.models import AdverseEvent, SiteTermName
 from trialsite.recordadmin import RecordAdmin, RecordForm
 
 
@@ -115,9 +117,21 @@ class AdverseEventAdmin(RecordAdmin):
         else:
             actions.log_adverse_event(event=obj, by=request.user, now=now)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AdverseEvent]:
+        of_the_site = SiteTermName.objects.filter(code=OuterRef("ctcae_code")).values("name_zh")
+        found: QuerySet[AdverseEvent] = super().get_queryset(request).annotate(site_name_zh=Subquery(of_the_site[:1]))
+        return found
+
     @display(description=_("CTCAE term"), ordering="ctcae_term")
-    def ctcae_name(self, event: AdverseEvent) -> str:
-        return event.ctcae_term or "—"
+    def ctcae_name(self, event: Any) -> str:
+        """In the reader's language, the site's own Chinese name before ours; as stored where the code is unknown."""
+        if not event.ctcae_code or not ctcae.is_chinese():
+            return event.ctcae_term or "—"
+        try:
+            ours = term(event.ctcae_version, event.ctcae_code).name_zh
+        except UnknownTerm:
+            ours = event.ctcae_term
+        return event.site_name_zh or ours
 
     @admin.display(description=_("CTCAE term"))
     def ctcae_shown(self, event: AdverseEvent) -> str | SafeString:

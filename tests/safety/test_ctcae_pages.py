@@ -522,6 +522,19 @@ def test_the_list_of_events_shows_and_finds_the_term(event: AdverseEvent, alice:
     assert event.participant.number not in client.get(address, {"q": "Alopecia"}).content.decode()
 
 
+@pytest.mark.django_db
+def test_the_list_speaks_chinese_to_those_who_read_it(
+    participant: Participant, site: Site, alice: User, now: dt.datetime, login: Any
+) -> None:
+    chen = person("chen", Role.COORDINATOR, site, language="zh-hans")
+    log_adverse_event(event=an_event(participant, now, term="as told", ctcae_code=HEADACHE), by=alice, now=now)
+    shown = login(chen).get(reverse("admin:safety_adverseevent_changelist")).content.decode()
+    assert term(V5, HEADACHE).name_zh in shown
+    assert "Headache" not in shown
+    SiteTermName.objects.create(code=HEADACHE, name_zh="头部疼痛", release="28.0", loaded_at=now)
+    assert "头部疼痛" in login(chen).get(reverse("admin:safety_adverseevent_changelist")).content.decode()
+
+
 # --- 5.0 beside 6.0 ------------------------------------------------------------------------------
 
 
