@@ -1,6 +1,7 @@
 """The form for everything that is seen at the bedside at one moment."""
 
 import datetime as dt
+import unicodedata
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
@@ -121,8 +122,23 @@ def _choice(name: str, kind: Any, initial: str | None = None) -> forms.TypedChoi
     )
 
 
+def _narrow(value: Any) -> Any:
+    """A Chinese keyboard may write wide digits and its own full stop."""
+    return unicodedata.normalize("NFKC", value).replace("。", ".") if isinstance(value, str) else value
+
+
+class _Decimal(forms.DecimalField):
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(_narrow(value))
+
+
+class _Whole(forms.IntegerField):
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(_narrow(value))
+
+
 def _number(name: str, low: int, high: int, *, whole: bool = False) -> Any:
-    kind = forms.IntegerField if whole else forms.DecimalField
+    kind = _Whole if whole else _Decimal
     attrs = {"inputmode": "numeric" if whole else "decimal", "class": "ts-input", "autocomplete": "off"}
     return kind(
         label=FINDING_NAMES[name],

@@ -362,6 +362,17 @@ class TestPages:
         assert "ICE score 10 of 10" in page
 
     @pytest.mark.parametrize(
+        "text", ["\uff13\uff18\u3002\uff15", "\uff13\uff18\uff0e\uff15"], ids=["full-stop", "wide-point"]
+    )
+    def test_wide_digits_of_a_chinese_keyboard_are_read(
+        self, here: Participant, alice: User, login: Any, text: str
+    ) -> None:
+        form = typed(here, timezone.now(), temperature_c=text, systolic="\uff11\uff12\uff10")
+        assert login(alice).post(self.url(here), form).status_code == 302
+        observed = BedsideAssessment.objects.get().observations
+        assert (observed["temperature_c"], observed["systolic"]) == ("38.5", 120)
+
+    @pytest.mark.parametrize(
         ("change", "words"),
         [
             pytest.param({"temperature_c": ""}, "why it was not measured", id="no-temperature"),
