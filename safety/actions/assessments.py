@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -261,7 +261,52 @@ def regrade(
 def _follow(
     participant: Participant, past: Past, rows: Sequence[ToxicityAssessment], *, by: User, now: dt.datetime
 ) -> None:
-    """Bring the episodes up to date, and warn of what is new."""
+    """Bring the episodes up to date, warn of what is new, and grade anew what rested on it."""
+    _settle(participant, past, rows, by=by, now=now)
+    since = next((row.assessed_at for row in rows if row.toxicity == Scale.CRS), None)
+    if since is not None and any(seen.at > since for seen in past.of(Scale.CRS)):
+        _grade_later_anew(participant, since, by=by, now=now)
+
+
+def _grade_later_anew(participant: Participant, since: dt.datetime, *, by: User, now: dt.datetime) -> None:
+    """Later CRS grades that rested on whether there was CRS before: each a new row that points to the old.
+
+    An investigator's own grade stands: it was not computed.
+    """
+    later = ToxicityAssessment.objects.filter(
+        participant=participant, toxicity=Scale.CRS, voided_at__isnull=True, corrected_by=None, assessed_at__gt=since
+    )
+    for old in later.order_by("assessed_at", "id"):
+        past = past_of(participant, but=[old.pk])
+        established = past.is_established(Scale.CRS, before=old.assessed_at)
+        if old.investigator_grade is not None or old.findings["crs_established"] == established:
+            continue
+        findings = replace(_crs_findings(old.findings), crs_established=established)
+        row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
+        _graded(row, Scale.CRS, findings, participant=participant, at=old.assessed_at, by=by, now=now)
+        row.flags = [*row.flags, "GRADED_ANEW"]
+        row.save()
+        _settle(participant, past, [row], by=by, now=now)
+
+
+def _crs_findings(stored: dict[str, Any]) -> crs.CrsFindings:
+    """Findings as they were kept, back as the rule takes them."""
+    kinds: dict[str, Any] = {
+        "temperature_c": Decimal,
+        "oxygen_flow_l_min": Decimal,
+        "oxygen_device": crs.OxygenDevice,
+        "oxygen_reason": crs.OxygenReason,
+        "death": crs.CrsDeath,
+    }
+    read = {
+        name: kinds[name](value) if name in kinds and value is not None else value for name, value in stored.items()
+    }
+    return crs.CrsFindings(**read)
+
+
+def _settle(
+    participant: Participant, past: Past, rows: Sequence[ToxicityAssessment], *, by: User, now: dt.datetime
+) -> None:
     whole = past.with_(rows)
     seen = {Scale(row.toxicity): whole.of(row.toxicity) for row in rows}
     episodes.sync_episodes(participant, seen, by=by, now=now)

@@ -14,7 +14,7 @@ from dosing.models import Medication
 from participants.models import Examination, Measurement, Participant
 from participants.rules.measures import MEASURES
 from safety import actions
-from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityAssessment, ToxicityEpisode
+from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert, Scale, ToxicityAssessment, ToxicityEpisode
 from safety.rules import bedside
 from safety.rules.bedside import ICE_POINTS, Context, Death, Observations, Vasopressor
 from safety.rules.crs import CrsDeath
@@ -277,6 +277,38 @@ class TestEpisodes:
         assessed(participant, now - 10 * HOUR, seen(temperature_c=Decimal("39"), in_icu=True), alice)
         found = actions.treatments_of(ToxicityEpisode.objects.get())
         assert [(one.name, one.after_onset / HOUR) for one in found] == [("tocilizumab", 4), ("intensive care", 14)]
+
+    def test_what_rested_on_a_corrected_finding_is_graded_anew(
+        self, participant: Participant, alice: User, now: dt.datetime
+    ) -> None:
+        """36.8 °C was 38.6 °C: the pressure that fell an hour later is CRS of grade 3, and somebody is told."""
+        first = assessed(participant, now - 2 * HOUR, seen(temperature_c=Decimal("36.8")), alice)
+        pressed = seen(
+            temperature_c=Decimal("36.9"),
+            anticytokine_given=True,
+            hypotension=True,
+            vasopressors=(Vasopressor.NOREPINEPHRINE,),
+        )
+        later = assessed(participant, now - HOUR, pressed, alice)
+        assert later.grades.get(toxicity=Scale.CRS).grade == 0
+        row = BedsideAssessment(
+            participant=participant, assessed_at=first.assessed_at, corrects=first, correction_reason="typing error"
+        )
+        actions.assess_bedside(assessment=row, seen=seen(temperature_c=Decimal("38.6")), by=alice, now=now)
+        anew = later.grades.get(toxicity=Scale.CRS, corrected_by=None)
+        assert (anew.grade, anew.flags, anew.corrects.grade) == (3, ["GRADED_ANEW"], 0)
+        episode = ToxicityEpisode.objects.get()
+        assert (episode.onset_at, episode.highest_grade, episode.resolved_at) == (first.assessed_at, 3, None)
+        assert SafetyAlert.objects.filter(participant=participant, toxicity=Scale.CRS, grade=3).exists()
+
+    def test_an_earlier_assessment_that_is_entered_late_counts_too(
+        self, participant: Participant, alice: User, now: dt.datetime
+    ) -> None:
+        pressed = seen(temperature_c=Decimal("36.9"), anticytokine_given=True, hypotension=True)
+        later = assessed(participant, now - HOUR, pressed, alice)
+        row = BedsideAssessment(participant=participant, assessed_at=now - 2 * HOUR)
+        actions.assess_bedside(assessment=row, seen=seen(temperature_c=Decimal("38.6")), by=alice, now=now)
+        assert later.grades.get(toxicity=Scale.CRS, corrected_by=None).grade == 2
 
     def test_a_vasopressor_is_told_once(self, participant: Participant, alice: User, now: dt.datetime) -> None:
         self.course(participant, now - DAY, alice, "38.2")
