@@ -44,7 +44,7 @@ def _episodes(user: User) -> list[Section]:
                     row.participant.number,
                     reverse("admin:safety_toxicityepisode_change", args=[row.pk]),
                     (
-                        f"{row.toxicity} {row.number}",
+                        f"{row.toxicity} #{row.number}",
                         _("grade %(grade)s") % {"grade": row.highest_grade},
                         f"{timezone.localtime(row.onset_at):%Y-%m-%d %H:%M}",
                         _("another grade") if row.adverse_event else "",

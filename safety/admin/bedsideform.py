@@ -253,6 +253,10 @@ class BedsideForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         self._ask_for_temperature(cleaned)
         self._ask_for_ice(cleaned)
+        systolic, diastolic = cleaned.get("systolic"), cleaned.get("diastolic")
+        if systolic is not None and diastolic is not None and diastolic > systolic:
+            text = _("The diastolic pressure, %(low)s, is above the systolic, %(high)s: compare the two.")
+            self.add_error("diastolic", text % {"low": diastolic, "high": systolic})
         if cleaned.get("oxygen_device") == crs.OxygenDevice.NASAL_CANNULA and cleaned.get("oxygen_flow_l_min") is None:
             self.add_error("oxygen_flow_l_min", _("Low and high flow are told apart by it: give the flow in L/min."))
         if "correction_reason" in self.fields and not cleaned.get("correction_reason", "").strip():

@@ -103,4 +103,4 @@ class ToxicityEpisode(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.participant} · {self.toxicity} {self.number}"
+        return f"{self.participant} · {self.toxicity} #{self.number}"

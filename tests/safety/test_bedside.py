@@ -414,6 +414,9 @@ class TestPages:
             pytest.param({"oxygen_device": "nasal_cannula"}, "Low and high flow", id="cannula-without-flow"),
             pytest.param({"use_capd": "yes"}, "Give the CAPD score", id="capd-without-score"),
             pytest.param({"temperature_c": "386"}, "less than or equal to 45", id="impossible-temperature"),
+            pytest.param(
+                {"systolic": "80", "diastolic": "120"}, "120, is above the systolic, 80", id="pressures-swapped"
+            ),
             pytest.param({"assessed_at_0": "2099-01-01"}, "is after now", id="in-the-future"),
         ],
     )
