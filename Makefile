@@ -4,11 +4,15 @@
 .PHONY: help run test check fix lock setup
 
 # Relative paths everywhere: the folder's own path may hold spaces.
-PY := .venv/bin/python
-LOCAL_STAMP := .venv/installed-local-$(shell cksum < requirements-local.txt | tr ' ' '-')
-DEV_STAMP := .venv/installed-dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
-COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+VENV ?= .venv
+PY := $(VENV)/bin/python
+LOCAL_STAMP := $(VENV)/installed-local-$(shell cat requirements-uv.txt requirements-local.txt | cksum | tr ' ' '-')
+DEV_STAMP := $(VENV)/installed-dev-$(shell cat requirements-uv.txt requirements-dev.txt | cksum | tr ' ' '-')
+# Extras stay: an older pip refuses what another package asks for with an extra that the lock does not name.
+COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --custom-compile-command "make lock"
+# Five processes start together: none of them should compile what another has compiled already.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'Trialsite: hospital trial software.'
@@ -17,8 +21,8 @@ help:
 	@echo '  make test    run all tests; only some: make test ARGS="tests/local -k stale"'
 	@echo '  make check   lint, types, floors, migrations, messages, documents; changes nothing'
 	@echo '  make fix     repair what can be repaired without thinking: format, imports, messages, documents'
-	@echo '  make lock    write the three requirements*.txt anew from the .in files'
-	@echo '  make setup   only install what make run needs into .venv'
+	@echo '  make lock    write the requirements*.txt anew from the .in files'
+	@echo '  make setup   only install what make run needs into $(VENV)'
 
 run: $(LOCAL_STAMP)
 	@exec $(PY) -m trialsite.local run
@@ -38,22 +42,23 @@ fix: $(DEV_STAMP)
 	$(PY) -m trialsite.local exec --throwaway -- $(PY) manage.py write_docs || status=1; \
 	exit $$status
 
-# The second and third are constrained by the first, so that all three agree on every version.
+# The later ones are constrained by the first, so that all agree on every version.
 lock: $(DEV_STAMP)
+	$(COMPILE) requirements-uv.in -o requirements-uv.txt
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-local.in -c requirements.txt -o requirements-local.txt
-	$(COMPILE) requirements-dev.in -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) requirements-dev.in -c requirements.txt -c requirements-uv.txt -o requirements-dev.txt
 
 setup: $(LOCAL_STAMP)
 
 # The stamp's name holds the checksum of the lock: a changed lock installs again, an equal one does not.
 $(LOCAL_STAMP):
-	@if [ ! -f '$(DEV_STAMP)' ]; then $(make_venv); $(call install,requirements-local.txt); fi
+	@if [ ! -f '$(DEV_STAMP)' ]; then $(make_venv); $(PY) scripts/install.py requirements-local.txt; fi
 	@touch '$@'
 
 $(DEV_STAMP):
-	@$(make_venv); $(call install,requirements-dev.txt)
-	@rm -f .venv/installed-dev-*; touch '$@'
+	@$(make_venv); $(PY) scripts/install.py requirements-dev.txt
+	@rm -f '$(VENV)'/installed-*; touch '$@'
 
 # A Python that runs, is new enough and can make a virtual environment. Wrappers that only print an error
 # (pyenv) and systems without ensurepip (Debian) are passed over while there is a better one.
@@ -76,22 +81,7 @@ if $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2
     echo "Debian, Ubuntu: sudo apt install python3 python3-venv    macOS: brew install python@3.13" >&2; \
     echo "If it is installed elsewhere: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; \
   fi; \
-  echo "Making .venv with $$("$$found" --version)"; \
-  "$$found" -m venv --clear .venv || exit 1; \
-fi
-endef
-
-# One line with dots instead of pip's three hundred; its own words are shown when it fails.
-define install
-printf 'Installing %s into .venv ' '$(1)'; \
-$(PY) -m pip install --require-hashes --disable-pip-version-check --no-input -r $(1) > .venv/install.log 2>&1 & \
-pip=$$!; \
-trap 'kill $$pip 2>/dev/null; exit 130' INT TERM; \
-while kill -0 $$pip 2>/dev/null; do printf .; sleep 1; done; \
-if wait $$pip; then echo ' done'; else \
-  echo; tail -n 15 .venv/install.log >&2; \
-  echo "Installing failed; all of pip's words are in .venv/install.log." >&2; \
-  echo "If the package index cannot be reached from here, name a mirror that can: pip config set global.index-url URL" >&2; \
-  exit 1; \
+  echo "Making $(VENV) with $$("$$found" --version)"; \
+  "$$found" -m venv --clear '$(VENV)' || exit 1; \
 fi
 endef
