@@ -18,7 +18,8 @@ help:
 	@echo 'Trialsite: hospital trial software.'
 	@echo
 	@echo '  make run     start everything on this machine (PORT=8000); Ctrl-C stops it, the data is kept'
-	@echo '  make test    run all tests; only some: make test ARGS="tests/local -k stale"'
+	@echo '  make test    run all tests; only some: make test ARGS="tests/local -k stale";'
+	@echo '               those under a folder called rules need no servers and start at once'
 	@echo '  make check   lint, types, floors, migrations, messages, documents; changes nothing'
 	@echo '  make fix     repair what can be repaired without thinking: format, imports, messages, documents'
 	@echo '  make lock    write the requirements*.txt anew from the .in files'
@@ -28,7 +29,7 @@ run: $(LOCAL_STAMP)
 	@exec $(PY) -m trialsite.local run
 
 test: $(DEV_STAMP)
-	@exec $(PY) -m trialsite.local exec --throwaway -- $(PY) -m pytest -n auto --dist loadgroup $(ARGS)
+	@exec $(PY) -m trialsite.local test $(ARGS)
 
 check: $(DEV_STAMP)
 	@exec $(PY) -m trialsite.local exec --throwaway -- $(PY) -m trialsite.local.check

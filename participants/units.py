@@ -2,14 +2,15 @@
 
 from decimal import Decimal
 from functools import cache
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING
 
-import pint
+from django.conf import settings
 
-from participants.rules.measures import Measure
+from participants.rules.measures import MEASURES, Measure
 
-# Decimals throughout: 0.1 stays 0.1. Counts of cells and copies have no dimension of their own.
-_registry: pint.UnitRegistry = pint.UnitRegistry(non_int_type=Decimal)
-_registry.define("copies = []")
+if TYPE_CHECKING:
+    import pint
 
 _SPELT = {
     "10^9/L": ("1e9", "1/liter"),
@@ -49,18 +50,30 @@ def convert(measure: Measure, value: Decimal, unit: str) -> Decimal:
 
 
 @cache
-def _factor(code: str, unit: str) -> Decimal:
-    from participants.rules.measures import MEASURES
+def _registry() -> "pint.UnitRegistry":
+    """The library's units, read when the first value is converted: a start need not wait for a thousand of them."""
+    from pint import UnitRegistry
 
+    # Decimals throughout: 0.1 stays 0.1. Counts of cells and copies have no dimension of their own.
+    try:
+        registry: pint.UnitRegistry = UnitRegistry(non_int_type=Decimal, cache_folder=settings.UNITS_CACHE)
+    except (OSError, EOFError, UnpicklingError):  # a folder that nobody may write to, a file half written
+        registry = UnitRegistry(non_int_type=Decimal)
+    registry.define("copies = []")
+    return registry
+
+
+@cache
+def _factor(code: str, unit: str) -> Decimal:
     measure = MEASURES[code]
     if {unit, measure.unit} == {"IU/mL", "copies/mL"}:
         # Every assay has a factor of its own: the numbers stay as they are, and so does the limit beside them.
         return Decimal(1)
     (scale, spelt), (target_scale, target) = (_SPELT.get(name, ("1", name)) for name in (unit, measure.unit))
-    quantity = _registry.Quantity(Decimal(scale), spelt)
+    quantity = _registry().Quantity(Decimal(scale), spelt)
     if measure.molar_mass is None:
         converted = quantity.to(target)
     else:
-        mass = _registry.Quantity(measure.molar_mass, "gram/mole")
+        mass = _registry().Quantity(measure.molar_mass, "gram/mole")
         converted = quantity.to(target, "chemistry", mw=mass)
     return Decimal(converted.magnitude) / Decimal(target_scale)

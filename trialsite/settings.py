@@ -94,6 +94,8 @@ TEMPLATES = [
 # --- Data --------------------------------------------------------------------------------------
 DATABASES = {"default": env.database(env.text("DATABASE_URL"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Where the units of measurement are kept as the library has read them; in production nothing is written.
+UNITS_CACHE = BASE_DIR / "var" / "cache" if DEBUG else None
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {
     # The database keeps the API's throttle counts: a broker that is down must not turn reads into errors.

@@ -24,7 +24,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from participants import actions, eligibility_pdf, wording
+from participants import actions, wording
 from participants.models import EligibilityConfirmation, EligibilityRuling, Participant, ReasonCode
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
@@ -284,6 +284,8 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     now = timezone.now()
     evaluation = actions.evaluate(obj, now=now)
     confirmation = actions.newest_confirmation(obj)
+    from participants import eligibility_pdf  # only who prints waits for the fonts
+
     content = eligibility_pdf.render(
         evaluation, blocks_of(evaluation), confirmation, actions.is_current(confirmation, evaluation), now=now
     )

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
-from openpyxl import load_workbook
 
 from safety.ctcae.catalogue import V5, V6, Term, UnknownTerm, term, terms
 
@@ -235,6 +234,8 @@ def _sheets(content: bytes) -> dict[str, list[tuple[Any, ...]]]:
         with warnings.catch_warnings():
             # Programs other than Excel leave out styles, which openpyxl mentions and nobody needs.
             warnings.simplefilter("ignore")
+            from openpyxl import load_workbook  # for this command alone
+
             book = load_workbook(BytesIO(content), read_only=True, data_only=True)
             names = book.sheetnames
             rows = {name: list(_all_rows(book[name])) for name in (V6_SHEET, V5_SHEET) if name in names}

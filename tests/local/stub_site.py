@@ -45,8 +45,8 @@ def work() -> None:
 
 
 def manage(words: list[str]) -> None:
-    if words == ["demo", "--logins"]:
-        print("coordinator  demo-coordinator  a-password")
+    if words == ["demo", "--if-empty", "--logins"]:
+        print("built\n\ncoordinator  demo-coordinator  a-password")
     elif words == ["prepare_database"]:
         assert "trialsite_owner" in os.environ["DATABASE_URL"]
     else:

@@ -1,4 +1,4 @@
-"""`run`, `exec` and `manage`: the three commands of python -m trialsite.local."""
+"""`run`, `test`, `exec` and `manage`: the commands of python -m trialsite.local."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from trialsite.local import suite
 from trialsite.local.problem import Problem, from_os_error
 from trialsite.local.processes import POLL, Interrupted, Service, kill_group
 from trialsite.local.services import (
@@ -90,14 +91,15 @@ def start_everything(stack: Stack) -> str:
     with steps.step("Preparing the database"):
         stack.manage("prepare_database", as_owner=True)
     with steps.step("Filling in the demo study, if there is none"):
-        stack.manage("demo", "--if-empty")
-        logins = stack.manage("demo", "--logins")
+        # It needs the tables and nothing in them: it starts beside this step, and is waited for in the last.
+        web = stack.start_web()
+        logins = stack.manage("demo", "--if-empty", "--logins").rpartition("\n\n")[2]
     with steps.step("Starting mail sink, worker and clock"):
         stack.start_mailsink()
         stack.start_worker()
         stack.start_beat()
     with steps.step("Starting the web server"):
-        stack.wait_for_web(stack.start_web())
+        stack.wait_for_web(web)
         stack.supervisor.check()
     return logins
 
@@ -233,6 +235,7 @@ def manage(words: Sequence[str], var: Path) -> int:
 USAGE = """\
 python -m trialsite.local run                            the whole site on this machine (PORT=8000)
 python -m trialsite.local manage COMMAND …               manage.py against the running site
+python -m trialsite.local test [ARGS of pytest]          the tests, with servers where they need them
 python -m trialsite.local exec [--throwaway] -- COMMAND  a command with PostgreSQL and Valkey beside it
 """
 
@@ -267,6 +270,8 @@ def _dispatch(words: list[str], programs: Programs | None) -> int:
     verb, rest = (words[0], words[1:]) if words else ("help", [])
     if verb == "run" and not rest:
         return run(var, _port(), programs)
+    if verb == "test":
+        return suite.rules_only(rest) if suite.asks_for_rules_only(rest) else execute(suite.whole(rest), None)
     if verb == "manage":
         return manage(rest, Path(os.path.realpath(var)))
     if verb == "exec":

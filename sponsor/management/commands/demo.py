@@ -20,20 +20,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--if-empty", action="store_true", help="do nothing where there is data already")
         parser.add_argument("--small", action="store_true", help="a few participants only")
-        parser.add_argument("--logins", action="store_true", help="only print the demo logins")
+        parser.add_argument("--logins", action="store_true", help="print the demo logins; alone it builds nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("Demo data and logins have known passwords: they are for DEBUG only, and DEBUG is off.")
+        if options["if_empty"] or not options["logins"]:
+            self._fill(may_hold_data=options["if_empty"], is_small=options["small"])
         if options["logins"]:
-            self.stdout.write(logins())
-            return
-        if User.objects.exists() or Participant.objects.exists():
-            if options["if_empty"]:
-                self.stdout.write("There is data already: left as it is.")
-                return
+            self.stdout.write(f"\n{logins()}")
+
+    def _fill(self, *, may_hold_data: bool, is_small: bool) -> None:
+        if not (User.objects.exists() or Participant.objects.exists()):
+            self._build(is_small=is_small)
+        elif may_hold_data:
+            self.stdout.write("There is data already: left as it is.")
+        else:
             raise CommandError("This database holds people or participants already. Demo data goes into an empty one.")
-        self._build(is_small=options["small"])
 
     def _build(self, *, is_small: bool) -> None:
         plans = demo.SMALL if is_small else demo.PLANS

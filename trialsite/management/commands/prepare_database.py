@@ -1,5 +1,7 @@
 """Bring the database up to date: migrations, cache table, roles, sites, rights. Safe to run again."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -7,7 +9,8 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from trialsite import env, grants
 from trialsite.models import Site
@@ -28,6 +31,7 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             # Two hosts that start at once prepare one after the other.
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        refuse_unfinished()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", verbosity=0)
         with transaction.atomic():
@@ -52,22 +56,33 @@ class Command(BaseCommand):
         grants.grant(role)
 
 
+def refuse_unfinished() -> None:
+    """A migration that stands for older ones needs all of them done, or none; Django's own error speaks of a graph."""
+    done = set(MigrationRecorder(connection).applied_migrations())
+    for migration in MigrationLoader(None).disk_migrations.values():
+        missing = [f"{app}.{name}" for app, name in migration.replaces if (app, name) not in done]
+        if missing and len(missing) < len(migration.replaces):
+            raise CommandError(
+                f"This database was made by an earlier version, and was never brought to that version's end: "
+                f"{', '.join(missing)} not done. Run prepare_database of the version before this one first, then this."
+            )
+
+
 def sync_roles() -> None:
     """Make each role's group hold exactly the permissions of the table in `trialsite.roles`."""
+    known: dict[str, list[Permission]] = defaultdict(list)
+    for permission in Permission.objects.select_related("content_type"):
+        known[f"{permission.content_type.app_label}.{permission.codename}"].append(permission)
     for role, names in ROLE_PERMISSIONS.items():
         group, _new = Group.objects.get_or_create(name=role.value)
-        group.permissions.set(_permissions(names))
+        group.permissions.set(_only(known, name) for name in sorted(set(names)))
 
 
-def _permissions(names: tuple[str, ...]) -> list[Permission]:
-    found = []
-    for name in sorted(set(names)):
-        app, codename = name.split(".")
-        matches = Permission.objects.filter(Q(content_type__app_label=app, codename=codename))
-        if len(matches) != 1:
-            raise CommandError(f"Permission {name} exists {len(matches)} times; roles.py and the models disagree.")
-        found.append(matches[0])
-    return found
+def _only(known: Mapping[str, list[Permission]], name: str) -> Permission:
+    matches = known.get(name, [])
+    if len(matches) != 1:
+        raise CommandError(f"Permission {name} exists {len(matches)} times; roles.py and the models disagree.")
+    return matches[0]
 
 
 def sync_sites() -> None:

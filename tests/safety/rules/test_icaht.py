@@ -35,7 +35,7 @@ from safety.rules.icaht import (
 )
 from trialsite.casetables import TableError, run
 
-GIVEN = Path(__file__).parent / "cases"
+GIVEN = Path(__file__).parent.parent / "cases"
 OVER = Observed(60)
 
 

@@ -9,7 +9,7 @@ import pytest
 from dosing.cases import CASES
 from trialsite.casetables import TableError, run
 
-GIVEN = Path(__file__).parent / "cases" / "dose.csv"
+GIVEN = Path(__file__).parent.parent / "cases" / "dose.csv"
 TABLE = CASES["dose"]
 WORKED = list(csv.DictReader(io.StringIO(GIVEN.read_text(encoding="utf-8"))))
 

@@ -42,7 +42,7 @@ from safety.rules.lab_ctcae.units import UNITS, in_scale, unit_key
 from trialsite.casetables import TableError, run
 
 A, F, V5, V6 = Analyte, Finding, Version.V5, Version.V6
-GIVEN = Path(__file__).parent / "cases" / "lab_ctcae.csv"
+GIVEN = Path(__file__).parent.parent / "cases" / "lab_ctcae.csv"
 TABLE = CASES["lab_ctcae"]
 WORKED = list(csv.DictReader(io.StringIO(GIVEN.read_text(encoding="utf-8"))))
 

@@ -39,7 +39,7 @@ from safety.rules.iec_hs import (
 )
 from trialsite.casetables import TableError, run
 
-GIVEN = Path(__file__).parent / "cases" / "iec_hs.csv"
+GIVEN = Path(__file__).parent.parent / "cases" / "iec_hs.csv"
 TABLE = CASES["iec_hs"]
 WORKED = list(csv.DictReader(io.StringIO(GIVEN.read_text(encoding="utf-8"))))
 NONE = IecHsFindings(**dict.fromkeys((*REQUIRED, *COMMON), False))
