@@ -45,9 +45,9 @@ def prepare(_number: int) -> int:
     from django.db import transaction
     from django.utils import timezone
 
+    from demo import results as demo_results
     from participants import actions
     from participants.models import Consent, Participant
-    from sponsor import demo_results
     from trialsite.models import Site, User
 
     by, site, now = User.objects.get(username="bench"), Site.objects.get(), timezone.now()

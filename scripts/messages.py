@@ -19,7 +19,7 @@ import polib
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("trialsite", "participants", "dosing", "safety", "sponsor")
+APPS = ("trialsite", "participants", "dosing", "safety", "sponsor", "demo")
 CATALOGUE = Path("locale/zh_Hans/LC_MESSAGES/django.po")
 # Strings of the admin theme, which brings no Chinese of its own, one a line.
 THEME = Path("locale/theme.txt")

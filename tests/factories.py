@@ -7,12 +7,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from demo import results as demo_results
 from dosing.actions import infuse
 from dosing.models import CellProduct, FitnessCheck, IdentityCheck, Infusion, LymphodepletionDose, ProductStep
 from dosing.rules.product import State
 from participants import actions
 from participants.models import Consent, Participant
-from sponsor import demo_results
 from trialsite.models import Site, User
 
 _numbers = count(1)

@@ -7,9 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from demo.people import make_people
+from demo.scene import Scene
 from participants.models import Participant, Visit
 from participants.rules.status import Status
-from sponsor.demo import Builder, make_people
 from trialsite.models import Counter, Site, User
 
 
@@ -48,7 +49,7 @@ def test_the_demo_study_is_the_same_each_time(site: Site, settings: Any) -> None
     settings.DEBUG = True
     make_people()
     now = timezone.now()
-    assert Builder(now).dice.random() == Builder(now).dice.random()
+    assert Scene(now).dice.random() == Scene(now).dice.random()
 
 
 @pytest.mark.django_db

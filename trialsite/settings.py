@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "dosing.apps.DosingConfig",
     "safety.apps.SafetyConfig",
     "sponsor.apps.SponsorConfig",
+    "demo.apps.DemoConfig",
     # The theme, before the admin whose templates it replaces. The basic configuration: the default one
     # would put a site of its own in the place of ours.
     "unfold.apps.BasicAppConfig",

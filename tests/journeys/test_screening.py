@@ -10,11 +10,11 @@ from django.utils import timezone
 from fpdf import FPDF
 from fpdf.enums import XPos
 
+from demo import results as demo_results
 from participants import actions, eligibility_pdf
 from participants.models import EligibilityConfirmation, Examination, Participant
 from participants.rules.measures import MEASURES, PANEL_OF, QUESTIONS, Kind
 from participants.rules.status import Status
-from sponsor import demo_results
 from tests import factories
 from tests.conftest import PASSWORD
 from trialsite.models import Site, User

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from demo import results as demo_results
 from participants import actions
 from participants.actions import consents as consent_actions
 from participants.models import (
@@ -23,7 +24,6 @@ from participants.rules.age import LeapDay
 from participants.rules.consent import Duty, FormVersion, Given, ReconsentPolicy
 from participants.rules.eligibility import Result
 from participants.rules.status import Status
-from sponsor import demo_results
 from tests import factories
 from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused

@@ -14,6 +14,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from demo import results as demo_results
 from participants import actions
 from participants.models import (
     EligibilityConfirmation,
@@ -25,7 +26,6 @@ from participants.models import (
 )
 from participants.rules.eligibility import Overall, Result
 from participants.rules.status import Status
-from sponsor import demo_results
 from tests import factories
 from tests.conftest import PASSWORD, person
 from trialsite.models import Counter, Site, User

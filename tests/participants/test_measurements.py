@@ -9,13 +9,13 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from demo import results as demo_results
 from participants import actions
 from participants.models import Examination, Measurement, Participant
 from participants.names import MEASURE_NAMES, PANEL_NAMES, answer_text
 from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import MEASURES, PANELS, Kind
 from participants.units import UnknownUnit, convert
-from sponsor import demo_results
 from tests import factories
 from trialsite.models import Site, User
 from trialsite.refusal import Refused

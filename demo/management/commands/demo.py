@@ -8,8 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone, translation
 
+from demo.build import build
+from demo.people import PEOPLE, password_of
+from demo.plans import PLANS, SMALL
 from participants.models import Participant
-from sponsor import demo
 from trialsite.models import User
 from trialsite.roles import ROLE_NAMES
 
@@ -39,19 +41,19 @@ class Command(BaseCommand):
             raise CommandError("This database holds people or participants already. Demo data goes into an empty one.")
 
     def _build(self, *, is_small: bool) -> None:
-        plans = demo.SMALL if is_small else demo.PLANS
+        plans = SMALL if is_small else PLANS
         with (
             transaction.atomic(),
             pghistory.context(username="demo"),
             translation.override(settings.LANGUAGE_CODE),
         ):
-            for done, participant in enumerate(demo.build(now=timezone.now(), is_small=is_small), start=1):
+            for done, participant in enumerate(build(now=timezone.now(), is_small=is_small), start=1):
                 self.stdout.write(f"{done}/{len(plans)} {participant.screening_number}")
 
 
 def logins() -> str:
     """The demo logins as a table: they work only where the demo study was built."""
     with translation.override("en"):
-        rows = [(name, str(ROLE_NAMES[role])) for name, role, *_names in demo.PEOPLE]
+        rows = [(name, str(ROLE_NAMES[role])) for name, role, *_names in PEOPLE]
     rows.append(("admin", "Administrator (people and sites)"))
-    return "\n".join(f"{name:<14}{demo.password_of(name):<20}{role}" for name, role in rows)
+    return "\n".join(f"{name:<14}{password_of(name):<20}{role}" for name, role in rows)

@@ -1,0 +1,61 @@
+"""The people of the demo study: those who log in, and the names participants may have. All are invented."""
+
+from django.contrib.auth.models import Group
+
+from trialsite.models import Site, User
+from trialsite.roles import Role
+from trialsite.study import get_study
+
+# username, role, family name, given name; the password is "demo-" and the username.
+PEOPLE = (
+    ("coordinator", Role.COORDINATOR, "陈", "静"),
+    ("investigator", Role.INVESTIGATOR, "黄", "志强"),
+    ("pi", Role.PRINCIPAL_INVESTIGATOR, "林", "慧"),
+    ("pharmacist", Role.PHARMACIST, "何", "敏"),
+    ("datamanager", Role.DATA_MANAGER, "郑", "宇"),
+    ("monitor", Role.MONITOR, "周", "岚"),
+    ("auditor", Role.AUDITOR, "吴", "桐"),
+)
+FAMILY = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜"
+GIVEN = (
+    "伟",
+    "芳",
+    "娜",
+    "敏",
+    "静",
+    "丽",
+    "强",
+    "磊",
+    "军",
+    "洋",
+    "勇",
+    "艳",
+    "杰",
+    "娟",
+    "涛",
+    "明",
+    "超",
+    "霞",
+    "平",
+    "刚",
+)
+
+
+def make_people() -> None:
+    site = Site.objects.get(code=get_study().latest.sites[0].code)
+    for username, role, family, given in PEOPLE:
+        user = User.objects.create_user(
+            username,
+            f"{username}@demo.invalid",
+            password_of(username),
+            last_name=family,
+            first_name=given,
+            is_staff=True,
+        )
+        user.groups.add(Group.objects.get(name=role))
+        user.sites.add(site)
+    User.objects.create_superuser("admin", "admin@demo.invalid", password_of("admin"))
+
+
+def password_of(username: str) -> str:
+    return f"demo-{username}"

@@ -1,0 +1,164 @@
+"""What the cells do: findings at the bed, blood, episodes, what was given for them, and other adverse events."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from demo.courses import CRS_COURSES, EVENTS, ICANS_COURSES
+from demo.plans import Plan
+from demo.scene import DAY, Scene
+from dosing.actions import record_medication
+from dosing.models import Medication, MedicationKind
+from participants import actions
+from participants.models import Examination, Measurement, Participant
+from participants.rules.measures import MEASURES, PANEL_OF
+from safety.actions import assess_bedside, log_adverse_event, propose_event
+from safety.actions.alerts import acknowledge
+from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert, ToxicityEpisode
+from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
+from safety.rules.crs import OxygenDevice
+from safety.rules.icans import Consciousness, IcePerformed
+from trialsite import notifications
+
+
+def bedside(scene: Scene, participant: Participant, plan: Plan, since: int) -> None:
+    """One assessment on each day on which the course tells something, of both scales together."""
+    crs_course, icans_course = CRS_COURSES[plan.course], ICANS_COURSES.get(plan.course, {})
+    for day in sorted({*crs_course, *icans_course}):
+        if day <= since:
+            found = {**crs_course.get(day, {}), **icans_course.get(day, {})}
+            _assess(scene, participant, scene.at(since - day, 8, 15), found)
+
+
+def _assess(scene: Scene, participant: Participant, at: dt.datetime, found: dict[str, Any]) -> None:
+    full = {"orientation": 4, "naming": 3, "commands": 1, "writing": 1, "attention": 1}
+    items = {name: found.get(name, value) for name, value in full.items()}
+    # The first of an item's questions are those that were answered.
+    answers = {name: number < items[item] for item, names in ICE_POINTS.items() for number, name in enumerate(names)}
+    seen = Observations(
+        temperature_c=Decimal(found.get("t", "36.8")),
+        anticytokine_given=found.get("drug", False),
+        systolic=84 if found.get("hypotension") else 118,
+        diastolic=50 if found.get("hypotension") else 74,
+        hypotension=found.get("hypotension", False),
+        fluids_given=found.get("hypotension", False),
+        vasopressors=(Vasopressor.NOREPINEPHRINE,) * found.get("vasopressors", 0),
+        spo2_percent=Decimal(93) if "device" in found else Decimal(98),
+        oxygen_device=OxygenDevice(found.get("device", "none")),
+        oxygen_flow_l_min=Decimal(found["flow"]) if "flow" in found else None,
+        in_icu=bool(found.get("vasopressors")),
+        ice_performed=IcePerformed.YES,
+        sentence="今天是我住院的第一天。" if items["writing"] else "",
+        consciousness=Consciousness(found.get("awake", "alert")),
+        **answers,
+    )
+    row = BedsideAssessment(participant=participant, assessed_at=at)
+    assess_bedside(assessment=row, seen=seen, by=scene.investigator, now=scene.soon(at))
+
+
+def acknowledge_alerts(scene: Scene, participant: Participant) -> None:
+    """What was raised more than two days ago was answered then."""
+    waiting = SafetyAlert.objects.filter(
+        participant=participant, raised_at__lt=scene.now - 2 * DAY, acknowledged_at=None, settled_at=None
+    )
+    while alert := waiting.first():
+        acknowledge(alert=alert, by=scene.investigator, now=alert.raised_at + dt.timedelta(minutes=12))
+        notifications.cancel(about=alert.about, reason="answered before the demo began", now=scene.now)
+
+
+def blood(scene: Scene, participant: Participant, plan: Plan, since: int) -> None:
+    """Counts and inflammation of the first four weeks, of those who were infused lately."""
+    if since > 60:
+        return
+    worst = {"none": 1, "mild": 2, "moderate": 4, "icans": 3, "severe": 9}[plan.course]
+    for day in range(0, min(since, 28) + 1, 2):
+        near = max(0, 8 - abs(day - 5)) / 8
+        results = {
+            "NEUT": f"{max(0.05, 3.1 - 0.4 * day if day < 8 else 0.1 + 0.12 * (day - 8)):.2f}",
+            "PLAT": str(max(14, 160 - 16 * day if day < 10 else 20 + 6 * (day - 10))),
+            "HGB": str(max(72, 112 - 3 * day)),
+            "FERRITIN": str(round(400 + 1400 * worst * near)),
+            "CRP": str(round(4 + 22 * worst * near)),
+        }
+        for panel in sorted({PANEL_OF[code] for code in results}):
+            _record(scene, participant, panel, scene.at(since - day, 6, 30), results)
+
+
+def _record(scene: Scene, participant: Participant, panel: str, at: dt.datetime, results: dict[str, str]) -> None:
+    answers = [
+        Measurement(code=code, value=Decimal(value), unit=MEASURES[code].unit)
+        for code, value in results.items()
+        if PANEL_OF[code] == panel
+    ]
+    actions.record_examination(
+        examination=Examination(participant=participant, panel=panel, taken_at=at, is_study_procedure=True),
+        answers=answers,
+        accepted=results,
+        by=scene.coordinator,
+        now=scene.soon(at),
+    )
+
+
+def episodes(scene: Scene, participant: Participant) -> None:
+    """Each episode has its adverse event of special interest; one of the newest still waits for it."""
+    for episode in ToxicityEpisode.objects.filter(participant=participant, resolved_at__lt=scene.now - 14 * DAY):
+        assert episode.resolved_at is not None
+        severe = episode.highest_grade >= 3
+        propose_event(
+            episode=episode,
+            relatedness="definite",
+            outcome="recovered",
+            action_taken="not_applicable",
+            site_aware_at=episode.onset_at,
+            by=scene.investigator,
+            now=episode.resolved_at + DAY,
+            requires_hospitalisation=severe,
+        )
+
+
+def support(scene: Scene, participant: Participant, plan: Plan, since: int) -> None:
+    """Tocilizumab on the days of the course on which a drug against CRS was given, and a steroid in the worst."""
+    for day, found in CRS_COURSES[plan.course].items():
+        at = scene.at(since - day, 7, 40)
+        if not found.get("drug") or day > min(since, 4):
+            continue
+        _medicate(scene, participant, at, MedicationKind.TOCILIZUMAB, "托珠单抗", "480")
+        if found.get("vasopressors"):
+            _medicate(scene, participant, at, MedicationKind.CORTICOSTEROID, "地塞米松", "10")
+
+
+def _medicate(scene: Scene, participant: Participant, at: dt.datetime, kind: str, name: str, dose: str) -> None:
+    row = Medication(
+        participant=participant,
+        kind=kind,
+        name=name,
+        dose=Decimal(dose),
+        dose_unit="mg",
+        route="iv",
+        started_at=at,
+        indication="CRS",
+    )
+    record_medication(medication=row, by=scene.investigator, now=scene.soon(at))
+
+
+def events(scene: Scene, participant: Participant, since: int) -> None:
+    for term, code, first, days, grade, related in scene.dice.sample(EVENTS, 3):
+        if first >= since:
+            continue
+        ended = None if days is None or first + days > since else since - first - days
+        aware = scene.at(since - first, 17)
+        event = AdverseEvent(
+            participant=participant,
+            term=term,
+            ctcae_code=code,
+            onset=aware.astimezone(timezone.get_current_timezone()).date().isoformat(),
+            resolved="" if ended is None else (scene.today - ended * DAY).isoformat(),
+            grade=grade,
+            requires_hospitalisation=term == "肺部感染",
+            relatedness=related,
+            outcome="not_recovered" if ended is None else "recovered",
+            site_aware_at=aware,
+        )
+        log_adverse_event(event=event, by=scene.investigator, now=scene.now)

@@ -1,0 +1,250 @@
+"""The parts of a protocol version that say who does what, when and with how much.
+
+Each part is checked within itself here; what must fit between parts is compared in `checks`.
+"""
+
+import datetime as dt
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Literal, Self
+
+from django.utils.translation import get_language
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def exact(value: object) -> object:
+    """A TOML float is binary already, 0.6 no longer exactly 0.6: decimal numbers stand in quotes."""
+    if not isinstance(value, str):
+        # A ValueError becomes a mistake of the file; a TypeError would end the reading.
+        raise ValueError("write the number in quotes, so that it stays exact")
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        raise ValueError("is not a decimal number") from None
+
+
+Exact = Annotated[Decimal, BeforeValidator(exact), Field(gt=0, allow_inf_nan=False)]
+Words = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Location = tuple[str | int, ...]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Text(Part):
+    """One text in both languages; `str()` gives the reader's."""
+
+    en: Words
+    zh: Words
+
+    def __str__(self) -> str:
+        return self.zh if (get_language() or "").startswith("zh") else self.en
+
+
+class Site(Part):
+    code: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$")]
+    name: Text
+    city: Text
+    country: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 3166-1 alpha-3")]
+
+
+class Design(Part):
+    """Words of the registry, as the results report and the trial summary need them."""
+
+    allocation: Words
+    intervention_model: Words
+    masking: Words
+    primary_purpose: Words
+    arm_code: Code
+    arm: Text
+    minimum_age_years: Annotated[int, Field(ge=0)]
+    maximum_age_years: Annotated[int, Field(le=120)]
+    sex: Literal["ALL", "FEMALE", "MALE"]
+    healthy_volunteers: bool
+
+    @model_validator(mode="after")
+    def _ages_in_order(self) -> Self:
+        if self.minimum_age_years > self.maximum_age_years:
+            raise ValueError("minimum_age_years is above maximum_age_years")
+        return self
+
+
+class Window(Part):
+    """From the first to the last day of the study, both included."""
+
+    starts_on: dt.date
+    ends_on: dt.date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.starts_on > self.ends_on:
+            raise ValueError(f"starts_on {self.starts_on} lies after ends_on {self.ends_on}")
+        return self
+
+
+class Recruitment(Part):
+    """From the first to the last day on which somebody may be enrolled, both included."""
+
+    opens_on: dt.date
+    closes_on: dt.date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.opens_on > self.closes_on:
+            raise ValueError(f"opens_on {self.opens_on} lies after closes_on {self.closes_on}")
+        return self
+
+
+class ConsentVersion(Part):
+    version: Words
+    effective_on: dt.date
+
+
+class Dose(Part):
+    """A flat total, in 10⁸ viable CAR-T cells; every limit belongs to its range."""
+
+    nominal_low_e8: Exact
+    nominal_high_e8: Exact
+    recommended_e8: Exact
+    tolerance_low_e8: Exact
+    tolerance_high_e8: Exact
+    implausible_above_e8: Exact
+    route: Text
+    cell_source: Text
+
+    @model_validator(mode="after")
+    def _nested(self) -> Self:
+        low, high = self.tolerance_low_e8, self.tolerance_high_e8
+        if not low <= self.nominal_low_e8 <= self.nominal_high_e8 <= high:
+            raise ValueError(
+                f"the range {self.nominal_low_e8} to {self.nominal_high_e8} must lie inside the tolerance "
+                f"{low} to {high}"
+            )
+        if not self.nominal_low_e8 <= self.recommended_e8 <= self.nominal_high_e8:
+            raise ValueError(f"recommended_e8 {self.recommended_e8} lies outside the range")
+        if self.implausible_above_e8 <= high:
+            raise ValueError(f"implausible_above_e8 {self.implausible_above_e8} would refuse a dose in tolerance")
+        return self
+
+
+class Drug(Part):
+    code: Code
+    name: Text
+    planned_mg_m2: Exact
+    accepted_low_mg_m2: Exact
+    accepted_high_mg_m2: Exact
+    planned_doses: Annotated[int, Field(ge=1)]
+    accepted_doses: tuple[Annotated[int, Field(ge=1)], ...]
+
+    @model_validator(mode="after")
+    def _plan_is_accepted(self) -> Self:
+        if not self.accepted_low_mg_m2 <= self.planned_mg_m2 <= self.accepted_high_mg_m2:
+            raise ValueError(
+                f"planned_mg_m2 {self.planned_mg_m2} lies outside the accepted {self.accepted_low_mg_m2} to "
+                f"{self.accepted_high_mg_m2}"
+            )
+        if self.planned_doses not in self.accepted_doses:
+            raise ValueError(f"planned_doses {self.planned_doses} is not one of accepted_doses")
+        return self
+
+
+class Lymphodepletion(Part):
+    """Days count from the infusion, Day 0; those before it are negative."""
+
+    drugs: tuple[Drug, ...]
+    planned_days: tuple[int, ...]
+    earliest_day: Annotated[int, Field(lt=0)]
+    last_day: Annotated[int, Field(lt=0)]
+    clear_days_before_infusion: Annotated[int, Field(ge=0)]
+    question_after_days: Annotated[int, Field(ge=1)]
+    creatinine_clearance_warnings_ml_min: tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _days_fit(self) -> Self:
+        outside = [day for day in self.planned_days if not self.earliest_day <= day <= self.last_day]
+        if outside:
+            raise ValueError(f"planned day {outside[0]} lies outside {self.earliest_day} to {self.last_day}")
+        if -self.last_day <= self.clear_days_before_infusion:
+            raise ValueError(
+                f"last_day {self.last_day} leaves fewer than {self.clear_days_before_infusion} clear days "
+                "before the infusion"
+            )
+        return self
+
+
+class ProhibitedMedication(Part):
+    """A kind of medication that is not given within so many days before the infusion."""
+
+    kind: Words
+    days_before_infusion: Annotated[int, Field(ge=1)]
+    text: Text
+
+
+class Fitness(Part):
+    """What is checked again before lymphodepletion and before the cells; every limit is still fit."""
+
+    max_temperature_48h_c: Exact
+    min_spo2_percent: Exact
+    min_lvef_percent: Exact
+    max_ecog: Annotated[int, Field(ge=0, le=4)]
+    valid_hours: Annotated[int, Field(ge=1, le=168)]
+
+
+class Bedside(Part):
+    """What must be at hand, and who must have looked, before the cells are given."""
+
+    tocilizumab_doses: Annotated[int, Field(ge=0, le=10)]
+    identity_checkers: Annotated[int, Field(ge=2, le=4)]
+    identity_valid_hours: Annotated[int, Field(ge=1, le=24)]
+
+
+class Procedure(Part):
+    code: Code
+    name: Text
+
+
+class ReminderStage(Part):
+    """A reminder `offset_days` from its anchor, not worth sending after so many days more."""
+
+    code: Code
+    name: Text
+    anchor: Literal["target", "window_closes"]
+    offset_days: int
+    lapses_after_days: Annotated[int, Field(ge=0)]
+    min_window_days: Annotated[int, Field(ge=0)] = 0
+
+
+Phase = Literal["screening", "treatment", "inpatient", "follow_up", "long_term"]
+
+
+class Visit(Part):
+    """A line of the schedule; days count from the infusion, Day 0."""
+
+    code: Code
+    name: Text
+    phase: Phase
+    follows_infusion: bool
+    target_day: int
+    window_open_day: int
+    window_close_day: int
+    procedures: tuple[str, ...]
+    reminders: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _window_holds_target(self) -> Self:
+        if not self.window_open_day <= self.target_day <= self.window_close_day:
+            raise ValueError(
+                f"{self.code}: the window from Day {self.window_open_day} to Day {self.window_close_day} must "
+                f"hold the target, Day {self.target_day}"
+            )
+        if self.follows_infusion != (self.target_day > 0):
+            raise ValueError(f"{self.code}: follows_infusion is true for days after Day 0, and only for those")
+        if self.reminders and not self.follows_infusion:
+            raise ValueError(f"{self.code}: only visits planned from the infusion are reminded of; leave it empty")
+        return self
+
+
+class SpecialInterestEvent(Part):
+    code: Code
+    name: Text

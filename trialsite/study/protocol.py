@@ -1,0 +1,123 @@
+"""A protocol version, put together from its parts, and the study as all its versions."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from trialsite.study.criteria import Criterion
+from trialsite.study.parts import (
+    Bedside,
+    ConsentVersion,
+    Design,
+    Dose,
+    Fitness,
+    Lymphodepletion,
+    Part,
+    Procedure,
+    ProhibitedMedication,
+    Recruitment,
+    ReminderStage,
+    Site,
+    SpecialInterestEvent,
+    Text,
+    Visit,
+    Window,
+    Words,
+)
+from trialsite.study.policy import Policy
+from trialsite.study.reporting import Recipient, Regime, Reporting
+
+
+class Protocol(Part):
+    """One protocol version: what a participant who consented to it is held to."""
+
+    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
+    effective_on: dt.date
+    source: Text
+    registry_id: Annotated[str, Field(pattern=r"^NCT\d{8}$")]
+    org_study_id: Words
+    title: Text
+    short_title: Words
+    conditions: Annotated[tuple[Text, ...], Field(min_length=1)]
+    phase: Words
+    sponsor: Text
+    enrolment_target: Annotated[int, Field(ge=1)]
+    design: Design
+    sites: Annotated[tuple[Site, ...], Field(min_length=1)]
+    window: Window
+    recruitment: Recruitment
+    consent_versions: Annotated[tuple[ConsentVersion, ...], Field(min_length=1)]
+    dose: Dose
+    lymphodepletion: Lymphodepletion
+    fitness: Fitness
+    bedside: Bedside
+    prohibited_medications: tuple[ProhibitedMedication, ...] = ()
+    policy: Policy
+    procedures: tuple[Procedure, ...]
+    reminder_stages: Annotated[tuple[ReminderStage, ...], Field(min_length=1)]
+    visits: Annotated[tuple[Visit, ...], Field(min_length=1)]
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    special_interest_events: tuple[SpecialInterestEvent, ...]
+    recipients: tuple[Recipient, ...]
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
+    reporting: Reporting
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _keep_for_comparison(cls, value: Any, info: ValidationInfo) -> Any:
+        """Sections without a mistake are still compared with each other when another section has one."""
+        if info.context is not None and info.field_name is not None:
+            info.context[info.field_name] = value
+        return value
+
+    @property
+    def follow_up_visits(self) -> tuple[Visit, ...]:
+        """The visits that an infusion plans, in order."""
+        return tuple(visit for visit in self.visits if visit.follows_infusion)
+
+    @property
+    def regime(self) -> Regime:
+        """The reporting regime in force."""
+        return {regime.code: regime for regime in self.regimes}[self.reporting.regime]
+
+    def recruits_on(self, day: dt.date) -> bool:
+        return self.recruitment.opens_on <= day <= self.recruitment.closes_on
+
+    def visit(self, code: str) -> Visit:
+        """Raises KeyError for a code that the schedule lacks; so do those below."""
+        return {visit.code: visit for visit in self.visits}[code]
+
+    def criterion(self, code: str) -> Criterion:
+        return {criterion.code: criterion for criterion in self.criteria}[code]
+
+    def procedure(self, code: str) -> Procedure:
+        return {procedure.code: procedure for procedure in self.procedures}[code]
+
+    def reminder_stage(self, code: str) -> ReminderStage:
+        return {stage.code: stage for stage in self.reminder_stages}[code]
+
+    def recipient(self, code: str) -> Recipient:
+        return {recipient.code: recipient for recipient in self.recipients}[code]
+
+
+@dataclass(frozen=True)
+class Study:
+    """All protocol versions of the study, oldest first."""
+
+    versions: Mapping[str, Protocol]
+
+    @property
+    def latest(self) -> Protocol:
+        return list(self.versions.values())[-1]
+
+    def current(self, on: dt.date) -> Protocol:
+        """The version in force on a day. Before the first one it is that first one: a study in preparation."""
+        in_force = [protocol for protocol in self.versions.values() if protocol.effective_on <= on]
+        return in_force[-1] if in_force else next(iter(self.versions.values()))
+
+    def protocol(self, version: str) -> Protocol:
+        """Raises KeyError for a version that the study lacks."""
+        return self.versions[version]
