@@ -1,7 +1,7 @@
 """Install one lock file into the virtual environment whose Python runs this: python scripts/install.py LOCK
 
-pip, however old, installs the one file that requirements-uv.txt names by hash; uv installs the rest from the lock alone.
-Nothing is resolved, so nothing that is published later, and nothing that the machine has, can change what is installed.
+pip, however old, installs the one file that requirements-uv.txt names by hash; uv installs the rest from the lock
+alone. Nothing is resolved, so neither what is published later nor what the machine has can change what is installed.
 Knows the standard library only: it runs before anything is there.
 """
 
@@ -43,7 +43,7 @@ LAST_LINES = 15
 
 
 def pip_settings(lines: Iterable[str]) -> dict[str, str]:
-    """What `pip config list` prints, as key → value. For an install its section beats [global], the environment both."""
+    """What `pip config list` prints, as key → value: [install] beats [global], the environment beats both."""
     found: dict[str, tuple[int, str]] = {}
     for line in lines:
         name, _equals, value = line.partition("=")

@@ -1,4 +1,4 @@
-"""Setting up from nothing: with the pip that is there, whatever was published since the lock, from wherever pip looks."""
+"""Setting up from nothing: with the pip that is there, whatever was published since, from wherever pip looks."""
 
 import os
 import re
@@ -99,7 +99,15 @@ def fresh(folder: Path, pip: str, env: dict[str, str]) -> Path:
     python = folder / "bin" / "python"
     wanted = folder / "pip.txt"
     wanted.write_text(pip)
-    argv = [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--require-hashes"]
+    argv: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--require-hashes",
+    ]
     done = subprocess.run([*argv, "-r", wanted], env=env, capture_output=True, text=True, check=False)
     if done.returncode and "CI" not in os.environ:
         pytest.skip(f"no package index can be reached from here: {done.stderr.strip().splitlines()[-1]}")
