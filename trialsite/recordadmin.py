@@ -21,8 +21,10 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from trialsite import audit
-from trialsite.models import Record
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences, ReasonForm, form_for, void
+
+__all__ = ["ReasonForm", "RecordAdmin", "RecordForm", "SiteScopedAdmin"]
 
 REASON = "reason_for_change"
 RECORD_FIELDS = ("created_at", "created_by", "modified_at")
@@ -67,10 +69,6 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
 
 class SiteScopedAdmin(ModelAdmin):
@@ -191,16 +189,28 @@ class RecordAdmin(SiteScopedAdmin):
     def void_record(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(self.url("void", object_id))
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        """What a void of this row would change, and what rests on it: shown before it is done."""
+        return Consequences()
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        """Void through the action of this model, which takes back what followed; the default is the row alone."""
+        void(obj, reason=reason, by=by, now=now)
+
     def void_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        is_possible = obj is not None and not obj.is_void
+        consequences = self.consequences(obj, now=timezone.now()) if is_possible else Consequences()
         return self.ask(
             request,
             object_id,
             allowed=self.has_void_permission(request, object_id),
-            form_class=ReasonForm,
+            form_class=form_for(consequences),
+            consequences=consequences,
             title=_("Void an entry made by mistake"),
             intro=_("The entry stays readable with its history, but no longer counts. This cannot be undone."),
             button=_("Void this entry"),
-            act=lambda obj, data, now: void(obj, reason=data["reason"], by=request.user, now=now),
+            act=lambda obj, data, now: self.perform_void(obj, reason=data["reason"], by=request.user, now=now),
             done=_("The entry is void."),
         )
 
@@ -223,6 +233,7 @@ class RecordAdmin(SiteScopedAdmin):
         done: Any,
         back: str = "change",
         follow: bool = False,
+        consequences: Consequences | None = None,
     ) -> HttpResponse:
         """One question about one row: a form, then the action; a refusal shows on the form.
 
@@ -248,6 +259,7 @@ class RecordAdmin(SiteScopedAdmin):
             "intro": intro,
             "button": button,
             "form": form,
+            "consequences": consequences,
             "original": obj,
             "opts": self.opts,
             "back": self.url(back, object_id),
@@ -308,11 +320,3 @@ def _without(fieldset: Any, names: tuple[str, ...]) -> Any:
         for row in options["fields"]
     ]
     return title, {**options, "fields": tuple(row for row in rows if row and row not in names)}
-
-
-def void(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
-    """Take a record out of the count, for good and with its reason. Raises Refused when it is void already."""
-    if record.is_void:
-        raise Refused(_("This entry is void already; nothing was changed."))
-    record.voided_at, record.voided_by, record.void_reason = now, by, reason
-    record.save(update_fields=["voided_at", "voided_by", "void_reason"])
