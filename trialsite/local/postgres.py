@@ -71,8 +71,9 @@ class Identity:
 
     def can_run(self, folder: Path) -> bool:
         """Whether a program started so is not root, has a name, reaches the binaries, may write `folder`."""
-        script = 'test "$(id -u)" != 0 && id -un && test -w "$1" && exec "$2" --version'
-        argv = [*self.prefix, "/bin/sh", "-c", script, "sh", str(folder), str(self.bin / "postgres")]
+        # --show looks at the binaries as a real initdb does, with access(2), which knows no capabilities.
+        script = 'test "$(id -u)" != 0 && id -un && test -w "$1" && exec "$2" --show --pgdata "$1"'
+        argv = [*self.prefix, "/bin/sh", "-c", script, "sh", str(folder), str(self.bin / "initdb")]
         try:
             done = subprocess.run(
                 argv, capture_output=True, env=ENVIRONMENT, cwd="/", timeout=20, check=False, **self.popen
@@ -127,20 +128,28 @@ def _nobody() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _nobody_with_access(scratch: Callable[[], Path]) -> Identity | None:
-    """nobody, but able to pass through folders of root such as /root."""
+def _nobody_with_access(make_scratch: Callable[[], Path]) -> Identity | None:
+    """nobody, but able to pass through folders of root such as /root: to the data, not to programs."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return None
     uid, gid = _nobody()
     caps = "-all,+dac_override"
     prefix = (setpriv, f"--reuid={uid}", f"--regid={gid}", "--clear-groups")
-    return Identity(binaries(), (*prefix, f"--inh-caps={caps}", f"--ambient-caps={caps}", "--"), owner=(uid, gid))
+    prefix = (*prefix, f"--inh-caps={caps}", f"--ambient-caps={caps}", "--")
+    return Identity(_copied_binaries(make_scratch()), prefix, owner=(uid, gid))
 
 
 def _nobody_with_copy(make_scratch: Callable[[], Path]) -> Identity | None:
-    """Plain nobody, with a copy of the binaries where everyone may read."""
-    package, scratch = binaries().parent.parent, make_scratch()
+    """Plain nobody, for machines without setpriv."""
+    uid, gid = _nobody()
+    popen = {"user": uid, "group": gid, "extra_groups": []}
+    return Identity(_copied_binaries(make_scratch()), popen=popen, owner=(uid, gid))
+
+
+def _copied_binaries(scratch: Path) -> Path:
+    """The bin folder of a copy that everyone may read."""
+    package = binaries().parent.parent
     scratch.chmod(0o755)
     for name in (package.name, f"{package.name}.libs"):
         if (source := package.with_name(name)).exists() and not (scratch / name).exists():
@@ -148,9 +157,7 @@ def _nobody_with_copy(make_scratch: Callable[[], Path]) -> Identity | None:
     for path in [scratch, *scratch.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-    uid, gid = _nobody()
-    popen = {"user": uid, "group": gid, "extra_groups": []}
-    return Identity(scratch / package.name / "pginstall" / "bin", popen=popen, owner=(uid, gid))
+    return scratch / package.name / "pginstall" / "bin"
 
 
 def _give(folder: Path, owner: tuple[int, int]) -> None:
@@ -221,8 +228,9 @@ class Postgres:
             self._scratch.cleanup()
 
     def _make_scratch(self) -> Path:
-        self._scratch = tempfile.TemporaryDirectory(prefix="trialsite-postgres-")
-        self.supervisor.reaper.tell("folder", self._scratch.name)
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="trialsite-postgres-")
+            self.supervisor.reaper.tell("folder", self._scratch.name)
         return Path(self._scratch.name)
 
     # --- creating
