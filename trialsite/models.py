@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import reduce
+from typing import ClassVar, Self, TypeVar
 
 import pghistory
 import pghistory.models
@@ -61,8 +63,26 @@ def record_triggers(*generated: str) -> list[pgtrigger.Trigger]:
     ]
 
 
+R = TypeVar("R", bound="Record")
+
+
+class RecordQuerySet(models.QuerySet[R]):
+    """Rows of records, and which of them count."""
+
+    def standing(self) -> Self:
+        """Rows that count: not void themselves, nor part of somebody or something that is."""
+        return self.filter(self.model.stands())
+
+    def fallen(self) -> Self:
+        """The others: void themselves, or with what they are part of."""
+        return self.filter(~self.model.stands())
+
+
 class Record(models.Model):
     """A fact that somebody recorded: attributed, never deleted, voided with a reason when it was wrong."""
+
+    # Rows that this one is part of: when one of them is void, so is this, without a word of its own.
+    part_of: ClassVar[tuple[str, ...]] = ("participant",)
 
     created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
     created_by = models.ForeignKey(
@@ -81,6 +101,8 @@ class Record(models.Model):
     )
     void_reason = models.TextField(_("reason for voiding"), null=True, blank=True, editable=False)
 
+    objects = RecordQuerySet.as_manager()
+
     class Meta:
         abstract = True
         constraints = [all_or_none("%(app_label)s_%(class)s_void_complete", "voided_at", "voided_by", "void_reason")]
@@ -89,6 +111,22 @@ class Record(models.Model):
     @property
     def is_void(self) -> bool:
         return self.voided_at is not None
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether this row counts: the question of `standing()` about one row."""
+        return not self.is_void and not any(_at(self, path).is_void for path in self.part_of)
+
+    @classmethod
+    def stands(cls, along: str = "") -> Q:
+        """That a row counts, as a condition; `along` is the way to it from another model."""
+        paths = [along, *(f"{along}__{path}" if along else path for path in cls.part_of)]
+        return Q(**{f"{path}__voided_at__isnull".removeprefix("__"): True for path in paths})
+
+
+def _at(row: models.Model, path: str) -> Record:
+    """The row at the end of a way such as `product__participant`."""
+    return reduce(getattr, path.split("__"), row)  # type: ignore[arg-type, return-value]
 
 
 VOIDING_FIELDS = ("voided_at", "voided_by", "void_reason", "modified_at")

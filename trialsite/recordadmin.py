@@ -170,8 +170,8 @@ class RecordAdmin(SiteScopedAdmin):
         return request.user.has_perm("participants.view_identity")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What is void stays as it is."""
-        return super().has_change_permission(request, obj) and not (obj is not None and obj.is_void)
+        """What is void, itself or with its participant, stays as it is."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.is_standing)
 
     # --- voiding ------------------------------------------------------------------------------
 
@@ -295,7 +295,7 @@ class RecordAdmin(SiteScopedAdmin):
 
     @admin.display(description=_("void"), boolean=False)
     def void_mark(self, obj: Any) -> str:
-        return format_html("<s>{}</s>", _("void")) if obj.is_void else ""
+        return "" if obj.is_standing else format_html("<s>{}</s>", _("void"))
 
 
 class VoidFilter(admin.SimpleListFilter):
@@ -310,7 +310,9 @@ class VoidFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "all":
             return queryset
-        return queryset.filter(voided_at__isnull=self.value() != "only")
+        rows: Any = queryset
+        found: QuerySet[Any] = rows.fallen() if self.value() == "only" else rows.standing()
+        return found
 
 
 def _without(fieldset: Any, names: tuple[str, ...]) -> Any:

@@ -56,7 +56,7 @@ def _protocol(participant: Participant) -> Protocol:
 
 def day0_of(participant: Participant, *, instead: Infusion | None = None) -> dt.date | None:
     """The day from which visits count; `instead` stands for its own stored row, or is one more."""
-    rows = list(participant.infusions.filter(voided_at__isnull=True).order_by("infused_at"))
+    rows = list(participant.infusions.standing().order_by("infused_at"))
     if instead is not None:
         rows = [*(row for row in rows if row.pk != instead.pk), instead]
     given = [Given(row.day, row.occasion == Occasion.SECOND) for row in rows]
@@ -121,7 +121,7 @@ def _reason(infusion: Infusion, typed: str) -> str:
     """What was typed, or, for a correction, what stands beside the first entry."""
     if typed.strip() or infusion.pk is None:
         return typed.strip()
-    known = ProtocolDeviation.objects.filter(about=_about(infusion), voided_at__isnull=True).exclude(reason="")
+    known = ProtocolDeviation.objects.standing().filter(about=_about(infusion)).exclude(reason="")
     return known.values_list("reason", flat=True).first() or ""
 
 
@@ -166,7 +166,7 @@ def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
     if infusion.occasion == Occasion.FIRST:
         participants.check_can_become(participant, Status.INFUSED, on=infusion.day, now=now)
         return
-    first = participant.infusions.filter(voided_at__isnull=True, occasion=Occasion.FIRST).first()
+    first = participant.infusions.standing().filter(occasion=Occasion.FIRST).first()
     if first is None or Status(participant.status) not in INFUSED_BEFORE:
         raise Refused(
             _("%(number)s is “%(status)s”, without a first infusion to go on from. Log the first infusion.")
@@ -205,7 +205,7 @@ def _compute(infusion: Infusion) -> None:
 def _check_volume(infusion: Infusion, product: CellProduct) -> None:
     if infusion.volume_given_ml is None:
         raise Refused(_("Give the volume that went in: the dose is computed from it."))
-    others = product.infusions.filter(voided_at__isnull=True).exclude(pk=infusion.pk)
+    others = product.infusions.standing().exclude(pk=infusion.pk)
     before = others.aggregate(total=Sum("volume_given_ml"))["total"] or Decimal(0)
     held = product.volume_ml or Decimal(0)
     left = held - before - infusion.volume_given_ml
@@ -225,7 +225,7 @@ def total_dose(infusion: Infusion) -> Decimal:
     """In 10⁸ cells: the parts of a split dose together are one dose; a second infusion stands for itself."""
     if infusion.occasion == Occasion.SECOND:
         return infusion.viable_car_t_cells_e8
-    parts = infusion.participant.infusions.filter(voided_at__isnull=True).exclude(pk=infusion.pk)
+    parts = infusion.participant.infusions.standing().exclude(pk=infusion.pk)
     others = parts.exclude(occasion=Occasion.SECOND).values_list("viable_car_t_cells_e8", flat=True)
     return sum(others, infusion.viable_car_t_cells_e8)
 
@@ -353,7 +353,7 @@ def _follow(
 def _keep_band_of_parts(infusion: Infusion) -> None:
     """The other parts of a split dose lie in the band of the whole."""
     if infusion.occasion == Occasion.SPLIT:
-        parts = infusion.participant.infusions.filter(voided_at__isnull=True).exclude(occasion=Occasion.SECOND)
+        parts = infusion.participant.infusions.standing().exclude(occasion=Occasion.SECOND)
         for part in parts.exclude(pk=infusion.pk).exclude(dose_band=infusion.dose_band):
             part.dose_band = infusion.dose_band
             part.save(update_fields=["dose_band"])

@@ -109,7 +109,7 @@ def plan_lymphodepletion(
     check_plan(participant)
     assert participant.planned_infusion_on is not None
     body = body_of(participant, now=now)
-    known = participant.lymphodepletion_doses.filter(voided_at__isnull=True)
+    known = participant.lymphodepletion_doses.standing()
     for old in known:
         old.voided_at, old.voided_by, old.void_reason = now, by, "planned anew"
         old.save(update_fields=["voided_at", "voided_by", "void_reason"])
@@ -132,7 +132,7 @@ def check_plan(participant: Participant) -> None:
         )
     if participant.planned_infusion_on is None:
         raise Refused(_("Its days count from the infusion: plan the infusion first."))
-    settled = participant.lymphodepletion_doses.filter(voided_at__isnull=True).exclude(state=DoseState.PLANNED)
+    settled = participant.lymphodepletion_doses.standing().exclude(state=DoseState.PLANNED)
     if settled.exists():
         raise Refused(_("A dose is recorded already: change the single doses that are still planned."))
 
@@ -195,7 +195,7 @@ def _against(dose: LymphodepletionDose) -> list[str]:
 
 
 def _is_first(dose: LymphodepletionDose) -> bool:
-    rows = dose.participant.lymphodepletion_doses.filter(voided_at__isnull=True, state=DoseState.GIVEN)
+    rows = dose.participant.lymphodepletion_doses.standing().filter(state=DoseState.GIVEN)
     return not rows.exclude(pk=dose.pk).filter(given_at__lt=dose.given_at).exists()
 
 

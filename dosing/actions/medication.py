@@ -55,7 +55,7 @@ def tocilizumab_help(participant: Participant, *, now: dt.datetime) -> Tocilizum
 
 
 def _doses_of(participant: Participant, *, but: Medication | None = None) -> list[dt.datetime]:
-    doses = participant.medications.filter(kind=MedicationKind.TOCILIZUMAB, voided_at__isnull=True)
+    doses = participant.medications.standing().filter(kind=MedicationKind.TOCILIZUMAB)
     if but is not None and but.pk:
         doses = doses.exclude(pk=but.pk)
     return list(doses.order_by("started_at").values_list("started_at", flat=True))

@@ -96,11 +96,11 @@ def record_leukapheresis(*, row: Leukapheresis, by: User, now: dt.datetime) -> L
     if is_new:
         row.created_by, row.created_at = by, now
     row.save()
-    waiting = row.participant.products.filter(state=State.ORDERED, voided_at__isnull=True, leukapheresis=None).first()
+    waiting = row.participant.products.standing().filter(state=State.ORDERED, leukapheresis=None).first()
     if is_new and waiting is not None:
         waiting.leukapheresis = row
         waiting.save(update_fields=["leukapheresis"])
-        ordered_at = waiting.steps.filter(voided_at__isnull=True).latest("id").at
+        ordered_at = waiting.steps.standing().latest("id").at
         # Ordered on paper after the collection, or entered later: the step cannot lie before the order.
         move_product(product=waiting, new=State.COLLECTED, at=max(row.ended_at, ordered_at), by=by, now=now)
     return row
@@ -200,7 +200,7 @@ def possible_steps(product: CellProduct) -> tuple[State, ...]:
 
 
 def _check_moment(product: CellProduct, *, at: dt.datetime, now: dt.datetime) -> None:
-    last = product.steps.filter(voided_at__isnull=True).order_by("-id").first()
+    last = product.steps.standing().order_by("-id").first()
     if at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
@@ -266,7 +266,7 @@ def dose_of_volume(product: CellProduct, volume_ml: Decimal) -> Decimal:
 
 def product_of_lot(code: str) -> CellProduct | None:
     """By what stands on the bag: its lot, or the code that follows the cells from vein to vein."""
-    known = CellProduct.objects.filter(voided_at__isnull=True)
+    known = CellProduct.objects.standing()
     found: CellProduct | None = known.filter(Q(lot=code) | Q(chain_of_identity=code)).first() if code else None
     return found
 
@@ -291,7 +291,7 @@ def mark_product_infused(
 ) -> None:
     """The step "infused"; the row is locked, so that one bag is given once, or on in parts."""
     product = CellProduct.objects.select_for_update().get(pk=product.pk)
-    if product.state == State.INFUSED and product.infusions.filter(occasion="split", voided_at__isnull=True).exists():
+    if product.state == State.INFUSED and product.infusions.standing().filter(occasion="split").exists():
         return
     check_product(product, participant)
     product.state = State.INFUSED

@@ -52,7 +52,7 @@ def participant_of(request: HttpRequest, pk: Any) -> Participant | None:
     """Within the person's own sites."""
     if not str(pk or "").isdigit():
         return None
-    rows = Participant.objects.filter(pk=pk, voided_at__isnull=True)
+    rows = Participant.objects.standing().filter(pk=pk)
     if not request.user.is_superuser:
         rows = rows.filter(site__in=request.user.sites.all())
     return rows.first()
@@ -87,7 +87,7 @@ def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         tone=TONES[found.overall],
         lines=[_line(request, participant, judged) for judged in found.lines],
         holds=actions.holds_at(participant, now),
-        infusions=participant.infusions.filter(voided_at__isnull=True),
+        infusions=participant.infusions.standing(),
         now=now,
     )
     return TemplateResponse(request, "admin/dosing/readiness.html", context)
@@ -314,7 +314,7 @@ def around(infusion: Infusion, *, now: dt.datetime) -> dict[str, Any]:
     return {
         "participant": infusion.participant,
         "infusion": infusion,
-        "checks": list(infusion.product.identity_checks.filter(voided_at__isnull=True).select_related("created_by"))
+        "checks": list(infusion.product.identity_checks.standing().select_related("created_by"))
         if infusion.product
         else [],
         "premedication": _premedication(infusion),
@@ -327,7 +327,7 @@ def around(infusion: Infusion, *, now: dt.datetime) -> dict[str, Any]:
 
 
 def _premedication(infusion: Infusion) -> list[Medication]:
-    rows = infusion.participant.medications.filter(voided_at__isnull=True, started_at__lte=infusion.infused_at)
+    rows = infusion.participant.medications.standing().filter(started_at__lte=infusion.infused_at)
     since = infusion.infused_at - PREMEDICATION
     ticked = rows.filter(is_premedication=True, started_at__gte=infusion.infused_at - dt.timedelta(days=1))
     return list((ticked | rows.filter(started_at__gte=since)).order_by("started_at"))
@@ -336,11 +336,8 @@ def _premedication(infusion: Infusion) -> list[Medication]:
 def _readings(infusion: Infusion) -> tuple[vitals.Due, ...]:
     near = dt.timedelta(hours=7)
     last = infusion.ended_at or infusion.infused_at
-    taken = Examination.objects.filter(
-        participant=infusion.participant,
-        panel="VITALS",
-        voided_at__isnull=True,
-        taken_at__range=(infusion.infused_at - near, last + near),
+    taken = Examination.objects.standing().filter(
+        participant=infusion.participant, panel="VITALS", taken_at__range=(infusion.infused_at - near, last + near)
     )
     return vitals.due(infusion.infused_at, infusion.ended_at, list(taken.values_list("taken_at", flat=True)))
 

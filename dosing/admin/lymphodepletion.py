@@ -168,7 +168,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         return True
 
     def _participant(self, request: HttpRequest, number: str) -> Participant | None:
-        own = Participant.objects.filter(voided_at__isnull=True)
+        own = Participant.objects.standing()
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
         return own.filter(Q(screening_number=number) | Q(participant_number=number)).first()

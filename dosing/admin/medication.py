@@ -97,7 +97,7 @@ class MedicationAdmin(RecordAdmin):
             row = self.get_object(request, object_id)
             return row.participant if row else None
         pk = request.GET.get("participant", "")
-        own = Participant.objects.filter(voided_at__isnull=True)
+        own = Participant.objects.standing()
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
         return own.filter(pk=pk).first() if pk.isdecimal() else None

@@ -144,6 +144,8 @@ class Infusion(Record):
 class InfusionInterruption(Record):
     """The infusion was stopped for a while, or for good."""
 
+    part_of = ("infusion", "infusion__participant")
+
     infusion = models.ForeignKey(Infusion, models.PROTECT, verbose_name=_("infusion"), related_name="interruptions")
     stopped_at = models.DateTimeField(_("stopped at"))
     resumed_at = models.DateTimeField(_("resumed at"), null=True, blank=True, help_text=_("Empty: not resumed."))

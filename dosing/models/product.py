@@ -198,6 +198,8 @@ class CellProduct(Record):
 class ProductStep(Record):
     """The product reached this state at this moment; a step is never changed."""
 
+    part_of = ("product", "product__participant")
+
     product = models.ForeignKey(CellProduct, models.PROTECT, verbose_name=_("cell product"), related_name="steps")
     state = models.CharField(_("state"), max_length=15, choices=STATE_CHOICES)
     at = models.DateTimeField(_("at"))

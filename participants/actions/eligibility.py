@@ -137,7 +137,7 @@ def counts_from_infusion(decision: Decision, protocol: Protocol) -> bool:
 def _enrolled_at(participant: Participant) -> dt.datetime | None:
     if participant.participant_number is None:
         return None
-    row: ParticipantStatus | None = participant.statuses.filter(status=Status.ENROLLED, voided_at__isnull=True).first()
+    row: ParticipantStatus | None = participant.statuses.standing().filter(status=Status.ENROLLED).first()
     return row.created_at if row else None
 
 
@@ -161,7 +161,7 @@ def _anchors(participant: Participant, protocol: Protocol, *, at: dt.datetime) -
 
 
 def _has_guardian(participant: Participant) -> bool:
-    first = participant.consents.filter(voided_at__isnull=True).order_by("consented_at").first()
+    first = participant.consents.standing().order_by("consented_at").first()
     return bool(first and first.guardian_consented and first.participant_assented)
 
 
@@ -169,7 +169,7 @@ def _rulings(participant: Participant) -> list[Ruling]:
     """Newest first: where somebody ruled twice on the same values, the later one holds."""
     return [
         Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)
-        for row in participant.rulings.filter(voided_at__isnull=True).order_by("-id")
+        for row in participant.rulings.standing().order_by("-id")
     ]
 
 
@@ -251,7 +251,7 @@ def confirm_eligibility(*, participant: Participant, by: User, now: dt.datetime)
 
 def newest_confirmation(participant: Participant) -> EligibilityConfirmation | None:
     found: EligibilityConfirmation | None = (
-        participant.confirmations.filter(voided_at__isnull=True).select_related("created_by").order_by("-id").first()
+        participant.confirmations.standing().select_related("created_by").order_by("-id").first()
     )
     return found
 

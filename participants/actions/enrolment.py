@@ -16,7 +16,7 @@ from participants.actions.eligibility import (
     newest_confirmation,
 )
 from participants.actions.status import check_can_become, write_status
-from participants.models import DeviationKind, Participant
+from participants.models import DeviationKind, Participant, ParticipantStatus
 from participants.rules.eligibility import Result
 from participants.rules.status import Status
 from trialsite.models import Counter, User
@@ -33,7 +33,7 @@ def check_can_enrol(participant: Participant, *, now: dt.datetime) -> None:
     check_can_become(participant, Status.ENROLLED, on=site_day(now), now=now)
     if participant.is_void:
         raise Refused(_("%(number)s is void and cannot be enrolled.") % {"number": participant.number})
-    if participant.withdrawals.filter(voided_at__isnull=True).exists():
+    if participant.withdrawals.standing().exists():
         raise Refused(
             _("%(number)s has withdrawn the consent and cannot be enrolled.") % {"number": participant.number}
         )
@@ -52,8 +52,11 @@ def check_can_enrol(participant: Participant, *, now: dt.datetime) -> None:
         )
 
 
-def exception_needed(participant: Participant, *, number: int, today: dt.date) -> str:
-    """In words, what only the principal investigator may set aside; empty where nothing stands against it."""
+def exception_needed(participant: Participant, *, place: int, today: dt.date) -> str:
+    """In words, what only the principal investigator may set aside; empty where nothing stands against it.
+
+    `place` is how many would be enrolled with this one.
+    """
     study = get_study().protocol(participant.protocol_version)
     if not study.recruits_on(today):
         return _("Enrolment is possible from %(opens)s to %(closes)s; today is %(today)s.") % {
@@ -61,12 +64,17 @@ def exception_needed(participant: Participant, *, number: int, today: dt.date) -
             "closes": long_date(study.recruitment.closes_on),
             "today": long_date(today),
         }
-    if number > study.enrolment_target:
+    if place > study.enrolment_target:
         return _("All %(target)s places of the study are taken; %(number)s cannot be enrolled.") % {
             "target": study.enrolment_target,
             "number": participant.number,
         }
     return ""
+
+
+def places_given_back() -> int:
+    """Enrolments that were a mistake: their numbers are not used again, their places are free."""
+    return ParticipantStatus.objects.filter(status=Status.ENROLLED).fallen().count()
 
 
 @transaction.atomic
@@ -80,7 +88,7 @@ def enrol(*, participant: Participant, exception_reason: str = "", by: User, now
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
     check_can_enrol(participant, now=now)
     number = Counter.take(ENROLMENT_COUNTER)
-    exception = exception_needed(participant, number=number, today=site_day(now))
+    exception = exception_needed(participant, place=number - places_given_back(), today=site_day(now))
     if exception:
         _check_exception(exception, exception_reason, by)
     participant.participant_number = f"{participant.site.code}-{number:03d}"

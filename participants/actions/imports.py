@@ -264,7 +264,7 @@ def _known(row: MeasurementImport, *, for_update: bool) -> Known:
     if for_update:
         # This comes before, or after, an enrolment or a single entry that reads or writes the same facts.
         people = people.select_for_update()
-    consents = Consent.objects.filter(participant__in=named, voided_at__isnull=True)
+    consents = Consent.objects.standing().filter(participant__in=named)
     by_number = {number: one for one in people for number in imports.numbers_of(one)}
     first = consents.order_by().values_list("participant").annotate(first=Min("consented_at"))
     return Known(by_number, dict(first), row.site)
@@ -273,12 +273,10 @@ def _known(row: MeasurementImport, *, for_update: bool) -> Known:
 def _recorded(readings: Sequence[Reading]) -> dict[tuple[int, str, dt.datetime], list[Measurement]]:
     """What counts already for these participants, measures and moments."""
     found: dict[tuple[int, str, dt.datetime], list[Measurement]] = {}
-    rows = Measurement.objects.filter(
+    rows = Measurement.objects.standing().filter(
         participant__in={one.participant.pk for one in readings},
         code__in={one.code for one in readings},
         taken_at__in={one.taken_at for one in readings},
-        voided_at__isnull=True,
-        examination__voided_at__isnull=True,
     )
     for one in rows.order_by("pk"):
         found.setdefault((one.participant_id, one.code, one.taken_at), []).append(one)
@@ -332,12 +330,15 @@ def _find_or_make(
 def _there(row: MeasurementImport, readings: Sequence[Reading]) -> dict[tuple[Any, ...], list[Examination]]:
     """Examinations of these participants, panels and moments that were there before this import."""
     found: dict[tuple[Any, ...], list[Examination]] = {}
-    rows = Examination.objects.filter(
-        participant__in={one.participant.pk for one in readings},
-        panel__in={one.panel for one in readings},
-        taken_at__in={one.taken_at for one in readings},
-        voided_at__isnull=True,
-    ).exclude(import_number=row.pk)
+    rows = (
+        Examination.objects.standing()
+        .filter(
+            participant__in={one.participant.pk for one in readings},
+            panel__in={one.panel for one in readings},
+            taken_at__in={one.taken_at for one in readings},
+        )
+        .exclude(import_number=row.pk)
+    )
     for one in rows.order_by("pk"):
         found.setdefault((one.participant_id, one.panel, one.taken_at), []).append(one)
     return found

@@ -83,7 +83,7 @@ def _check_day_of_status(participant: Participant, *, on: dt.date, now: dt.datet
             _("A status begins today or earlier: %(day)s is in the future. Record it when it has happened.")
             % {"day": long_date(on)}
         )
-    last = participant.statuses.filter(voided_at__isnull=True).order_by("-id").first()
+    last = participant.statuses.standing().order_by("-id").first()
     if last is not None and on < last.effective_on:
         raise Refused(
             _("“%(status)s” holds since %(since)s; the next status cannot begin earlier, on %(day)s.")
@@ -155,7 +155,7 @@ def write_status(
 
 def _forget_planned_infusion(participant: Participant) -> None:
     """What was planned will not be; an infusion that was given keeps its day."""
-    was_infused = participant.statuses.filter(status=Status.INFUSED, voided_at__isnull=True).exists()
+    was_infused = participant.statuses.standing().filter(status=Status.INFUSED).exists()
     if participant.planned_infusion_on is not None and not was_infused:
         participant.planned_infusion_on = None
         participant.save(update_fields=["planned_infusion_on"])
@@ -170,7 +170,7 @@ def _cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datet
 
 
 def _cancel_reconsents(participant: Participant, *, now: dt.datetime) -> None:
-    for duty in participant.reconsents.filter(state=ReconsentState.OPEN, voided_at__isnull=True):
+    for duty in participant.reconsents.standing().filter(state=ReconsentState.OPEN):
         duty.state = ReconsentState.CANCELLED
         duty.save(update_fields=["state"])
         notifications.cancel(about=f"reconsent:{duty.pk}", reason="no longer due", now=now)

@@ -64,7 +64,7 @@ def _visits_after(
     protocol = get_study().protocol(participant.protocol_version)
     plans = follow_up_plans(protocol)
     planned = schedule.plan_visits(plans, day0=day0, study_end=protocol.window.ends_on)
-    known = {visit.code: visit for visit in participant.visits.filter(voided_at__isnull=True)}
+    known = {visit.code: visit for visit in participant.visits.standing()}
     return [(plan, dates, known.get(plan.code)) for plan, dates in zip(plans, planned, strict=True)]
 
 
@@ -186,7 +186,7 @@ def _move_into_follow_up(visit: Visit, *, by: User, now: dt.datetime) -> None:
     phase = get_study().protocol(visit.protocol_version).visit(visit.code).phase
     participant = Participant.objects.select_for_update().get(pk=visit.participant_id)
     if phase in {"follow_up", "long_term"} and participant.status == Status.INFUSED:
-        last = participant.statuses.filter(voided_at__isnull=True).order_by("-id").first()
+        last = participant.statuses.standing().order_by("-id").first()
         on = max(visit.occurred_on, last.effective_on) if last else visit.occurred_on
         write_status(participant, Status.IN_FOLLOW_UP, on=on, reason="", by=by, now=now)
 

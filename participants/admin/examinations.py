@@ -300,7 +300,7 @@ class ExaminationAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/participants/examination.html", context)
 
     def _participants(self, request: HttpRequest) -> QuerySet[Participant]:
-        rows = Participant.objects.filter(voided_at__isnull=True)
+        rows = Participant.objects.standing()
         return rows if request.user.is_superuser else rows.filter(site__in=request.user.sites.all())
 
     def _initial(self, request: HttpRequest, obj: Examination) -> dict[str, Any]:
@@ -317,7 +317,7 @@ class ExaminationAdmin(RecordAdmin):
             saved = {m.code: initial_of(m) for m in obj.measurements.all() if not m.is_void}
         else:
             codes = [m.code for m in measures if m.kind == Kind.NUMBER]
-            last = Measurement.objects.filter(code__in=codes, voided_at__isnull=True, value__isnull=False)
+            last = Measurement.objects.standing().filter(code__in=codes, value__isnull=False)
             newest = last.order_by("code", "-id").distinct("code")
             saved = {row.code: initial_of(row, limits_only=True) for row in newest}
         return [AnswerForm(posted, measure=m, initial=saved.get(m.code, {})) for m in measures]

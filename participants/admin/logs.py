@@ -339,9 +339,7 @@ class ScreeningLogAdmin(LogAdmin):
         chosen = next((site for site in sites if site.code == code), None)
         if code and chosen is None:
             raise PermissionDenied
-        counted = ScreeningLogEntry.objects.with_history().filter(
-            voided_at__isnull=True, site__in=[chosen] if chosen else sites
-        )
+        counted = ScreeningLogEntry.objects.with_history().standing().filter(site__in=[chosen] if chosen else sites)
         histories = (one.flow_history for one in counted)
         return flow(histories, as_of=_day_of(request)), chosen, sites
 

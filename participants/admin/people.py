@@ -250,7 +250,7 @@ class ParticipantAdmin(RecordAdmin):
 
     def _find(self, request: HttpRequest, value: str) -> list[Participant]:
         match = Q(name=value) | Q(phone=value) | Q(hospital_number=value)
-        return list(self.get_queryset(request).filter(match, voided_at__isnull=True))
+        return list(self.get_queryset(request).standing().filter(match))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         if change:

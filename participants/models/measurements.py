@@ -54,6 +54,8 @@ class Examination(Record):
 class Measurement(Record):
     """One answer: a number with its unit and reference range as printed, a choice, a date; or why there is none."""
 
+    part_of = ("participant", "examination")
+
     examination = models.ForeignKey(
         Examination, models.PROTECT, verbose_name=_("examination"), related_name="measurements"
     )

@@ -63,6 +63,8 @@ class Sex(models.TextChoices):
 class Participant(Record):
     """A person who gave, or was asked for, consent to this study; known outside the site by number only."""
 
+    part_of = ()
+
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="participants")
     screening_number = models.CharField(_("screening number"), max_length=20, unique=True, editable=False)
     participant_number = models.CharField(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from participants.models.people import Participant
 from participants.rules import schedule
 from participants.rules.status import NO_MORE_VISITS
-from trialsite.models import Record
+from trialsite.models import Record, RecordQuerySet
 from trialsite.study import get_study
 
 
@@ -23,11 +23,13 @@ class VisitState(models.TextChoices):
     CANCELLED = "cancelled", _("no longer due")
 
 
-class VisitQuerySet(models.QuerySet["Visit"]):
+class VisitQuerySet(RecordQuerySet["Visit"]):
     def owed(self) -> VisitQuerySet:
         """Planned visits of people who still come."""
-        return self.filter(state=VisitState.PLANNED, voided_at__isnull=True).exclude(
-            participant__status__in=[status.value for status in NO_MORE_VISITS]
+        return (
+            self.standing()
+            .filter(state=VisitState.PLANNED)
+            .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
         )
 
     def open_on(self, day: dt.date) -> VisitQuerySet:

@@ -36,7 +36,7 @@ OTHERS = {warnings.Kind.RISE: AlertKind.RISE, warnings.Kind.SEVERE: AlertKind.SE
 
 def people_on_call(site: Site, at: dt.datetime) -> list[User]:
     """Whose shift covers this moment; where nobody's does, all investigators of the site."""
-    shifts = OnCallShift.objects.filter(site=site, starts_at__lte=at, ends_at__gt=at, voided_at__isnull=True)
+    shifts = OnCallShift.objects.standing().filter(site=site, starts_at__lte=at, ends_at__gt=at)
     people = User.objects.filter(on_call_shifts__in=shifts, sites=site, is_active=True).exclude(email="")
     return list(people.distinct().order_by("id")) or investigators(site)
 
@@ -99,12 +99,11 @@ def warn_after(
 
 
 def _others(assessment: ToxicityAssessment) -> list[Seen]:
-    rows = ToxicityAssessment.objects.filter(
-        participant=assessment.participant_id,
-        toxicity=assessment.toxicity,
-        voided_at__isnull=True,
-        corrected_by=None,
-    ).exclude(pk=assessment.pk)
+    rows = (
+        ToxicityAssessment.objects.standing()
+        .filter(participant=assessment.participant_id, toxicity=assessment.toxicity, corrected_by=None)
+        .exclude(pk=assessment.pk)
+    )
     return [Seen(row.assessed_at, row.final_grade, row.pk) for row in rows.order_by("assessed_at", "id")]
 
 
@@ -135,7 +134,7 @@ def _raise_warning(
 def unsettled() -> QuerySet[SafetyAlert]:
     """Alerts that facts may still answer: a missing assessment, or a grade that nobody has acknowledged."""
     pending = Q(kind=AlertKind.OVERDUE) | Q(acknowledged_at__isnull=True)
-    rows = SafetyAlert.objects.filter(pending, settled_at__isnull=True, voided_at__isnull=True)
+    rows = SafetyAlert.objects.standing().filter(pending, settled_at__isnull=True)
     return rows.select_related("participant__site").order_by("participant", "id")
 
 
@@ -250,7 +249,7 @@ def _reopen(alert: SafetyAlert) -> None:
 
 
 def unanswered() -> QuerySet[SafetyAlert]:
-    rows = SafetyAlert.objects.filter(acknowledged_at__isnull=True, settled_at__isnull=True, voided_at__isnull=True)
+    rows = SafetyAlert.objects.standing().filter(acknowledged_at__isnull=True, settled_at__isnull=True)
     return rows.select_related("participant__site").order_by("raised_at", "id")
 
 
@@ -330,7 +329,7 @@ def check_discharge(discharge: Discharge, *, now: dt.datetime) -> None:
                 _("%(at)s is after now, %(now)s. Correct the date and time.")
                 % {"at": long_moment(at), "now": long_moment(now)}
             )
-    infusions = Infusion.objects.filter(participant=discharge.participant_id, voided_at__isnull=True)
+    infusions = Infusion.objects.standing().filter(participant=discharge.participant_id)
     first = infusions.order_by("infused_at").first()
     if first is None or discharge.discharged_at < first.infused_at:
         raise Refused(

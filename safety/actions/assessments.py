@@ -81,7 +81,8 @@ def seen_of(row: ToxicityAssessment) -> Seen:
 def past_of(participant: Participant, *, but: Sequence[int] = ()) -> Past:
     """Without void rows, without those that a later row corrects, and without `but`."""
     rows = (
-        ToxicityAssessment.objects.filter(participant=participant, voided_at__isnull=True, corrected_by=None)
+        ToxicityAssessment.objects.standing()
+        .filter(participant=participant, corrected_by=None)
         .exclude(pk__in=but)
         .order_by("assessed_at", "id")
         .values_list("toxicity", "assessed_at", "grade", "investigator_grade", "id")
@@ -187,7 +188,7 @@ def _replaced(assessment: BedsideAssessment) -> dict[str, ToxicityAssessment]:
         raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
     if old.participant_id != assessment.participant_id:
         raise Refused(_("A correction is about the same participant as the assessment that it corrects."))
-    current = old.grades.filter(voided_at__isnull=True, corrected_by=None)
+    current = old.grades.standing().filter(corrected_by=None)
     return {row.toxicity: row for row in current}
 
 
@@ -273,8 +274,8 @@ def _grade_later_anew(participant: Participant, since: dt.datetime, *, by: User,
 
     An investigator's own grade stands: it was not computed.
     """
-    later = ToxicityAssessment.objects.filter(
-        participant=participant, toxicity=Scale.CRS, voided_at__isnull=True, corrected_by=None, assessed_at__gt=since
+    later = ToxicityAssessment.objects.standing().filter(
+        participant=participant, toxicity=Scale.CRS, corrected_by=None, assessed_at__gt=since
     )
     for old in later.order_by("assessed_at", "id"):
         past = past_of(participant, but=[old.pk])

@@ -108,14 +108,8 @@ COLUMNS = ("code", "taken_at", "value", "comparator", "unit", "reference_low", "
 def course_of(participant: Participant, *, now: dt.datetime) -> Course:
     """Five queries, whatever the number of results."""
     rows = (
-        Measurement.objects.filter(
-            participant=participant,
-            voided_at__isnull=True,
-            examination__voided_at__isnull=True,
-            value__isnull=False,
-            code__in=list(MEASURED),
-            taken_at__lte=now,
-        )
+        Measurement.objects.standing()
+        .filter(participant=participant, value__isnull=False, code__in=list(MEASURED), taken_at__lte=now)
         .order_by("taken_at", "id")
         .values_list(*COLUMNS)
     )
@@ -145,14 +139,16 @@ def _result(
 
 
 def _infusions(participant: Participant) -> Iterable[Infusion]:
-    return participant.infusions.filter(voided_at__isnull=True).order_by("infused_at")
+    return participant.infusions.standing().order_by("infused_at")
 
 
 def _prepared_at(participant: Participant, infused_at: dt.datetime | None) -> dt.datetime | None:
     """The first dose of lymphodepletion that was given (before this infusion)."""
-    given = LymphodepletionDose.objects.filter(
-        participant=participant, voided_at__isnull=True, state=DoseState.GIVEN, given_at__isnull=False
-    ).order_by("given_at")
+    given = (
+        LymphodepletionDose.objects.standing()
+        .filter(participant=participant, state=DoseState.GIVEN, given_at__isnull=False)
+        .order_by("given_at")
+    )
     first = given.values_list("given_at", flat=True).first()
     # A first dose after the infusion prepares another one.
     return None if first is None or (infused_at is not None and first >= infused_at) else first
@@ -166,7 +162,8 @@ def _observed(
     The record knows no next therapy other than a second infusion: that one counts [P].
     """
     statuses = list(
-        ParticipantStatus.objects.filter(participant=participant, voided_at__isnull=True)
+        ParticipantStatus.objects.standing()
+        .filter(participant=participant)
         .order_by("id")
         .values_list("status", "effective_on")
     )
@@ -296,7 +293,7 @@ def _take(row: IcahtAssessment | IecHsAssessment, graded: Graded, *, by: User, n
 
 def _check_is_new(row: IcahtAssessment) -> None:
     """Raises Refused where the newest record says the same already: a second press of the button is no second fact."""
-    newest = row.participant.icaht_assessments.filter(voided_at__isnull=True, phase=row.phase).first()
+    newest = row.participant.icaht_assessments.standing().filter(phase=row.phase).first()
     same = ("grade", "flags", "reasons", "investigator_grade", "investigator_reason")
     if newest is not None and all(getattr(newest, name) == getattr(row, name) for name in same):
         raise Refused(

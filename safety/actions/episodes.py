@@ -35,7 +35,7 @@ def sync_episodes(
 ) -> None:
     """Rows as the assessments tell them, of these scales: one query to read them, and no write without news."""
     hours = get_study().protocol(participant.protocol_version).policy.episode_joins_within_hours
-    rows = ToxicityEpisode.objects.filter(participant=participant, toxicity__in=seen, voided_at__isnull=True)
+    rows = ToxicityEpisode.objects.standing().filter(participant=participant, toxicity__in=seen)
     known = list(rows.select_related("adverse_event").order_by("number"))
     for scale, assessments in seen.items():
         found = rules.episodes(assessments, joins_within=dt.timedelta(hours=hours))
@@ -160,17 +160,11 @@ class Treatment:
 
 def treatments_of(episode: ToxicityEpisode) -> list[Treatment]:
     """Drugs against the toxicity from onset to end, and when intensive care and vasopressors were first seen."""
-    drugs = Medication.objects.filter(
-        participant=episode.participant,
-        kind__in=TREATMENTS,
-        voided_at__isnull=True,
-        started_at__gte=episode.onset_at,
+    drugs = Medication.objects.standing().filter(
+        participant=episode.participant, kind__in=TREATMENTS, started_at__gte=episode.onset_at
     )
-    seen = BedsideAssessment.objects.filter(
-        participant=episode.participant,
-        voided_at__isnull=True,
-        corrected_by=None,
-        assessed_at__gte=episode.onset_at,
+    seen = BedsideAssessment.objects.standing().filter(
+        participant=episode.participant, corrected_by=None, assessed_at__gte=episode.onset_at
     )
     if episode.resolved_at is not None:
         drugs = drugs.filter(started_at__lte=episode.resolved_at)

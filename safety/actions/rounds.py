@@ -8,9 +8,9 @@ from typing import Any
 from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from dosing.models import DoseState, Infusion, Occasion
+from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
 from participants.actions import site_day
-from participants.models import Participant
+from participants.models import Participant, ParticipantStatus
 from participants.rules.status import NO_MORE_VISITS, Status
 from safety.models import Discharge, Scale, ToxicityAssessment
 from safety.rules import rounds
@@ -73,7 +73,7 @@ def _rounds(participants: QuerySet[Participant], now: dt.datetime) -> list[DueRo
 
 
 def _counted(participants: QuerySet[Participant]) -> QuerySet[Participant]:
-    return participants.filter(voided_at__isnull=True).select_related("site")
+    return participants.standing().select_related("site")
 
 
 # --- After the infusion ------------------------------------------------------------------------------
@@ -98,7 +98,8 @@ def _after_infusion(participants: QuerySet[Participant], now: dt.datetime) -> li
 def _stays(participants: QuerySet[Participant], now: dt.datetime) -> list[Stay]:
     """The parts of a split dose belong to the first; a second infusion is watched like the first [P]."""
     infusions = (
-        Infusion.objects.filter(participant__in=participants, voided_at__isnull=True)
+        Infusion.objects.standing()
+        .filter(participant__in=participants)
         .filter(infused_at__lte=now, infused_at__gte=now - REACH)
         .exclude(occasion=Occasion.SPLIT)
         .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
@@ -107,7 +108,7 @@ def _stays(participants: QuerySet[Participant], now: dt.datetime) -> list[Stay]:
     )
     newest = {infusion.participant_id: infusion for infusion in infusions}
     left: dict[int, list[Discharge]] = {}
-    for row in Discharge.objects.filter(participant__in=newest, voided_at__isnull=True).order_by("discharged_at"):
+    for row in Discharge.objects.standing().filter(participant__in=newest).order_by("discharged_at"):
         left.setdefault(row.participant_id, []).append(row)
     return [_stay(infusion, left.get(pk, [])) for pk, infusion in newest.items()]
 
@@ -128,12 +129,13 @@ def day_begins(day: dt.date) -> dt.datetime:
 
 
 def _newest_assessments(participants: Iterable[Participant], now: dt.datetime) -> dict[tuple[int, str], dt.datetime]:
-    rows = ToxicityAssessment.objects.filter(
-        participant__in=[participant.pk for participant in participants],
-        assessed_at__lte=now,
-        voided_at__isnull=True,
-        corrected_by=None,
-    ).order_by()
+    rows = (
+        ToxicityAssessment.objects.standing()
+        .filter(
+            participant__in=[participant.pk for participant in participants], assessed_at__lte=now, corrected_by=None
+        )
+        .order_by()
+    )
     newest = rows.values_list("participant", "toxicity").annotate(newest=Max("assessed_at"))
     return {(pk, toxicity): at for pk, toxicity, at in newest}
 
@@ -160,11 +162,12 @@ def _baselines(participants: QuerySet[Participant], now: dt.datetime) -> list[Du
         participants.filter(status__in=[status.value for status in BEFORE_INFUSION]).annotate(
             first_dose_at=Min(
                 "lymphodepletion_doses__given_at",
-                filter=Q(lymphodepletion_doses__state=DoseState.GIVEN, lymphodepletion_doses__voided_at__isnull=True),
+                filter=Q(lymphodepletion_doses__state=DoseState.GIVEN)
+                & LymphodepletionDose.stands("lymphodepletion_doses"),
             ),
             lymphodepleted_on=Min(
                 "statuses__effective_on",
-                filter=Q(statuses__status=Status.LYMPHODEPLETED.value, statuses__voided_at__isnull=True),
+                filter=Q(statuses__status=Status.LYMPHODEPLETED.value) & ParticipantStatus.stands("statuses"),
             ),
         )
     )
@@ -193,8 +196,8 @@ def _lymphodepletion_day(participant: Any) -> dt.date | None:
 
 
 def _scored(participants: list[int]) -> dict[int, list[dt.datetime]]:
-    rows = ToxicityAssessment.objects.filter(
-        participant__in=participants, toxicity=Scale.ICANS, voided_at__isnull=True, corrected_by=None
+    rows = ToxicityAssessment.objects.standing().filter(
+        participant__in=participants, toxicity=Scale.ICANS, corrected_by=None
     )
     found: dict[int, list[dt.datetime]] = {}
     for pk, at, findings in rows.values_list("participant", "assessed_at", "findings"):

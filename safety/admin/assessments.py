@@ -217,7 +217,7 @@ class AssessmentAdmin(RecordAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "corrects":
-            kwargs["queryset"] = self.get_queryset(request).filter(corrected_by=None, voided_at__isnull=True)
+            kwargs["queryset"] = self.get_queryset(request).standing().filter(corrected_by=None)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     # --- another grade ------------------------------------------------------------------------

@@ -153,7 +153,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
     def participant_of(self, request: HttpRequest, pk: Any) -> Participant | None:
         if not str(pk or "").isdigit():
             return None
-        rows = Participant.objects.filter(pk=pk, voided_at__isnull=True).select_related("site")
+        rows = Participant.objects.standing().filter(pk=pk).select_related("site")
         if not request.user.is_superuser:
             rows = rows.filter(site__in=request.user.sites.all())
         return rows.first()
@@ -196,7 +196,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     def _choose(self, request: HttpRequest) -> HttpResponse:
         """Whom? Those who were infused lately first."""
-        rows = Participant.objects.filter(voided_at__isnull=True, participant_number__isnull=False)
+        rows = Participant.objects.standing().filter(participant_number__isnull=False)
         if not request.user.is_superuser:
             rows = rows.filter(site__in=request.user.sites.all())
         people = rows.filter(status__in=("lymphodepleted", "infused", "in_follow_up", "relapsed"))
@@ -266,9 +266,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
         groups = moments_of(participant)
         newest = next((group for group in groups if not group.is_replaced), None)
         grades = newest.grades if newest else []
-        episodes = list(
-            participant.toxicity_episodes.filter(voided_at__isnull=True).select_related("adverse_event", "participant")
-        )
+        episodes = list(participant.toxicity_episodes.standing().select_related("adverse_event", "participant"))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -367,7 +365,8 @@ class Moment:
 def moments_of(participant: Participant) -> list[Moment]:
     """The newest first; one query."""
     rows = (
-        ToxicityAssessment.objects.filter(participant=participant, voided_at__isnull=True)
+        ToxicityAssessment.objects.standing()
+        .filter(participant=participant)
         .select_related("created_by", "corrected_by")
         .order_by("-assessed_at", "-id")[: 2 * SHOWN]
     )
@@ -423,12 +422,15 @@ def seen_in_words(name: str, value: Any) -> Any:
 def _initial(participant: Participant, now: dt.datetime) -> dict[str, Any]:
     """What the record knows already; everything else waits for an answer."""
     known: dict[str, Any] = {"assessed_at": now, "fever_attributable": "yes"}
-    rows = Medication.objects.filter(
-        participant=participant,
-        voided_at__isnull=True,
-        kind__in=(*ANTICYTOKINES, MedicationKind.ANTIPYRETIC),
-        started_at__gte=now - dt.timedelta(days=3),
-    ).values_list("kind", "started_at")
+    rows = (
+        Medication.objects.standing()
+        .filter(
+            participant=participant,
+            kind__in=(*ANTICYTOKINES, MedicationKind.ANTIPYRETIC),
+            started_at__gte=now - dt.timedelta(days=3),
+        )
+        .values_list("kind", "started_at")
+    )
     if any(kind in ANTICYTOKINES for kind, _at in rows):
         known["anticytokine_given"] = "yes"
     if any(kind == MedicationKind.ANTIPYRETIC and at >= now - dt.timedelta(hours=8) for kind, at in rows):

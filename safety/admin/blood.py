@@ -231,7 +231,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
     # --- the page of a participant ------------------------------------------------------------
 
     def participants_of(self, request: HttpRequest) -> QuerySet[Participant]:
-        rows = Participant.objects.filter(voided_at__isnull=True).select_related("site")
+        rows = Participant.objects.standing().select_related("site")
         return rows if request.user.is_superuser else rows.filter(site__in=request.user.sites.all())
 
     def choose_view(self, request: HttpRequest) -> HttpResponse:

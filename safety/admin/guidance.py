@@ -86,7 +86,7 @@ class GuidanceTextAdmin(RecordAdmin):
     def cells_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        waiting = self.get_queryset(request).filter(approved_at__isnull=True, voided_at__isnull=True)
+        waiting = self.get_queryset(request).standing().filter(approved_at__isnull=True)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -123,6 +123,8 @@ class SafetyAlert(Record):
 class OnCallShift(Record):
     """This person is told of safety alerts of the site between these two moments."""
 
+    part_of = ()
+
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="on_call_shifts")
     person = models.ForeignKey(User, models.PROTECT, verbose_name=_("person"), related_name="on_call_shifts")
     starts_at = models.DateTimeField(_("from"))

@@ -16,6 +16,8 @@ from trialsite.models import Record, Site, User, all_or_none, immutable
 class GuidanceText(Record):
     """The site's own text for one grade; from its approval on it stands in the place of the shipped one."""
 
+    part_of = ()
+
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="guidance_texts")
     toxicity = models.CharField(_("toxicity"), max_length=10, choices=Scale)
     grade = models.PositiveSmallIntegerField(_("grade"), validators=[MinValueValidator(1), MaxValueValidator(4)])
