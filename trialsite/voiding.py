@@ -64,6 +64,15 @@ def form_for(consequences: Consequences) -> type[ReasonForm]:
     return AskingVoidForm if consequences.rests else ReasonForm
 
 
+def void_parts(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
+    """Void the rows that are part of this one, which fall with it anyway: so that what was theirs alone, such as a
+    product's lot, is free for the right entry."""
+    for field in pointing_at(type(record)):
+        if field.name in field.model.part_of:
+            rows = field.model._default_manager.standing().filter(**{field.name: record})
+            rows.update(voided_at=now, voided_by=by, void_reason=reason)
+
+
 @transaction.atomic
 def void(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
     """Take this one row out of the count, for good and with its reason. Raises Refused when it is void already."""

@@ -47,7 +47,7 @@ from trialsite import notifications
 from trialsite.models import Notification, NotificationState, Record, User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
-from trialsite.voiding import Consequences, entangled, pointing_at, void
+from trialsite.voiding import Consequences, entangled, pointing_at, void, void_parts
 from trialsite.wake import wake
 
 # What the outbox says of a message that was withdrawn: only these come back when the reason falls away.
@@ -584,6 +584,7 @@ def void_participant(*, participant: Participant, reason: str, by: User, now: dt
     """With everything that was recorded about this person; messages that still wait are withdrawn."""
     about = list(_abouts(participant))
     locked(participant.pk)
+    void_parts(participant, reason=reason, by=by, now=now)
     void(participant, reason=reason, by=by, now=now)
     waiting = Notification.objects.filter(about__in=about, state=NotificationState.QUEUED)
     waiting.update(state=NotificationState.CANCELLED, finished_at=now, error=ENTRY_IS_VOID)

@@ -261,6 +261,7 @@ def test_day_0_is_that_of_the_infusion_that_stays(
     infused.refresh_from_db()
     assert infused.visits.standing().get(code="D28").target_date == before + 2 * DAY
     assert (infused.status, infused.planned_infusion_on) == (Status.INFUSED, part.day)
+    assert not infused.deviations.standing().filter(kind=DeviationKind.DOSE).exists(), "one bag is not too much"
 
 
 def test_what_rests_on_the_infusion_comes_first(
@@ -647,6 +648,21 @@ def test_a_void_participant_is_nowhere(
         assert client.get(path).status_code == 200
     for name in ("dosing_timeline", "dosing_readiness", "safety_course", "participants_participant_eligibility"):
         assert client.get(reverse(f"admin:{name}", args=[infused.pk])).status_code in (200, 404), name
+
+
+def test_the_lot_of_a_void_participant_is_free_for_the_right_one(
+    site: Site, infused: Participant, ivan: User, dana: User, moment: dt.datetime
+) -> None:
+    """The same person was entered twice, and all that was given stands under the wrong number."""
+    lot = infused.products.get().lot
+    actions.void_participant(participant=infused, reason="entered twice", by=dana, now=moment)
+    right = factories.enrolled(site=site, by=ivan, now=moment - 20 * DAY)
+    product = factories.thawed(right, at=moment - HOUR, lot=lot)
+    factories.make_ready(right, product, at=moment - HOUR)
+    dosing.infuse(infusion=factories.infusion_of(right, at=moment - HOUR, product=product), by=ivan, now=moment)
+    right.refresh_from_db()
+    assert right.status == Status.INFUSED
+    assert dosing.product_of_lot(lot) == product
 
 
 def test_roles_hold_only_voids_that_exist() -> None:
