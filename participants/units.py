@@ -1,8 +1,9 @@
 """Units of measurements: the library converts, exactly in decimals and with molar masses."""
 
+import fcntl
 from decimal import Decimal
 from functools import cache
-from pickle import UnpicklingError
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -56,11 +57,21 @@ def _registry() -> "pint.UnitRegistry":
 
     # Decimals throughout: 0.1 stays 0.1. Counts of cells and copies have no dimension of their own.
     try:
-        registry: pint.UnitRegistry = UnitRegistry(non_int_type=Decimal, cache_folder=settings.UNITS_CACHE)
-    except (OSError, EOFError, UnpicklingError):  # a folder that nobody may write to, a file half written
+        registry = _kept(settings.UNITS_CACHE) if settings.UNITS_CACHE else UnitRegistry(non_int_type=Decimal)
+    except Exception:  # whatever is wrong with what was kept costs a moment, never a result
         registry = UnitRegistry(non_int_type=Decimal)
     registry.define("copies = []")
     return registry
+
+
+def _kept(folder: Path) -> "pint.UnitRegistry":
+    """As it was read before; one process after the other, for two that write at once leave a file of both."""
+    from pint import UnitRegistry
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return UnitRegistry(non_int_type=Decimal, cache_folder=folder)
 
 
 @cache

@@ -568,8 +568,9 @@ class TestPage:
     def test_days_without_a_count_are_named_on_the_page_and_in_the_row(
         self, site: Site, alice: User, ivan: User, login: Any
     ) -> None:
-        at = timezone.now()
-        participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 50 * DAY)
+        # At noon: an hour after an infusion late in the evening would be the next day.
+        at = timezone.localtime().replace(hour=12, minute=0, second=0, microsecond=0)
+        participant = factories.infused(site=site, by=alice, now=timezone.now(), infused_at=at - 50 * DAY)
         measured(participant, at - 50 * DAY + HOUR, NEUT="0.4")
         measured(participant, at - 12 * DAY, NEUT="1.2")
         text = read(login(ivan), participant)
