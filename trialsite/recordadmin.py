@@ -21,6 +21,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from trialsite import audit
+from trialsite.constraints import as_refusals, check_unique
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences, ReasonForm, form_for, void
 
@@ -63,6 +64,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             try:
+                check_unique(self.instance)
                 self.check(self.instance)
             except Refused as refusal:
                 self.add_error(None, refusal)
@@ -135,7 +137,8 @@ class RecordAdmin(SiteScopedAdmin):
         shown = {"show_history": sees_trail, **self._audit_context(request, object_id)}
         extra = {**(extra_context or {}), **shown}
         try:
-            return super().changeform_view(request, object_id, form_url, extra)
+            with as_refusals():
+                return super().changeform_view(request, object_id, form_url, extra)
         except Refused as refusal:
             # Somebody else was faster: show the refusal on the form, with all that was typed.
             request.refusal = refusal  # type: ignore[attr-defined]
@@ -245,7 +248,7 @@ class RecordAdmin(SiteScopedAdmin):
         form = form_class(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                with transaction.atomic():
+                with as_refusals(), transaction.atomic():
                     pghistory.context(reason=form.cleaned_data.get("reason", ""))
                     result = act(obj, form.cleaned_data, timezone.now())
             except Refused as refusal:

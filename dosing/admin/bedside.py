@@ -23,6 +23,7 @@ from dosing.rules.dose import DoseBand
 from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
+from trialsite.constraints import as_refusals
 from trialsite.models import User
 from trialsite.recordadmin import ReasonForm
 from trialsite.refusal import Refused
@@ -161,13 +162,14 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            actions.judge_readiness(
-                participant=participant,
-                code=Code(code),
-                reason=form.cleaned_data["reason"],
-                by=request.user,
-                now=now,
-            )
+            with as_refusals():
+                actions.judge_readiness(
+                    participant=participant,
+                    code=Code(code),
+                    reason=form.cleaned_data["reason"],
+                    by=request.user,
+                    now=now,
+                )
         except Refused as refusal:
             form.add_error(None, refusal)
         else:
@@ -261,14 +263,15 @@ def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
 
 def _sign(request: HttpRequest, participant: Participant, form: IdentityForm, *, now: dt.datetime) -> bool:
     try:
-        actions.sign_identity(
-            participant=participant,
-            participant_code=form.cleaned_data["participant_code"],
-            product_code=form.cleaned_data["product_code"],
-            by=form.cleaned_data["signer"],
-            entered_by=request.user,
-            now=now,
-        )
+        with as_refusals():
+            actions.sign_identity(
+                participant=participant,
+                participant_code=form.cleaned_data["participant_code"],
+                product_code=form.cleaned_data["product_code"],
+                by=form.cleaned_data["signer"],
+                entered_by=request.user,
+                now=now,
+            )
     except Refused as refusal:
         form.add_error(None, refusal)
         return False

@@ -19,6 +19,7 @@ from dosing import actions
 from dosing.models import LymphodepletionDose
 from dosing.models.lymphodepletion import DoseState
 from participants.models import Participant
+from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
 
@@ -156,9 +157,10 @@ class LymphodepletionDoseAdmin(RecordAdmin):
             form.add_error("number", _("No participant of your sites has this number. Check it."))
             return False
         try:
-            doses, warnings = actions.plan_lymphodepletion(
-                participant=participant, first_on=form.cleaned_data["first_on"], by=request.user, now=timezone.now()
-            )
+            with as_refusals():
+                doses, warnings = actions.plan_lymphodepletion(
+                    participant=participant, first_on=form.cleaned_data["first_on"], by=request.user, now=timezone.now()
+                )
         except Refused as refusal:
             form.add_error(None, refusal)
             return False

@@ -64,6 +64,7 @@ class LymphodepletionDose(Record):
                 fields=["participant", "drug", "number"],
                 condition=Q(voided_at__isnull=True),
                 name="lymphodepletion_dose_once",
+                violation_error_message=_("This dose is planned already: record it there."),
             ),
             models.CheckConstraint(
                 name="lymphodepletion_given_has_dose",

@@ -301,6 +301,22 @@ def check_withdrawal(withdrawal: ConsentWithdrawal, *, now: dt.datetime) -> None
                 "consent": long_moment(consented_at) if consented_at else _("never"),
             }
         )
+    _check_scope(withdrawal)
+
+
+def _check_scope(withdrawal: ConsentWithdrawal) -> None:
+    """A later withdrawal goes further than those before it: from the treatment to everything, never back."""
+    scope = WithdrawalScope(withdrawal.scope)
+    others = withdrawal.participant.withdrawals.filter(voided_at__isnull=True).exclude(pk=withdrawal.pk)
+    for other in others:
+        if not scope.goes_beyond(WithdrawalScope(other.scope)):
+            raise Refused(
+                _(
+                    "A withdrawal of %(at)s is recorded already: “%(recorded)s”. A second one goes further than "
+                    "that. If that one is wrong, have it voided first."
+                )
+                % {"at": long_moment(other.withdrawn_at), "recorded": other.get_scope_display()}
+            )
 
 
 def has_withdrawn_treatment(participant: Participant) -> bool:

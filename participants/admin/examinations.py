@@ -33,6 +33,7 @@ from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outsid
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
 from trialsite import audit
+from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 
@@ -342,7 +343,8 @@ class ExaminationAdmin(RecordAdmin):
             form.add_error("reason_for_change", _("A change after the first save needs its reason."))
             return False
         try:
-            self._act(request, form, list(answers.values()), accepted)
+            with as_refusals():
+                self._act(request, form, list(answers.values()), accepted)
         except Refused as refusal:
             form.add_error(None, refusal)
             return False

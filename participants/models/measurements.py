@@ -98,7 +98,12 @@ class Measurement(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["examination", "code"], condition=Q(voided_at__isnull=True), name="measurement_once"
+                fields=["examination", "code"],
+                condition=Q(voided_at__isnull=True),
+                name="measurement_once",
+                violation_error_message=_(
+                    "This examination has a result for this already: open it anew, and correct that one."
+                ),
             ),
             models.CheckConstraint(
                 name="measurement_says_one_thing",

@@ -177,6 +177,10 @@ class WithdrawalScope(models.TextChoices):
     VISITS = "visits", _("no more treatment and visits; the file may be read on")
     EVERYTHING = "everything", _("no further contact and no further data")
 
+    def goes_beyond(self, other: WithdrawalScope) -> bool:
+        """Whether more is taken back than with the other: they stand in this order."""
+        return list(WithdrawalScope).index(self) > list(WithdrawalScope).index(other)
+
 
 @pghistory.track()
 class ConsentWithdrawal(Record):
@@ -204,7 +208,8 @@ class ConsentWithdrawal(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant"],
+                # It may go further later: from the treatment to everything.
+                fields=["participant", "scope"],
                 condition=Q(voided_at__isnull=True),
                 name="consent_withdrawn_once",
                 violation_error_message=_("The withdrawal is recorded already."),
@@ -253,6 +258,7 @@ class Reconsent(Record):
                 fields=["participant", "cause", "version"],
                 condition=Q(voided_at__isnull=True),
                 name="reconsent_once",
+                violation_error_message=_("This consent is on the list of those to be renewed already."),
             ),
             models.CheckConstraint(
                 name="reconsent_done_has_consent",

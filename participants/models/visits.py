@@ -75,7 +75,10 @@ class Visit(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant", "code"], condition=Q(voided_at__isnull=True), name="visit_once"
+                fields=["participant", "code"],
+                condition=Q(voided_at__isnull=True),
+                name="visit_once",
+                violation_error_message=_("This visit is planned already: record it there."),
             ),
             models.CheckConstraint(
                 name="visit_window_holds_target",
@@ -138,7 +141,10 @@ class ProtocolDeviation(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["about", "kind"], condition=Q(voided_at__isnull=True), name="deviation_once"
+                fields=["about", "kind"],
+                condition=Q(voided_at__isnull=True),
+                name="deviation_once",
+                violation_error_message=_("This deviation is recorded already."),
             ),
         ]
 

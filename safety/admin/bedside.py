@@ -48,6 +48,7 @@ from safety.rules.bedside import Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from trialsite.constraints import as_refusals
 from trialsite.firstpage import sites_of
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
@@ -225,7 +226,8 @@ class BedsideAssessmentAdmin(RecordAdmin):
             correction_reason=form.cleaned_data.get("correction_reason", "").strip(),
         )
         try:
-            actions.assess_bedside(assessment=row, seen=form.observations(), by=request.user, now=now)
+            with as_refusals():
+                actions.assess_bedside(assessment=row, seen=form.observations(), by=request.user, now=now)
         except ImpossibleFinding as error:
             form.add_error(error.name if error.name in form.fields else None, str(error))
             return False

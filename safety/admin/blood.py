@@ -48,6 +48,7 @@ from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScr
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
+from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 
@@ -285,9 +286,14 @@ class IecHsAssessmentAdmin(BloodAdmin):
         given = {name: form.cleaned_data[name] for name in kept if name in form.cleaned_data}
         row = IecHsAssessment(participant=participant, corrects=old, **given)
         try:
-            blood.assess_iec_hs(
-                assessment=row, findings=form.findings(), others=form.cleaned_data["others"], by=request.user, now=now
-            )
+            with as_refusals():
+                blood.assess_iec_hs(
+                    assessment=row,
+                    findings=form.findings(),
+                    others=form.cleaned_data["others"],
+                    by=request.user,
+                    now=now,
+                )
         except Refused as refusal:
             form.add_error(None, refusal)
             return None
@@ -310,7 +316,8 @@ class IecHsAssessmentAdmin(BloodAdmin):
             given = {name: form.cleaned_data[name] for name in ("investigator_grade", "investigator_reason")}
             row = IcahtAssessment(participant=participant, phase=phase, **given)
             try:
-                blood.record_icaht(assessment=row, seen=form.cleaned_data["seen"], by=request.user, now=now)
+                with as_refusals():
+                    blood.record_icaht(assessment=row, seen=form.cleaned_data["seen"], by=request.user, now=now)
             except Refused as refusal:
                 form.add_error(None, refusal)
             else:

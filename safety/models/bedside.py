@@ -92,6 +92,7 @@ class ToxicityEpisode(Record):
                 fields=["participant", "toxicity", "number"],
                 condition=Q(voided_at__isnull=True),
                 name="episode_number_once",
+                violation_error_message=_("This episode is recorded already: open the page anew."),
             ),
             models.CheckConstraint(
                 name="episode_grade_1_to_5", condition=Q(highest_grade__gte=1, highest_grade__lte=5)
