@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
@@ -23,9 +24,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from trialsite import audit
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.refusal import Refused
-from trialsite.voiding import Consequences, ReasonForm, form_for, void
+from trialsite.roles import ROLE_NAMES, ROLE_PERMISSIONS, Role
+from trialsite.voiding import Consequences, ReasonForm, entangled, form_for, void
 
-__all__ = ["ReasonForm", "RecordAdmin", "RecordForm", "SiteScopedAdmin"]
+__all__ = ["ReadOnlyRecordAdmin", "ReasonForm", "RecordAdmin", "RecordForm", "SiteScopedAdmin"]
 
 REASON = "reason_for_change"
 RECORD_FIELDS = ("created_at", "created_by", "modified_at")
@@ -135,6 +137,7 @@ class RecordAdmin(SiteScopedAdmin):
         sees_trail = request.user.has_perm("trialsite.view_audit_trail")
         # No button that leads to a refusal.
         shown = {"show_history": sees_trail, **self._audit_context(request, object_id)}
+        shown["void_note"] = self._void_note(request, object_id)
         extra = {**(extra_context or {}), **shown}
         try:
             with as_refusals():
@@ -143,6 +146,10 @@ class RecordAdmin(SiteScopedAdmin):
             # Somebody else was faster: show the refusal on the form, with all that was typed.
             request.refusal = refusal  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra)
+
+    def _void_note(self, request: HttpRequest, object_id: str | None) -> str:
+        obj = self.get_object(request, object_id) if object_id else None
+        return self.void_note(request, obj) if obj is not None else ""
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
@@ -194,7 +201,36 @@ class RecordAdmin(SiteScopedAdmin):
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
         """What a void of this row would change, and what rests on it: shown before it is done."""
-        return Consequences()
+        return entangled(obj)
+
+    def void_instead(self, obj: Any) -> str:
+        """Where a row only follows from another, in words, what to void instead; empty where it stands for itself."""
+        return ""
+
+    def void_note(self, request: HttpRequest, obj: Any) -> str:
+        """How this entry is taken back, for those who have no button for it."""
+        if not self.can_void or not obj.is_standing:
+            return ""
+        if instead := self.void_instead(obj):
+            return instead
+        if self.has_void_permission(request):
+            return ""
+        return _("Entered by mistake? It can be voided by: %(roles)s.") % {
+            "roles": gettext(", ").join(str(ROLE_NAMES[role]) for role in self.roles_that_void())
+        }
+
+    def roles_that_void(self) -> list[Role]:
+        return [role for role, granted in ROLE_PERMISSIONS.items() if self.permission("void") in granted]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """No button that leads to a refusal."""
+        actions = super().get_actions_detail(request, object_id)
+        if not any(one.action_name.endswith("_void_record") for one in actions):
+            return actions
+        obj = self.get_object(request, str(object_id))
+        if obj is not None and obj.is_standing and not self.void_instead(obj):
+            return actions
+        return [one for one in actions if not one.action_name.endswith("_void_record")]
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         """Void through the action of this model, which takes back what followed; the default is the row alone."""
@@ -202,8 +238,15 @@ class RecordAdmin(SiteScopedAdmin):
 
     def void_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         obj = self.get_object(request, object_id)
-        is_possible = obj is not None and not obj.is_void
-        consequences = self.consequences(obj, now=timezone.now()) if is_possible else Consequences()
+        if obj is not None and obj.is_standing and (instead := self.void_instead(obj)):
+            messages.error(request, instead)
+            return HttpResponseRedirect(self.url("change", object_id))
+        is_possible = obj is not None and obj.is_standing
+        try:
+            consequences = self.consequences(obj, now=timezone.now()) if is_possible else Consequences()
+        except Refused as refusal:
+            messages.error(request, " ".join(refusal.messages))
+            return HttpResponseRedirect(self.url("change", object_id))
         return self.ask(
             request,
             object_id,
@@ -299,6 +342,16 @@ class RecordAdmin(SiteScopedAdmin):
     @admin.display(description=_("void"), boolean=False)
     def void_mark(self, obj: Any) -> str:
         return "" if obj.is_standing else format_html("<s>{}</s>", _("void"))
+
+
+class ReadOnlyRecordAdmin(RecordAdmin):
+    """Rows that another page writes: here to be read, and to be taken back."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class VoidFilter(admin.SimpleListFilter):

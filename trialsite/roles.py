@@ -123,17 +123,37 @@ INFUSE = (
 REGRADE = ("safety.regrade_assessment",)
 JUDGE = ("dosing.judge_readiness", "dosing.lift_dosinghold")
 MEDICATE = (*_permissions("add", "dosing.medication"), *_permissions("change", "dosing.medication"))
-VOID_ENTRIES = _permissions(
+# What an investigator judged, and what was given: taken back by investigators too.
+VOID_JUDGEMENTS = _permissions(
     "void",
-    "participants.participant",
-    "participants.consent",
+    "participants.eligibilityruling",
+    "participants.eligibilityconfirmation",
+    "participants.participantstatus",
     "participants.consentwithdrawal",
-    "participants.examination",
-    "dosing.medication",
-    "dosing.cellproduct",
-    "dosing.leukapheresis",
+    "dosing.infusion",
+    "dosing.infusioninterruption",
+    "dosing.lymphodepletiondose",
+    "dosing.productstep",
+    "dosing.readinessruling",
+    "dosing.identitycheck",
     "dosing.fitnesscheck",
     "dosing.dosinghold",
+    "dosing.medication",
+)
+VOID_ENTRIES = (
+    *VOID_JUDGEMENTS,
+    *_permissions(
+        "void",
+        "participants.participant",
+        "participants.consent",
+        "participants.reconsent",
+        "participants.visit",
+        "participants.protocoldeviation",
+        "participants.examination",
+        "participants.measurement",
+        "dosing.cellproduct",
+        "dosing.leukapheresis",
+    ),
 )
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 
@@ -148,6 +168,7 @@ _INVESTIGATOR = (
     *EVENTS,
     *GRADE,
     *VOID_GRADE,
+    *VOID_JUDGEMENTS,
     *JUDGE,
     *REGRADE,
     *WATCH,

@@ -54,9 +54,11 @@ def _protocol(participant: Participant) -> Protocol:
 # --- Day 0 -------------------------------------------------------------------------------------------
 
 
-def day0_of(participant: Participant, *, instead: Infusion | None = None) -> dt.date | None:
-    """The day from which visits count; `instead` stands for its own stored row, or is one more."""
-    rows = list(participant.infusions.standing().order_by("infused_at"))
+def day0_of(
+    participant: Participant, *, instead: Infusion | None = None, without: Infusion | None = None
+) -> dt.date | None:
+    """The day from which visits count; `instead` stands for its stored row, or is one more; `without` is left out."""
+    rows = [row for row in participant.infusions.standing().order_by("infused_at") if row != without]
     if instead is not None:
         rows = [*(row for row in rows if row.pk != instead.pk), instead]
     given = [Given(row.day, row.occasion == Occasion.SECOND) for row in rows]

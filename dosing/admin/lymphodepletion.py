@@ -22,6 +22,7 @@ from participants.models import Participant
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 
 class DoseForm(RecordForm):
@@ -69,7 +70,6 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant",)
     date_hierarchy = "planned_on"
-    can_void = False
     readonly_fields = (
         "participant",
         "drug_shown",
@@ -186,3 +186,9 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     )
     def state_label(self, row: LymphodepletionDose) -> tuple[str, Any]:
         return row.state, row.get_state_display()
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.dose_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_dose(dose=obj, reason=reason, by=by, now=now)

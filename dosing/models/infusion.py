@@ -90,6 +90,7 @@ class Infusion(Record):
         verbose_name = _("infusion")
         verbose_name_plural = _("infusions")
         ordering = ["-infused_at"]
+        permissions = [("void_infusion", "Can void an infusion entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
@@ -155,6 +156,7 @@ class InfusionInterruption(Record):
         verbose_name = _("interruption of an infusion")
         verbose_name_plural = _("interruptions of infusions")
         ordering = ["stopped_at"]
+        permissions = [("void_infusioninterruption", "Can void an interruption entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(

@@ -57,7 +57,10 @@ class LymphodepletionDose(Record):
         verbose_name = _("lymphodepletion dose")
         verbose_name_plural = _("lymphodepletion doses")
         ordering = ["participant", "planned_on", "drug"]
-        permissions = [("plan_lymphodepletion", "Can plan a lymphodepletion")]
+        permissions = [
+            ("void_lymphodepletiondose", "Can void a dose entered by mistake"),
+            ("plan_lymphodepletion", "Can plan a lymphodepletion"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(

@@ -215,6 +215,7 @@ class ProductStep(Record):
         verbose_name = _("step of a cell product")
         verbose_name_plural = _("steps of cell products")
         ordering = ["id"]
+        permissions = [("void_productstep", "Can void a step entered by mistake")]
         triggers = immutable()
         constraints = [
             *Record.Meta.constraints,

@@ -171,7 +171,10 @@ class ReadinessRuling(Record):
         verbose_name_plural = _("judgements of readiness")
         ordering = ["-id"]
         triggers = immutable()
-        permissions = [("judge_readiness", "Can judge what the readiness page leaves to the investigator")]
+        permissions = [
+            ("void_readinessruling", "Can void a judgement entered by mistake"),
+            ("judge_readiness", "Can judge what the readiness page leaves to the investigator"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(
@@ -189,6 +192,8 @@ class ReadinessRuling(Record):
 class IdentityCheck(Record):
     """One person compared wristband and bag, and signed with their own password."""
 
+    part_of = ("participant", "product")
+
     participant = models.ForeignKey(
         Participant, models.PROTECT, verbose_name=_("participant"), related_name="identity_checks"
     )
@@ -205,7 +210,10 @@ class IdentityCheck(Record):
         verbose_name_plural = _("identity checks")
         ordering = ["-id"]
         triggers = immutable()
-        permissions = [("sign_identitycheck", "Can sign that participant and product belong together")]
+        permissions = [
+            ("void_identitycheck", "Can void an identity check entered by mistake"),
+            ("sign_identitycheck", "Can sign that participant and product belong together"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.product} · {self.created_by}"

@@ -58,7 +58,7 @@ def check_consent(consent: Consent, *, deviation_reason: str = "", now: dt.datet
         )
     _check_version(consent)
     _check_signatures(consent)
-    late = _procedure_before(consent)
+    late = procedure_before(consent)
     if late and not deviation_reason.strip():
         raise Refused(f"{late} {_('Record it and give a reason for the protocol deviation.')}")
 
@@ -99,7 +99,7 @@ def _protocol(participant: Participant) -> Protocol:
     return get_study().protocol(participant.protocol_version)
 
 
-def _procedure_before(consent: Consent) -> str:
+def procedure_before(consent: Consent) -> str:
     """In words, if a study procedure came before this consent and no earlier consent covers it."""
     procedure = first_procedure_at(consent.participant)
     # A correction must not be measured against the value that it corrects.
@@ -128,7 +128,7 @@ def record_consent(*, consent: Consent, deviation_reason: str = "", by: User, no
     """Save a consent; duties that it settles are closed, a procedure before it becomes a deviation."""
     participant = Participant.objects.select_for_update().get(pk=consent.participant_id)
     check_consent(consent, deviation_reason=deviation_reason, now=now)
-    late = _procedure_before(consent)
+    late = procedure_before(consent)
     if consent.pk is None:
         consent.created_by, consent.created_at = by, now
     consent.save()
@@ -175,7 +175,8 @@ def sync_reconsents(*, participant: Participant, by: User, now: dt.datetime) -> 
     if Status(participant.status) in NO_MORE_VISITS:
         return 0
     given, duties = _duties(participant, today=site_day(now))
-    known = {(one.cause, one.version): one for one in participant.reconsents.standing()}
+    # Void ones too: who need not be asked again is not asked again by the next sweep.
+    known = {(one.cause, one.version): one for one in participant.reconsents.order_by("id")}
     new = 0
     for duty in duties:
         row = known.get((duty.cause, duty.version))
@@ -183,7 +184,7 @@ def sync_reconsents(*, participant: Participant, by: User, now: dt.datetime) -> 
         if row is None and not is_settled:
             _owe(participant, duty, by=by, now=now)
             new += 1
-        elif row is not None and row.state == ReconsentState.OPEN and is_settled:
+        elif row is not None and not row.is_void and row.state == ReconsentState.OPEN and is_settled:
             _settle(row, duty, now=now)
     return new
 

@@ -163,7 +163,7 @@ def _forget_planned_infusion(participant: Participant) -> None:
 
 def _cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
     """Visits whose window was still to come, or open, are no longer due; what was missed stays missed."""
-    for visit in participant.visits.filter(state=VisitState.PLANNED, window_closes_on__gte=on):
+    for visit in participant.visits.standing().filter(state=VisitState.PLANNED, window_closes_on__gte=on):
         visit.state = VisitState.CANCELLED
         visit.save(update_fields=["state"])
         notifications.cancel(about=f"visit:{visit.pk}", reason="no longer due", now=now)

@@ -32,6 +32,7 @@ from participants.rules.status import Status, can_become
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
 from trialsite.study import get_study
+from trialsite.voiding import Consequences
 
 TONES = {
     Result.PASS: "good",
@@ -392,13 +393,18 @@ class DecisionAdmin(RecordAdmin):
 
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant", "created_by")
-    can_void = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.decision_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_decision(row=obj, reason=reason, by=by, now=now)
 
 
 @admin.register(EligibilityRuling)

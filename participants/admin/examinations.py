@@ -1,5 +1,6 @@
 """The pages of examinations: one form for a blood count or a chemistry, as the laboratory prints it."""
 
+import datetime as dt
 import unicodedata
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -34,8 +35,9 @@ from participants.units import UnknownUnit, convert
 from participants.wording import rounded
 from trialsite import audit
 from trialsite.constraints import as_refusals
-from trialsite.recordadmin import RecordAdmin
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 FASTING_PANELS = frozenset({"CHEM"})
 # Taken long before the study as a rule.
@@ -290,7 +292,8 @@ class ExaminationAdmin(RecordAdmin):
             "has_lloq": any(line.measure.has_lloq for line in lines),
             "original": obj if obj.pk else None,
             "is_editable": is_editable,
-            "can_void": bool(obj.pk) and not obj.is_void and self.has_void_permission(request),
+            "can_void": bool(obj.pk) and obj.is_standing and self.has_void_permission(request),
+            "void_note": self.void_note(request, obj) if obj.pk else "",
             "void_url": self.url("void", obj.pk) if obj.pk else "",
             "results": [m for m in obj.measurements.all() if not m.is_void] if obj.pk else [],
             "computed": computed_of(obj) if obj.pk else [],
@@ -396,6 +399,35 @@ class ExaminationAdmin(RecordAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return HttpResponseRedirect(self.url("change", object_id))
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.examination_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_examination(examination=obj, reason=reason, by=by, now=now)
+
+
+@admin.register(Measurement)
+class MeasurementAdmin(ReadOnlyRecordAdmin):
+    """One result of an examination, for whoever takes it back; it is corrected on the examination's page."""
+
+    list_display = ("participant", "code", "text", "taken_at", "created_by", "void_mark")
+    list_filter = (("code", admin.ChoicesFieldListFilter),)
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    list_select_related = ("participant", "created_by", "examination")
+    date_hierarchy = "taken_at"
+    fieldsets = ((None, {"fields": (("participant", "examination"), ("code", "text"), "taken_at")}),)
+    readonly_fields = ("text",)
+
+    @admin.display(description=_("answer"))
+    def text(self, row: Measurement) -> str:
+        return row.text
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.measurement_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_measurement(row=obj, reason=reason, by=by, now=now)
 
 
 def computed_of(obj: Examination) -> list[tuple[str, str]]:

@@ -35,7 +35,8 @@ from participants.models import (
 )
 from participants.rules import status
 from participants.rules.status import Status
-from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 STATUS_LABELS = {
     Status.SCREENING: "info",
@@ -106,7 +107,6 @@ class ReadOnlyInline(TabularInline):
 
 class StatusInline(ReadOnlyInline):
     model = ParticipantStatus
-    show_change_link = False
     fields = ("status", "effective_on", "reason_code", "criteria", "reason", "created_by", "created_at")
     readonly_fields = ("created_by", "created_at")
     tab = True
@@ -420,3 +420,31 @@ class ParticipantAdmin(RecordAdmin):
             ),
             done=_("The new status is recorded."),
         )
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.participant_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_participant(participant=obj, reason=reason, by=by, now=now)
+
+
+@admin.register(ParticipantStatus)
+class ParticipantStatusAdmin(ReadOnlyRecordAdmin):
+    """Every step of everybody; the newest is taken back here."""
+
+    list_display = ("participant", "status", "effective_on", "reason_code", "created_by", "created_at", "void_mark")
+    list_filter = (("status", admin.ChoicesFieldListFilter),)
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    list_select_related = ("participant", "created_by")
+    fieldsets = (
+        (None, {"fields": ("participant", ("status", "effective_on"), ("reason_code", "criteria"), "reason")}),
+    )
+
+    def void_instead(self, obj: Any) -> str:
+        return actions.instead_of_status(obj)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.status_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_status(row=obj, reason=reason, by=by, now=now)

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from participants import actions
 from participants.models import ProtocolDeviation, Visit, VisitState
 from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 
 class DueFilter(admin.SimpleListFilter):
@@ -67,7 +68,6 @@ class VisitAdmin(RecordAdmin):
     search_fields = ("participant__screening_number", "participant__participant_number", "code")
     list_select_related = ("participant",)
     date_hierarchy = "target_date"
-    can_void = False
     fieldsets = (
         (
             _("Planned"),
@@ -139,6 +139,15 @@ class VisitAdmin(RecordAdmin):
     def long_term_mark(self, visit: Visit) -> Any:
         return _("long-term follow-up") if visit.is_long_term_follow_up else ""
 
+    def void_instead(self, obj: Any) -> str:
+        return actions.instead_of_visit(obj)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.visit_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_visit(visit=obj, reason=reason, by=by, now=now)
+
 
 @admin.register(ProtocolDeviation)
 class ProtocolDeviationAdmin(RecordAdmin):
@@ -146,7 +155,6 @@ class ProtocolDeviationAdmin(RecordAdmin):
     list_filter = (("kind", admin.ChoicesFieldListFilter),)
     search_fields = ("participant__screening_number", "participant__participant_number", "description")
     list_select_related = ("participant", "created_by")
-    can_void = False
     fieldsets = ((None, {"fields": ("participant", "kind", "description", "reason")}),)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

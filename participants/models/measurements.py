@@ -87,6 +87,7 @@ class Measurement(Record):
         verbose_name = _("measurement")
         verbose_name_plural = _("measurements")
         ordering = ["id"]
+        permissions = [("void_measurement", "Can void a measurement entered by mistake")]
         indexes = [
             # The newest answer to each question of a participant.
             models.Index(

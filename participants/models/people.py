@@ -251,6 +251,7 @@ class Reconsent(Record):
         verbose_name = _("consent to be renewed")
         verbose_name_plural = _("consents to be renewed")
         ordering = ["due_on", "id"]
+        permissions = [("void_reconsent", "Can void a consent to be renewed entered by mistake")]
         indexes = [models.Index(fields=["due_on"], name="reconsent_open", condition=Q(state="open"))]
         constraints = [
             *Record.Meta.constraints,
@@ -302,6 +303,7 @@ class ParticipantStatus(Record):
         verbose_name = _("status")
         verbose_name_plural = _("status history")
         ordering = ["id"]
+        permissions = [("void_participantstatus", "Can void a status entered by mistake")]
         triggers = immutable()
 
     def __str__(self) -> str:

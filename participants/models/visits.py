@@ -64,6 +64,7 @@ class Visit(Record):
         verbose_name = _("visit")
         verbose_name_plural = _("visits")
         ordering = ["target_date", "id"]
+        permissions = [("void_visit", "Can void a visit entered by mistake")]
         indexes = [
             # The reminder sweep and the first page ask for planned visits around today.
             models.Index(
@@ -119,6 +120,7 @@ class DeviationKind(models.TextChoices):
     READINESS = "readiness", _("infused although something stood against it")
     LYMPHODEPLETION = "lymphodepletion", _("lymphodepletion not as the protocol wants it")
     OVERRIDE = "override", _("a limit set aside by the principal investigator")
+    VOIDED = "voided", _("an entry that others rest on is void")
 
 
 @pghistory.track()
@@ -138,6 +140,7 @@ class ProtocolDeviation(Record):
         verbose_name = _("protocol deviation")
         verbose_name_plural = _("protocol deviations")
         ordering = ["-id"]
+        permissions = [("void_protocoldeviation", "Can void a deviation entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
