@@ -129,12 +129,18 @@ VOID_ENTRIES = _permissions(
     "participants.consent",
     "participants.consentwithdrawal",
     "participants.examination",
+    "participants.protocoldeviation",
     "dosing.medication",
     "dosing.cellproduct",
     "dosing.leukapheresis",
     "dosing.fitnesscheck",
     "dosing.dosinghold",
 )
+DEVIATE = (
+    *_permissions("add", "participants.protocoldeviation"),
+    *_permissions("change", "participants.protocoldeviation"),
+)
+ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
@@ -152,6 +158,8 @@ _INVESTIGATOR = (
     *REGRADE,
     *WATCH,
     *GUIDANCE,
+    *DEVIATE,
+    *ASSESS_DEVIATIONS,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",
@@ -167,6 +175,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *EVENTS,
         *GRADE,
         *WATCH,
+        *DEVIATE,
         "participants.change_status",
     ),
     Role.INVESTIGATOR: _INVESTIGATOR,
@@ -187,6 +196,8 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *EVENTS,
         *VOID_GRADE,
         *VOID_ENTRIES,
+        *DEVIATE,
+        *ASSESS_DEVIATIONS,
         *ACCESS_TRAIL,
         "trialsite.requeue_notification",
     ),

@@ -1,4 +1,4 @@
-"""The pages of visits and protocol deviations."""
+"""The pages of visits."""
 
 import datetime as dt
 from typing import Any
@@ -13,7 +13,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants import actions
-from participants.models import ProtocolDeviation, Visit, VisitState
+from participants.models import Visit, VisitState
 from trialsite.recordadmin import RecordAdmin, RecordForm
 
 
@@ -138,19 +138,3 @@ class VisitAdmin(RecordAdmin):
     @display(description=_("long-term"))
     def long_term_mark(self, visit: Visit) -> Any:
         return _("long-term follow-up") if visit.is_long_term_follow_up else ""
-
-
-@admin.register(ProtocolDeviation)
-class ProtocolDeviationAdmin(RecordAdmin):
-    list_display = ("participant", "kind", "description", "reason", "created_at", "created_by")
-    list_filter = (("kind", admin.ChoicesFieldListFilter),)
-    search_fields = ("participant__screening_number", "participant__participant_number", "description")
-    list_select_related = ("participant", "created_by")
-    can_void = False
-    fieldsets = ((None, {"fields": ("participant", "kind", "description", "reason")}),)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
