@@ -278,12 +278,14 @@ class RecordAdmin(SiteScopedAdmin):
         act: Callable[[Any, dict[str, Any], dt.datetime], Any],
         done: Any,
         back: str = "change",
+        back_query: str = "",
         follow: bool = False,
         consequences: Consequences | None = None,
     ) -> HttpResponse:
         """One question about one row: a form, then the action; a refusal shows on the form.
 
-        `back` names the page to return to; `follow` goes to the row that the action returned instead.
+        `back` names the page to return to, with `back_query`; `follow` goes to the row that the action returned
+        instead.
         """
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
@@ -298,7 +300,7 @@ class RecordAdmin(SiteScopedAdmin):
                 form.add_error(None, refusal)
             else:
                 messages.success(request, done)
-                return HttpResponseRedirect(self.url(back, result.pk if follow else object_id))
+                return HttpResponseRedirect(self.url(back, result.pk if follow else object_id) + back_query)
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -308,7 +310,7 @@ class RecordAdmin(SiteScopedAdmin):
             "consequences": consequences,
             "original": obj,
             "opts": self.opts,
-            "back": self.url(back, object_id),
+            "back": self.url(back, object_id) + back_query,
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
 

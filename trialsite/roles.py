@@ -155,6 +155,11 @@ VOID_ENTRIES = (
         "dosing.leukapheresis",
     ),
 )
+DEVIATE = (
+    *_permissions("add", "participants.protocoldeviation"),
+    *_permissions("change", "participants.protocoldeviation"),
+)
+ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
@@ -173,6 +178,8 @@ _INVESTIGATOR = (
     *REGRADE,
     *WATCH,
     *GUIDANCE,
+    *DEVIATE,
+    *ASSESS_DEVIATIONS,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",
@@ -188,6 +195,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *EVENTS,
         *GRADE,
         *WATCH,
+        *DEVIATE,
         "participants.change_status",
     ),
     Role.INVESTIGATOR: _INVESTIGATOR,
@@ -208,6 +216,8 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *EVENTS,
         *VOID_GRADE,
         *VOID_ENTRIES,
+        *DEVIATE,
+        *ASSESS_DEVIATIONS,
         *ACCESS_TRAIL,
         "trialsite.requeue_notification",
     ),

@@ -1,5 +1,6 @@
 """What people and programs do here: one file a subject."""
 
+from dosing.actions.fitness import record_fitness
 from dosing.actions.infusion import (
     Day0Change,
     Infused,
@@ -58,7 +59,6 @@ from dosing.actions.readiness import (
     place_hold,
     product_to_give,
     readiness_of,
-    record_fitness,
     sign_identity,
 )
 from dosing.actions.voids import (

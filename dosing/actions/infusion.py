@@ -1,7 +1,7 @@
 """Verbs of the infusion: log it, correct it, show what a correction would move."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -316,6 +316,15 @@ def correct_infusion(
     found = deviations(infusion, now=now)
     infusion.save()
     keep_interruptions(infusion, interruptions, by=by, now=now)
+    if infusion.occasion == Occasion.FIRST:
+        participants.follow_fact(
+            participant=infusion.participant,
+            reached=Status.INFUSED,
+            on=infusion.day,
+            why=_("The day of the infusion was corrected to %(day)s.") % {"day": participants.long_date(infusion.day)},
+            by=by,
+            now=now,
+        )
     return _follow(infusion, found, _reason(infusion, deviation_reason), by=by, now=now)
 
 
@@ -337,19 +346,31 @@ def _follow(
     _keep_band_of_parts(infusion)
     participants.note_day0(participant=participant, on=day)
     new, moved = participants.schedule_follow_up(participant=participant, day0=day, by=by, now=now)
-    for kind, text in found:
+    _keep_deviations(infusion, dict(found), reason, by=by, now=now)
+    if infusion.is_out_of_range:
+        _tell_of_dose(infusion, now=now)
+    return Infused(infusion, day, new, moved)
+
+
+def _keep_deviations(
+    infusion: Infusion, found: Mapping[DeviationKind, str], reason: str, *, by: User, now: dt.datetime
+) -> None:
+    for kind in (DeviationKind.ELIGIBILITY, DeviationKind.DOSE, DeviationKind.READINESS):
         participants.report_deviation(
-            participant=participant,
+            participant=infusion.participant,
             kind=kind,
             about=_about(infusion),
-            description=text,
+            description=found.get(kind, ""),
             reason=reason,
             by=by,
             now=now,
         )
-    if infusion.is_out_of_range:
-        _tell_of_dose(infusion, now=now)
-    return Infused(infusion, day, new, moved)
+
+
+def look_again(participant: Participant, *, by: User, now: dt.datetime) -> None:
+    """Something that the infusions rested on was recorded late: what stands against them is judged anew."""
+    for infusion in participant.infusions.standing():
+        _keep_deviations(infusion, dict(deviations(infusion, now=now)), _reason(infusion, ""), by=by, now=now)
 
 
 def _keep_band_of_parts(infusion: Infusion) -> None:

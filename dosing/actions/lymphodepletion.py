@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from dosing.actions.infusion import look_again
 from dosing.actions.readiness import findings_of, holds_at, newest_fitness
 from dosing.models import Before
 from dosing.models.lymphodepletion import DoseState, LymphodepletionDose
@@ -238,26 +239,29 @@ def record_dose(
     participant = Participant.objects.select_for_update().get(pk=dose.participant_id)
     check_dose(dose, deviation_reason=deviation_reason, now=now)
     dose.save()
-    if dose.state != DoseState.GIVEN:
-        return dose
-    assert dose.given_at is not None
-    if participant.status == Status.ENROLLED:
-        participants.change_status(
-            participant=participant,
-            new=Status.LYMPHODEPLETED,
-            on=participants.site_day(dose.given_at),
-            reason="",
-            by=by,
-            now=now,
-        )
-    if against := _against(dose):
-        participants.report_deviation(
-            participant=participant,
-            kind=DeviationKind.LYMPHODEPLETION,
-            about=f"lymphodepletion:{dose.pk}",
-            description=" ".join(against),
-            reason=deviation_reason,
-            by=by,
-            now=now,
-        )
+    keep_lymphodepleted(participant, by=by, now=now)
+    participants.report_deviation(
+        participant=participant,
+        kind=DeviationKind.LYMPHODEPLETION,
+        about=f"lymphodepletion:{dose.pk}",
+        description=" ".join(_against(dose)) if dose.state == DoseState.GIVEN else "",
+        reason=deviation_reason,
+        by=by,
+        now=now,
+    )
+    look_again(participant, by=by, now=now)
     return dose
+
+
+def keep_lymphodepleted(participant: Participant, *, by: User, now: dt.datetime) -> None:
+    """The status follows the doses: since the first that was given of the newest course that was begun."""
+    rows = participant.lymphodepletion_doses.standing().filter(given_at__isnull=False)
+    first = rows.order_by("-course", "given_at").first()
+    participants.follow_fact(
+        participant=participant,
+        reached=Status.LYMPHODEPLETED,
+        on=participants.site_day(first.given_at) if first and first.given_at else None,
+        why=_("The doses of lymphodepletion were corrected."),
+        by=by,
+        now=now,
+    )

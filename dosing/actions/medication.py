@@ -134,14 +134,14 @@ def record_medication(
     if medication.pk is None:
         medication.created_by, medication.created_at = by, now
     medication.save()
-    if prohibited := prohibition_of(medication):
-        participants.report_deviation(
-            participant=medication.participant,
-            kind=DeviationKind.MEDICATION,
-            about=f"medication:{medication.pk}",
-            description=_prohibited_text(medication, prohibited),
-            reason=deviation_reason,
-            by=by,
-            now=now,
-        )
+    prohibited = prohibition_of(medication)
+    participants.report_deviation(
+        participant=medication.participant,
+        kind=DeviationKind.MEDICATION,
+        about=f"medication:{medication.pk}",
+        description=_prohibited_text(medication, prohibited) if prohibited else "",
+        reason=deviation_reason,
+        by=by,
+        now=now,
+    )
     return medication

@@ -153,16 +153,15 @@ def move_product(
     step = _step(product, new, at=at, reason=reason, lowest_c=lowest_c, highest_c=highest_c, by=by, now=now)
     if new == State.FAILED:
         _take_plan_back(product.participant)
-    if text := _deviates(product, new, at=at):
-        participants.report_deviation(
-            participant=product.participant,
-            kind=DeviationKind.PRODUCT,
-            about=f"product:{product.pk}:{new}",
-            description=text,
-            reason=reason,
-            by=by,
-            now=now,
-        )
+    participants.report_deviation(
+        participant=product.participant,
+        kind=DeviationKind.PRODUCT,
+        about=f"product:{product.pk}:{new}",
+        description=_deviates(product, new, at=at),
+        reason=reason,
+        by=by,
+        now=now,
+    )
     return step
 
 

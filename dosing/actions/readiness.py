@@ -220,14 +220,6 @@ def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
         )
 
 
-@transaction.atomic
-def record_fitness(*, check: FitnessCheck, by: User, now: dt.datetime) -> FitnessCheck:
-    check_fitness(check, now=now)
-    check.created_by, check.created_at = by, now
-    check.save()
-    return check
-
-
 # --- Holds -------------------------------------------------------------------------------------------
 
 

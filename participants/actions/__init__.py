@@ -12,8 +12,17 @@ from participants.actions.consents import (
     sync_reconsents,
     withdraw_consent,
 )
-from participants.actions.days import long_date, long_moment, minute, site_day
-from participants.actions.deviations import report_deviation
+from participants.actions.days import end_of_day, long_date, long_moment, minute, site_day
+from participants.actions.deviations import (
+    RECEIVERS,
+    add_deviation,
+    classify_deviation,
+    close_deviation,
+    is_by_hand,
+    mark_reported,
+    reopen_deviation,
+    report_deviation,
+)
 from participants.actions.eligibility import (
     Evaluation,
     against_infusion,
@@ -45,7 +54,17 @@ from participants.actions.measurements import (
     record_examination,
     wrong_answer,
 )
-from participants.actions.status import change_status, check_can_become, rescreen, screen
+from participants.actions.status import (
+    change_status,
+    check_can_become,
+    check_screening,
+    correct_day,
+    follow_fact,
+    history_of,
+    keep_present_status,
+    rescreen,
+    screen,
+)
 from participants.actions.visits import (
     check_visit,
     follow_up_plans,
@@ -92,7 +111,9 @@ from participants.actions.voids import (
 
 __all__ = [
     "ENROLMENT_COUNTER",
+    "RECEIVERS",
     "Evaluation",
+    "add_deviation",
     "against_infusion",
     "change_status",
     "check_can_become",
@@ -100,13 +121,18 @@ __all__ = [
     "check_can_enrol",
     "check_consent",
     "check_examination",
+    "check_screening",
     "check_visit",
     "check_withdrawal",
+    "classify_deviation",
+    "close_deviation",
     "confirm_eligibility",
     "consent_consequences",
+    "correct_day",
     "correct_examination",
     "decision_consequences",
     "deviation_lines",
+    "end_of_day",
     "enrol",
     "evaluate",
     "examination_consequences",
@@ -116,18 +142,23 @@ __all__ = [
     "fail_screening",
     "first_consent_at",
     "first_procedure_at",
+    "follow_fact",
     "follow_up_plans",
     "has_consent",
+    "history_of",
     "infusion_lines",
     "instead_of_reconsent",
     "instead_of_status",
     "instead_of_visit",
+    "is_by_hand",
     "is_consent_overdue",
     "is_current",
+    "keep_present_status",
     "locked",
     "long_date",
     "long_moment",
     "mark_infused",
+    "mark_reported",
     "meaning_of_signature",
     "measurement_consequences",
     "minute",
@@ -146,6 +177,7 @@ __all__ = [
     "remind_of_reconsents",
     "remind_of_visits",
     "reminder_recipients",
+    "reopen_deviation",
     "report_deviation",
     "report_void",
     "rescreen",

@@ -1,6 +1,7 @@
 """The pages of participants, consent, visits and deviations."""
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -54,6 +55,11 @@ STATUS_LABELS = {
 
 
 class EnrolForm(forms.Form):
+    on = forms.DateField(
+        label=_("Enrolled on"),
+        widget=UnfoldAdminSingleDateWidget,
+        help_text=_("Another day than today when the enrolment is taken over from paper: criteria are judged for it."),
+    )
     exception_reason = forms.CharField(
         label=_("Reason for an exception"),
         required=False,
@@ -71,8 +77,8 @@ class FindForm(forms.Form):
 
 
 def status_form(participant: Participant) -> type[forms.Form]:
-    """A form of the steps that are possible from where the participant stands."""
-    choices = [(s.value, STATUS_NAMES[s]) for s in status.choices_from(Status(participant.status))]
+    """A form of the steps that are possible from where the participant stands, or stood before."""
+    choices = [(s.value, STATUS_NAMES[s]) for s in status.choices_within(_states_of(participant))]
 
     class StatusForm(forms.Form):
         new = forms.ChoiceField(label=_("New status"), choices=choices, widget=UnfoldAdminSelectWidget)
@@ -87,6 +93,24 @@ def status_form(participant: Participant) -> type[forms.Form]:
         reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
     return StatusForm
+
+
+def _states_of(participant: Participant) -> list[Status]:
+    return [Status(row.status) for row in actions.history_of(participant)]
+
+
+def day_form(participant: Participant) -> type[forms.Form]:
+    """Which step of the history has the wrong day, and the right one."""
+    choices = [
+        (row.pk, f"{row.get_status_display()} · {row.effective_on:%Y-%m-%d}") for row in actions.history_of(participant)
+    ]
+
+    class DayForm(forms.Form):
+        row = forms.TypedChoiceField(label=_("Step"), choices=choices, coerce=int, widget=UnfoldAdminSelectWidget)
+        on = forms.DateField(label=_("Right day"), widget=UnfoldAdminSingleDateWidget)
+        reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+    return DayForm
 
 
 class ReadOnlyInline(TabularInline):
@@ -147,6 +171,23 @@ class VisitInline(ReadOnlyInline):
 
 
 class ParticipantForm(RecordForm):
+    screened_on = forms.DateField(
+        label=_("Screened on"),
+        widget=UnfoldAdminSingleDateWidget,
+        help_text=_("The day on which it happened. Change it when the screening is taken over from paper."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.fields.pop("screened_on", None)
+        elif "screened_on" in self.fields:
+            self.fields["screened_on"].initial = actions.site_day(timezone.now())
+
+    def check(self, row: Participant) -> None:
+        if row.pk is None and "screened_on" in self.fields:
+            actions.check_screening(row, on=self.cleaned_data["screened_on"], now=timezone.now())
+
     def clean_birth_date(self) -> dt.date:
         born: dt.date = self.cleaned_data["birth_date"]
         if not dt.date(1900, 1, 1) <= born <= actions.site_day(timezone.now()):
@@ -171,7 +212,7 @@ class ParticipantAdmin(RecordAdmin):
             _("Identity (stays at the site)"),
             {"fields": (("name", "sex"), ("birth_date", "phone"), "hospital_number")},
         ),
-        (_("Study"), {"fields": ("site",)}),
+        (_("Study"), {"fields": (("site", "screened_on"),)}),
     )
     inlines = (StatusInline, ConsentInline, ExaminationInline, VisitInline)
     actions_detail = [
@@ -185,6 +226,7 @@ class ParticipantAdmin(RecordAdmin):
         "timeline",
         "course",
         "change_status",
+        "correct_day",
         "withdraw",
         "void_record",
     ]
@@ -193,6 +235,7 @@ class ParticipantAdmin(RecordAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
+        fieldsets = [_without_screened_on(one) for one in fieldsets]
         numbers = ("screening_number", "participant_number", "status_now", "protocol_version")
         more = ("rescreening_of", "planned_infusion_on")
         return [(_("Study number"), {"fields": (numbers[:2], numbers[2:], more)}), *fieldsets]
@@ -256,7 +299,7 @@ class ParticipantAdmin(RecordAdmin):
         if change:
             obj.save()
         else:
-            actions.screen(participant=obj, by=request.user, now=now)
+            actions.screen(participant=obj, on=form.cleaned_data["screened_on"], by=request.user, now=now)
 
     @display(description=_("number"), ordering="screening_number")
     def number_link(self, obj: Participant) -> str:
@@ -293,6 +336,7 @@ class ParticipantAdmin(RecordAdmin):
             path("find/", view(self.find_view), name="participants_participant_find"),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
+            path("<path:object_id>/day/", view(self.day_view), name="participants_participant_day"),
             *eligibility.urls(self),
             *super().get_urls(),
         ]
@@ -312,8 +356,10 @@ class ParticipantAdmin(RecordAdmin):
             hidden.add("_enrol")
         if obj.is_void or not status.can_become(here, Status.INFUSED):
             hidden |= {"_log_infusion", "_readiness"}
-        if obj.is_void or not status.choices_from(here):
+        if obj.is_void or not status.choices_within(_states_of(obj)):
             hidden.add("_change_status")
+        if obj.is_void:
+            hidden.add("_correct_day")
         return hidden
 
     @action(description=_("Eligibility"), permissions=["view"])
@@ -372,6 +418,10 @@ class ParticipantAdmin(RecordAdmin):
     def change_status(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(self.url("status", object_id))
 
+    @action(description=_("Correct the day of a status…"), permissions=["status"])
+    def correct_day(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("day", object_id))
+
     def has_enrol_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("participants.enrol_participant")
 
@@ -385,18 +435,42 @@ class ParticipantAdmin(RecordAdmin):
         return request.user.has_perm("participants.change_status")
 
     def enrol_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        day = eligibility.as_of(request) or actions.site_day(timezone.now())
         return self.ask(
             request,
             object_id,
             allowed=self.has_enrol_permission(request),
-            form_class=EnrolForm,
+            form_class=partial(EnrolForm, initial={"on": day}),
             title=_("Enrol this participant"),
             intro=_("Eligibility is confirmed and nothing changed since: enrolment gives the participant number."),
             button=_("Enrol"),
             act=lambda obj, data, now: actions.enrol(
-                participant=obj, exception_reason=data["exception_reason"], by=request.user, now=now
+                participant=obj,
+                on=data["on"],
+                exception_reason=data["exception_reason"],
+                by=request.user,
+                now=now,
             ),
             done=_("The participant is enrolled."),
+        )
+
+    def day_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        return self.ask(
+            request,
+            object_id,
+            allowed=self.has_status_permission(request),
+            form_class=day_form(obj) if obj else forms.Form,
+            title=_("Correct the day of a status"),
+            intro=_(
+                "The row with the wrong day becomes void with your reason, and one with the right day takes its place. "
+                "What follows from an infusion, a dose or a visit is corrected there."
+            ),
+            button=_("Correct the day"),
+            act=lambda obj, data, now: actions.correct_day(
+                row=obj.statuses.get(pk=data["row"]), on=data["on"], reason=data["reason"], by=request.user, now=now
+            ),
+            done=_("The day is corrected."),
         )
 
     def status_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -448,3 +522,10 @@ class ParticipantStatusAdmin(ReadOnlyRecordAdmin):
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         actions.void_status(row=obj, reason=reason, by=by, now=now)
+
+
+def _without_screened_on(fieldset: Any) -> Any:
+    """The day of the screening is asked once; later it stands in the status history."""
+    title, options = fieldset
+    rows = [("site",) if row == ("site", "screened_on") else row for row in options["fields"]]
+    return title, {**options, "fields": tuple(rows)}

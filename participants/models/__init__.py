@@ -5,6 +5,7 @@ from participants.models.imports import MeasurementImport
 from participants.models.logs import EnrolmentLogEntry, ScreeningLogEntry
 from participants.models.measurements import Examination, Measurement
 from participants.models.people import (
+    HISTORY,
     STATUS_NAMES,
     Consent,
     ConsentWithdrawal,
@@ -17,9 +18,10 @@ from participants.models.people import (
     Sex,
     WithdrawalScope,
 )
-from participants.models.visits import DeviationKind, ProtocolDeviation, Visit, VisitState
+from participants.models.visits import DeviationKind, ProtocolDeviation, Severity, Visit, VisitState
 
 __all__ = [
+    "HISTORY",
     "STATUS_NAMES",
     "Consent",
     "ConsentWithdrawal",
@@ -39,6 +41,7 @@ __all__ = [
     "ReconsentState",
     "RulingKind",
     "ScreeningLogEntry",
+    "Severity",
     "Sex",
     "Visit",
     "VisitState",

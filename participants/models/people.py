@@ -8,6 +8,7 @@ import pghistory
 import pgtrigger
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -287,6 +288,10 @@ class ReasonCode(models.TextChoices):
     OTHER = "other", pgettext_lazy("reason", "other")
 
 
+# The order of a history: by day, and within a day as recorded; a row that corrects another stands in its place.
+HISTORY = ("effective_on", Coalesce("corrects", "id"), "id")
+
+
 @pghistory.track()
 class ParticipantStatus(Record):
     """From this day the participant stood here in the study; a row is never changed, a new one follows."""
@@ -298,11 +303,16 @@ class ParticipantStatus(Record):
     reason_code = models.CharField(_("kind of reason"), max_length=25, choices=ReasonCode, blank=True)
     # The criteria that a screen failure did not meet, by their codes.
     criteria = models.JSONField(_("criteria not met"), default=list, blank=True)
+    # The first of the rows whose place this one takes, each void since the next: among several of one day it tells
+    # which came first.
+    corrects = models.ForeignKey(
+        "self", models.PROTECT, verbose_name=_("corrects"), related_name="+", null=True, blank=True, editable=False
+    )
 
     class Meta(Record.Meta):
         verbose_name = _("status")
         verbose_name_plural = _("status history")
-        ordering = ["id"]
+        ordering = HISTORY
         permissions = [("void_participantstatus", "Can void a status entered by mistake")]
         triggers = immutable()
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from dosing.actions import day0_of
 from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
 from participants.actions import first_consent_at, long_moment, site_day
-from participants.models import Measurement, Participant, ParticipantStatus
+from participants.models import HISTORY, Measurement, Participant, ParticipantStatus
 from participants.rules.measures import MEASURES
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.units import convert
@@ -164,7 +164,7 @@ def _observed(
     statuses = list(
         ParticipantStatus.objects.standing()
         .filter(participant=participant)
-        .order_by("id")
+        .order_by(*HISTORY)
         .values_list("status", "effective_on")
     )
     ends = [on for status, on in statuses[-1:] if Status(status) in NO_MORE_VISITS]
