@@ -23,6 +23,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from trialsite import audit
 from trialsite.constraints import as_refusals, check_unique
+from trialsite.models import Record
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, ROLE_PERMISSIONS, Role
 from trialsite.voiding import Consequences, ReasonForm, entangled, form_for, void
@@ -175,6 +176,18 @@ class RecordAdmin(SiteScopedAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return (*super().get_list_filter(request), VoidFilter)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nothing new is recorded of what is void."""
+        if issubclass(db_field.related_model, Record) and "queryset" not in kwargs:
+            kwargs["queryset"] = db_field.related_model._default_manager.standing()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """A form's choice offers what stands; the list has its own filter."""
+        match = request.resolver_match
+        rows = queryset.standing() if match is not None and match.url_name == "autocomplete" else queryset
+        return super().get_search_results(request, rows, search_term)
 
     def sees_identity(self, request: HttpRequest) -> bool:
         return request.user.has_perm("participants.view_identity")

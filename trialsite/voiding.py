@@ -32,7 +32,7 @@ class Consequences:
 def entangled(record: Record) -> Consequences:
     """Every record that points at this one: what is part of it falls with it, all others stay and rest on it."""
     follows, rests = [], []
-    for field in _pointing_at(type(record)):
+    for field in pointing_at(type(record)):
         count = field.model._default_manager.standing().filter(**{field.name: record}).count()
         values = {"kind": field.model._meta.verbose_name_plural, "count": count}
         if count and field.name in field.model.part_of:
@@ -42,7 +42,8 @@ def entangled(record: Record) -> Consequences:
     return Consequences(tuple(follows), tuple(rests))
 
 
-def _pointing_at(model: type[Record]) -> list[Any]:
+def pointing_at(model: type[Record]) -> list[Any]:
+    """The fields of all records, of every app, that point at rows of this model."""
     links = model._meta.concrete_model._meta.get_fields(include_hidden=True)  # type: ignore[union-attr]
     backwards = [link.field for link in links if link.auto_created and not link.concrete]  # type: ignore[union-attr]
     return [field for field in backwards if issubclass(field.model, Record)]
@@ -61,6 +62,15 @@ class AskingVoidForm(ReasonForm):
 
 def form_for(consequences: Consequences) -> type[ReasonForm]:
     return AskingVoidForm if consequences.rests else ReasonForm
+
+
+def void_parts(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
+    """Void the rows that are part of this one, which fall with it anyway: so that what was theirs alone, such as a
+    product's lot, is free for the right entry."""
+    for field in pointing_at(type(record)):
+        if field.name in field.model.part_of:
+            rows = field.model._default_manager.standing().filter(**{field.name: record})
+            rows.update(voided_at=now, voided_by=by, void_reason=reason)
 
 
 @transaction.atomic

@@ -27,10 +27,11 @@ from dosing.models import (
     ProductStep,
     ReadinessRuling,
 )
+from dosing.rules.dose import OUT_OF_RANGE
 from dosing.rules.product import State
 from dosing.rules.tocilizumab import Advice
 from participants import actions as participants
-from participants.models import Participant, ParticipantStatus
+from participants.models import DeviationKind, Participant, ParticipantStatus
 from participants.rules.status import Status
 from trialsite.models import User
 from trialsite.refusal import Refused
@@ -113,17 +114,21 @@ def void_infusion(*, infusion: Infusion, reason: str, by: User, now: dt.datetime
         return
     participants.note_day0(participant=participant, on=day0)
     participants.schedule_follow_up(participant=participant, day0=day0, by=by, now=now)
-    _band_anew(participant)
+    _band_anew(participant, reason=reason, by=by, now=now)
 
 
-def _band_anew(participant: Participant) -> None:
-    """The parts of a split dose that stay lie in the band of what they are together."""
+def _band_anew(participant: Participant, *, reason: str, by: User, now: dt.datetime) -> None:
+    """The parts that stay lie in the band of what they are together; that it was too much may be true no longer."""
     parts = list(participant.infusions.standing().exclude(occasion=Occasion.SECOND))
     band = dose_band(participant, sum((part.viable_car_t_cells_e8 for part in parts), start=Decimal(0)))
     for part in parts:
         if part.dose_band != band:
             part.dose_band = band
             part.save(update_fields=["dose_band"])
+    if band not in OUT_OF_RANGE:
+        untrue = participants.deviations_about(*(_about(part) for part in parts)).filter(kind=DeviationKind.DOSE)
+        for deviation in untrue:
+            void(deviation, reason=reason, by=by, now=now)
 
 
 # --- Lymphodepletion ---------------------------------------------------------------------------------
@@ -199,6 +204,9 @@ PLAN_OF_DOSE = (
 
 def _state_without(step: ProductStep) -> State | None:
     before = step.product.steps.standing().exclude(pk=step.pk).order_by("-id").first()
+    if before is None and step.state == State.INFUSED:
+        # A product from before its steps were recorded: it was thawed, or it could not have been given.
+        return State.THAWED
     return State(before.state) if before else None
 
 
@@ -207,20 +215,23 @@ def _take_back_step(step: ProductStep, *, reason: str, by: User, now: dt.datetim
     product = CellProduct.objects.select_for_update().get(pk=step.product_id)
     before = _state_without(step)
     if before is None:
-        # A product from before its steps were recorded: it was thawed, or it could not have been given.
-        before = State.THAWED
+        raise Refused(instead_of_order())
     void(step, reason=reason, by=by, now=now)
     participants.void_about(f"product:{product.pk}:{step.state}", reason=reason, by=by, now=now)
     product.state = before
     product.save(update_fields=["state"])
 
 
+def instead_of_order() -> str:
+    return _("A product begins with its order. If nothing was ordered, void the product.")
+
+
 def instead_of_step(step: ProductStep) -> str:
     """What to void in place of a step that follows from something else, or is not the newest."""
     if step.state == State.INFUSED:
         return _("This step follows from the infusion. Void the infusion, and it goes with it.")
-    if step.state == State.ORDERED:
-        return _("A product begins with its order. If nothing was ordered, void the product.")
+    if step.state == State.ORDERED or _state_without(step) is None:
+        return instead_of_order()
     newest = step.product.steps.standing().order_by("-id").first()
     if newest is not None and newest.pk != step.pk:
         return _("Only the newest step is taken back. Void “%(state)s” of %(at)s first.") % {

@@ -85,7 +85,7 @@ def rescreen(*, participant: Participant, on: dt.date | None = None, by: User, n
             _("%(number)s is “%(status)s”; only a screen failure can be screened again.")
             % {"number": before.number, "status": before.get_status_display()}
         )
-    if again := Participant.objects.filter(rescreening_of=before).first():
+    if again := Participant.objects.standing().filter(rescreening_of=before).first():
         raise Refused(
             _("%(number)s was screened again already, as %(again)s. Go on there.")
             % {"number": before.number, "again": again.number}

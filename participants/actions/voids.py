@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -46,7 +46,7 @@ from trialsite import notifications
 from trialsite.models import Notification, NotificationState, Record, User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
-from trialsite.voiding import Consequences, entangled, void
+from trialsite.voiding import Consequences, entangled, pointing_at, void, void_parts
 from trialsite.wake import wake
 
 # What the outbox says of a message that was withdrawn: only these come back when the reason falls away.
@@ -243,7 +243,7 @@ def _withdrawals_of(row: ParticipantStatus) -> list[ConsentWithdrawal]:
 
 def status_consequences(row: ParticipantStatus) -> Consequences:
     again = Participant.objects.standing().filter(rescreening_of=row.participant_id).first()
-    rests = ()
+    rests: tuple[str, ...] = ()
     if row.status == Status.SCREEN_FAILED and again is not None:
         rests = (_("Screened again as %(number)s.") % {"number": again.number},)
     return Consequences(status_lines(row.participant, [row]), rests)
@@ -361,6 +361,7 @@ def _opened_follow_up(visit: Visit) -> list[ParticipantStatus]:
     is_opener = visit.state == VisitState.DONE and _opens_follow_up(visit)
     if not is_opener or any(_opens_follow_up(one) for one in others):
         return []
+    assert visit.occurred_on is not None
     return [row for row in newest if row.status == Status.IN_FOLLOW_UP and row.effective_on >= visit.occurred_on]
 
 
@@ -573,6 +574,7 @@ def void_participant(*, participant: Participant, reason: str, by: User, now: dt
     """With everything that was recorded about this person; messages that still wait are withdrawn."""
     about = list(_abouts(participant))
     locked(participant.pk)
+    void_parts(participant, reason=reason, by=by, now=now)
     void(participant, reason=reason, by=by, now=now)
     waiting = Notification.objects.filter(about__in=about, state=NotificationState.QUEUED)
     waiting.update(state=NotificationState.CANCELLED, finished_at=now, error=ENTRY_IS_VOID)
@@ -580,11 +582,8 @@ def void_participant(*, participant: Participant, reason: str, by: User, now: dt
 
 def _abouts(participant: Participant) -> Iterable[str]:
     """How messages name what they are about, for every record of this participant."""
-    for link in Participant._meta.get_fields(include_hidden=True):
-        model: Any = link.related_model
-        if not (link.auto_created and not link.concrete and issubclass(model, Record)):
-            continue
-        rows = model._default_manager.filter(Q(**{link.field.name: participant}))
-        yield from (f"{model._meta.model_name}:{pk}" for pk in rows.values_list("pk", flat=True))
-        if any(field.name == "about" for field in model._meta.concrete_fields):
+    for field in pointing_at(Participant):
+        rows = field.model._default_manager.filter(**{field.name: participant})
+        yield from (f"{field.model._meta.model_name}:{pk}" for pk in rows.values_list("pk", flat=True))
+        if any(one.name == "about" for one in field.model._meta.concrete_fields):
             yield from rows.values_list("about", flat=True)

@@ -131,14 +131,15 @@ class ReadOnlyInline(TabularInline):
 
 class StatusInline(ReadOnlyInline):
     model = ParticipantStatus
-    fields = ("status", "effective_on", "reason_code", "criteria", "reason", "created_by", "created_at")
-    readonly_fields = ("created_by", "created_at")
+    fields = ("status", "effective_on", "reason_code", "criteria", "reason", "created_by", "created_at", "void_reason")
+    readonly_fields = ("created_by", "created_at", "void_reason")
     tab = True
 
 
 class ConsentInline(ReadOnlyInline):
     model = Consent
-    fields = ("version", "consented_at", "guardian_consented", "participant_assented")
+    fields = ("version", "consented_at", "guardian_consented", "participant_assented", "void_reason")
+    readonly_fields = ("void_reason",)
     tab = True
 
 
@@ -154,7 +155,7 @@ class ExaminationInline(ReadOnlyInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         whose = request.resolver_match.kwargs.get("object_id")
-        newest = Examination.objects.filter(participant=whose).order_by("-taken_at", "-id").values("pk")
+        newest = Examination.objects.standing().filter(participant=whose).order_by("-taken_at", "-id").values("pk")
         return rows.filter(pk__in=newest[: self.newest])
 
 
@@ -163,6 +164,12 @@ class VisitInline(ReadOnlyInline):
     fields = ("code", "title", "target_date", "window_opens_on", "window_closes_on", "state", "occurred_on")
     readonly_fields = ("title", "target_date", "window_opens_on", "window_closes_on")
     tab = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Those of a Day 0 that was taken back are in the list of visits, for whoever looks for them.
+        rows: Any = super().get_queryset(request)
+        found: QuerySet[Any] = rows.standing()
+        return found
 
     @admin.display(description=_("name"))
     def title(self, visit: Visit) -> str:
@@ -320,7 +327,7 @@ class ParticipantAdmin(RecordAdmin):
     @display(description=_("next visit"))
     def day0_visit(self, obj: Participant) -> str:
         """The next visit that is owed, with its window."""
-        visit = next((v for v in obj.visits.all() if v.state == VisitState.PLANNED), None)
+        visit = next((v for v in obj.visits.all() if v.state == VisitState.PLANNED and not v.is_void), None)
         if visit is None or Status(obj.status) in status.NO_MORE_VISITS:
             return "—"
         return f"{visit.code} · {visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,9 +27,9 @@ class LogQuerySet(RecordQuerySet["ScreeningLogEntry"]):
 
     def for_log(self) -> LogQuerySet:
         """With all that a line of the logs shows, in a number of queries that does not grow with the lines."""
-        consents = Consent.objects.standing().order_by("consented_at", "id")
-        signed = EligibilityConfirmation.objects.standing().order_by("id")
-        exceptions = ProtocolDeviation.objects.standing().filter(
+        consents: QuerySet[Any] = Consent.objects.standing().order_by("consented_at", "id")
+        signed: QuerySet[Any] = EligibilityConfirmation.objects.standing().order_by("id")
+        exceptions: QuerySet[Any] = ProtocolDeviation.objects.standing().filter(
             kind=DeviationKind.OVERRIDE, about__startswith="enrolment:"
         )
         return (

@@ -87,7 +87,7 @@ class Participant(Record):
     hospital_number = EncryptedTextField(
         _("hospital number"), max_length=40, blank=True, label="participant.hospital_number"
     )
-    rescreening_of = models.OneToOneField(
+    rescreening_of = models.ForeignKey(
         "self",
         models.PROTECT,
         verbose_name=_("screened before as"),
@@ -105,6 +105,12 @@ class Participant(Record):
         triggers = [*record_triggers(), enrolled_by_confirmation()]
         constraints = [
             *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["rescreening_of"],
+                condition=Q(voided_at__isnull=True),
+                name="participant_rescreened_once",
+                violation_error_message=_("This participant was screened again already. Go on there."),
+            ),
             models.CheckConstraint(
                 name="participant_enrolled_has_number",
                 condition=Q(participant_number__isnull=False)

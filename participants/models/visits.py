@@ -60,7 +60,7 @@ class Visit(Record):
     not_done_reason = models.TextField(_("why it was not done"), blank=True)
     note = models.TextField(_("note"), blank=True)
 
-    objects = VisitQuerySet.as_manager()
+    objects = VisitQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 
     class Meta(Record.Meta):
         verbose_name = _("visit")

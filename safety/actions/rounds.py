@@ -16,7 +16,7 @@ from safety.models import Discharge, Scale, ToxicityAssessment
 from safety.rules import rounds
 from safety.rules.icans import ICE_ITEMS, IcePerformed
 from safety.rules.rounds import FIRST_STUDY, Round, State
-from trialsite.models import Site
+from trialsite.models import RecordQuerySet, Site
 
 BEFORE_INFUSION = (Status.ENROLLED, Status.LYMPHODEPLETED)
 # A day more than the schedule is long: the exact end is the rule's to say.
@@ -67,12 +67,12 @@ def due_rounds(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list
     return sorted(found, key=lambda one: (one.state is not State.OVERDUE, one.due_at or first, one.participant.number))
 
 
-def _rounds(participants: QuerySet[Participant], now: dt.datetime) -> list[DueRound]:
-    participants = _counted(participants)
-    return [*_after_infusion(participants, now), *_baselines(participants, now)]
+def _rounds(participants: RecordQuerySet[Participant], now: dt.datetime) -> list[DueRound]:
+    counted = _counted(participants)
+    return [*_after_infusion(counted, now), *_baselines(counted, now)]
 
 
-def _counted(participants: QuerySet[Participant]) -> QuerySet[Participant]:
+def _counted(participants: RecordQuerySet[Participant]) -> QuerySet[Participant]:
     return participants.standing().select_related("site")
 
 

@@ -19,7 +19,6 @@ from dosing.models import (
     Leukapheresis,
     LymphodepletionDose,
     Medication,
-    ProductStep,
     ReadinessRuling,
 )
 from dosing.rules.product import State
@@ -41,7 +40,7 @@ from participants.models import (
 from participants.rules.status import Status
 from safety.actions import due_rounds
 from tests import factories
-from trialsite.models import Notification, NotificationState, Record, Site, User
+from trialsite.models import Notification, NotificationState, Site, User
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_PERMISSIONS, Role
@@ -262,6 +261,7 @@ def test_day_0_is_that_of_the_infusion_that_stays(
     infused.refresh_from_db()
     assert infused.visits.standing().get(code="D28").target_date == before + 2 * DAY
     assert (infused.status, infused.planned_infusion_on) == (Status.INFUSED, part.day)
+    assert not infused.deviations.standing().filter(kind=DeviationKind.DOSE).exists(), "one bag is not too much"
 
 
 def test_what_rests_on_the_infusion_comes_first(
@@ -466,6 +466,19 @@ def test_a_screen_failure_is_taken_back(site: Site, ivan: User, dana: User, mome
     change(one, Status.WITHDRAWN, ivan, moment)
 
 
+def test_who_was_screened_again_by_mistake_is_screened_again_rightly(
+    site: Site, ivan: User, dana: User, moment: dt.datetime
+) -> None:
+    one = factories.consented(site=site, by=ivan, now=moment)
+    row = actions.fail_screening(participant=one, reason="x", on=on(moment), by=ivan, now=moment)
+    wrong = actions.rescreen(participant=one, by=ivan, now=moment)
+    assert f"Screened again as {wrong.number}" in all_of(actions.status_consequences(row))
+    with pytest.raises(Refused, match="screened again already"):
+        actions.rescreen(participant=one, by=ivan, now=moment)
+    actions.void_participant(participant=wrong, reason="pressed twice", by=dana, now=moment)
+    assert actions.rescreen(participant=one, by=ivan, now=moment).rescreening_of == one
+
+
 def test_an_enrolment_is_taken_back_and_its_place_is_free(
     site: Site, ivan: User, dana: User, moment: dt.datetime
 ) -> None:
@@ -615,17 +628,41 @@ def test_a_void_participant_is_nowhere(
     for model, one in lists.items():
         path = reverse(f"admin:{one.opts.app_label}_{one.opts.model_name}_changelist")
         assert number not in client.get(path).content.decode(), model
-        if issubclass(model, Record) and model in {Infusion, Visit, ProductStep}:
-            assert (
-                infused.screening_number in client.get(f"{path}?void=all").content.decode()
-                or number in client.get(f"{path}?void=all").content.decode()
-            )
-    for name in ("participants_screeninglogentry", "participants_enrolmentlogentry"):
-        assert number not in client.get(reverse(f"admin:{name}_changelist")).content.decode()
+        if model in (Infusion, Visit, Consent):
+            assert number in client.get(f"{path}?void=only").content.decode(), "whoever looks for them finds them"
+    for name, shown in (
+        ("participants_screeninglogentry", infused.screening_number),
+        ("participants_enrolmentlogentry", number),
+    ):
+        path, file = reverse(f"admin:{name}_changelist"), reverse(f"admin:{name}_download_csv")
+        assert shown not in client.get(path).content.decode()
+        assert shown not in client.get(file).content.decode()
+        assert shown in client.get(f"{path}?void=all").content.decode()
+    query = "?app_label=dosing&model_name=infusion&field_name=participant&term=ZJ"
+    assert client.get(reverse("admin:autocomplete") + query).json()["results"] == []
+    form = login(alice).get(reverse("admin:dosing_infusion_add")).context_data["adminform"].form
+    assert infused not in form.fields["participant"].queryset
     # Whoever follows an old link still reads what was there.
     for row in (infused, infused.visits.first(), infused.infusions.get(), infused.consents.get()):
         path = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
         assert client.get(path).status_code == 200
+    for name in ("dosing_timeline", "dosing_readiness", "safety_course", "participants_participant_eligibility"):
+        assert client.get(reverse(f"admin:{name}", args=[infused.pk])).status_code in (200, 404), name
+
+
+def test_the_lot_of_a_void_participant_is_free_for_the_right_one(
+    site: Site, infused: Participant, ivan: User, dana: User, moment: dt.datetime
+) -> None:
+    """The same person was entered twice, and all that was given stands under the wrong number."""
+    lot = infused.products.get().lot
+    actions.void_participant(participant=infused, reason="entered twice", by=dana, now=moment)
+    right = factories.enrolled(site=site, by=ivan, now=moment - 20 * DAY)
+    product = factories.thawed(right, at=moment - HOUR, lot=lot)
+    factories.make_ready(right, product, at=moment - HOUR)
+    dosing.infuse(infusion=factories.infusion_of(right, at=moment - HOUR, product=product), by=ivan, now=moment)
+    right.refresh_from_db()
+    assert right.status == Status.INFUSED
+    assert dosing.product_of_lot(lot) == product
 
 
 def test_roles_hold_only_voids_that_exist() -> None:
