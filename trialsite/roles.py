@@ -93,6 +93,7 @@ GRADE = (
 )
 VOID_GRADE = _permissions(
     "void",
+    "safety.bedsideassessment",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.iechsassessment",
@@ -134,6 +135,9 @@ VOID_ENTRIES = _permissions(
     "dosing.leukapheresis",
     "dosing.fitnesscheck",
     "dosing.dosinghold",
+    "safety.oncallshift",
+    "safety.discharge",
+    "safety.guidancetext",
 )
 ACCESS_TRAIL = ("sponsor.view_apiread",)
 

@@ -5,7 +5,7 @@ from dataclasses import fields as dataclass_fields
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -23,11 +23,13 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
 )
 
-from safety import actions
+from safety import actions, consequences
+from safety.actions.voids import belongs_to_bedside
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
-from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
+from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, standing
 from safety.rules import crs, icans
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 
 def choice(name: str, kind: Any, initial: str) -> forms.TypedChoiceField:
@@ -217,8 +219,24 @@ class AssessmentAdmin(RecordAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "corrects":
-            kwargs["queryset"] = self.get_queryset(request).filter(corrected_by=None, voided_at__isnull=True)
+            kwargs["queryset"] = standing(self.get_queryset(request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    # --- voiding ------------------------------------------------------------------------------
+
+    def void_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What was computed from a look at the bed is taken back with it."""
+        obj = self.get_object(request, object_id)
+        if obj is None or obj.is_void or not belongs_to_bedside(obj):
+            return super().void_view(request, object_id)
+        messages.info(request, _("This grade was computed at the bedside: here both grades are voided with it."))
+        return HttpResponseRedirect(reverse("admin:safety_bedsideassessment_void", args=[obj.bedside_id]))
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_assessment(obj, actions.void_assessment, now=now)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_assessment(assessment=obj, reason=reason, by=by, now=now)
 
     # --- another grade ------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Participant
-from safety import actions, guidance, heatmap, overview
+from safety import actions, consequences, guidance, heatmap, overview
 from safety.actions.alerts import unanswered
 from safety.actions.rounds import DueRound, round_of
 from safety.admin.bedsideform import POINTS, SECTIONS, BedsideForm, initial_of
@@ -42,6 +42,7 @@ from safety.models import (
     Scale,
     ToxicityAssessment,
     ToxicityEpisode,
+    is_replaced,
 )
 from safety.rules import crs, icans
 from safety.rules.bedside import Death, Vasopressor
@@ -51,6 +52,7 @@ from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign
 from trialsite.firstpage import sites_of
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 TEXTS = {Scale.CRS: (crs.REASON_TEXT, crs.FLAG_TEXT), Scale.ICANS: (icans.REASON_TEXT, icans.FLAG_TEXT)}
 KINDS: dict[str, Any] = {
@@ -124,8 +126,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant", "created_by")
     date_hierarchy = "assessed_at"
-    can_void = False
-    actions_detail = ["correct", "course_of"]
+    actions_detail = ["correct", "course_of", "void_record"]
     fieldsets = (
         (_("Assessment"), {"fields": (("participant", "assessed_at"), "grades_in_words")}),
         (_("What was seen"), {"fields": ("observations_in_words", "note")}),
@@ -137,7 +138,15 @@ class BedsideAssessmentAdmin(RecordAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related("grades").select_related("corrected_by")
+        return super().get_queryset(request).prefetch_related("grades", "corrections")
+
+    # --- voiding ------------------------------------------------------------------------------
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_assessment(obj, actions.void_bedside, now=now)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_bedside(assessment=obj, reason=reason, by=by, now=now)
 
     # --- adding -------------------------------------------------------------------------------
 
@@ -320,7 +329,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @display(description=_("state"))
     def state_shown(self, row: BedsideAssessment) -> Any:
-        return _("corrected") if is_replaced(row) else ""
+        return _("void") if row.is_void else _("corrected") if is_replaced(row) else ""
 
     @admin.display(description=_("computed grades and their reasons"))
     def grades_in_words(self, row: BedsideAssessment) -> Any:
@@ -347,9 +356,9 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @admin.display(description=_("replaced by"))
     def replaced_by(self, row: BedsideAssessment) -> Any:
-        if not is_replaced(row):
+        newer = next((one for one in row.corrections.all() if not one.is_void), None)
+        if newer is None:
             return "—"
-        newer = row.corrected_by
         return format_html('<a href="{}">{}</a>', self.url("change", newer.pk), newer)
 
 
@@ -365,10 +374,11 @@ class Moment:
 
 
 def moments_of(participant: Participant) -> list[Moment]:
-    """The newest first; one query."""
+    """The newest first; two queries."""
     rows = (
         ToxicityAssessment.objects.filter(participant=participant, voided_at__isnull=True)
-        .select_related("created_by", "corrected_by")
+        .select_related("created_by")
+        .prefetch_related("corrections")
         .order_by("-assessed_at", "-id")[: 2 * SHOWN]
     )
     groups: dict[tuple[Any, ...], list[ToxicityAssessment]] = {}
@@ -380,14 +390,10 @@ def moments_of(participant: Participant) -> list[Moment]:
 def _moment(group: list[ToxicityAssessment]) -> Moment:
     first = group[0]
     page = "bedsideassessment" if first.bedside_id else f"{first.toxicity.lower()}assessment"
-    standing = [row for row in group if not hasattr(row, "corrected_by")]
+    standing = [row for row in group if not is_replaced(row)]
     shown = sorted(standing or group, key=lambda row: row.toxicity)
     link = reverse(f"admin:safety_{page}_change", args=[first.bedside_id or first.pk])
     return Moment(first.assessed_at, first.created_by, link, shown, not standing)
-
-
-def is_replaced(row: BedsideAssessment) -> bool:
-    return hasattr(row, "corrected_by")
 
 
 def current_grades(row: BedsideAssessment | None) -> list[ToxicityAssessment]:
@@ -540,6 +546,10 @@ class ToxicityEpisodeAdmin(RecordAdmin):
         (
             _("Episode"),
             {
+                "description": _(
+                    "Computed from the assessments. A mistake in it is a mistake in one of them: void or correct that "
+                    "one, and the episode follows."
+                ),
                 "fields": (
                     ("participant", "toxicity", "number"),
                     ("onset_at", "resolved_at"),
@@ -547,7 +557,7 @@ class ToxicityEpisodeAdmin(RecordAdmin):
                     "duration_shown",
                     "treatment_shown",
                     "adverse_event",
-                )
+                ),
             },
         ),
     )

@@ -15,12 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from participants.models import Participant
-from safety import actions
+from safety import actions, consequences
 from safety.actions.ctcae import resolve
 from safety.admin import ctcae
 from safety.ctcae.catalogue import UnknownTerm, term
 from safety.models import AdverseEvent, SiteTermName
 from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 
 class AdverseEventForm(RecordForm):
@@ -116,6 +117,9 @@ class AdverseEventAdmin(RecordAdmin):
             actions.correct_adverse_event(event=obj, by=request.user, now=now)
         else:
             actions.log_adverse_event(event=obj, by=request.user, now=now)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_event(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdverseEvent]:
         of_the_site = SiteTermName.objects.filter(code=OuterRef("ctcae_code")).values("name_zh")

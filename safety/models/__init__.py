@@ -7,6 +7,7 @@ from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, Ie
 from safety.models.ctcae import CtcaeText, SiteTermName
 from safety.models.events import SERIOUSNESS, ActionTaken, AdverseEvent, Outcome, Relatedness
 from safety.models.guidance import GuidanceText
+from safety.models.standing import is_replaced, standing
 
 __all__ = [
     "SERIOUSNESS",
@@ -34,4 +35,6 @@ __all__ = [
     "SiteTermName",
     "ToxicityAssessment",
     "ToxicityEpisode",
+    "is_replaced",
+    "standing",
 ]

@@ -107,6 +107,8 @@ REASON_TEXT = {
     "hypoxia-explained": mark("The oxygen support has another reason than hypoxia due to CRS: it does not count."),
     "flow-missing": mark("Nasal cannula without its flow: low and high flow cannot be told apart."),
 }
+# Set beside the rule, by whoever computes a grade anew on the same findings.
+GRADED_ANEW = "GRADED_ANEW"
 FLAG_TEXT = {
     "MISSING_TEMPERATURE": mark("Measure the temperature and assess again."),
     "INCOMPLETE_O2_FLOW": mark("Record the oxygen flow in L/min and assess again."),
@@ -115,7 +117,7 @@ FLAG_TEXT = {
     "FEVER_MASKED_BY_PRIOR_THERAPY": mark(
         "Hypotension or hypoxia without fever after antipyretics, steroids or anticytokines: fever may be masked."
     ),
-    "GRADED_ANEW": mark("Graded anew: an earlier assessment was added or corrected."),
+    GRADED_ANEW: mark("Graded anew: an earlier assessment was added, corrected or voided."),
     "LATE_ONSET_GT14D": mark("New onset more than 14 days after the infusion: look for another cause."),
 }
 

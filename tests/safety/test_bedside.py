@@ -295,7 +295,7 @@ class TestEpisodes:
             participant=participant, assessed_at=first.assessed_at, corrects=first, correction_reason="typing error"
         )
         actions.assess_bedside(assessment=row, seen=seen(temperature_c=Decimal("38.6")), by=alice, now=now)
-        anew = later.grades.get(toxicity=Scale.CRS, corrected_by=None)
+        anew = later.grades.get(toxicity=Scale.CRS, corrections=None)
         assert (anew.grade, anew.flags, anew.corrects.grade) == (3, ["GRADED_ANEW"], 0)
         episode = ToxicityEpisode.objects.get()
         assert (episode.onset_at, episode.highest_grade, episode.resolved_at) == (first.assessed_at, 3, None)
@@ -308,7 +308,7 @@ class TestEpisodes:
         later = assessed(participant, now - HOUR, pressed, alice)
         row = BedsideAssessment(participant=participant, assessed_at=now - 2 * HOUR)
         actions.assess_bedside(assessment=row, seen=seen(temperature_c=Decimal("38.6")), by=alice, now=now)
-        assert later.grades.get(toxicity=Scale.CRS, corrected_by=None).grade == 2
+        assert later.grades.get(toxicity=Scale.CRS, corrections=None).grade == 2
 
     def test_a_vasopressor_is_told_once(self, participant: Participant, alice: User, now: dt.datetime) -> None:
         self.course(participant, now - DAY, alice, "38.2")
