@@ -178,7 +178,7 @@ def _seen_at_the_bed(participant: Participant, day0: dt.date) -> set[tuple[str, 
         day = (site_day(at) - day0).days
         if findings.get("vasopressors") or findings.get("vasopressin"):
             found.add((MedicationKind.VASOPRESSOR, day))
-        if findings.get("oxygen_device", OxygenDevice.NONE) != OxygenDevice.NONE:
+        if findings.get("oxygen_device") not in (None, OxygenDevice.NONE):
             found.add((MedicationKind.OXYGEN, day))
     return found
 

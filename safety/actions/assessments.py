@@ -137,7 +137,8 @@ def preview(participant: Participant, at: dt.datetime, seen: Observations) -> di
     """The grades that these observations would give, nothing saved: for the form while it is typed."""
     context = context_of(participant, at, past_of(participant))
     policy = _policy(participant)
-    return {scale: grade(scale, findings, policy) for scale, findings in findings_of(seen, context).items()}
+    found = findings_of(bedside.applicable(seen), context)
+    return {scale: grade(scale, findings, policy) for scale, findings in found.items()}
 
 
 @transaction.atomic
@@ -149,6 +150,7 @@ def assess_bedside(
     A correction points to the assessment that it replaces, and its grades to that one's grades.
     """
     participant = locked(assessment.participant_id)
+    seen = bedside.applicable(seen)
     assessment.participant = participant
     check_assessment(assessment, now=now)
     replaced = _replaced(assessment)

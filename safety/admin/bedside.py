@@ -30,7 +30,8 @@ from participants.models import Participant
 from safety import actions, consequences, guidance, heatmap, overview
 from safety.actions.alerts import unanswered
 from safety.actions.rounds import DueRound, round_of
-from safety.admin.bedsideform import POINTS, SECTIONS, BedsideForm, initial_of
+from safety.admin import seriousness
+from safety.admin.bedsideform import ABSENT, POINTS, SECTIONS, BedsideForm, initial_of
 from safety.choices import FINDING_NAMES, name_of
 from safety.models import (
     SERIOUSNESS,
@@ -45,10 +46,11 @@ from safety.models import (
     is_replaced,
 )
 from safety.rules import crs, icans
-from safety.rules.bedside import Death, Vasopressor
+from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
@@ -65,14 +67,8 @@ KINDS: dict[str, Any] = {
     "pressure_sign": PressureSign,
     "death": Death,
 }
-# One touch: awake, ten of ten, nothing else.
-NORMAL = {
-    "ice_performed": "yes",
-    **dict.fromkeys(POINTS, "yes"),
-    "consciousness": "alert",
-    "seizure": "none",
-    "deep_focal_weakness": "no",
-}
+# One touch: awake, ten of ten.
+NORMAL = {"ice_performed": "yes", **dict.fromkeys(POINTS, "yes"), "consciousness": "alert"}
 ANTICYTOKINES = (
     MedicationKind.TOCILIZUMAB,
     MedicationKind.CORTICOSTEROID,
@@ -195,6 +191,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
             ],
             "old": old,
             "normal_json": json.dumps(NORMAL),
+            "absent_json": json.dumps(ABSENT),
             "back": reverse("admin:safety_course", args=[participant.pk]),
         }
         return TemplateResponse(request, "admin/safety/bedside.html", context)
@@ -351,6 +348,8 @@ class BedsideAssessmentAdmin(RecordAdmin):
     @admin.display(description=_("observations"))
     def observations_in_words(self, row: BedsideAssessment) -> Any:
         names = [name for _title, fields, _open in SECTIONS for name in fields if name in row.observations]
+        # What was no question is not told as if it had been left out.
+        names = [name for name in names if name not in ONLY_WHEN or row.observations[name] not in (None, "")]
         pairs = ((_label(name), seen_in_words(name, row.observations[name])) for name in names)
         return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
 
@@ -417,7 +416,7 @@ def _label(name: str) -> Any:
 
 def seen_in_words(name: str, value: Any) -> Any:
     """An observation as people say it; what was not recorded is not a no."""
-    if name == "vasopressors":
+    if name == "vasopressors" and value is not None:
         return ", ".join(str(name_of(Vasopressor, one)) for one in value) or _("none running")
     if value is None or value == "":
         return _("not recorded")
@@ -428,7 +427,7 @@ def seen_in_words(name: str, value: Any) -> Any:
 
 def _initial(participant: Participant, now: dt.datetime) -> dict[str, Any]:
     """What the record knows already; everything else waits for an answer."""
-    known: dict[str, Any] = {"assessed_at": now, "fever_attributable": "yes"}
+    known: dict[str, Any] = {"assessed_at": now}
     rows = Medication.objects.filter(
         participant=participant,
         voided_at__isnull=True,
@@ -500,28 +499,39 @@ def _round_shown(due: DueRound, now: dt.datetime) -> dict[str, str]:
 # --- episodes ----------------------------------------------------------------------------------------
 
 
+def _open(kind: Any) -> list[tuple[str, Any]]:
+    """Nothing is chosen at first: this is somebody's judgement."""
+    return [("", PLEASE_CHOOSE), *kind.choices]
+
+
 class EventForm(forms.Form):
     """What a person decides about the adverse event of an episode; the rest is known."""
 
     relatedness = forms.ChoiceField(
-        label=_("relatedness to the CAR-T cells"), choices=Relatedness.choices, widget=UnfoldAdminSelectWidget
+        label=_("relatedness to the CAR-T cells"), choices=_open(Relatedness), widget=UnfoldAdminSelectWidget
     )
-    outcome = forms.ChoiceField(label=_("outcome"), choices=Outcome.choices, widget=UnfoldAdminSelectWidget)
+    outcome = forms.ChoiceField(label=_("outcome"), choices=_open(Outcome), widget=UnfoldAdminSelectWidget)
     action_taken = forms.ChoiceField(
-        label=_("action taken"),
-        choices=ActionTaken.choices,
-        initial=ActionTaken.NOT_APPLICABLE,
-        widget=UnfoldAdminSelectWidget,
+        label=_("action taken"), choices=_open(ActionTaken), widget=UnfoldAdminSelectWidget
     )
     site_aware_at = forms.SplitDateTimeField(
-        label=_("site aware at"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now
+        label=_("site aware at"),
+        widget=UnfoldAdminSplitDateTimeWidget,
+        help_text=_("When anybody of the site's team first knew of it."),
     )
+    is_serious_said = seriousness.field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in SERIOUSNESS:
             label = AdverseEvent._meta.get_field(name).verbose_name  # type: ignore[union-attr]
             self.fields[name] = forms.BooleanField(label=label, required=False, widget=UnfoldBooleanWidget)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        seriousness.compare(self, cleaned)
+        cleaned.pop(seriousness.SAID, None)
+        return cleaned
 
 
 @admin.register(ToxicityEpisode)
