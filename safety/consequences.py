@@ -133,7 +133,7 @@ def _alerts(before: Snapshot, after: Snapshot) -> Iterator[str]:
         if pk not in before.alerts:
             yield _("The alert “%(alert)s” is open: somebody has to answer it.") % {"alert": _alert(alert)}
     if after.waiting < before.waiting:
-        yield _("%(n)s messages that were not sent yet are withdrawn.") % {"n": before.waiting - after.waiting}
+        yield _("Messages that were not sent yet are withdrawn: %(n)s.") % {"n": before.waiting - after.waiting}
 
 
 def _alert(alert: SafetyAlert) -> str:

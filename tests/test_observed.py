@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.test import RequestFactory
 
+from safety.models import SERIOUSNESS
 from tests.conftest import person
 from trialsite.models import Site
 from trialsite.recordadmin import RecordAdmin
@@ -18,9 +19,28 @@ PAGES = [page for page in admin.site._registry.values() if isinstance(page, Reco
 
 # What may stand there before anybody touched it, each with its reason. By form or model, and field.
 ALLOWED = {
+    ("Visit", "state"): "planned by the program: what happened is recorded on the row",
+    ("Reconsent", "state"): "opened by the program",
+    ("LymphodepletionDose", "state"): "planned by the program: what was given is recorded on the row",
+    ("Infusion", "occasion"): "the plan knows one infusion; a part or a second one is asked about, with its reason",
+    ("Examination", "is_study_procedure"): "the careful answer by the panel: a study procedure needs consent before it",
+    ("ExaminationForm", "is_study_procedure"): "as on its page",
     ("IecHsForm", "*"): "“not recorded” stands there: it says that nobody has answered",
     ("GuidanceText", "with_crs"): "names the cell that is written, not something that was seen",
     ("User", "*"): "a person of the site, not an observation",
+}
+# A box that nobody ticked reads as "no": each says why that is no observation, or where it is asked aloud.
+BOXES = {
+    "is_accepted": "a confirmation by ticking",
+    "is_day0_confirmed": "a confirmation by ticking",
+    "is_study_procedure": ALLOWED["Examination", "is_study_procedure"],
+    "may_keep_samples": "the careful answer: nothing is kept unless the participant agreed",
+    "may_contact": "the careful answer: nobody is called unless the participant agreed",
+    "is_ongoing": "beside the end of the medication: one of the two is told",
+    "is_premedication": "what it was given for, told by ticking",
+    "is_out_of_specification": "the certificate's exception, told by ticking, with its reason",
+    "with_crs": ALLOWED["GuidanceText", "with_crs"],
+    **dict.fromkeys(SERIOUSNESS, "“Is it serious?” asks for it aloud, and must agree"),
 }
 
 
@@ -51,7 +71,7 @@ def _is_chosen(field: forms.ChoiceField, initial: Any) -> bool:
     if initial not in (None, ""):
         return True
     is_list = isinstance(field.widget, forms.Select) and not isinstance(field.widget, forms.RadioSelect)
-    return is_list and all(value not in (None, "") for value, _label in field.choices)
+    return is_list and bool(field.choices) and all(value not in (None, "") for value, _label in field.choices)
 
 
 def allowed(owner: str, name: str) -> bool:
@@ -61,9 +81,20 @@ def allowed(owner: str, name: str) -> bool:
 @pytest.mark.django_db
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model.__name__)
 def test_no_page_answers_before_somebody_has(page: Any, request_of: Any) -> None:
+    if not page.has_add_permission(request_of):
+        return
     form = page.get_form(request_of)(initial=page.get_changeform_initial_data(request_of))
     owner = page.model.__name__
     assert [name for name in preset(form) if not allowed(owner, name)] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model.__name__)
+def test_a_box_that_nobody_ticked_is_no_observation(page: Any, request_of: Any) -> None:
+    if page.has_add_permission(request_of):
+        fields = page.get_form(request_of)().fields.items()
+        boxes = {name for name, field in fields if isinstance(field.widget, forms.CheckboxInput)}
+        assert boxes - set(BOXES) == set()
 
 
 def _forms(kind: Any = forms.BaseForm) -> Iterator[Any]:

@@ -289,7 +289,7 @@ class TestPreview:
             "CRS grade 2 becomes CRS grade 0",
             "no assessment supports it any more",
             "The open alert “CRS 3: new CRS” is settled",
-            "1 messages that were not sent yet are withdrawn",
+            "not sent yet are withdrawn: 1",
             "Cytokine release syndrome",
             "void it, too, if it did not happen",
             "I have read what rests on this entry",
