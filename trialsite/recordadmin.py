@@ -23,6 +23,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from trialsite import audit
 from trialsite.constraints import as_refusals, check_unique
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.models import Record
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, ROLE_PERMISSIONS, Role
@@ -155,6 +156,12 @@ class RecordAdmin(SiteScopedAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
         return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None), "by": request.user})
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nothing is chosen at first, and the list says so in words."""
+        is_open = db_field.blank or not (db_field.has_default() or "initial" in kwargs)
+        choices = db_field.get_choices(include_blank=is_open, blank_choice=[("", PLEASE_CHOOSE)])
+        return super().formfield_for_choice_field(db_field, request, **{"choices": choices, **kwargs})
 
     # --- what is shown ------------------------------------------------------------------------
 

@@ -93,6 +93,7 @@ GRADE = (
 )
 VOID_GRADE = _permissions(
     "void",
+    "safety.bedsideassessment",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.iechsassessment",
@@ -139,6 +140,9 @@ VOID_JUDGEMENTS = _permissions(
     "dosing.fitnesscheck",
     "dosing.dosinghold",
     "dosing.medication",
+    "safety.oncallshift",
+    "safety.discharge",
+    "safety.guidancetext",
 )
 VOID_ENTRIES = (
     *VOID_JUDGEMENTS,

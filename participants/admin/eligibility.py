@@ -31,6 +31,7 @@ from participants.models import EligibilityConfirmation, EligibilityRuling, Part
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
 from trialsite.study import get_study
@@ -183,8 +184,11 @@ class FailForm(forms.Form):
     reason_code = forms.ChoiceField(
         label=_("Kind of reason"),
         choices=[
-            (code.value, code.label)
-            for code in (ReasonCode.NOT_ELIGIBLE, ReasonCode.SUBJECT, ReasonCode.PHYSICIAN, ReasonCode.OTHER)
+            ("", PLEASE_CHOOSE),
+            *(
+                (code.value, code.label)
+                for code in (ReasonCode.NOT_ELIGIBLE, ReasonCode.SUBJECT, ReasonCode.PHYSICIAN, ReasonCode.OTHER)
+            ),
         ],
         widget=UnfoldAdminSelectWidget,
     )

@@ -20,7 +20,7 @@ from participants.rules.measures import MEASURES
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.units import convert
 from safety.actions.ctcae import ctcae_version
-from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment
+from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, is_replaced
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded
 from safety.rules.icaht import Anc, Early, Late, Observed
@@ -404,7 +404,7 @@ def _check_correction(assessment: IecHsAssessment) -> None:
     if old is None:
         assessment.correction_reason = ""
         return
-    if old.is_void or IecHsAssessment.objects.filter(corrects=old).exists():
+    if old.is_void or is_replaced(old):
         raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
     if old.participant_id != assessment.participant_id:
         raise Refused(_("A correction is about the same participant as the assessment that it corrects."))

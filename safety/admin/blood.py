@@ -20,6 +20,7 @@ from unfold.decorators import action, display
 
 from participants.models import Participant
 from participants.names import MEASURE_NAMES
+from safety import consequences
 from safety.actions import blood
 from safety.actions.blood import Course, Prefilled
 from safety.admin.bloodforms import (
@@ -44,13 +45,14 @@ from safety.bloodwords import (
     value_in_words,
 )
 from safety.curve import curve_of
-from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen
+from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, is_replaced
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 SHOWN = 20
 # Shown beside a finding that no value decides alone.
@@ -219,7 +221,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("corrected_by")
+        return super().get_queryset(request).prefetch_related("corrections")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -228,6 +230,9 @@ class IecHsAssessmentAdmin(BloodAdmin):
             path("blood/<int:participant_id>/", wrap(self.blood_view), name="safety_blood"),
             *super().get_urls(),
         ]
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return Consequences(tuple(consequences.replaced_or_corrected(obj)))
 
     # --- the page of a participant ------------------------------------------------------------
 
@@ -344,7 +349,9 @@ class IecHsAssessmentAdmin(BloodAdmin):
         form = bound.get("iec_hs") or self._iec_hs_form(request, old=old, initial=first)
         confirmed = list(IcahtAssessment.objects.filter(participant=participant).select_related("created_by")[:SHOWN])
         judged = list(
-            IecHsAssessment.objects.filter(participant=participant).select_related("created_by", "corrected_by")[:SHOWN]
+            IecHsAssessment.objects.filter(participant=participant)
+            .select_related("created_by")
+            .prefetch_related("corrections")[:SHOWN]
         )
         newest = next((row for row in judged if not row.is_void and not is_replaced(row)), None)
         return {
@@ -402,9 +409,9 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     @admin.display(description=_("replaced by"))
     def replaced_by(self, row: IecHsAssessment) -> Any:
-        if not is_replaced(row):
+        newer = next((one for one in row.corrections.all() if not one.is_void), None)
+        if newer is None:
             return "—"
-        newer = row.corrected_by
         return format_html('<a href="{}">{}</a>', self.url("change", newer.pk), newer)
 
 
@@ -419,13 +426,12 @@ class IcahtAssessmentAdmin(BloodAdmin):
     )
     readonly_fields = ("grade_with_reason", "computed_at", "summary_in_words")
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_icaht(obj)
+
     @admin.display(description=_("counts and runs"))
     def summary_in_words(self, row: IcahtAssessment) -> Any:
         return format_html_join("", "<p>{}</p>", ((line,) for line in summary_lines(row.summary)))
-
-
-def is_replaced(row: IecHsAssessment) -> bool:
-    return hasattr(row, "corrected_by")
 
 
 def iec_hs_result(row: IecHsAssessment) -> str:

@@ -28,6 +28,7 @@ class SettledBy(models.TextChoices):
     ASSESSED = "assessed", _("assessed since")
     CORRECTED = "corrected", _("corrected to a lower grade")
     VOIDED = "voided", _("the assessment is void")
+    UNSUPPORTED = "bare", _("nothing supports it any more: what it rested on is void")
     OVER = "over", _("no more assessments are due")
 
 

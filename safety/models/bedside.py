@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
 from safety.models.assessments import Scale
+from safety.models.corrections import corrected_once
 from safety.models.events import AdverseEvent
 from trialsite.models import Record, immutable
 
@@ -25,11 +26,11 @@ class BedsideAssessment(Record):
     assessed_at = models.DateTimeField(_("assessed at"))
     # Everything observed, by the names of the rule; None stands for "not recorded", never for "no".
     observations = models.JSONField(_("observations"), editable=False)
-    corrects = models.OneToOneField(
+    corrects = models.ForeignKey(
         "self",
         models.PROTECT,
         verbose_name=_("corrects the assessment"),
-        related_name="corrected_by",
+        related_name="corrections",
         null=True,
         blank=True,
         editable=False,
@@ -42,9 +43,11 @@ class BedsideAssessment(Record):
         verbose_name_plural = _("bedside assessments")
         ordering = ["-assessed_at", "-id"]
         triggers = immutable()
+        permissions = [("void_bedsideassessment", "Can void a bedside assessment entered by mistake")]
         indexes = [models.Index(fields=["participant", "assessed_at"], name="bedside_of_participant")]
         constraints = [
             *Record.Meta.constraints,
+            corrected_once("bedside"),
             models.CheckConstraint(
                 name="bedside_correction_says_why",
                 condition=Q(corrects__isnull=True, correction_reason="")

@@ -102,9 +102,7 @@ class AdverseEvent(Record):
         help_text=_("Investigator's view."),
     )
     outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome)
-    action_taken = models.CharField(
-        _("action taken"), max_length=15, choices=ActionTaken, default=ActionTaken.NOT_APPLICABLE
-    )
+    action_taken = models.CharField(_("action taken"), max_length=15, choices=ActionTaken)
     site_aware_at = models.DateTimeField(
         _("site aware at"), help_text=_("When anybody of the site's team first knew of it.")
     )

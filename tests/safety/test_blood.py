@@ -324,7 +324,7 @@ class TestJudging:
         with pytest.raises(Refused, match="same participant"):
             judged(somebody, ivan, now, POSITIVE, corrects=old, correction_reason="mistyped")
         new = judged(participant, ivan, now, IecHsFindings(), corrects=old, correction_reason="mistyped")
-        assert (old.corrected_by, new.grade) == (new, None)
+        assert (old.corrections.get(), new.grade) == (new, None)
         with pytest.raises(Refused, match="corrected already"):
             judged(participant, ivan, now, POSITIVE, corrects=old, correction_reason="again")
 

@@ -56,6 +56,8 @@
   document.querySelectorAll("[data-fill]").forEach((button) => {
     button.addEventListener("click", () => {
       for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+        // "All of these absent" speaks of what is still open: it never takes back what was seen.
+        if ("fillOpen" in button.dataset && answer(name) !== "") continue;
         const field = form.querySelector(`[name="${name}"][value="${value}"]`);
         if (field) field.checked = true;
       }
