@@ -16,11 +16,19 @@ from dosing.actions.infusion import (
     total_dose,
 )
 from dosing.actions.lymphodepletion import (
+    Body,
+    DrugLevel,
     body_of,
     check_dose,
+    doses_of_course,
+    levels_of,
+    moves_of,
+    newest_course,
     plan_lymphodepletion,
     range_text,
     record_dose,
+    shift_lymphodepletion,
+    warnings_of,
 )
 from dosing.actions.medication import (
     TocilizumabHelp,
@@ -63,7 +71,9 @@ from dosing.actions.readiness import (
 )
 
 __all__ = [
+    "Body",
     "Day0Change",
+    "DrugLevel",
     "Infused",
     "Judged",
     "Readiness",
@@ -86,17 +96,21 @@ __all__ = [
     "dose_limits",
     "dose_of_product",
     "dose_of_volume",
+    "doses_of_course",
     "findings_of",
     "fitness_limits",
     "holds_at",
     "infuse",
     "judge_readiness",
     "keep_interruptions",
+    "levels_of",
     "lift_hold",
     "limits_of",
     "mark_product_infused",
     "match",
     "move_product",
+    "moves_of",
+    "newest_course",
     "newest_fitness",
     "order_product",
     "place_hold",
@@ -110,8 +124,10 @@ __all__ = [
     "record_fitness",
     "record_leukapheresis",
     "record_medication",
+    "shift_lymphodepletion",
     "sign_identity",
     "tocilizumab_help",
     "tocilizumab_limits",
     "total_dose",
+    "warnings_of",
 ]
