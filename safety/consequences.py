@@ -43,9 +43,9 @@ class Snapshot:
 
 def _snapshot(participant: Participant) -> Snapshot:
     grades = current(ToxicityAssessment.objects.filter(participant=participant)).order_by("assessed_at", "id")
-    episodes = ToxicityEpisode.objects.filter(participant=participant, voided_at__isnull=True)
-    alerts = SafetyAlert.objects.filter(
-        participant=participant, voided_at__isnull=True, settled_at__isnull=True, acknowledged_at__isnull=True
+    episodes = ToxicityEpisode.objects.standing().filter(participant=participant)
+    alerts = SafetyAlert.objects.standing().filter(
+        participant=participant, settled_at__isnull=True, acknowledged_at__isnull=True
     )
     about = [row.about for row in SafetyAlert.objects.filter(participant=participant).only("about")]
     return Snapshot(
@@ -179,7 +179,7 @@ def replaced_or_corrected(row: BedsideAssessment | ToxicityAssessment | IecHsAss
 
 
 def of_icaht(row: IcahtAssessment) -> Consequences:
-    older = row.participant.icaht_assessments.filter(voided_at__isnull=True, phase=row.phase).exclude(pk=row.pk).first()
+    older = row.participant.icaht_assessments.standing().filter(phase=row.phase).exclude(pk=row.pk).first()
     if older is None:
         return Consequences((_("Nobody has then confirmed this grade: the page of the blood asks for it again."),))
     values = {"at": long_moment(older.computed_at), "grade": older.final_grade}
@@ -188,7 +188,7 @@ def of_icaht(row: IcahtAssessment) -> Consequences:
 
 def of_event(row: AdverseEvent) -> Consequences:
     found = []
-    episode = ToxicityEpisode.objects.filter(adverse_event=row, voided_at__isnull=True).first()
+    episode = ToxicityEpisode.objects.standing().filter(adverse_event=row).first()
     if episode is not None:
         found.append(
             _("The episode “%(episode)s” has no adverse event then: the first page asks for it again.")

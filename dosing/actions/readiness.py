@@ -21,7 +21,7 @@ from dosing.models import (
 from dosing.rules import fitness, readiness
 from dosing.rules.product import State
 from dosing.rules.readiness import Code, Line, Outcome
-from dosing.rules.regimen import TimingLimits
+from dosing.rules.regimen import TimingLimits, course_before
 from participants import actions as participants
 from participants.models import Participant
 from participants.rules.eligibility import Result
@@ -136,7 +136,7 @@ def _situation(
         criteria_open=tuple(sorted({decision.item for decision in criteria} - failed)),
         has_consent=participants.has_consent(participant, at=at),
         consent_overdue=participants.is_consent_overdue(participant, on=infusion_on),
-        doses=_doses(participant),
+        doses=_doses(participant, infusion_on),
         bag=_bag(product),
         fitness=_fitness(participant, at=at),
         holds=tuple(hold.reason for hold in holds_at(participant, at)),
@@ -145,8 +145,15 @@ def _situation(
     )
 
 
-def _doses(participant: Participant) -> readiness.Doses:
-    rows = participant.lymphodepletion_doses.standing()
+def _doses(participant: Participant, infusion_on: dt.date) -> readiness.Doses:
+    """Of the course that prepares this infusion."""
+    known = list(participant.lymphodepletion_doses.standing())
+    begins: dict[int, dt.date] = {}
+    for row in known:
+        day = participants.site_day(row.given_at) if row.given_at else row.planned_on
+        begins[row.course] = min(begins.get(row.course, day), day)
+    course = course_before(infusion_on, begins)
+    rows = [row for row in known if row.course == course]
     return readiness.Doses(
         given_on=tuple(participants.site_day(row.given_at) for row in rows if row.given_at is not None),
         open=sum(row.state == DoseState.PLANNED for row in rows),

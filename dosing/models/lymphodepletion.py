@@ -97,6 +97,11 @@ class LymphodepletionDose(Record):
         return f"{self.participant} · {self.drug_name} {self.number}"
 
     @property
+    def is_settled(self) -> bool:
+        """Given, or left out: no longer a plan."""
+        return self.state != DoseState.PLANNED
+
+    @property
     def drug_name(self) -> str:
         drugs = get_study().protocol(self.participant.protocol_version).lymphodepletion.drugs
         return next((str(drug.name) for drug in drugs if drug.code == self.drug), self.drug)

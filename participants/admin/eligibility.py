@@ -3,12 +3,13 @@
 import datetime as dt
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -232,9 +233,10 @@ def _query(day: dt.date | None) -> str:
     return f"?{urlencode({'as_of': day.isoformat()})}" if day else ""
 
 
-def _judged_for(request: HttpRequest, participant: Participant) -> dt.date | None:
+def _judged_for(
+    request: HttpRequest, participant: Participant, confirmation: EligibilityConfirmation | None
+) -> dt.date | None:
     """The day asked for; without one that of the signature, while nobody is enrolled on it yet."""
-    confirmation = actions.newest_confirmation(participant)
     if (day := as_of(request)) or confirmation is None or participant.participant_number is not None:
         return day
     return confirmation.judged_for if confirmation.is_signed_later else None
@@ -250,9 +252,10 @@ def _participant(page: Any, request: HttpRequest, object_id: str) -> Participant
 def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     obj = _participant(page, request, object_id)
     now = timezone.now()
-    day = _judged_for(request, obj)
-    evaluation = actions.evaluate(obj, now=now, as_of=day)
     confirmation = actions.newest_confirmation(obj)
+    day = _judged_for(request, obj, confirmation)
+    evaluation = actions.evaluate(obj, now=now, as_of=day)
+    is_current = actions.is_current(confirmation, evaluation)
     context = {
         **page.admin_site.each_context(request),
         "title": gettext("Eligibility of %(number)s") % {"number": obj.number},
@@ -267,8 +270,8 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "counts": _counts(evaluation),
         "window_days": evaluation.anchors.expires_after_days,
         "confirmation": confirmation,
-        "is_current": actions.is_current(confirmation, evaluation),
-        "links": _links(page, request, obj, evaluation, day),
+        "is_current": is_current,
+        "links": _links(page, request, evaluation, is_current, day),
         "opts": page.opts,
     }
     return TemplateResponse(request, "admin/participants/eligibility.html", context)
@@ -283,12 +286,12 @@ def _counts(evaluation: actions.Evaluation) -> list[tuple[str, str, int]]:
 
 
 def _links(
-    page: Any, request: HttpRequest, obj: Participant, evaluation: actions.Evaluation, day: dt.date | None
+    page: Any, request: HttpRequest, evaluation: actions.Evaluation, is_current: bool, day: dt.date | None
 ) -> list[tuple[str, Any, bool]]:
     """Steps that are possible from here: address, name, whether it is the next one."""
+    obj = evaluation.participant
     has, here = request.user.has_perm, Status(obj.status)
     is_ready = evaluation.overall == "ELIGIBLE"
-    is_current = actions.is_current(actions.newest_confirmation(obj), evaluation)
     before = here in {Status.SCREENING, Status.ENROLLED, Status.LYMPHODEPLETED}
     wanted = [
         (
@@ -325,8 +328,8 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     """The same, for the source file on paper."""
     obj = _participant(page, request, object_id)
     now = timezone.now()
-    evaluation = actions.evaluate(obj, now=now, as_of=_judged_for(request, obj))
     confirmation = actions.newest_confirmation(obj)
+    evaluation = actions.evaluate(obj, now=now, as_of=_judged_for(request, obj, confirmation))
     from participants import eligibility_pdf  # only who prints waits for the fonts
 
     content = eligibility_pdf.render(
@@ -404,7 +407,8 @@ def _meaning(day: dt.date | None) -> str:
 
 
 def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    return page.ask(
+    """Once it is planned, on to what counts back from it; that page leads back here where nothing is to be moved."""
+    answer: HttpResponse = page.ask(
         request,
         object_id,
         allowed=request.user.has_perm("participants.change_participant"),
@@ -416,6 +420,9 @@ def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         done=_("The infusion is planned."),
         back="eligibility",
     )
+    if answer.status_code != HTTPStatus.FOUND:
+        return answer
+    return HttpResponseRedirect(reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id]))
 
 
 def fail_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:

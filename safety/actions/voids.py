@@ -30,7 +30,7 @@ def void_bedside(*, assessment: BedsideAssessment, reason: str, by: User, now: d
     participant = locked(assessment.participant_id)
     assessment = BedsideAssessment.objects.get(pk=assessment.pk)
     void(assessment, reason=reason, by=by, now=now)
-    rows = list(assessment.grades.filter(voided_at__isnull=True))
+    rows = list(assessment.grades.standing())
     _take_back(participant, rows, reason=reason, by=by, now=now)
     return assessment
 
@@ -66,7 +66,7 @@ def _same_findings(row: ToxicityAssessment) -> list[ToxicityAssessment]:
         found.append(one)
     after: ToxicityAssessment | None = row
     while after is not None:
-        after = after.corrections.filter(voided_at__isnull=True, flags__contains=[GRADED_ANEW]).first()
+        after = after.corrections.standing().filter(flags__contains=[GRADED_ANEW]).first()
         found += [after] if after is not None else []
     return [each for each in found if not each.is_void]
 

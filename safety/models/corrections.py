@@ -14,7 +14,7 @@ def current(rows: QuerySet[Any]) -> QuerySet[Any]:
 
     So an assessment counts again once its correction turns out to be the mistake.
     """
-    newer = rows.model._meta.concrete_model._base_manager.filter(corrects=OuterRef("pk"), voided_at__isnull=True)
+    newer = rows.model._meta.concrete_model.objects.standing().filter(corrects=OuterRef("pk"))
     return rows.filter(rows.model.stands(), ~Exists(newer))
 
 
