@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
@@ -19,13 +20,15 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from demo.build import build
-from participants.models import Examination, Participant, Visit
+from dosing.actions import plan_lymphodepletion
+from participants.actions import plan_infusion
+from participants.models import Consent, Examination, Participant, Visit
 from safety.models import BedsideAssessment
 from tests import factories
 from tests.conftest import PASSWORD
 from tests.forms import SeenForm, form_of, forms_of
 from trialsite import once, versions
-from trialsite.models import FormToken, Site, User
+from trialsite.models import FormToken, Record, Site, User
 from trialsite.recordadmin import GuardedAdmin
 from trialsite.tasks import deliver_notifications
 
@@ -283,6 +286,18 @@ def test_the_second_of_two_sees_what_the_first_did_and_merges(
 
 
 @pytest.mark.django_db
+def test_the_roles_of_a_person_are_not_taken_back_by_a_page_that_stood_open(
+    chief: User, alice: User, other_site: Site, login: Any
+) -> None:
+    client, path = login(chief), address_of(alice)
+    data = form_of(client.get(path))
+    alice.sites.add(other_site)
+    late = client.post(path, {**data, "email": "alice@example.com"})
+    assert "nothing was saved" in html.unescape(late.content.decode())
+    assert alice.sites.count() == 2
+
+
+@pytest.mark.django_db
 def test_what_was_typed_into_an_entry_that_was_voided_meanwhile_is_shown(
     visit: Visit, alice: User, dana: User, login: Any
 ) -> None:
@@ -343,6 +358,69 @@ def test_two_people_correct_one_examination(visit: Visit, alice: User, ivan: Use
         row.code: f"{row.value.normalize():f}" for row in examination.measurements.filter(code__in=["WBC", "HGB"])
     }
     assert values == {"WBC": "7.7", "HGB": "101"}
+
+
+# --- a first entry is no change ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [model for model in apps.get_models() if getattr(model, "not_filled_in", None)])
+def test_the_state_of_what_is_not_filled_in_yet_is_one_of_the_model(model: Any) -> None:
+    assert all(value in dict(model._meta.get_field(name).flatchoices) for name, value in model.not_filled_in.items())
+
+
+def test_every_model_that_can_be_planned_says_so() -> None:
+    planned = [
+        model
+        for model in apps.get_models()
+        if issubclass(model, Record)
+        for field in model._meta.concrete_fields
+        if field.name == "state" and "planned" in dict(field.flatchoices)
+    ]
+    assert planned
+    assert all(model.not_filled_in == {"state": "planned"} for model in planned)
+
+
+@pytest.mark.django_db
+def test_a_planned_visit_is_filled_in_without_a_reason_and_changed_with_one(
+    visit: Visit, alice: User, login: Any
+) -> None:
+    client, path = login(alice), address_of(visit)
+    done = {"state": "done", "occurred_on": f"{visit.target_date:%Y-%m-%d}"}
+    assert client.post(path, {**form_of(client.get(path)), **done}).status_code == 302
+    assert client.post(path, {**form_of(client.get(path)), "note": "first words"}).status_code == 302
+    change = {**form_of(client.get(path)), "note": "other words"}
+    assert "needs its reason" in client.post(path, change).content.decode()
+    assert client.post(path, {**change, "reason_for_change": "misread"}).status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_planned_dose_is_given_without_a_reason(site: Site, alice: User, login: Any) -> None:
+    now = timezone.now()
+    participant = factories.enrolled(site=site, by=alice, now=now - 8 * DAY)
+    plan_infusion(participant=participant, on=timezone.localdate(now), by=alice, now=now - 7 * DAY)
+    participant.refresh_from_db()
+    dose = plan_lymphodepletion(
+        participant=participant, first_on=timezone.localdate(now - 6 * DAY), by=alice, now=now - 7 * DAY
+    )[0][0]
+    alice.is_superuser = True
+    alice.save()
+    client, path = login(alice), address_of(dose)
+    at = timezone.localtime(now - 6 * DAY)
+    factories.checked(participant, before="lymphodepletion", at=at)
+    given = {"given_at_0": f"{at:%Y-%m-%d}", "given_at_1": f"{at:%H:%M}", "given_mg": f"{dose.planned_mg}"}
+    answer = client.post(path, {**form_of(client.get(path)), **given, "state": "given"})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    change = {**form_of(client.get(path)), "given_mg": f"{dose.planned_mg + 1}"}
+    assert "needs its reason" in client.post(path, change).content.decode()
+
+
+@pytest.mark.django_db
+def test_no_is_an_answer_and_its_change_has_a_reason(visit: Visit, alice: User, login: Any) -> None:
+    consent = visit.participant.consents.get()
+    Consent.objects.filter(pk=consent.pk).update(guardian_consented=False)
+    client, path = login(alice), address_of(consent)
+    change = {**form_of(client.get(path)), "guardian_consented": "true"}
+    assert "needs its reason" in client.post(path, change).content.decode()
 
 
 # --- at the same moment ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import ClassVar
 
 import pghistory
 import pghistory.models
@@ -80,6 +81,9 @@ class Record(models.Model):
         editable=False,
     )
     void_reason = models.TextField(_("reason for voiding"), null=True, blank=True, editable=False)
+
+    # The state of a row that was planned and not filled in yet, by the name of its field.
+    not_filled_in: ClassVar[dict[str, str]] = {}
 
     class Meta:
         abstract = True

@@ -36,6 +36,15 @@ RECORD_FIELDS = ("created_at", "created_by", "modified_at")
 VOID_FIELDS = ("voided_at", "voided_by", "void_reason")
 
 
+def rewritten(form: forms.BaseForm) -> list[str]:
+    """Fields in which something was said before, and something else is said now: that needs a reason.
+
+    To fill in what was empty, or still planned, is a first entry. No and 0 are answers.
+    """
+    planned = getattr(getattr(form, "instance", None), "not_filled_in", {})
+    return [name for name in form.changed_data if form[name].initial not in (None, "", planned.get(name))]
+
+
 class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
     """Asks for the reason once there is something to change, and what the action will ask."""
 
@@ -53,8 +62,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        changed = [name for name in self.changed_data if name != REASON]
-        if REASON in self.fields and changed and not cleaned.get(REASON, "").strip():
+        if REASON in self.fields and rewritten(self) and not cleaned.get(REASON, "").strip():
             self.add_error(REASON, _("A change after the first save needs its reason."))
         return cleaned
 
@@ -79,6 +87,13 @@ def _refusing(form: Any, refusal: Refused) -> Any:
         raise refusal
 
     return type(form.__name__, (form,), {"clean": clean})
+
+
+def _chosen_of(row: Model) -> str:
+    """The choices of several, such as a person's roles and sites: no audit trail has them."""
+    return ",".join(
+        f"{field.name}={sorted(one.pk for one in getattr(row, field.name).all())}" for field in row._meta.many_to_many
+    )
 
 
 def _line(form: Any, prefix: str, row: Model) -> Any:
@@ -138,22 +153,22 @@ class GuardedAdmin(ModelAdmin):
     def _opened(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         """The state of the rows for the page; where the page that was sent shows an older one, nothing is saved."""
         obj = self.get_object(request, unquote(object_id)) if object_id is not None else None
-        if obj is None:
+        if obj is None or not self.has_change_permission(request, obj):
             return {}
         if request.method == "POST":
             versions.lock(obj, through=self.lock_path())
             obj = self.get_object(request, unquote(str(object_id)))
         rows = self.rows_of(request, obj)
-        current = versions.of(*rows)
+        current = versions.of(*rows, shown=_chosen_of(obj))
         if versions.is_stale(request, current):
             return {"opened": current, "conflict": self._merge(request, rows)}
-        if request.method == "POST" and self.has_change_permission(request, obj):
+        if request.method == "POST":
             self._take_theirs(request, obj)
         return {"opened": current}
 
     def _merge(self, request: HttpRequest, rows: list[Model]) -> versions.Conflict:
         """Refuses to save, and brings what was typed together with what was saved meanwhile."""
-        request.refusal = Refused(versions.STALE)  # type: ignore[attr-defined]
+        request.refusal = Refused(_("Not saved yet: see above what was changed meanwhile."))  # type: ignore[attr-defined]
         opened = request.POST[versions.FIELD]
         data = request.POST = request.POST.copy()  # type: ignore[assignment]
         found: list[merging.Difference] = []
@@ -219,6 +234,7 @@ class RecordAdmin(SiteScopedAdmin):
     formfield_overrides: ClassVar[dict[Any, Any]] = {
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
     }
+
     # --- saving -------------------------------------------------------------------------------
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:

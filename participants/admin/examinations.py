@@ -35,7 +35,7 @@ from participants.units import UnknownUnit, convert
 from participants.wording import rounded
 from trialsite import audit, merging, once, versions
 from trialsite.constraints import as_refusals
-from trialsite.recordadmin import RecordAdmin
+from trialsite.recordadmin import RecordAdmin, rewritten
 from trialsite.refusal import Refused
 
 FASTING_PANELS = frozenset({"CHEM"})
@@ -372,8 +372,8 @@ class ExaminationAdmin(RecordAdmin):
             self._judge(line, answers.get(line.measure.code), accepted, form.instance)
         if any(line.errors for line in lines):
             return False
-        is_changed = form.has_changed() or any(line.has_changed() for line in lines)
-        if form.instance.pk and is_changed and not form.cleaned_data["reason_for_change"].strip():
+        is_rewritten = any(rewritten(one) for one in (form, *lines))
+        if form.instance.pk and is_rewritten and not form.cleaned_data["reason_for_change"].strip():
             form.add_error("reason_for_change", _("A change after the first save needs its reason."))
             return False
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import ClassVar
 
 import pghistory
 from django.db import models
@@ -57,6 +58,8 @@ class Visit(Record):
     note = models.TextField(_("note"), blank=True)
 
     objects = VisitQuerySet.as_manager()
+
+    not_filled_in: ClassVar[dict[str, str]] = {"state": VisitState.PLANNED}
 
     class Meta(Record.Meta):
         verbose_name = _("visit")
