@@ -10,13 +10,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from trialsite import notifications
 from trialsite.models import Notification, NotificationState, Site, User
-from trialsite.recordadmin import SiteScopedAdmin
+from trialsite.recordadmin import GuardedAdmin, SiteScopedAdmin
 from trialsite.roles import ROLE_NAMES, Role
 
 # Roles are made from code: a group edited by hand would say something else than the reviewed table.
@@ -24,7 +23,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):
+class PersonAdmin(UserAdmin, GuardedAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -51,7 +50,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):
 
 
 @admin.register(Site)
-class SiteAdmin(ModelAdmin):
+class SiteAdmin(GuardedAdmin):
     list_display = ("code", "name_zh", "name_en")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -102,6 +102,8 @@ class Record(models.Model):
     void_reason = models.TextField(_("reason for voiding"), null=True, blank=True, editable=False)
 
     objects = RecordQuerySet.as_manager()
+    # The state of a row that was planned and not filled in yet, by the name of its field.
+    not_filled_in: ClassVar[dict[str, str]] = {}
 
     class Meta:
         abstract = True
@@ -288,3 +290,16 @@ class Counter(models.Model):
         counter = Counter.objects.select_for_update().get(name=name)
         Counter.objects.filter(name=name).update(value=F("value") + 1)
         return counter.value + 1
+
+
+class FormToken(models.Model):
+    """A form that somebody has sent, by the digest of its token; written with what it made, so that it is made once."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_index=True)
+    # Where what it made is to be seen.
+    path = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return self.path

@@ -82,6 +82,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("trialsite/trialsite.css")
 
 
+def drafts(request: HttpRequest) -> str:
+    return static("trialsite/drafts.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("trialsite/favicon.svg")
 

@@ -23,6 +23,7 @@ from dosing.rules.dose import DoseBand
 from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
+from trialsite import versions
 from trialsite.constraints import as_refusals
 from trialsite.models import User
 from trialsite.recordadmin import ReasonForm
@@ -160,7 +161,10 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
         raise Http404 from None
     back = reverse("admin:dosing_readiness", args=[participant.pk])
     form = ReasonForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    # Other findings than those that were read are judged after they were read.
+    opened = versions.of(shown=sentence(line))
+    conflict = versions.conflict(request, opened)
+    if request.method == "POST" and conflict is None and form.is_valid():
         try:
             with as_refusals():
                 actions.judge_readiness(
@@ -181,6 +185,8 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
         intro=_("%(finding)s Does it stand against the infusion? If not, say why.") % {"finding": sentence(line)},
         button=_("It does not stand against the infusion"),
         form=form,
+        opened=opened,
+        conflict=conflict,
         original=participant,
         back=back,
     )
@@ -195,7 +201,8 @@ class IdentityForm(forms.Form):
 
     participant_code = forms.CharField(
         label=_("Code on the wristband"),
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
+        # It may be the hospital number: no draft of it is kept.
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True, "data-no-draft": ""}),
         help_text=_("Scan or type: participant number, screening number or hospital number. It is compared, not kept."),
     )
     product_code = forms.CharField(
@@ -245,14 +252,20 @@ def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         participant=participant,
         initial={"username": request.user.get_username()},
     )
-    if request.method == "POST" and form.is_valid() and _sign(request, participant, form, now=now):
-        return HttpResponseRedirect(reverse("admin:dosing_identity", args=[participant.pk]))
     product = actions.product_to_give(participant)
+    rows = [product] if product else []
+    opened = versions.of(*rows, shown=participant.number)
+    conflict = versions.conflict(request, opened, *rows)
+    is_sent = request.method == "POST" and conflict is None
+    if is_sent and form.is_valid() and _sign(request, participant, form, now=now):
+        return HttpResponseRedirect(reverse("admin:dosing_identity", args=[participant.pk]))
     context = _page(
         request,
         title=_("Identity check"),
         participant=participant,
         form=form,
+        opened=opened,
+        conflict=conflict,
         product=product,
         signed=_signed(participant, product, now=now),
         needed=actions.limits_of(participant).identity_checkers,

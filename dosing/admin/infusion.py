@@ -21,7 +21,7 @@ from dosing.admin import bedside
 from dosing.models import Infusion, InfusionInterruption
 from dosing.rules.dose import DoseBand
 from participants.models import Participant
-from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm, rewritten
 from trialsite.refusal import Refused
 from trialsite.study import get_study
 from trialsite.voiding import Consequences
@@ -74,7 +74,8 @@ class InterruptionFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
                 actions.check_interruptions(self.instance, changed)
             except Refused as refusal:
                 raise forms.ValidationError(refusal) from None
-        if any(one.pk for one in changed) and not self.data.get(REASON, "").strip():
+        is_rewritten = any(rewritten(form) for form in self.initial_forms)
+        if is_rewritten and not self.data.get(REASON, "").strip():
             raise forms.ValidationError(_("A change after the first save needs its reason."))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pghistory
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -63,6 +65,8 @@ class LymphodepletionDose(Record):
     change_reason = models.TextField(
         _("why another dose, or none"), blank=True, help_text=_("Needed when the dose differs by more than 5 %.")
     )
+
+    not_filled_in: ClassVar[dict[str, str]] = {"state": DoseState.PLANNED}
 
     class Meta(Record.Meta):
         verbose_name = _("lymphodepletion dose")

@@ -380,9 +380,12 @@ def _in_words(decision: Decision, participant: Participant) -> tuple[str, ...]:
 
 def confirm_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     day = as_of(request)
+    obj = _participant(page, request, object_id)
     return page.ask(
         request,
         object_id,
+        # Who signs has read exactly these facts.
+        rests_on=actions.evaluate(obj, now=timezone.now()).digest,
         allowed=request.user.has_perm("participants.confirm_eligibility"),
         form_class=partial(ConfirmForm, request=request),
         title=_("Confirm eligibility"),

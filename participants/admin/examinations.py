@@ -2,6 +2,7 @@
 
 import datetime as dt
 import unicodedata
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -33,9 +34,9 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit
+from trialsite import audit, merging, once, versions
 from trialsite.constraints import as_refusals
-from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, rewritten
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
 
@@ -242,12 +243,17 @@ class ExaminationAdmin(RecordAdmin):
     ) -> Any:
         if object_id is None:
             return self._new(request)
-        obj = self.get_object(request, object_id)
-        if obj is None:
-            raise Http404
-        if not self.has_view_permission(request, obj):
-            raise PermissionDenied
-        return self._page(request, obj, is_editable=self.has_change_permission(request, obj))
+        with transaction.atomic():
+            obj = self.get_object(request, object_id)
+            if obj is not None and request.method == "POST":
+                versions.lock(obj, through="participant")
+                obj = self.get_object(request, object_id)
+            if obj is None:
+                raise Http404
+            if not self.has_view_permission(request, obj):
+                raise PermissionDenied
+            late = self._void_meanwhile(request, object_id)
+            return late or self._page(request, obj, is_editable=self.has_change_permission(request, obj))
 
     def _new(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -274,15 +280,18 @@ class ExaminationAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/participants/choose_panel.html", context)
 
     def _page(self, request: HttpRequest, obj: Examination, *, is_editable: bool) -> HttpResponse:
-        participants = self._participants(request)
-        posted = request.POST if request.method == "POST" and is_editable else None
-        form = ExaminationForm(
-            posted, instance=obj, participants=participants, panel=obj.panel, initial=self._initial(request, obj)
-        )
+        posted = request.POST.copy() if request.method == "POST" and is_editable else None
+        opened = versions.of(*_rows_of(obj)) if obj.pk else ""
+        conflict = None
+        if posted is not None and obj.pk:
+            conflict = self._brought_together(request, posted, obj, opened)
+        form = self._form(request, posted, obj)
         lines = self._lines(posted, obj)
-        if posted is not None and self._save(request, form, lines):
+        if posted is not None and conflict is None and self._save(request, form, lines):
             return self._after(request, form.instance)
         context = {
+            "opened": opened,
+            "conflict": conflict,
             **self.admin_site.each_context(request),
             "title": PANEL_NAMES[obj.panel],
             "form": form,
@@ -302,6 +311,31 @@ class ExaminationAdmin(RecordAdmin):
             "back": reverse("admin:participants_examination_changelist"),
         }
         return TemplateResponse(request, "admin/participants/examination.html", context)
+
+    def _form(self, request: HttpRequest, posted: Any, obj: Examination) -> ExaminationForm:
+        participants, initial = self._participants(request), self._initial(request, obj)
+        return ExaminationForm(posted, instance=obj, participants=participants, panel=obj.panel, initial=initial)
+
+    def _brought_together(
+        self, request: HttpRequest, posted: QueryDict, obj: Examination, opened: str
+    ) -> versions.Conflict | None:
+        """What somebody else changed meanwhile, in `posted` wherever this person touched nothing; None: nothing."""
+        conflict = versions.conflict(request, opened, *_rows_of(obj))
+        sent = posted.get(versions.FIELD, "")
+        newer = [self._form(request, None, obj), *self._lines(None, obj)]
+        if conflict is None:
+            for form in newer:
+                merging.take_theirs(form, posted)
+            return None
+        older = [versions.as_opened(sent, row) for row in _rows_of(obj)]
+        was: Any = older[0] or obj
+        saved = {row.code: initial_of(row) for row in older[1:] if isinstance(row, Measurement) and not row.is_void}
+        before = [self._form(request, None, was), *(_line(one, saved) for one in PANELS[obj.panel])]
+        labels = ["", *(MEASURE_NAMES[one.code] for one in PANELS[obj.panel])]
+        found = [
+            merging.merge(old, new, posted, label=label) for old, new, label in zip(before, newer, labels, strict=True)
+        ]
+        return replace(conflict, differences=[one for some in found for one in some])
 
     def _participants(self, request: HttpRequest) -> QuerySet[Participant]:
         rows = Participant.objects.standing()
@@ -324,7 +358,7 @@ class ExaminationAdmin(RecordAdmin):
             last = Measurement.objects.standing().filter(code__in=codes, value__isnull=False)
             newest = last.order_by("code", "-id").distinct("code")
             saved = {row.code: initial_of(row, limits_only=True) for row in newest}
-        return [AnswerForm(posted, measure=m, initial=saved.get(m.code, {})) for m in measures]
+        return [_line(m, saved, posted) for m in measures]
 
     # --- saving ---------------------------------------------------------------------------------
 
@@ -341,8 +375,8 @@ class ExaminationAdmin(RecordAdmin):
             self._judge(line, answers.get(line.measure.code), accepted, form.instance)
         if any(line.errors for line in lines):
             return False
-        is_changed = form.has_changed() or any(line.has_changed() for line in lines)
-        if form.instance.pk and is_changed and not form.cleaned_data["reason_for_change"].strip():
+        is_rewritten = any(rewritten(one) for one in (form, *lines))
+        if form.instance.pk and is_rewritten and not form.cleaned_data["reason_for_change"].strip():
             form.add_error("reason_for_change", _("A change after the first save needs its reason."))
             return False
         try:
@@ -378,6 +412,7 @@ class ExaminationAdmin(RecordAdmin):
             actions.correct_examination(**common, reason=reason)
 
     def _after(self, request: HttpRequest, obj: Examination) -> HttpResponse:
+        once.made(request, obj)
         messages.success(request, gettext("%(name)s is saved.") % {"name": obj})
         if "_eligibility" in request.POST:
             return HttpResponseRedirect(
@@ -428,6 +463,14 @@ class MeasurementAdmin(ReadOnlyRecordAdmin):
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         actions.void_measurement(row=obj, reason=reason, by=by, now=now)
+
+
+def _line(measure: Measure, saved: dict[str, Any], posted: Any = None) -> AnswerForm:
+    return AnswerForm(posted, measure=measure, initial=saved.get(measure.code, {}))
+
+
+def _rows_of(obj: Examination) -> list[Any]:
+    return [obj, *obj.measurements.all()]
 
 
 def computed_of(obj: Examination) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 import pghistory
 from django.db import models
@@ -61,6 +61,8 @@ class Visit(Record):
     note = models.TextField(_("note"), blank=True)
 
     objects = VisitQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
+
+    not_filled_in: ClassVar[dict[str, str]] = {"state": VisitState.PLANNED}
 
     class Meta(Record.Meta):
         verbose_name = _("visit")

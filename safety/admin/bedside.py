@@ -50,6 +50,7 @@ from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from trialsite import once, versions
 from trialsite.constraints import as_refusals
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
@@ -172,12 +173,17 @@ class BedsideAssessmentAdmin(RecordAdmin):
         if participant is None:
             return self._choose(request)
         now = timezone.now()
+        # Who corrects an assessment that somebody else has corrected meanwhile reads that first.
+        rows = [old, *BedsideAssessment.objects.filter(corrects=old)] if old else []
+        opened = versions.of(*rows)
+        conflict = versions.conflict(request, opened, *rows)
         form = BedsideForm(
             request.POST if request.method == "POST" else None,
             initial=initial_of(old.observations, old.assessed_at, old.note) if old else _initial(participant, now),
             is_correction=old is not None,
         )
-        if request.method == "POST" and form.is_valid() and self._save(request, participant, form, old, now=now):
+        is_sent = request.method == "POST" and conflict is None
+        if is_sent and form.is_valid() and self._save(request, participant, form, old, now=now):
             return HttpResponseRedirect(reverse("admin:safety_course", args=[participant.pk]))
         context = {
             **self.admin_site.each_context(request),
@@ -191,6 +197,8 @@ class BedsideAssessmentAdmin(RecordAdmin):
                 for title, names, is_open in SECTIONS
             ],
             "old": old,
+            "opened": opened,
+            "conflict": conflict,
             "normal_json": json.dumps(NORMAL),
             "absent_json": json.dumps(ABSENT),
             "back": reverse("admin:safety_course", args=[participant.pk]),
@@ -240,6 +248,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
         except Refused as refusal:
             form.add_error(None, refusal)
             return False
+        once.made(request, row)
         messages.success(request, _("The assessment is saved."))
         return True
 

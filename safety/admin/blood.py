@@ -49,6 +49,7 @@ from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScr
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
+from trialsite import once, versions
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
@@ -285,7 +286,8 @@ class IecHsAssessmentAdmin(BloodAdmin):
             raise PermissionDenied
         old = self._corrected(request, participant)
         form = bound["iec_hs"] = self._iec_hs_form(request, data=request.POST, old=old)
-        if not form.is_valid():
+        rows = _corrections(old)
+        if versions.conflict(request, versions.of(*rows), *rows) is not None or not form.is_valid():
             return None
         kept = ("assessed_at", "investigator_grade", "investigator_reason", "note", "correction_reason")
         given = {name: form.cleaned_data[name] for name in kept if name in form.cleaned_data}
@@ -302,6 +304,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
         except Refused as refusal:
             form.add_error(None, refusal)
             return None
+        once.made(request, row)
         messages.success(request, gettext("Saved. %(result)s") % {"result": iec_hs_result(row)})
         return HttpResponseRedirect(reverse("admin:safety_blood", args=[participant.pk]))
 
@@ -326,6 +329,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
             except Refused as refusal:
                 form.add_error(None, refusal)
             else:
+                once.made(request, row)
                 messages.success(request, _("The grade is recorded."))
                 return HttpResponseRedirect(reverse("admin:safety_blood", args=[participant.pk]))
         bound[phase] = form
@@ -370,6 +374,8 @@ class IecHsAssessmentAdmin(BloodAdmin):
             "newest": newest,
             "newest_shown": shown_row(newest) if newest else None,
             "old": old,
+            "opened": versions.of(*_corrections(old)),
+            "conflict": versions.conflict(request, versions.of(*_corrections(old)), *_corrections(old)),
             "form": form,
             "is_form_open": form.is_bound or old is not None,
             "criteria": criteria_shown(form, known, course),
@@ -432,6 +438,11 @@ class IcahtAssessmentAdmin(BloodAdmin):
     @admin.display(description=_("counts and runs"))
     def summary_in_words(self, row: IcahtAssessment) -> Any:
         return format_html_join("", "<p>{}</p>", ((line,) for line in summary_lines(row.summary)))
+
+
+def _corrections(old: IecHsAssessment | None) -> list[Any]:
+    """An assessment that is to be corrected, and what somebody else may have made of it meanwhile."""
+    return [old, *IecHsAssessment.objects.filter(corrects=old)] if old else []
 
 
 def iec_hs_result(row: IecHsAssessment) -> str:
