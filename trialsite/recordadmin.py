@@ -20,7 +20,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit
+from trialsite import audit, questions
+from trialsite.models import Record
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences, ReasonForm, form_for, void
 
@@ -37,6 +38,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
     """Asks for the reason once there is something to change, and shows what an action refused."""
 
     refusal: ClassVar[Refused | None] = None
+    by: ClassVar[Any] = None
     reason_for_change = forms.CharField(
         label=_("Reason for the change"),
         required=False,
@@ -48,6 +50,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             self.fields.pop(REASON, None)
+        questions.prepare(self)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -66,9 +69,16 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.check(self.instance)
             except Refused as refusal:
                 self.add_error(None, refusal)
+            else:
+                changed = None if self.instance.pk is None else self.changed_data
+                questions.ask(self, *self.rows(), changed=changed, by=self.by, now=timezone.now())
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""
+
+    def rows(self) -> list[Record]:
+        """What this form is about to save, as far as somebody may ask about it."""
+        return [self.instance]
 
 
 class SiteScopedAdmin(ModelAdmin):
@@ -120,8 +130,10 @@ class RecordAdmin(SiteScopedAdmin):
         obj.save()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        pghistory.context(reason=form.cleaned_data.get(REASON, ""))
-        self.perform(request, obj, form, change, timezone.now())
+        now = timezone.now()
+        pghistory.context(reason=questions.reason_of(form, form.cleaned_data.get(REASON, "")))
+        self.perform(request, obj, form, change, now)
+        questions.keep(form, by=request.user, now=now)
 
     def changeform_view(
         self,
@@ -146,6 +158,13 @@ class RecordAdmin(SiteScopedAdmin):
         return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None), "by": request.user})
 
     # --- what is shown ------------------------------------------------------------------------
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The field for an answer stands first, below the question, and only where something was asked."""
+        shown = context["adminform"]
+        if asked := tuple(name for name in questions.FIELDS if name in shown.form.fields):
+            shown.fieldsets = [(_("Is it so?"), {"fields": asked}), *shown.fieldsets]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = [*super().get_fieldsets(request, obj)]
@@ -234,20 +253,25 @@ class RecordAdmin(SiteScopedAdmin):
         back: str = "change",
         follow: bool = False,
         consequences: Consequences | None = None,
+        row_of: Callable[[Any, dict[str, Any]], Record] | None = None,
     ) -> HttpResponse:
         """One question about one row: a form, then the action; a refusal shows on the form.
 
-        `back` names the page to return to; `follow` goes to the row that the action returned instead.
+        `back` names the page to return to; `follow` goes to the row that the action returned instead. `row_of` is what
+        the action is going to write, not saved: what looks wrong about it is asked.
         """
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
             raise PermissionDenied
         form = form_class(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
+        questions.prepare(form)
+        now = timezone.now()
+        if request.method == "POST" and form.is_valid() and self._is_answered(request, obj, form, row_of, now):
             try:
                 with transaction.atomic():
-                    pghistory.context(reason=form.cleaned_data.get("reason", ""))
-                    result = act(obj, form.cleaned_data, timezone.now())
+                    pghistory.context(reason=questions.reason_of(form, form.cleaned_data.get("reason", "")))
+                    result = act(obj, form.cleaned_data, now)
+                    questions.keep(form, by=request.user, now=now)
             except Refused as refusal:
                 form.add_error(None, refusal)
             else:
@@ -265,6 +289,17 @@ class RecordAdmin(SiteScopedAdmin):
             "back": self.url(back, object_id),
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
+
+    def _is_answered(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        form: forms.Form,
+        row_of: Callable[[Any, dict[str, Any]], Record] | None,
+        now: dt.datetime,
+    ) -> bool:
+        rows = [row_of(obj, form.cleaned_data)] if row_of else []
+        return questions.ask(form, *rows, by=request.user, now=now)
 
     # --- audit trail --------------------------------------------------------------------------
 

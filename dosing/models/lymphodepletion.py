@@ -13,6 +13,7 @@ from dosing.rules.regimen import BsaFormula
 from participants.models import Participant
 from trialsite.models import Record
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 FORMULA_NAMES = {
     BsaFormula.MOSTELLER: "Mosteller √(cm × kg / 3600)",
@@ -52,6 +53,8 @@ class LymphodepletionDose(Record):
     change_reason = models.TextField(
         _("why another dose, or none"), blank=True, help_text=_("Needed when the dose differs by more than 5 %.")
     )
+
+    twin = Twin(same=("participant", "drug"), at="given_at", minutes=120)
 
     class Meta(Record.Meta):
         verbose_name = _("lymphodepletion dose")

@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 from dosing.rules.tocilizumab import Advice
 from participants.models import Participant
 from trialsite.models import Record
+from trialsite.twins import Twin
 
 
 class MedicationKind(models.TextChoices):
@@ -85,6 +86,8 @@ class Medication(Record):
         editable=False,
     )
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant", "kind", "name", "dose"), at="started_at")
 
     class Meta(Record.Meta):
         verbose_name = _("medication")

@@ -16,6 +16,7 @@ from dosing.rules.dose import Fill
 from dosing.rules.product import State
 from participants.models import Participant
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 STATE_NAMES = {
     State.ORDERED: pgettext_lazy("product", "ordered"),
@@ -64,6 +65,8 @@ class Leukapheresis(Record):
         _("complications"), blank=True, help_text=_("None: leave empty. Record an adverse event for each as well.")
     )
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant",), at="started_at", minutes=60)
 
     class Meta(Record.Meta):
         verbose_name = _("leukapheresis")

@@ -15,6 +15,7 @@ from dosing.rules.fitness import Examined
 from dosing.rules.readiness import Code
 from participants.models import Participant
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 LINE_NAMES = {
     Code.ELIGIBILITY: _("Eligibility on that day"),
@@ -74,6 +75,8 @@ class FitnessCheck(Record):
     )
     note = models.TextField(_("note"), blank=True)
 
+    twin = Twin(same=("participant", "before"), at="checked_at")
+
     class Meta(Record.Meta):
         verbose_name = _("fitness check")
         verbose_name_plural = _("fitness checks")
@@ -122,6 +125,8 @@ class DosingHold(Record):
         editable=False,
     )
     lift_reason = models.TextField(_("why it was lifted"), blank=True, editable=False)
+
+    twin = Twin(same=("participant", "reason"))
 
     class Meta(Record.Meta):
         verbose_name = _("hold of treatment")

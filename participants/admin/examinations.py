@@ -32,7 +32,7 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit
+from trialsite import audit, questions
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 
@@ -79,6 +79,7 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("reason_for_change")
         else:
             self.fields.pop("number")
+        questions.prepare(self)
 
     def clean_number(self) -> str:
         number = self.cleaned_data["number"].strip()
@@ -341,12 +342,22 @@ class ExaminationAdmin(RecordAdmin):
         if form.instance.pk and is_changed and not form.cleaned_data["reason_for_change"].strip():
             form.add_error("reason_for_change", _("A change after the first save needs its reason."))
             return False
+        if not self._is_answered_for(request, form, list(answers.values())):
+            return False
         try:
-            self._act(request, form, list(answers.values()), accepted)
+            with transaction.atomic():
+                self._act(request, form, list(answers.values()), accepted)
+                questions.keep(form, by=request.user, now=timezone.now())
         except Refused as refusal:
             form.add_error(None, refusal)
             return False
         return True
+
+    def _is_answered_for(self, request: HttpRequest, form: ExaminationForm, answers: list[Measurement]) -> bool:
+        """What looks wrong is asked, once everything else is right."""
+        row, now = form.instance, timezone.now()
+        changed = None if row.pk is None else form.changed_data
+        return questions.ask(form, row, *answers, changed=changed, by=request.user, now=now)
 
     def _judge(self, line: AnswerForm, answer: Measurement | None, accepted: set[str], obj: Examination) -> None:
         if answer is None:
@@ -366,10 +377,11 @@ class ExaminationAdmin(RecordAdmin):
             "now": timezone.now(),
         }
         if form.instance.pk is None:
-            actions.record_examination(**common)
+            with pghistory.context(reason=questions.reason_of(form)):
+                actions.record_examination(**common)
             return
-        reason = form.cleaned_data["reason_for_change"]
-        with transaction.atomic(), pghistory.context(reason=reason):
+        reason = questions.reason_of(form, form.cleaned_data["reason_for_change"])
+        with pghistory.context(reason=reason):
             actions.correct_examination(**common, reason=reason)
 
     def _after(self, request: HttpRequest, obj: Examination) -> HttpResponse:

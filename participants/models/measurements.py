@@ -14,6 +14,7 @@ from participants.models.people import Participant
 from participants.names import COMPARATORS, MEASURE_NAMES, PANEL_NAMES, answer_text
 from trialsite.fields import PartialDateField
 from trialsite.models import Record
+from trialsite.twins import Twin
 
 
 @pghistory.track()
@@ -37,6 +38,8 @@ class Examination(Record):
     note = models.TextField(_("note"), blank=True)
     # The file that it was read from, by the number of its import; a later row would make a circle of the models.
     import_number = models.PositiveIntegerField(_("import"), null=True, blank=True, editable=False)
+
+    twin = Twin(same=("participant", "panel", "laboratory"), at="taken_at")
 
     class Meta(Record.Meta):
         verbose_name = _("examination")

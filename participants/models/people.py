@@ -13,9 +13,11 @@ from django.utils.translation import pgettext_lazy
 
 from participants.rules.age import LeapDay, completed_years
 from participants.rules.status import Status
+from participants.sameperson import SAME_PERSON
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 STATUS_NAMES = {
     Status.SCREENING: _("In screening"),
@@ -95,6 +97,8 @@ class Participant(Record):
     )
     planned_infusion_on = models.DateField(_("planned infusion"), null=True, blank=True, editable=False)
 
+    twin = SAME_PERSON
+
     class Meta(Record.Meta):
         verbose_name = _("participant")
         verbose_name_plural = _("participants")
@@ -149,6 +153,8 @@ class Consent(Record):
         blank=True,
         help_text=_("A minor's own agreement, beside the guardian's signature; leave open for adults."),
     )
+
+    twin = Twin(same=("participant", "version"), at="consented_at")
 
     class Meta(Record.Meta):
         verbose_name = _("consent")

@@ -76,11 +76,14 @@ def measured(name: str, low: int, high: int, help_text: Any = "") -> forms.Decim
 class AssessmentForm(RecordForm):
     """Findings in, grade out: nobody types a grade that the scale computes."""
 
+    scale: ClassVar[Scale]
+
     def findings(self) -> Any:
         """The rule's findings, from what was typed and what the record says. Raises ValueError."""
         raise NotImplementedError
 
     def check(self, row: ToxicityAssessment) -> None:
+        row.toxicity = self.scale
         actions.check_assessment(row, now=timezone.now())
 
     def given(self, kind: Any) -> dict[str, Any]:
@@ -89,6 +92,7 @@ class AssessmentForm(RecordForm):
 
 
 class CrsForm(AssessmentForm):
+    scale = Scale.CRS
     temperature_c = measured("temperature_c", 25, 45, _("Leave empty if it was not measured."))
     fever_attributable = yes_no("fever_attributable", "yes")
     antipyretic_or_anticytokine_given = yes_no("antipyretic_or_anticytokine_given")
@@ -117,6 +121,7 @@ class CrsForm(AssessmentForm):
 
 
 class IcansForm(AssessmentForm):
+    scale = Scale.ICANS
     ice_performed = choice("ice_performed", icans.IcePerformed, "yes")
     orientation = points("orientation", 4)
     naming = points("naming", 3)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 
 class Scale(models.TextChoices):
@@ -59,6 +60,8 @@ class ToxicityAssessment(Record):
         blank=True,
     )
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant", "toxicity"), at="assessed_at", but="corrects")
 
     class Meta(Record.Meta):
         verbose_name = _("toxicity assessment")

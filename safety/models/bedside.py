@@ -13,6 +13,7 @@ from participants.models import Participant
 from safety.models.assessments import Scale
 from safety.models.events import AdverseEvent
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 
 @pghistory.track()
@@ -36,6 +37,8 @@ class BedsideAssessment(Record):
     )
     correction_reason = models.TextField(_("why it is corrected"), blank=True)
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant",), at="assessed_at", but="corrects")
 
     class Meta(Record.Meta):
         verbose_name = _("bedside assessment")

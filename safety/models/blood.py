@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 OTHER_GRADE_NEEDS_REASON = _("A grade other than the computed one needs its reason.")
 
@@ -92,6 +93,8 @@ class IecHsAssessment(Record):
     )
     correction_reason = models.TextField(_("why it is corrected"), blank=True)
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant",), at="assessed_at", but="corrects")
 
     class Meta(Record.Meta):
         verbose_name = _("IEC-HS assessment")

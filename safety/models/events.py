@@ -14,6 +14,7 @@ from participants.models import Participant
 from safety.models.ctcae import CODE, is_code
 from trialsite.fields import PartialDateField
 from trialsite.models import Record, record_triggers
+from trialsite.twins import Twin
 
 
 class Relatedness(models.TextChoices):
@@ -118,6 +119,8 @@ class AdverseEvent(Record):
         help_text=_("Only for a reaction to the cells while they were given, or shortly after."),
     )
     note = models.TextField(_("course and treatment"), blank=True)
+
+    twin = Twin(same=("participant", "term", "onset"))
 
     class Meta(Record.Meta):
         verbose_name = _("adverse event")
