@@ -23,7 +23,7 @@ HOUR = dt.timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Filled:
-    """Where it is sent and what; `at` names the field of the day or moment on which the rest hangs."""
+    """Where it is sent and what; `at` names the field of its day or moment, `also` those of an hour later."""
 
     address: str
     data: dict[str, Any]
@@ -35,8 +35,9 @@ class Filled:
     def on(self, moment: dt.datetime) -> "Filled":
         """The same, of another moment."""
         data = dict(self.data)
-        for name in (self.at, *self.also):
-            data |= {name: f"{timezone.localtime(moment):%Y-%m-%d}"} if self.is_day else when(name, moment)
+        data |= {self.at: f"{timezone.localtime(moment):%Y-%m-%d}"} if self.is_day else when(self.at, moment)
+        for name in self.also:
+            data |= when(name, moment + HOUR)
         return Filled(self.address, data, self.at, self.is_day, self.form, self.also)
 
 

@@ -73,10 +73,15 @@ def prepare(form: forms.BaseForm) -> None:
         _add_fields(form, is_again=form.add_prefix(AGAIN) in form.data)
 
 
+def about(*rows: Record, changed: Collection[str] | None = None, by: Any, now: dt.datetime) -> list[Question]:
+    """What to ask about all rows that a form is about to save. Raises Refused for what cannot be true."""
+    return [one for row in rows for one in questions_of(row, changed=changed, by=by, now=now)]
+
+
 def ask(form: Any, *rows: Record, changed: Collection[str] | None = None, by: Any, now: dt.datetime) -> bool:
     """Whether nothing is to be asked about these rows, or all of it is answered; otherwise the form shows it."""
     try:
-        found = [one for row in rows for one in questions_of(row, changed=changed, by=by, now=now)]
+        found = about(*rows, changed=changed, by=by, now=now)
     except Refused as refusal:
         form.add_error(None, refusal)
         return False

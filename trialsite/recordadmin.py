@@ -65,13 +65,14 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         """Once the instance holds what was typed and its own constraints agree, ask the action's question."""
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
+            changed = None if self.instance.pk is None else self.changed_data
             try:
+                found = questions.about(*self.rows(), changed=changed, by=self.by, now=timezone.now())
                 self.check(self.instance)
             except Refused as refusal:
                 self.add_error(None, refusal)
             else:
-                changed = None if self.instance.pk is None else self.changed_data
-                questions.ask(self, *self.rows(), changed=changed, by=self.by, now=timezone.now())
+                questions.settle(self, found)
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""

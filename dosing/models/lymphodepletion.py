@@ -11,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.rules.regimen import BsaFormula
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record
 from trialsite.study import get_study
 from trialsite.twins import Twin
@@ -55,6 +56,7 @@ class LymphodepletionDose(Record):
     )
 
     twin = Twin(same=("participant", "drug"), at="given_at", minutes=120)
+    dated = {"given_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("lymphodepletion dose")

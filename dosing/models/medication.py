@@ -11,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.rules.tocilizumab import Advice
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record
 from trialsite.twins import Twin
 
@@ -88,6 +89,7 @@ class Medication(Record):
     note = models.TextField(_("note"), blank=True)
 
     twin = Twin(same=("participant", "kind", "name", "dose"), at="started_at")
+    dated = {"started_at": Kind.BACKGROUND, "ended_at": Kind.BACKGROUND}
 
     class Meta(Record.Meta):
         verbose_name = _("medication")

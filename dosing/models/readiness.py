@@ -14,6 +14,7 @@ from dosing.models.product import CellProduct
 from dosing.rules.fitness import Examined
 from dosing.rules.readiness import Code
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
@@ -76,6 +77,7 @@ class FitnessCheck(Record):
     note = models.TextField(_("note"), blank=True)
 
     twin = Twin(same=("participant", "before"), at="checked_at")
+    dated = {"checked_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("fitness check")
@@ -127,6 +129,7 @@ class DosingHold(Record):
     lift_reason = models.TextField(_("why it was lifted"), blank=True, editable=False)
 
     twin = Twin(same=("participant", "reason"))
+    dated = {"lifted_at": Kind.KNOWLEDGE}
 
     class Meta(Record.Meta):
         verbose_name = _("hold of treatment")

@@ -12,6 +12,7 @@ from participants.actions.consents import (
     sync_reconsents,
     withdraw_consent,
 )
+from participants.actions.contradictions import contradictions, facts_about, report_without_agreement
 from participants.actions.days import long_date, long_moment, minute, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.eligibility import (
@@ -72,11 +73,13 @@ __all__ = [
     "check_visit",
     "check_withdrawal",
     "confirm_eligibility",
+    "contradictions",
     "correct_examination",
     "enrol",
     "evaluate",
     "exception_needed",
     "fact_of",
+    "facts_about",
     "facts_of",
     "fail_screening",
     "first_consent_at",
@@ -105,6 +108,7 @@ __all__ = [
     "remind_of_visits",
     "reminder_recipients",
     "report_deviation",
+    "report_without_agreement",
     "rescreen",
     "rule_on",
     "schedule_follow_up",

@@ -356,6 +356,8 @@ class ExaminationAdmin(RecordAdmin):
     def _is_answered_for(self, request: HttpRequest, form: ExaminationForm, answers: list[Measurement]) -> bool:
         """What looks wrong is asked, once everything else is right."""
         row, now = form.instance, timezone.now()
+        for one in answers:
+            one.participant = row.participant
         changed = None if row.pk is None else form.changed_data
         return questions.ask(form, row, *answers, changed=changed, by=request.user, now=now)
 

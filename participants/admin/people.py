@@ -419,4 +419,5 @@ class ParticipantAdmin(RecordAdmin):
                 now=now,
             ),
             done=_("The new status is recorded."),
+            row_of=lambda obj, data: ParticipantStatus(participant=obj, status=data["new"], effective_on=data["on"]),
         )

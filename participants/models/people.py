@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.rules.age import LeapDay, completed_years
+from participants.rules.contradictions import Kind
 from participants.rules.status import Status
 from participants.sameperson import SAME_PERSON
 from trialsite.fields import EncryptedDateField, EncryptedTextField
@@ -155,6 +156,7 @@ class Consent(Record):
     )
 
     twin = Twin(same=("participant", "version"), at="consented_at")
+    dated = {"consented_at": Kind.CONSENT}
 
     class Meta(Record.Meta):
         verbose_name = _("consent")
@@ -199,6 +201,7 @@ class ConsentWithdrawal(Record):
         help_text=_("Integrating vectors: the long-term safety follow-up asks only with permission."),
     )
     reason = models.TextField(_("reason"), blank=True, help_text=_("Nobody has to give one."))
+    dated = {"withdrawn_at": Kind.WITHDRAWAL}
 
     class Meta(Record.Meta):
         verbose_name = _("withdrawal of consent")
@@ -295,6 +298,7 @@ class ParticipantStatus(Record):
     reason_code = models.CharField(_("kind of reason"), max_length=25, choices=ReasonCode, blank=True)
     # The criteria that a screen failure did not meet, by their codes.
     criteria = models.JSONField(_("criteria not met"), default=list, blank=True)
+    dated = {"effective_on": Kind.STATUS}
 
     class Meta(Record.Meta):
         verbose_name = _("status")

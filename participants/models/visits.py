@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.models.people import Participant
 from participants.rules import schedule
+from participants.rules.contradictions import Kind
 from participants.rules.status import NO_MORE_VISITS
 from trialsite.models import Record
 from trialsite.study import get_study
@@ -57,6 +58,7 @@ class Visit(Record):
     note = models.TextField(_("note"), blank=True)
 
     objects = VisitQuerySet.as_manager()
+    dated = {"occurred_on": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("visit")

@@ -27,6 +27,7 @@ from safety import actions
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
 from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.rules import crs, icans
+from trialsite.models import Record
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
 
 
@@ -83,8 +84,11 @@ class AssessmentForm(RecordForm):
         raise NotImplementedError
 
     def check(self, row: ToxicityAssessment) -> None:
-        row.toxicity = self.scale
         actions.check_assessment(row, now=timezone.now())
+
+    def rows(self) -> list[Record]:
+        self.instance.toxicity = self.scale
+        return super().rows()
 
     def given(self, kind: Any) -> dict[str, Any]:
         """The typed values that the findings have fields for."""

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
 from trialsite.models import Record, Site, User, all_or_none, immutable
 from trialsite.twins import Twin
@@ -166,6 +167,7 @@ class Discharge(Record):
     )
 
     twin = Twin(same=("participant",), at="discharged_at", minutes=60)
+    dated = {"discharged_at": Kind.EVENT, "readmitted_at": Kind.EVENT}
 
     class Meta(Record.Meta):
         verbose_name = _("discharge")

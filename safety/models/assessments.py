@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
@@ -62,6 +63,7 @@ class ToxicityAssessment(Record):
     note = models.TextField(_("note"), blank=True)
 
     twin = Twin(same=("participant", "toxicity"), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("toxicity assessment")

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
 from safety.models.events import AdverseEvent
 from trialsite.models import Record, immutable
@@ -39,6 +40,7 @@ class BedsideAssessment(Record):
     note = models.TextField(_("note"), blank=True)
 
     twin = Twin(same=("participant",), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("bedside assessment")

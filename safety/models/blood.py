@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
@@ -95,6 +96,7 @@ class IecHsAssessment(Record):
     note = models.TextField(_("note"), blank=True)
 
     twin = Twin(same=("participant",), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("IEC-HS assessment")

@@ -11,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.models import Infusion
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.ctcae import CODE, is_code
 from trialsite.fields import PartialDateField
 from trialsite.models import Record, record_triggers
@@ -121,6 +122,7 @@ class AdverseEvent(Record):
     note = models.TextField(_("course and treatment"), blank=True)
 
     twin = Twin(same=("participant", "term", "onset"))
+    dated = {"onset": Kind.EVENT, "resolved": Kind.EVENT, "site_aware_at": Kind.KNOWLEDGE}
 
     class Meta(Record.Meta):
         verbose_name = _("adverse event")
