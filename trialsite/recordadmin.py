@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit, merging, once, versions
+from trialsite import audit, merging, once, questions, versions
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.identity import IDENTITY
@@ -52,6 +52,7 @@ def rewritten(form: forms.BaseForm) -> list[str]:
 class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
     """Asks for the reason once there is something to change, and what the action will ask."""
 
+    by: ClassVar[Any] = None
     reason_for_change = forms.CharField(
         label=_("Reason for the change"),
         required=False,
@@ -63,6 +64,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             self.fields.pop(REASON, None)
+        questions.prepare(self)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -74,14 +76,22 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         """Once the instance holds what was typed and its own constraints agree, ask the action's question."""
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
+            changed = None if self.instance.pk is None else self.changed_data
             try:
                 check_unique(self.instance)
+                found = questions.about(*self.rows(), changed=changed, by=self.by, now=timezone.now())
                 self.check(self.instance)
             except Refused as refusal:
                 self.add_error(None, refusal)
+            else:
+                questions.settle(self, found)
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""
+
+    def rows(self) -> list[Record]:
+        """What this form is about to save, as far as somebody may ask about it."""
+        return [self.instance]
 
 
 def _refusing(form: Any, refusal: Refused) -> Any:
@@ -248,8 +258,10 @@ class RecordAdmin(SiteScopedAdmin):
         obj.save()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        pghistory.context(reason=form.cleaned_data.get(REASON, ""))
-        self.perform(request, obj, form, change, timezone.now())
+        now = timezone.now()
+        pghistory.context(reason=questions.reason_of(form, form.cleaned_data.get(REASON, "")))
+        self.perform(request, obj, form, change, now)
+        questions.keep(form, by=request.user, now=now)
 
     def changeform_view(
         self,
@@ -285,6 +297,11 @@ class RecordAdmin(SiteScopedAdmin):
         }
         return TemplateResponse(request, "admin/trialsite/void_meanwhile.html", context)
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Who is asked stands on the form, for the questions that depend on what a person may see."""
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"by": request.user})
+
     def _void_note(self, request: HttpRequest, object_id: str | None) -> str:
         obj = self.get_object(request, object_id) if object_id else None
         return self.void_note(request, obj) if obj is not None else ""
@@ -296,6 +313,13 @@ class RecordAdmin(SiteScopedAdmin):
         return super().formfield_for_choice_field(db_field, request, **{"choices": choices, **kwargs})
 
     # --- what is shown ------------------------------------------------------------------------
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The field for an answer stands first, below the question, and only where something was asked."""
+        shown = context["adminform"]
+        if asked := tuple(name for name in questions.FIELDS if name in shown.form.fields):
+            shown.fieldsets = [(_("Is it so?"), {"fields": asked}), *shown.fieldsets]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = [*super().get_fieldsets(request, obj)]
@@ -437,17 +461,20 @@ class RecordAdmin(SiteScopedAdmin):
         follow: bool = False,
         consequences: Consequences | None = None,
         rests_on: str = "",
+        row_of: Callable[[Any, dict[str, Any]], Record] | None = None,
     ) -> HttpResponse:
         """One question about one row: a form, then the action; a refusal shows on the form.
 
         `back` names the page to return to, with `back_query`; `follow` goes to the row that the action returned
         instead. `rests_on` stands for what was read elsewhere before: if it is another now, the person reads it again
-        first.
+        first. `row_of` is what the action is going to write, not saved: what looks wrong about it is asked.
         """
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
             raise PermissionDenied
         form = form_class(request.POST if request.method == "POST" else None)
+        questions.prepare(form)
+        now = timezone.now()
         # What the person reads before deciding: other words mean other facts.
         goes_with_it = (*consequences.follows, *consequences.rests) if consequences else ()
         read = "\n".join(map(str, (intro, rests_on, *goes_with_it)))
@@ -456,11 +483,13 @@ class RecordAdmin(SiteScopedAdmin):
                 versions.lock(obj, through=self.lock_path())
             opened = versions.of(obj, shown=read)
             conflict = versions.conflict(request, opened, obj, hidden=self.hidden_fields(request))
-            if request.method == "POST" and conflict is None and form.is_valid():
+            is_sent = request.method == "POST" and conflict is None and form.is_valid()
+            if is_sent and self._is_answered(request, obj, form, row_of, now):
                 try:
                     with as_refusals(), transaction.atomic():
-                        pghistory.context(reason=form.cleaned_data.get("reason", ""))
-                        result = act(obj, form.cleaned_data, timezone.now())
+                        pghistory.context(reason=questions.reason_of(form, form.cleaned_data.get("reason", "")))
+                        result = act(obj, form.cleaned_data, now)
+                        questions.keep(form, by=request.user, now=now)
                 except Refused as refusal:
                     form.add_error(None, refusal)
                 else:
@@ -480,6 +509,17 @@ class RecordAdmin(SiteScopedAdmin):
             "back": self.url(back, object_id) + back_query,
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
+
+    def _is_answered(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        form: forms.Form,
+        row_of: Callable[[Any, dict[str, Any]], Record] | None,
+        now: dt.datetime,
+    ) -> bool:
+        rows = [row_of(obj, form.cleaned_data)] if row_of else []
+        return questions.ask(form, *rows, by=request.user, now=now)
 
     # --- audit trail --------------------------------------------------------------------------
 

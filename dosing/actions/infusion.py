@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import people_to_tell
 from dosing.actions.product import check_product, dose_of_volume, mark_product_infused, product_of_lot
 from dosing.actions.readiness import readiness_of
 from dosing.models import LINE_NAMES, CellProduct, Infusion, InfusionInterruption, Occasion
@@ -21,9 +22,8 @@ from participants.models import DeviationKind, Participant, ProtocolDeviation, V
 from participants.rules.schedule import PlannedVisit
 from participants.rules.status import Status
 from trialsite import notifications
-from trialsite.models import User, people_in
+from trialsite.models import User
 from trialsite.refusal import Refused
-from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
 
 # Somebody who was infused before, and may be once more.
@@ -141,15 +141,6 @@ def _check_times(infusion: Infusion, interruptions: Sequence[InfusionInterruptio
     if infusion.pk is None and infusion.ended_at is None:
         raise Refused(_("Give the time at which the infusion ended."))
     check_interruptions(infusion, interruptions)
-    consented_at = participants.first_consent_at(infusion.participant)
-    if consented_at is None or infusion.infused_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the infusion is %(at)s.")
-            % {
-                "consent": participants.long_moment(consented_at) if consented_at else _("never"),
-                "at": participants.long_moment(infusion.infused_at),
-            }
-        )
 
 
 def check_interruptions(infusion: Infusion, interruptions: Sequence[InfusionInterruption]) -> None:
@@ -201,7 +192,20 @@ def _compute(infusion: Infusion) -> None:
         infusion.viable_car_t_cells_e8 = dose_of_volume(infusion.product, infusion.volume_given_ml)
     if not infusion.viable_car_t_cells_e8 > 0:
         raise Refused(_("The certificate of the product gives a dose of 0 cells. Correct the product first."))
+    _check_plausible(infusion)
     infusion.dose_band = dose_band(infusion.participant, total_dose(infusion))
+
+
+def _check_plausible(infusion: Infusion) -> None:
+    limit = _protocol(infusion.participant).dose.implausible_above_e8
+    if infusion.viable_car_t_cells_e8 > limit:
+        raise Refused(
+            _(
+                "Volume and certificate give %(given)s × 10⁸ viable CAR-T cells, which cannot be (possible: above 0, "
+                "up to %(limit)s × 10⁸). Check the volume, and cells per mL on the product."
+            )
+            % {"given": f"{infusion.viable_car_t_cells_e8.normalize():f}", "limit": f"{limit.normalize():f}"}
+        )
 
 
 def _check_volume(infusion: Infusion, product: CellProduct) -> None:
@@ -385,9 +389,8 @@ def _keep_band_of_parts(infusion: Infusion) -> None:
 def _tell_of_dose(infusion: Infusion, *, now: dt.datetime) -> None:
     """The principal investigator must know at once; where there is none to be reached, the investigators."""
     site = infusion.participant.site
-    people = list(people_in(Role.PRINCIPAL_INVESTIGATOR, site)) or list(people_in(Role.INVESTIGATOR, site))
     dose = total_dose(infusion).normalize()
-    for person in people:
+    for person in people_to_tell(site):
         notifications.queue(
             key=f"infusion:{infusion.pk}:dose:{dose:f}",
             about=_about(infusion),

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import check_lymphodepletion_amount
 from dosing.actions.infusion import look_again
 from dosing.actions.readiness import findings_of, holds_at, newest_fitness
 from dosing.models import Before
@@ -343,6 +344,7 @@ def check_dose(dose: LymphodepletionDose, *, deviation_reason: str = "", now: dt
         )
     if dose.given_mg is None:
         return
+    check_lymphodepletion_amount(dose)
     if regimen.needs_reason(dose.planned_mg, dose.given_mg) and not dose.change_reason.strip():
         raise Refused(
             _("Planned were %(planned)s mg, given %(given)s mg. Say why another dose was given.")

@@ -32,14 +32,13 @@ NEEDED_FOR_RELEASE = (
 
 
 def check_order(product: CellProduct, *, at: dt.datetime, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future, for somebody without consent by then, and for another's cells."""
+    """Raises Refused for a moment in the future, for somebody without any consent, and for another's cells."""
     if at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
             % {"at": participants.long_moment(at), "now": participants.long_moment(now)}
         )
-    consented = participants.first_consent_at(product.participant)
-    if consented is None or consented > at:
+    if participants.first_consent_at(product.participant) is None:
         raise Refused(
             _("%(number)s has no recorded consent. Record the signed consent form first.")
             % {"number": product.participant.number}
@@ -70,20 +69,11 @@ def order_product(*, product: CellProduct, at: dt.datetime | None = None, by: Us
 
 
 def check_leukapheresis(row: Leukapheresis, *, now: dt.datetime) -> None:
-    """Raises Refused for an end in the future, or a collection before the consent."""
+    """Raises Refused for an end in the future."""
     if row.ended_at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
             % {"at": participants.long_moment(row.ended_at), "now": participants.long_moment(now)}
-        )
-    consented = participants.first_consent_at(row.participant)
-    if consented is None or consented > row.started_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the collection began %(at)s.")
-            % {
-                "consent": participants.long_moment(consented) if consented else _("never"),
-                "at": participants.long_moment(row.started_at),
-            }
         )
 
 

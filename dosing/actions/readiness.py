@@ -214,16 +214,11 @@ def judge_readiness(
 
 
 def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent."""
+    """Raises Refused for a moment in the future."""
     if check.checked_at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Correct the date and time.")
             % {"at": participants.long_moment(check.checked_at), "now": participants.long_moment(now)}
-        )
-    if not participants.has_consent(check.participant, at=check.checked_at):
-        raise Refused(
-            _("%(number)s had no consent in force at %(at)s. Correct the date and time, or record the consent first.")
-            % {"number": check.participant.number, "at": participants.long_moment(check.checked_at)}
         )
 
 

@@ -21,6 +21,7 @@ from unfold.widgets import (
 from dosing import actions
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules.product import State
+from trialsite.models import Record
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
 from trialsite.voiding import Consequences
 
@@ -88,6 +89,13 @@ class ProductForm(RecordForm):
             actions.check_order(row, at=self.cleaned_data.get("ordered_at") or now, now=now)
         else:
             actions.check_source(row)
+
+    def rows(self) -> list[Record]:
+        """The order is a step with a moment of its own."""
+        if self.instance.pk is not None:
+            return super().rows()
+        at = self.cleaned_data.get("ordered_at") or timezone.now()
+        return [self.instance, ProductStep(product=self.instance, state=State.ORDERED, at=at)]
 
 
 class LeukapheresisForm(RecordForm):
@@ -205,6 +213,7 @@ class CellProductAdmin(RecordAdmin):
                 product=obj, by=request.user, now=now, **{**data, "new": State(data["new"])}
             ),
             done=_("The step is recorded."),
+            row_of=lambda obj, data: ProductStep(product=obj, state=data["new"], at=data["at"]),
         )
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:

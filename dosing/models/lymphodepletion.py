@@ -13,8 +13,10 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.rules.regimen import BsaFormula
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 FORMULA_NAMES = {
     BsaFormula.MOSTELLER: "Mosteller √(cm × kg / 3600)",
@@ -67,6 +69,8 @@ class LymphodepletionDose(Record):
     )
 
     not_filled_in: ClassVar[dict[str, str]] = {"state": DoseState.PLANNED}
+    twin = Twin(same=("participant", "drug"), at="given_at", minutes=120)
+    dated = {"given_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("lymphodepletion dose")

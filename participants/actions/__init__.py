@@ -12,6 +12,7 @@ from participants.actions.consents import (
     sync_reconsents,
     withdraw_consent,
 )
+from participants.actions.contradictions import contradictions, facts_about, report_without_agreement
 from participants.actions.days import end_of_day, long_date, long_moment, minute, site_day
 from participants.actions.deviations import (
     RECEIVERS,
@@ -129,6 +130,7 @@ __all__ = [
     "close_deviation",
     "confirm_eligibility",
     "consent_consequences",
+    "contradictions",
     "correct_day",
     "correct_examination",
     "decision_consequences",
@@ -140,6 +142,7 @@ __all__ = [
     "examination_consequences",
     "exception_needed",
     "fact_of",
+    "facts_about",
     "facts_of",
     "fail_screening",
     "first_consent_at",
@@ -182,6 +185,7 @@ __all__ = [
     "reopen_deviation",
     "report_deviation",
     "report_void",
+    "report_without_agreement",
     "rescreen",
     "rule_on",
     "schedule_follow_up",

@@ -34,7 +34,7 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit, merging, once, versions
+from trialsite import audit, merging, once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, rewritten
 from trialsite.refusal import Refused
@@ -83,6 +83,7 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("reason_for_change")
         else:
             self.fields.pop("number")
+        questions.prepare(self)
 
     def clean_number(self) -> str:
         number = self.cleaned_data["number"].strip()
@@ -379,13 +380,24 @@ class ExaminationAdmin(RecordAdmin):
         if form.instance.pk and is_rewritten and not form.cleaned_data["reason_for_change"].strip():
             form.add_error("reason_for_change", _("A change after the first save needs its reason."))
             return False
+        if not self._is_answered_for(request, form, list(answers.values())):
+            return False
         try:
-            with as_refusals():
+            with as_refusals(), transaction.atomic():
                 self._act(request, form, list(answers.values()), accepted)
+                questions.keep(form, by=request.user, now=timezone.now())
         except Refused as refusal:
             form.add_error(None, refusal)
             return False
         return True
+
+    def _is_answered_for(self, request: HttpRequest, form: ExaminationForm, answers: list[Measurement]) -> bool:
+        """What looks wrong is asked, once everything else is right."""
+        row, now = form.instance, timezone.now()
+        for one in answers:
+            one.participant = row.participant
+        changed = None if row.pk is None else form.changed_data
+        return questions.ask(form, row, *answers, changed=changed, by=request.user, now=now)
 
     def _judge(self, line: AnswerForm, answer: Measurement | None, accepted: set[str], obj: Examination) -> None:
         if answer is None:
@@ -405,10 +417,11 @@ class ExaminationAdmin(RecordAdmin):
             "now": timezone.now(),
         }
         if form.instance.pk is None:
-            actions.record_examination(**common)
+            with pghistory.context(reason=questions.reason_of(form)):
+                actions.record_examination(**common)
             return
-        reason = form.cleaned_data["reason_for_change"]
-        with transaction.atomic(), pghistory.context(reason=reason):
+        reason = questions.reason_of(form, form.cleaned_data["reason_for_change"])
+        with pghistory.context(reason=reason):
             actions.correct_examination(**common, reason=reason)
 
     def _after(self, request: HttpRequest, obj: Examination) -> HttpResponse:

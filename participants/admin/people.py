@@ -500,6 +500,7 @@ class ParticipantAdmin(RecordAdmin):
                 now=now,
             ),
             done=_("The new status is recorded."),
+            row_of=lambda obj, data: ParticipantStatus(participant=obj, status=data["new"], effective_on=data["on"]),
         )
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:

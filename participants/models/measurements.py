@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.models.people import Participant
 from participants.names import COMPARATORS, MEASURE_NAMES, PANEL_NAMES, answer_text
+from participants.rules.contradictions import Kind
 from trialsite.fields import PartialDateField
 from trialsite.models import Record
+from trialsite.twins import Twin
 
 
 @pghistory.track()
@@ -37,6 +39,9 @@ class Examination(Record):
     note = models.TextField(_("note"), blank=True)
     # The file that it was read from, by the number of its import; a later row would make a circle of the models.
     import_number = models.PositiveIntegerField(_("import"), null=True, blank=True, editable=False)
+
+    twin = Twin(same=("participant", "panel", "laboratory"), at="taken_at")
+    dated = {"taken_at": Kind.RESULT}
 
     class Meta(Record.Meta):
         verbose_name = _("examination")
@@ -82,6 +87,7 @@ class Measurement(Record):
     choice = models.CharField(_("answer"), max_length=30, blank=True)
     day = PartialDateField(_("date"), blank=True)
     not_done_reason = models.CharField(_("why it was not done"), max_length=200, blank=True)
+    dated = {"taken_at": Kind.RESULT, "day": Kind.BACKGROUND}
 
     class Meta(Record.Meta):
         verbose_name = _("measurement")

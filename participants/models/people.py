@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.rules.age import LeapDay, completed_years
+from participants.rules.contradictions import Kind
 from participants.rules.status import Status
+from participants.sameperson import SAME_PERSON
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 STATUS_NAMES = {
     Status.SCREENING: _("In screening"),
@@ -98,6 +101,8 @@ class Participant(Record):
     )
     planned_infusion_on = models.DateField(_("planned infusion"), null=True, blank=True, editable=False)
 
+    twin = SAME_PERSON
+
     class Meta(Record.Meta):
         verbose_name = _("participant")
         verbose_name_plural = _("participants")
@@ -159,6 +164,9 @@ class Consent(Record):
         help_text=_("A minor's own agreement, beside the guardian's signature; leave open for adults."),
     )
 
+    twin = Twin(same=("participant", "version"), at="consented_at")
+    dated = {"consented_at": Kind.CONSENT}
+
     class Meta(Record.Meta):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
@@ -206,6 +214,7 @@ class ConsentWithdrawal(Record):
         help_text=_("Integrating vectors: the long-term safety follow-up asks only with permission."),
     )
     reason = models.TextField(_("reason"), blank=True, help_text=_("Nobody has to give one."))
+    dated = {"withdrawn_at": Kind.WITHDRAWAL}
 
     class Meta(Record.Meta):
         verbose_name = _("withdrawal of consent")
@@ -314,6 +323,7 @@ class ParticipantStatus(Record):
     corrects = models.ForeignKey(
         "self", models.PROTECT, verbose_name=_("corrects"), related_name="+", null=True, blank=True, editable=False
     )
+    dated = {"effective_on": Kind.STATUS}
 
     class Meta(Record.Meta):
         verbose_name = _("status")

@@ -13,6 +13,7 @@ from django.utils.translation import pgettext_lazy
 
 from participants.models.people import Participant
 from participants.rules import schedule
+from participants.rules.contradictions import Kind
 from participants.rules.status import NO_MORE_VISITS
 from trialsite.models import Record, RecordQuerySet, User, all_or_none
 from trialsite.study import get_study
@@ -63,6 +64,7 @@ class Visit(Record):
     objects = VisitQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 
     not_filled_in: ClassVar[dict[str, str]] = {"state": VisitState.PLANNED}
+    dated = {"occurred_on": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("visit")

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from dosing.actions import day0_of
-from participants.actions import first_consent_at, long_moment, site_day
+from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety.actions import alerts, episodes
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
@@ -111,20 +111,11 @@ def context_of(participant: Participant, at: dt.datetime, past: Past) -> Context
 
 
 def check_assessment(assessment: ToxicityAssessment | BedsideAssessment, *, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent."""
+    """Raises Refused for a moment in the future; one before the consent is asked about where it is typed."""
     if assessment.assessed_at > now:
         raise Refused(
             _("%(at)s is after now, %(now)s. Correct the date and time of the assessment.")
             % {"at": long_moment(assessment.assessed_at), "now": long_moment(now)}
-        )
-    consented_at = first_consent_at(assessment.participant)
-    if consented_at is None or assessment.assessed_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the assessment is %(at)s.")
-            % {
-                "consent": long_moment(consented_at) if consented_at else _("never"),
-                "at": long_moment(assessment.assessed_at),
-            }
         )
 
 

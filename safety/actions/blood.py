@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from dosing.actions import day0_of
 from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
-from participants.actions import first_consent_at, long_moment, site_day
+from participants.actions import long_moment, site_day
 from participants.models import HISTORY, Measurement, Participant, ParticipantStatus
 from participants.rules.measures import MEASURES
 from participants.rules.status import NO_MORE_VISITS, Status
@@ -353,20 +353,11 @@ def _lab(course: Course, result: Result | None) -> LabResult | None:
 
 
 def check_iec_hs(assessment: IecHsAssessment, *, by: User, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent, and for a judgement by somebody who may not."""
+    """Raises Refused for a moment in the future, and for a judgement by somebody who may not."""
     if assessment.assessed_at > now:
         raise Refused(
             _("%(at)s is after now, %(now)s. Correct the date and time of the assessment.")
             % {"at": long_moment(assessment.assessed_at), "now": long_moment(now)}
-        )
-    consented_at = first_consent_at(assessment.participant)
-    if consented_at is None or assessment.assessed_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the assessment is %(at)s.")
-            % {
-                "consent": long_moment(consented_at) if consented_at else _("never"),
-                "at": long_moment(assessment.assessed_at),
-            }
         )
     if assessment.severity and not by.has_perm(JUDGE):
         raise Refused(_("The severity of IEC-HS is an investigator's choice. Save the findings without it."))

@@ -29,6 +29,7 @@ from safety.choices import FINDING_NAMES, KINDS, choices, name_of
 from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, current
 from safety.rules import crs, icans
 from trialsite.fields import PLEASE_CHOOSE
+from trialsite.models import Record
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
 from trialsite.voiding import Consequences
 
@@ -91,6 +92,8 @@ def measured(name: str, low: int, high: int, help_text: Any = "") -> forms.Decim
 class AssessmentForm(RecordForm):
     """Findings in, grade out: nobody types a grade that the scale computes."""
 
+    scale: ClassVar[Scale]
+
     def findings(self) -> Any:
         """The rule's findings, from what was typed and what the record says. Raises ValueError."""
         raise NotImplementedError
@@ -106,12 +109,17 @@ class AssessmentForm(RecordForm):
             elif asks and self.cleaned_data.get(name) is None and name not in self.errors:
                 self.add_error(name, _("Look, and answer this, too: the grade hangs on it."))
 
+    def rows(self) -> list[Record]:
+        self.instance.toxicity = self.scale
+        return super().rows()
+
     def given(self, kind: Any) -> dict[str, Any]:
         """The typed values that the findings have fields for."""
         return {f.name: self.cleaned_data[f.name] for f in dataclass_fields(kind) if f.name in self.cleaned_data}
 
 
 class CrsForm(AssessmentForm):
+    scale = Scale.CRS
     temperature_c = measured("temperature_c", 25, 45, _("Leave empty if it was not measured."))
     fever_attributable = yes_no("fever_attributable", required=False)
     antipyretic_or_anticytokine_given = yes_no("antipyretic_or_anticytokine_given")
@@ -149,6 +157,7 @@ class CrsForm(AssessmentForm):
 
 
 class IcansForm(AssessmentForm):
+    scale = Scale.ICANS
     ice_performed = choice("ice_performed", icans.IcePerformed, required=False)
     orientation = points("orientation", 4)
     naming = points("naming", 3)

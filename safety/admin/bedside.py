@@ -5,9 +5,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import pghistory
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -50,7 +52,7 @@ from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
-from trialsite import once, versions
+from trialsite import once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
@@ -182,6 +184,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
             initial=initial_of(old.observations, old.assessed_at, old.note) if old else _initial(participant, now),
             is_correction=old is not None,
         )
+        questions.prepare(form)
         is_sent = request.method == "POST" and conflict is None
         if is_sent and form.is_valid() and self._save(request, participant, form, old, now=now):
             return HttpResponseRedirect(reverse("admin:safety_course", args=[participant.pk]))
@@ -239,9 +242,12 @@ class BedsideAssessmentAdmin(RecordAdmin):
             corrects=old,
             correction_reason=form.cleaned_data.get("correction_reason", "").strip(),
         )
+        if not questions.ask(form, row, by=request.user, now=now):
+            return False
         try:
-            with as_refusals():
+            with as_refusals(), transaction.atomic(), pghistory.context(reason=questions.reason_of(form)):
                 actions.assess_bedside(assessment=row, seen=form.observations(), by=request.user, now=now)
+                questions.keep(form, by=request.user, now=now)
         except ImpossibleFinding as error:
             form.add_error(error.name if error.name in form.fields else None, str(error))
             return False

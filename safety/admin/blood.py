@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import pghistory
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -49,7 +51,7 @@ from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScr
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
-from trialsite import once, versions
+from trialsite import once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
@@ -286,21 +288,20 @@ class IecHsAssessmentAdmin(BloodAdmin):
             raise PermissionDenied
         old = self._corrected(request, participant)
         form = bound["iec_hs"] = self._iec_hs_form(request, data=request.POST, old=old)
+        questions.prepare(form)
         rows = _corrections(old)
         if versions.conflict(request, versions.of(*rows), *rows) is not None or not form.is_valid():
             return None
         kept = ("assessed_at", "investigator_grade", "investigator_reason", "note", "correction_reason")
         given = {name: form.cleaned_data[name] for name in kept if name in form.cleaned_data}
         row = IecHsAssessment(participant=participant, corrects=old, **given)
+        if not questions.ask(form, row, by=request.user, now=now):
+            return None
+        seen = {"findings": form.findings(), "others": form.cleaned_data["others"]}
         try:
-            with as_refusals():
-                blood.assess_iec_hs(
-                    assessment=row,
-                    findings=form.findings(),
-                    others=form.cleaned_data["others"],
-                    by=request.user,
-                    now=now,
-                )
+            with as_refusals(), transaction.atomic(), pghistory.context(reason=questions.reason_of(form)):
+                blood.assess_iec_hs(assessment=row, **seen, by=request.user, now=now)
+                questions.keep(form, by=request.user, now=now)
         except Refused as refusal:
             form.add_error(None, refusal)
             return None

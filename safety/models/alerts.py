@@ -10,8 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
 from trialsite.models import Record, Site, User, all_or_none, immutable
+from trialsite.twins import Twin
 
 
 class AlertKind(models.TextChoices):
@@ -131,6 +133,8 @@ class OnCallShift(Record):
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(pgettext_lazy("time", "until"))
 
+    twin = Twin(same=("site", "person"), at="starts_at")
+
     class Meta(Record.Meta):
         verbose_name = _("shift on call")
         verbose_name_plural = _("shifts on call")
@@ -164,6 +168,9 @@ class Discharge(Record):
         blank=True,
         help_text=_("Only if the participant came back: assessments at the bedside are due again from then on."),
     )
+
+    twin = Twin(same=("participant",), at="discharged_at", minutes=60)
+    dated = {"discharged_at": Kind.EVENT, "readmitted_at": Kind.EVENT}
 
     class Meta(Record.Meta):
         verbose_name = _("discharge")

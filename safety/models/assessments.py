@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.corrections import corrected_once
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 
 class Scale(models.TextChoices):
@@ -60,6 +62,9 @@ class ToxicityAssessment(Record):
         blank=True,
     )
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant", "toxicity"), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("toxicity assessment")

@@ -10,10 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
 from safety.models.corrections import corrected_once
 from safety.models.events import AdverseEvent
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 
 @pghistory.track()
@@ -37,6 +39,9 @@ class BedsideAssessment(Record):
     )
     correction_reason = models.TextField(_("why it is corrected"), blank=True)
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant",), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("bedside assessment")

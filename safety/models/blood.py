@@ -11,8 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.corrections import corrected_once
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 OTHER_GRADE_NEEDS_REASON = _("A grade other than the computed one needs its reason.")
 
@@ -93,6 +95,9 @@ class IecHsAssessment(Record):
     )
     correction_reason = models.TextField(_("why it is corrected"), blank=True)
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant",), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("IEC-HS assessment")
