@@ -32,6 +32,7 @@ BY_TABLE = {
     "trialsite_user": KEEP,
     "trialsite_site": KEEP,
     "trialsite_notification": KEEP,
+    "trialsite_listexport": APPEND,
     "trialsite_counter": KEEP,
 }
 

@@ -16,11 +16,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from trialsite import audit
+from trialsite.listexport import ExportAdmin
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences, ReasonForm, form_for, void
 
@@ -71,7 +71,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         """What the action will check, asked before it is called. Raises Refused."""
 
 
-class SiteScopedAdmin(ModelAdmin):
+class SiteScopedAdmin(ExportAdmin):
     """Rows of the person's own sites; nothing can be deleted."""
 
     # How to get from the model to its site.
@@ -108,8 +108,6 @@ class RecordAdmin(SiteScopedAdmin):
     formfield_overrides: ClassVar[dict[Any, Any]] = {
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
     }
-    # Shown to those who may see identity only, here and in the audit trail.
-    identity_fields: tuple[str, ...] = ()
 
     # --- saving -------------------------------------------------------------------------------
 
@@ -165,9 +163,6 @@ class RecordAdmin(SiteScopedAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return (*super().get_list_filter(request), VoidFilter)
-
-    def sees_identity(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("participants.view_identity")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What is void stays as it is."""

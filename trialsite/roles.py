@@ -135,7 +135,7 @@ VOID_ENTRIES = _permissions(
     "dosing.fitnesscheck",
     "dosing.dosinghold",
 )
-ACCESS_TRAIL = ("sponsor.view_apiread",)
+ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport")
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
 

@@ -61,6 +61,8 @@ class MeasurementImportAdmin(SiteScopedAdmin):
     list_filter = (("state", admin.ChoicesFieldListFilter),)
     list_select_related = ("uploaded_by", "site")
     actions_list = ("import_results",)
+    # A file's name is somebody's own: it may name a person.
+    identity_fields = ("file_name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # A file and its fates have megabytes; only the page of one import reads its fates.
