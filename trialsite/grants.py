@@ -28,6 +28,7 @@ BY_TABLE = {
     "django_admin_log": APPEND,
     "pghistory_context": READ,
     "participants_measurementimport": KEEP,
+    "participants_laboratorylayout": KEEP,
     "sponsor_apiread": APPEND,
     "trialsite_user": KEEP,
     "trialsite_site": KEEP,

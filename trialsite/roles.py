@@ -129,6 +129,7 @@ VOID_ENTRIES = _permissions(
     "participants.consent",
     "participants.consentwithdrawal",
     "participants.examination",
+    "participants.measurementimport",
     "dosing.medication",
     "dosing.cellproduct",
     "dosing.leukapheresis",
