@@ -26,7 +26,6 @@ def clean_number(text: str, comma: str) -> str:
     ('12.5', '7.5', '阴性')
     """
     written = plain(re.sub(r"10([⁰¹²³⁴-⁹]+)", r"10^\1", text))
-    written = written.removeprefix("'")  # as we write what a spreadsheet would calculate
     if found := _FLAGGED.fullmatch(written):
         written = found["value"]
     written = _POWER.sub(r"\1e\2", written)

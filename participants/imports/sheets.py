@@ -16,6 +16,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from participants.imports.file import DELIMITERS, MAX_ROWS, check_size, decoded, split_rows
+from trialsite.exports import FORMULA_STARTS
 from trialsite.refusal import Refused
 
 MAX_COLUMNS = 300
@@ -83,7 +84,12 @@ def _limited(cells: list[str], count: int) -> list[str]:
             _("The file has more than %(rows)s rows or %(columns)s columns. Split it into several files.")
             % {"rows": f"{MAX_ROWS:,}", "columns": MAX_COLUMNS}
         )
-    return cells
+    return [_unquoted(cell) for cell in cells]
+
+
+def _unquoted(cell: str) -> str:
+    """Without the apostrophe that keeps a spreadsheet from calculating a text, in files that we handed back."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 
 # --- Workbooks ---------------------------------------------------------------------------------------
