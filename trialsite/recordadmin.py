@@ -20,7 +20,6 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -28,6 +27,7 @@ from trialsite import audit, merging, once, questions, versions
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.identity import IDENTITY
+from trialsite.listexport import ExportAdmin
 from trialsite.models import Record
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, ROLE_PERMISSIONS, Role
@@ -114,11 +114,8 @@ def _line(form: Any, prefix: str, row: Model) -> Any:
     return form(instance=row, prefix=prefix)
 
 
-class GuardedAdmin(ModelAdmin):
+class GuardedAdmin(ExportAdmin):
     """A page that saves once, never over what somebody else has saved, and says what the database refused."""
-
-    # Shown to those who may see identity only, here and in the audit trail.
-    identity_fields: tuple[str, ...] = ()
 
     def changeform_view(
         self,
@@ -351,9 +348,6 @@ class RecordAdmin(SiteScopedAdmin):
         match = request.resolver_match
         rows = queryset.standing() if match is not None and match.url_name == "autocomplete" else queryset
         return super().get_search_results(request, rows, search_term)
-
-    def sees_identity(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("participants.view_identity")
 
     def hidden_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return () if self.sees_identity(request) else self.identity_fields

@@ -155,6 +155,7 @@ VOID_ENTRIES = (
         "participants.protocoldeviation",
         "participants.examination",
         "participants.measurement",
+        "participants.measurementimport",
         "dosing.cellproduct",
         "dosing.leukapheresis",
     ),
@@ -164,7 +165,7 @@ DEVIATE = (
     *_permissions("change", "participants.protocoldeviation"),
 )
 ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
-ACCESS_TRAIL = ("sponsor.view_apiread",)
+ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport")
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
 

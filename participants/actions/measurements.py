@@ -112,7 +112,7 @@ def _wrong_number(measure: Measure, answer: Measurement, is_accepted: bool) -> l
     try:
         value = convert(measure, answer.value, answer.unit)
     except UnknownUnit:
-        units = _(", ").join(answer_text("unit", unit) for unit in measure.all_units)
+        units = _(", ").join(answer_text("unit", unit) or "—" for unit in measure.all_units)
         return [
             _("%(name)s is not given in %(unit)s; use %(units)s.")
             % {"name": name, "unit": answer.unit or "—", "units": units}

@@ -39,6 +39,8 @@ class Examination(Record):
     note = models.TextField(_("note"), blank=True)
     # The file that it was read from, by the number of its import; a later row would make a circle of the models.
     import_number = models.PositiveIntegerField(_("import"), null=True, blank=True, editable=False)
+    # The file gave the day alone; whoever imported it said which time to put.
+    is_time_assumed = models.BooleanField(_("time assumed, only the day is known"), default=False, editable=False)
 
     twin = Twin(same=("participant", "panel", "laboratory"), at="taken_at")
     dated = {"taken_at": Kind.RESULT}
@@ -87,6 +89,9 @@ class Measurement(Record):
     choice = models.CharField(_("answer"), max_length=30, blank=True)
     day = PartialDateField(_("date"), blank=True)
     not_done_reason = models.CharField(_("why it was not done"), max_length=200, blank=True)
+    # The import that brought it; it may have joined an examination that was there before.
+    import_number = models.PositiveIntegerField(_("import"), null=True, blank=True, editable=False, db_index=True)
+
     dated = {"taken_at": Kind.RESULT, "day": Kind.BACKGROUND}
 
     class Meta(Record.Meta):
