@@ -27,7 +27,7 @@ class SamePerson(Twin):
 
     def find(self, row: Any) -> Record | None:
         """The newest of the site who looks like this person and is not void; a screening before is no twin."""
-        rows = type(row)._default_manager.filter(site=row.site_id, voided_at__isnull=True).exclude(pk=row.pk)
+        rows = type(row)._default_manager.standing().filter(site=row.site_id).exclude(pk=row.pk)
         known = rows.exclude(pk=row.rescreening_of_id).exclude(rescreening_of=row.pk) if row.pk else rows
         return next((one for one in known.order_by("-pk") if match(identity_of(row), identity_of(one))), None)
 

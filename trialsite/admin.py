@@ -137,7 +137,7 @@ class ListExportAdmin(SiteScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Those of people who share a site with the reader."""
-        rows: QuerySet[Any] = ExportAdmin.get_queryset(self, request)
+        rows: QuerySet[Any] = GuardedAdmin.get_queryset(self, request)
         if request.user.is_superuser:
             return rows
         return rows.filter(by__in=User.objects.filter(sites__in=request.user.sites.all()))

@@ -35,7 +35,7 @@ class Twin:
         moment = getattr(row, self.at) if self.at else None
         if self.at and moment is None:
             return None
-        rows = type(row)._default_manager.filter(voided_at__isnull=True, **self._same(row)).exclude(pk=row.pk)
+        rows = type(row)._default_manager.standing().filter(**self._same(row)).exclude(pk=row.pk)
         if moment is not None:
             around = dt.timedelta(minutes=self.minutes)
             rows = rows.filter(**{f"{self.at}__range": (moment - around, moment + around)})

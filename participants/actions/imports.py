@@ -145,7 +145,7 @@ def _finder(site: Site, by: User) -> Callable[[str, str], tuple[str, str]]:
     """From the cells of a row to the participant's number; by hospital number for those who may see identity only."""
     sees_identity = by.has_perm("participants.view_identity")
     by_hospital: dict[str, list[str]] = {}
-    people = Participant.objects.filter(site=site, voided_at__isnull=True) if sees_identity else []
+    people = Participant.objects.standing().filter(site=site) if sees_identity else []
     for one in people:
         if one.hospital_number:
             by_hospital.setdefault(_bare(one.hospital_number), []).append(one.screening_number)
@@ -247,22 +247,22 @@ def void_import(*, row: MeasurementImport, reason: str, by: User, now: dt.dateti
 def brought(row: MeasurementImport) -> QuerySet[Measurement]:
     """The results that an import brought and that still count; those that joined an older examination too."""
     with_it = Q(examination__import_number=row.pk, import_number__isnull=True, created_at=F("examination__created_at"))
-    found = Measurement.objects.filter(voided_at__isnull=True)
+    found = Measurement.objects.standing()
     return found.filter(Q(import_number=row.pk) | with_it)
 
 
 def _emptied(row: MeasurementImport) -> QuerySet[Examination]:
     """The import's own examinations in which nothing of others is left: what somebody added by hand stays."""
-    of_others = Measurement.objects.filter(voided_at__isnull=True, examination__import_number=row.pk).exclude(
+    of_others = Measurement.objects.standing().filter(examination__import_number=row.pk).exclude(
         pk__in=brought(row).values("pk")
     )
-    mine = Examination.objects.filter(import_number=row.pk, voided_at__isnull=True)
+    mine = Examination.objects.standing().filter(import_number=row.pk)
     return mine.exclude(pk__in=of_others.values("examination"))
 
 
 def _confirmations_on(results: Collection[int]) -> Sequence[str]:
     people = Measurement.objects.filter(pk__in=results).values("participant")
-    rows = EligibilityConfirmation.objects.filter(participant__in=people, voided_at__isnull=True)
+    rows = EligibilityConfirmation.objects.standing().filter(participant__in=people)
     text = _("The eligibility of %(number)s was confirmed on %(day)s on results of this import.")
     return [
         text % {"number": one.participant.number, "day": long_date(site_day(one.created_at))}
