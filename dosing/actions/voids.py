@@ -7,7 +7,7 @@ import datetime as dt
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from dosing.actions.infusion import day0_of, dose_band
@@ -161,10 +161,12 @@ def _lymphodepleted_by(dose: LymphodepletionDose) -> list[ParticipantStatus]:
 
 def _infused_after(participant: Participant, at: dt.datetime | None) -> tuple[str, ...]:
     """In words, the infusions that were given in the belief that something at this moment was true."""
-    rows = participant.infusions.standing().filter(infused_at__gte=at) if at is not None else ()
-    return tuple(
-        _("The infusion of %(day)s was given on it.") % {"day": participants.long_date(row.day)} for row in rows
-    )
+    if at is None:
+        return ()
+    # An infusion may be entered long after it was given: what was judged in between was judged for it.
+    rows = participant.infusions.standing().filter(Q(infused_at__gte=at) | Q(created_at__gte=at))
+    text = _("The infusion of %(day)s was given on it.")
+    return tuple(text % {"day": participants.long_date(row.day)} for row in rows)
 
 
 @transaction.atomic

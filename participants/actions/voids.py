@@ -95,7 +95,7 @@ def report_void(
         report_deviation(
             participant=participant,
             kind=DeviationKind.VOIDED,
-            about=f"{record._meta.model_name}:{record.pk}",
+            about=f"void:{record._meta.model_name}:{record.pk}",
             description=_("%(entry)s is void. %(rests)s") % {"entry": _name(record), "rests": " ".join(lines)},
             reason=reason,
             by=by,
@@ -160,7 +160,7 @@ def status_lines(participant: Participant, gone: Sequence[ParticipantStatus]) ->
         )
         lines += deviation_lines(f"enrolment:{participant.pk}")
     if _reopens(before, after):
-        lines += _reopening_lines(participant, since=_closed_since(gone))
+        lines += _reopening_lines(participant, after, since=_closed_since(gone))
     return tuple(lines)
 
 
@@ -172,7 +172,7 @@ def _closed_since(gone: Sequence[ParticipantStatus]) -> dt.date:
     return min(row.effective_on for row in gone if row.status in NO_MORE_VISITS)
 
 
-def _reopening_lines(participant: Participant, *, since: dt.date) -> list[str]:
+def _reopening_lines(participant: Participant, after: Status, *, since: dt.date) -> list[str]:
     lines = []
     if count := _closed_visits(participant, since=since).count():
         text = ngettext(
@@ -181,9 +181,16 @@ def _reopening_lines(participant: Participant, *, since: dt.date) -> list[str]:
             count,
         )
         lines.append(text % {"count": count})
-    if participant.planned_infusion_on is None:
-        lines.append(_("An infusion that was planned then is not planned again by itself."))
+    if participant.planned_infusion_on is None and (planned := planned_while(participant, after)):
+        lines.append(_("The planned infusion is again: %(day)s.") % {"day": long_date(planned)})
     return lines
+
+
+def planned_while(participant: Participant, *names: Status) -> dt.date | None:
+    """The day of infusion that was planned when the participant last stood there, as the trail has it."""
+    events = participant.events.order_by("-pgh_id")  # type: ignore[attr-defined]
+    last = events.filter(status__in=[name.value for name in names]).first()
+    return last.planned_infusion_on if last else None
 
 
 def _closed_visits(participant: Participant, *, since: dt.date) -> QuerySet[Visit]:
@@ -202,8 +209,10 @@ def take_back_statuses(
     if any(row.status == Status.ENROLLED for row in gone):
         participant.participant_number = None
         void_about(f"enrolment:{participant.pk}", reason=reason, by=by, now=now)
+    if _reopens(before, after) and participant.planned_infusion_on is None:
+        participant.planned_infusion_on = planned_while(participant, after)
     participant.status = after
-    participant.save(update_fields=["status", "participant_number"])
+    participant.save(update_fields=["status", "participant_number", "planned_infusion_on"])
     if _reopens(before, after):
         _reopen(participant, since=_closed_since(gone), by=by, now=now)
 
@@ -278,23 +287,16 @@ def infusion_lines(participant: Participant) -> tuple[str, ...]:
         lines.append(text % {"count": count})
     if stay := list(participant.visits.standing().exclude(state__in=[VisitState.PLANNED, VisitState.CANCELLED])):
         lines.append(_("Visits that are settled stay: %(codes)s.") % {"codes": _(", ").join(v.code for v in stay)})
-    planned = planned_before_infusion(participant)
+    planned = planned_while(participant, *BEFORE_INFUSION)
     day = long_date(planned) if planned else _("not planned")
     lines.append(_("The planned infusion is again: %(day)s.") % {"day": day})
     return tuple(lines)
 
 
-def planned_before_infusion(participant: Participant) -> dt.date | None:
-    """The day that was planned before an infusion took its place, as the trail has it."""
-    events = participant.events.order_by("-pgh_id")  # type: ignore[attr-defined]
-    before = events.filter(status__in=[status.value for status in BEFORE_INFUSION]).first()
-    return before.planned_infusion_on if before else None
-
-
 @transaction.atomic
 def take_back_infusion(*, participant: Participant, reason: str, by: User, now: dt.datetime) -> None:
     """No infusion stands any more: its statuses go, and every visit of its Day 0 that has not happened."""
-    planned = planned_before_infusion(participant)
+    planned = planned_while(participant, *BEFORE_INFUSION)
     gone = standing_statuses(participant, Status.INFUSED, Status.IN_FOLLOW_UP)
     take_back_statuses(participant, gone, reason=reason, by=by, now=now)
     for visit in _planned_follow_up(participant):

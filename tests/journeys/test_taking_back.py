@@ -448,6 +448,18 @@ def test_a_status_entered_by_mistake_goes_back_with_all_that_it_closed(
         actions.void_status(row=row, reason="again", by=dana, now=moment)
 
 
+def test_what_was_planned_is_planned_again(site: Site, ivan: User, dana: User, moment: dt.datetime) -> None:
+    one = factories.enrolled(site=site, by=ivan, now=moment)
+    one = actions.plan_infusion(participant=one, on=on(moment + 9 * DAY), by=ivan, now=moment)
+    row = change(one, Status.WITHDRAWN, ivan, moment)
+    one.refresh_from_db()
+    assert one.planned_infusion_on is None
+    assert "The planned infusion is again" in all_of(actions.status_consequences(row))
+    actions.void_status(row=row, reason="wrong person", by=dana, now=moment)
+    one.refresh_from_db()
+    assert (one.status, one.planned_infusion_on) == (Status.ENROLLED, on(moment + 9 * DAY))
+
+
 def test_only_the_newest_status_is_taken_back(
     infused: Participant, ivan: User, dana: User, moment: dt.datetime
 ) -> None:
