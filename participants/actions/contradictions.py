@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from participants.actions.days import minute
 from participants.actions.deviations import report_deviation
-from participants.models import Consent, ConsentWithdrawal, DeviationKind, Participant, ParticipantStatus
+from participants.models import HISTORY, Consent, ConsentWithdrawal, DeviationKind, Participant, ParticipantStatus
 from participants.models.people import WithdrawalScope
 from participants.rules.contradictions import Dated, Facts, Finding, findings, worst
 from participants.rules.status import NO_MORE_VISITS, Status
@@ -73,10 +73,10 @@ def last_moment(day: dt.date) -> dt.datetime:
 
 def facts_about(participant: Participant) -> Facts:
     """Consent, withdrawal, death and leaving, as far as they are on record and not void; one query."""
-    mine = {"participant": OuterRef("pk"), "voided_at__isnull": True}
-    consents = Consent.objects.filter(**mine).order_by().values("participant")
-    withdrawals = ConsentWithdrawal.objects.filter(**mine).order_by().values("participant")
-    newest = ParticipantStatus.objects.filter(**mine).order_by("-id")
+    mine = OuterRef("pk")
+    consents = Consent.objects.standing().filter(participant=mine).order_by().values("participant")
+    withdrawals = ConsentWithdrawal.objects.standing().filter(participant=mine).order_by().values("participant")
+    newest = ParticipantStatus.objects.standing().filter(participant=mine).order_by(*HISTORY).reverse()
     row = (
         Participant.objects.filter(pk=participant.pk)
         .annotate(

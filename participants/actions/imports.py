@@ -253,8 +253,10 @@ def brought(row: MeasurementImport) -> QuerySet[Measurement]:
 
 def _emptied(row: MeasurementImport) -> QuerySet[Examination]:
     """The import's own examinations in which nothing of others is left: what somebody added by hand stays."""
-    of_others = Measurement.objects.standing().filter(examination__import_number=row.pk).exclude(
-        pk__in=brought(row).values("pk")
+    of_others = (
+        Measurement.objects.standing()
+        .filter(examination__import_number=row.pk)
+        .exclude(pk__in=brought(row).values("pk"))
     )
     mine = Examination.objects.standing().filter(import_number=row.pk)
     return mine.exclude(pk__in=of_others.values("examination"))
