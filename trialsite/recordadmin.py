@@ -20,7 +20,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit
+from trialsite import audit, paper
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences, ReasonForm, form_for, void
 
@@ -122,6 +122,15 @@ class RecordAdmin(SiteScopedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         pghistory.context(reason=form.cleaned_data.get(REASON, ""))
         self.perform(request, obj, form, change, timezone.now())
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """A form that was opened from the steps of a paper record leads back to them."""
+        on = paper.way_back(request, obj)
+        return HttpResponseRedirect(on) if on else super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        on = paper.way_back(request, obj)
+        return HttpResponseRedirect(on) if on else super().response_post_save_change(request, obj)
 
     def changeform_view(
         self,
@@ -254,7 +263,8 @@ class RecordAdmin(SiteScopedAdmin):
                 form.add_error(None, refusal)
             else:
                 messages.success(request, done)
-                return HttpResponseRedirect(self.url(back, result.pk if follow else object_id) + back_query)
+                on = self.url(back, result.pk if follow else object_id) + back_query
+                return HttpResponseRedirect(paper.way_back(request) or on)
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -264,7 +274,7 @@ class RecordAdmin(SiteScopedAdmin):
             "consequences": consequences,
             "original": obj,
             "opts": self.opts,
-            "back": self.url(back, object_id) + back_query,
+            "back": paper.way_back(request) or self.url(back, object_id) + back_query,
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
 
