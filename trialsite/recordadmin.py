@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit, merging, once, questions, versions
+from trialsite import audit, merging, once, paper, questions, versions
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.identity import IDENTITY
@@ -260,6 +260,15 @@ class RecordAdmin(SiteScopedAdmin):
         self.perform(request, obj, form, change, now)
         questions.keep(form, by=request.user, now=now)
 
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """A form that was opened from the steps of a paper record leads back to them."""
+        on = paper.way_back(request, obj)
+        return HttpResponseRedirect(on) if on else super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        on = paper.way_back(request, obj)
+        return HttpResponseRedirect(on) if on else super().response_post_save_change(request, obj)
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -488,7 +497,8 @@ class RecordAdmin(SiteScopedAdmin):
                     form.add_error(None, refusal)
                 else:
                     messages.success(request, done)
-                    return HttpResponseRedirect(self.url(back, result.pk if follow else object_id) + back_query)
+                    on = self.url(back, result.pk if follow else object_id) + back_query
+                    return HttpResponseRedirect(paper.way_back(request) or on)
         context = {
             "opened": opened,
             "conflict": conflict,
@@ -500,7 +510,7 @@ class RecordAdmin(SiteScopedAdmin):
             "consequences": consequences,
             "original": obj,
             "opts": self.opts,
-            "back": self.url(back, object_id) + back_query,
+            "back": paper.way_back(request) or self.url(back, object_id) + back_query,
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
 

@@ -28,6 +28,7 @@ from dosing.admin import bedside
 from dosing.models import LymphodepletionDose
 from dosing.models.lymphodepletion import DoseState
 from participants.models import Participant
+from trialsite import paper
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
@@ -237,7 +238,8 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         if data is not None and form.is_valid():
             shown = self._show(form, participant) if "_show" in data else self._plan(request, form, participant)
             if shown is None:
-                return HttpResponseRedirect(f"{back}?q={form.cleaned_data['number'].strip()}")
+                listed = f"{back}?q={form.cleaned_data['number'].strip()}"
+                return HttpResponseRedirect(paper.way_back(request) or listed)
         else:
             shown = {}
         context = {

@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext
@@ -32,6 +31,7 @@ from participants.models import EligibilityConfirmation, EligibilityRuling, Part
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
+from trialsite import paper
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
@@ -144,7 +144,7 @@ def _enter_link(decision: Decision, participant: Participant) -> str:
 
 
 def _rule_link(decision: Decision, participant: Participant, day: dt.date | None) -> str:
-    query = {"check": decision.check, **({"as_of": day.isoformat()} if day else {})}
+    query = {"check": decision.check, **({paper.AS_OF: day.isoformat()} if day else {})}
     return _with(reverse("admin:participants_participant_rule", args=[participant.pk]), **query)
 
 
@@ -221,23 +221,15 @@ def urls(page: Any) -> list[URLPattern]:
     ]
 
 
-def as_of(request: HttpRequest) -> dt.date | None:
-    """The day for which the pages judge, where one was asked for: that of an enrolment taken over from paper."""
-    try:
-        return parse_date(request.GET.get("as_of", ""))
-    except ValueError:
-        return None
-
-
 def _query(day: dt.date | None) -> str:
-    return f"?{urlencode({'as_of': day.isoformat()})}" if day else ""
+    return f"?{urlencode({paper.AS_OF: day.isoformat()})}" if day else ""
 
 
 def _judged_for(
     request: HttpRequest, participant: Participant, confirmation: EligibilityConfirmation | None
 ) -> dt.date | None:
     """The day asked for; without one that of the signature, while nobody is enrolled on it yet."""
-    if (day := as_of(request)) or confirmation is None or participant.participant_number is not None:
+    if (day := paper.day_of(request)) or confirmation is None or participant.participant_number is not None:
         return day
     return confirmation.judged_for if confirmation.is_signed_later else None
 
@@ -343,7 +335,7 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
 def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     check = request.GET.get("check", "")
     obj = _participant(page, request, object_id)
-    day = as_of(request)
+    day = paper.day_of(request)
     decisions = actions.evaluate(obj, now=timezone.now(), as_of=day).decisions
     decision = next((d for d in decisions if d.check == check), None)
     intro = " · ".join(text for text in (check, *(_in_words(decision, obj) if decision else ())) if text)
@@ -379,7 +371,7 @@ def _in_words(decision: Decision, participant: Participant) -> tuple[str, ...]:
 
 
 def confirm_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    day = as_of(request)
+    day = paper.day_of(request)
     obj = _participant(page, request, object_id)
     return page.ask(
         request,
@@ -423,7 +415,7 @@ def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         done=_("The infusion is planned."),
         back="eligibility",
     )
-    if answer.status_code != HTTPStatus.FOUND:
+    if answer.status_code != HTTPStatus.FOUND or paper.way_back(request):
         return answer
     return HttpResponseRedirect(reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id]))
 

@@ -34,7 +34,7 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit, merging, once, questions, versions
+from trialsite import audit, merging, once, paper, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, rewritten
 from trialsite.refusal import Refused
@@ -434,7 +434,7 @@ class ExaminationAdmin(RecordAdmin):
         if "_another" in request.POST:
             path = reverse("admin:participants_examination_add")
             return HttpResponseRedirect(f"{path}?participant={obj.participant_id}")
-        return HttpResponseRedirect(self.url("change", obj.pk))
+        return HttpResponseRedirect(paper.way_back(request) or self.url("change", obj.pk))
 
     # --- audit trail ----------------------------------------------------------------------------
 

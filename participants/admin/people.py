@@ -36,6 +36,7 @@ from participants.models import (
 )
 from participants.rules import status
 from participants.rules.status import Status
+from trialsite import paper
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
 from trialsite.voiding import Consequences
 
@@ -212,7 +213,7 @@ class ParticipantAdmin(RecordAdmin):
     list_filter = (("status", admin.ChoicesFieldListFilter), "site", "sex")
     search_fields = ("screening_number", "participant_number")
     search_help_text = _("Screening or participant number. For a name, use “Find a person…”.")
-    actions_list = ("find_person",)
+    actions_list = ("find_person", "begin_paper")
     list_select_related = ("site",)
     fieldsets = (
         (
@@ -224,6 +225,7 @@ class ParticipantAdmin(RecordAdmin):
     inlines = (StatusInline, ConsentInline, ExaminationInline, VisitInline)
     actions_detail = [
         "eligibility",
+        "paper_steps",
         "add_examination",
         "add_consent",
         "enrol",
@@ -340,6 +342,7 @@ class ParticipantAdmin(RecordAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("<path:object_id>/paper/", view(self.paper_view), name="participants_participant_paper"),
             path("find/", view(self.find_view), name="participants_participant_find"),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
@@ -368,6 +371,33 @@ class ParticipantAdmin(RecordAdmin):
         if obj.is_void:
             hidden.add("_correct_day")
         return hidden
+
+    # --- taking over paper records -------------------------------------------------------------
+
+    @action(description=_("Take over from paper…"), permissions=["add"])
+    def begin_paper(self, request: HttpRequest) -> HttpResponse:
+        """The first step is the screening; its form leads on to the others."""
+        return HttpResponseRedirect(reverse("admin:participants_participant_add") + f"?{paper.PARAMETER}={paper.NEW}")
+
+    @action(description=_("Steps from paper"), permissions=["view"])
+    def paper_steps(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("paper", object_id))
+
+    def paper_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        if obj is None or not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        now, day = timezone.now(), paper.day_of(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Take over from paper"),
+            "participant": obj,
+            "steps": paper.steps_of(obj, user=request.user, as_of=day, now=now),
+            "as_of": day,
+            "today": actions.site_day(now),
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/participants/paper.html", context)
 
     @action(description=_("Eligibility"), permissions=["view"])
     def eligibility(self, request: HttpRequest, object_id: Any) -> HttpResponse:
@@ -442,7 +472,7 @@ class ParticipantAdmin(RecordAdmin):
         return request.user.has_perm("participants.change_status")
 
     def enrol_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        day = eligibility.as_of(request) or actions.site_day(timezone.now())
+        day = paper.day_of(request) or actions.site_day(timezone.now())
         return self.ask(
             request,
             object_id,

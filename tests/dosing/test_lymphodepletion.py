@@ -1,6 +1,7 @@
 """Lymphodepletion: planned from the body and the study's regimen, recorded dose by dose."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -322,7 +323,7 @@ def test_the_pages_show_clearance_levels_and_what_moves(site: Site, ivan: User, 
     assert clearance is not None
     assert f"Creatinine clearance {round(clearance)} mL/min" in shown
     assert "190 µmol/L of" in shown
-    assert "62.0 kg of" in shown or "62 kg of" in shown
+    assert re.search(r"62(\.0+)? kg of", shown)
     assert "18 mg/m² (below 50 mL/min) ← usual for this clearance" in shown
     assert not LymphodepletionDose.objects.exists()
     refused = client.post(path, {**typed, "level_flu": "18"}).content.decode()
