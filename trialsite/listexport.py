@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -83,7 +84,7 @@ class ExportAdmin(ModelAdmin):
             response.context_data["actions_list"] = [*response.context_data.get("actions_list", []), button]
         return response
 
-    def export_view(self, request: HttpRequest) -> HttpResponse:
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.GET = self._query(request)  # type: ignore[assignment]
@@ -112,7 +113,7 @@ class ExportAdmin(ModelAdmin):
         }
         return TemplateResponse(request, "admin/trialsite/export.html", context)
 
-    def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> HttpResponse:
+    def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> FileResponse:
         kind, with_identity = asked["format"], asked.get("with_identity", False)
         now = timezone.now()
         columns = columns_of(self, request, rows, with_identity=with_identity)
@@ -121,7 +122,7 @@ class ExportAdmin(ModelAdmin):
             count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural)
             ListExport.objects.create(
                 at=now,
-                by=request.user,
+                by_id=request.user.pk,
                 model=self.opts.label,
                 filters=_recorded(request.GET),
                 kind=kind,
@@ -151,7 +152,7 @@ def _write(file: IO[bytes], kind: str, columns: list[Column], rows: QuerySet[Any
 
 def _hash(file: IO[bytes]) -> str:
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
     file.seek(0)
     return digest
 
@@ -169,7 +170,7 @@ def _filters_in_words(found: Any) -> list[tuple[Any, Any]]:
 def _recorded(query: QueryDict) -> str:
     """The filters of the address; what was searched for only if it is a number of the study, for it may be a name."""
     kept = query.copy()
-    if "q" in kept and not _is_study_number(kept["q"]):
+    if "q" in kept and not _is_study_number(str(kept["q"])):
         kept["q"] = HIDDEN
     return unquote_plus(kept.urlencode())[:1000]
 

@@ -100,7 +100,7 @@ def as_sent(bound: BoundField) -> dict[str, list[str]]:
         return {bound.html_name: _sent(value, widget)}
     parts = value if isinstance(value, list | tuple) else widget.decompress(value)
     parts = parts or [None] * len(widget.widgets)
-    names = [bound.html_name + suffix for suffix in widget.widgets_names]
+    names = [bound.html_name + suffix for suffix in widget.widgets_names]  # type: ignore[attr-defined]
     return {name: _sent(part, one) for name, part, one in zip(names, parts, widget.widgets, strict=True)}
 
 

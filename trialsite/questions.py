@@ -129,8 +129,9 @@ def _typed(form: forms.BaseForm, name: str) -> str:
 def _show(form: forms.BaseForm, questions: list[Question]) -> None:
     _add_fields(form, is_again=any(question.again is not None for question in questions))
     # The next answer is for these questions, not for those of the page before.
-    form.data = form.data.copy()
-    form.data[form.add_prefix(ASKED)] = " ".join(question.key for question in questions)
+    data: Any = form.data.copy()  # type: ignore[attr-defined]  # a QueryDict, or the dict of a test
+    form.data = data
+    data[form.add_prefix(ASKED)] = " ".join(question.key for question in questions)
 
 
 def _add_fields(form: forms.BaseForm, *, is_again: bool) -> None:

@@ -195,7 +195,7 @@ class ProtocolDeviation(Record):
     )
     reported_to_ethics_by = _person(_("reported to the ethics committee by"))
 
-    objects = DeviationQuerySet.as_manager()
+    objects = DeviationQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 
     class Meta(Record.Meta):
         verbose_name = _("protocol deviation")
