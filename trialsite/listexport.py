@@ -122,7 +122,7 @@ class ExportAdmin(ModelAdmin):
             count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural)
             ListExport.objects.create(
                 at=now,
-                by_id=request.user.pk,
+                by=request.user,  # type: ignore[misc]  # nobody else is let in
                 model=self.opts.label,
                 filters=_recorded(request.GET),
                 kind=kind,
