@@ -41,12 +41,12 @@ def sync_episodes(
     for scale, assessments in seen.items():
         found = rules.episodes(assessments, joins_within=dt.timedelta(hours=hours))
         of_scale = [row for row in known if row.toxicity == scale]
-        rows = pair(of_scale, found)
+        paired = pair(of_scale, found)
         for surplus in of_scale:
-            if surplus not in rows:
+            if surplus not in paired:
                 void(surplus, reason=_("no assessment supports it any more"), by=by, now=now)
-        _renumber([(row, number) for number, row in enumerate(rows, start=1) if row is not None])
-        for number, (row, episode) in enumerate(zip(rows, found, strict=True), start=1):
+        _renumber([(row, number) for number, row in enumerate(paired, start=1) if row is not None])
+        for number, (row, episode) in enumerate(zip(paired, found, strict=True), start=1):
             if row is None:
                 _begin(episode, participant=participant, scale=scale, number=number, by=by, now=now)
             else:

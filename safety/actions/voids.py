@@ -113,12 +113,12 @@ def _warn_of_what_remains(
         alerts.warn_after(row, now=now)
     for scale, since in untold.items():
         later = standing(ToxicityAssessment.objects.filter(participant=participant, toxicity=scale))
-        row = later.filter(assessed_at__gte=since).order_by("assessed_at", "id").first()
-        if row is not None:
+        first = later.filter(assessed_at__gte=since).order_by("assessed_at", "id").first()
+        if first is not None:
             # Only what stood before it: as new and as severe as it was found then.
             past = past_of(participant).of(scale)
-            before = [seen for seen in past if (seen.at, seen.source) < (row.assessed_at, row.pk)]
-            alerts.warn_after(row, others=before, is_untold=True, now=now)
+            before = [seen for seen in past if (seen.at, seen.source) < (first.assessed_at, first.pk)]
+            alerts.warn_after(first, others=before, is_untold=True, now=now)
 
 
 @transaction.atomic

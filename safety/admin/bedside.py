@@ -2,7 +2,8 @@
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -45,10 +46,10 @@ from safety.models import (
     ToxicityEpisode,
     is_replaced,
 )
-from safety.rules import crs, icans
+from safety.rules import contradictions, crs, icans
 from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
-from safety.rules.grading import Graded, ImpossibleFinding
+from safety.rules.grading import Graded, ImpossibleFinding, Reason
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
@@ -100,6 +101,10 @@ def shown_of(scale: Scale, graded: Graded) -> Shown:
         graded.scale,
         graded.ice_total,
     )
+
+
+def questions_in_words(found: Sequence[Reason]) -> list[str]:
+    return [gettext(contradictions.QUESTION_TEXT[one.code]).format(**one.values) for one in found]
 
 
 def shown_row(row: ToxicityAssessment) -> Shown:
@@ -231,7 +236,8 @@ class BedsideAssessmentAdmin(RecordAdmin):
             correction_reason=form.cleaned_data.get("correction_reason", "").strip(),
         )
         try:
-            actions.assess_bedside(assessment=row, seen=form.observations(), by=request.user, now=now)
+            seen = replace(form.observations(), confirmed=self._confirmed(participant, form))
+            actions.assess_bedside(assessment=row, seen=seen, by=request.user, now=now)
         except ImpossibleFinding as error:
             form.add_error(error.name if error.name in form.fields else None, str(error))
             return False
@@ -240,6 +246,16 @@ class BedsideAssessmentAdmin(RecordAdmin):
             return False
         messages.success(request, _("The assessment is saved."))
         return True
+
+    def _confirmed(self, participant: Participant, form: BedsideForm) -> tuple[str, ...]:
+        """The odd pairs that are so. Raises Refused, with the questions on the page, before somebody said so."""
+        at = form.cleaned_data["assessed_at"]
+        found = actions.questions_about(participant, at, form.observations())
+        codes = tuple(one.code for one in found)
+        if codes and form.data.get("is_so") != " ".join(codes):
+            form.questions, form.codes = questions_in_words(found), " ".join(codes)
+            raise Refused(_("Some answers do not go together. Look again; if it is so, say it below and save."))
+        return codes
 
     def grade_view(self, request: HttpRequest) -> HttpResponse:
         """The grades of what is typed so far, as a piece of the page; nothing is saved."""
