@@ -28,6 +28,7 @@ from safety.actions.assessments import (
     is_established,
     past_of,
     preview,
+    questions_about,
     regrade,
 )
 from safety.actions.blood import assess_iec_hs, check_iec_hs, record_icaht
@@ -75,6 +76,7 @@ __all__ = [
     "preview",
     "propose_event",
     "propose_guidance",
+    "questions_about",
     "raise_overdue",
     "record_discharge",
     "record_icaht",

@@ -14,10 +14,10 @@ from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety.actions import alerts, episodes
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
-from safety.rules import bedside, crs, icans
+from safety.rules import bedside, contradictions, crs, icans
 from safety.rules.bedside import Context, Observations
 from safety.rules.episodes import Seen
-from safety.rules.grading import Graded
+from safety.rules.grading import Graded, Reason
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Policy, get_study
@@ -130,6 +130,12 @@ def preview(participant: Participant, at: dt.datetime, seen: Observations) -> di
     policy = _policy(participant)
     found = findings_of(bedside.applicable(seen), context)
     return {scale: grade(scale, findings, policy) for scale, findings in found.items()}
+
+
+def questions_about(participant: Participant, at: dt.datetime, seen: Observations) -> tuple[Reason, ...]:
+    """What does not go together in these observations, to be asked about before they are saved."""
+    context = context_of(participant, at, past_of(participant))
+    return contradictions.questions(bedside.applicable(seen), context)
 
 
 @transaction.atomic

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pghistory
@@ -47,10 +48,10 @@ from safety.models import (
     ToxicityEpisode,
     is_replaced,
 )
-from safety.rules import crs, icans
+from safety.rules import contradictions, crs, icans
 from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
-from safety.rules.grading import Graded, ImpossibleFinding
+from safety.rules.grading import Graded, ImpossibleFinding, Reason
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
 from trialsite import once, questions, versions
 from trialsite.constraints import as_refusals
@@ -104,6 +105,10 @@ def shown_of(scale: Scale, graded: Graded) -> Shown:
         graded.scale,
         graded.ice_total,
     )
+
+
+def questions_in_words(found: Sequence[Reason]) -> list[str]:
+    return [gettext(contradictions.QUESTION_TEXT[one.code]).format(**one.values) for one in found]
 
 
 def shown_row(row: ToxicityAssessment) -> Shown:
@@ -245,8 +250,9 @@ class BedsideAssessmentAdmin(RecordAdmin):
         if not questions.ask(form, row, by=request.user, now=now):
             return False
         try:
+            seen = replace(form.observations(), confirmed=self._confirmed(participant, form))
             with as_refusals(), transaction.atomic(), pghistory.context(reason=questions.reason_of(form)):
-                actions.assess_bedside(assessment=row, seen=form.observations(), by=request.user, now=now)
+                actions.assess_bedside(assessment=row, seen=seen, by=request.user, now=now)
                 questions.keep(form, by=request.user, now=now)
         except ImpossibleFinding as error:
             form.add_error(error.name if error.name in form.fields else None, str(error))
@@ -257,6 +263,16 @@ class BedsideAssessmentAdmin(RecordAdmin):
         once.made(request, row)
         messages.success(request, _("The assessment is saved."))
         return True
+
+    def _confirmed(self, participant: Participant, form: BedsideForm) -> tuple[str, ...]:
+        """The odd pairs that are so. Raises Refused, with the questions on the page, before somebody said so."""
+        at = form.cleaned_data["assessed_at"]
+        found = actions.questions_about(participant, at, form.observations())
+        codes = tuple(one.code for one in found)
+        if codes and form.data.get("is_so") != " ".join(codes):
+            form.questions, form.codes = questions_in_words(found), " ".join(codes)
+            raise Refused(_("Some answers do not go together. Look again; if it is so, say it below and save."))
+        return codes
 
     def grade_view(self, request: HttpRequest) -> HttpResponse:
         """The grades of what is typed so far, as a piece of the page; nothing is saved."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
@@ -207,6 +208,10 @@ def _text(name: str) -> forms.CharField:
 
 class BedsideForm(forms.Form):
     """Findings in, grades out. What must be answered has no default: nothing chosen is not a no."""
+
+    # What does not go together, in words, and the codes that “yes, it is so” sends back: set by the page.
+    questions: Sequence[str] = ()
+    codes = ""
 
     assessed_at = forms.SplitDateTimeField(
         label=_("assessed at"),

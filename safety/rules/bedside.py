@@ -96,6 +96,8 @@ class Observations:
     intracranial_haemorrhage: bool | None = None
     attributable_to_other_cause: bool | None = None
     death: Death | None = None
+    # Codes of the questions that somebody answered with “yes, it is so”.
+    confirmed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_range("systolic", self.systolic, 0, 350)

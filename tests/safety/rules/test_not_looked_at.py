@@ -103,7 +103,7 @@ def test_nothing_observed_gives_neither_grade() -> None:
 
 
 def test_no_observation_has_a_value_before_somebody_gave_one() -> None:
-    preset = [one.name for one in fields(Observations) if getattr(Observations(), one.name) not in (None, "")]
+    preset = [one.name for one in fields(Observations) if getattr(Observations(), one.name) not in (None, "", ())]
     assert not preset
 
 
