@@ -64,6 +64,7 @@ from participants.actions.status import (
     keep_present_status,
     rescreen,
     screen,
+    status_on,
 )
 from participants.actions.visits import (
     check_visit,
@@ -142,6 +143,7 @@ __all__ = [
     "schedule_follow_up",
     "screen",
     "site_day",
+    "status_on",
     "sync_reconsents",
     "window_text",
     "withdraw_consent",
