@@ -160,7 +160,7 @@ def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
         participants.check_can_become(participant, Status.INFUSED, on=infusion.day, now=now)
         return
     first = participant.infusions.standing().filter(occasion=Occasion.FIRST).first()
-    if first is None or Status(participant.status) not in INFUSED_BEFORE:
+    if first is None or participants.status_on(participant, infusion.day) not in INFUSED_BEFORE:
         raise Refused(
             _("%(number)s is “%(status)s”, without a first infusion to go on from. Log the first infusion.")
             % {"number": participant.number, "status": participant.get_status_display()}

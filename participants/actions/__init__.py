@@ -65,6 +65,7 @@ from participants.actions.status import (
     keep_present_status,
     rescreen,
     screen,
+    status_on,
 )
 from participants.actions.visits import (
     check_visit,
@@ -194,6 +195,7 @@ __all__ = [
     "standing_statuses",
     "status_consequences",
     "status_lines",
+    "status_on",
     "sync_reconsents",
     "take_back_infusion",
     "take_back_statuses",

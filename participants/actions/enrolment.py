@@ -5,7 +5,8 @@ import datetime as dt
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from participants.actions.days import long_date, site_day
+from participants.actions.consents import first_consent_at
+from participants.actions.days import end_of_day, long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.eligibility import (
     against_infusion,
@@ -15,7 +16,7 @@ from participants.actions.eligibility import (
     is_current,
     newest_confirmation,
 )
-from participants.actions.status import check_can_become, history_of, write_status
+from participants.actions.status import check_can_become, history_of, status_on, write_status
 from participants.models import DeviationKind, Participant, ParticipantStatus
 from participants.rules.eligibility import Result
 from participants.rules.status import Status
@@ -33,7 +34,13 @@ def check_can_enrol(participant: Participant, *, on: dt.date, now: dt.datetime) 
     check_can_become(participant, Status.ENROLLED, on=on, now=now)
     if participant.is_void:
         raise Refused(_("%(number)s is void and cannot be enrolled.") % {"number": participant.number})
-    if participant.withdrawals.standing().exists():
+    consented = first_consent_at(participant)
+    if consented is not None and on < site_day(consented):
+        raise Refused(
+            _("Consent was given on %(consent)s; nobody is enrolled before, on %(day)s. Correct one of the two days.")
+            % {"consent": long_date(site_day(consented)), "day": long_date(on)}
+        )
+    if participant.withdrawals.standing().filter(withdrawn_at__lte=end_of_day(on)).exists():
         raise Refused(
             _("%(number)s has withdrawn the consent and cannot be enrolled.") % {"number": participant.number}
         )
@@ -146,7 +153,8 @@ def plan_infusion(
 def check_plan(participant: Participant, *, on: dt.date, is_from_paper: bool = False, now: dt.datetime) -> None:
     today = site_day(now)
     first = history_of(participant)[0].effective_on if is_from_paper else today
-    if Status(participant.status) not in BEFORE_INFUSION:
+    here = status_on(participant, min(on, today)) if is_from_paper else Status(participant.status)
+    if here not in BEFORE_INFUSION:
         raise Refused(
             _("%(number)s is “%(status)s”; an infusion is planned before it is given.")
             % {"number": participant.number, "status": participant.get_status_display()}

@@ -106,6 +106,12 @@ def history_of(participant: Participant) -> list[ParticipantStatus]:
     return list(participant.statuses.standing().order_by(*HISTORY))
 
 
+def status_on(participant: Participant, day: dt.date) -> Status | None:
+    """Where the participant stood on that day, as far as it is typed; None before the screening."""
+    before, _after = status.around(_steps(history_of(participant)), day)
+    return before.status if before else None
+
+
 def _steps(history: Iterable[ParticipantStatus]) -> list[status.Step]:
     return [status.Step(Status(row.status), row.effective_on) for row in history]
 

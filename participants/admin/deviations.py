@@ -114,8 +114,8 @@ class ProtocolDeviationAdmin(RecordAdmin):
             _("What became of it"),
             {
                 "fields": (
-                    ("severity_label", "classified_at", "classified_by"),
-                    ("state_label", "closed_at", "closed_by"),
+                    ("severity_shown", "classified_at", "classified_by"),
+                    ("state_shown", "closed_at", "closed_by"),
                     "close_note",
                     ("reported_to_sponsor_at", "reported_to_sponsor_by"),
                     ("reported_to_ethics_at", "reported_to_ethics_by"),
@@ -124,10 +124,10 @@ class ProtocolDeviationAdmin(RecordAdmin):
         ),
     )
     readonly_fields = (
-        "severity_label",
+        "severity_shown",
         "classified_at",
         "classified_by",
-        "state_label",
+        "state_shown",
         "closed_at",
         "closed_by",
         "close_note",
@@ -278,6 +278,14 @@ class ProtocolDeviationAdmin(RecordAdmin):
         if row.is_untrue:
             return "untrue", _("untrue after a correction")
         return ("closed", _("closed")) if row.closed_at else ("open", pgettext_lazy("deviation", "open"))
+
+    @admin.display(description=_("weight"))
+    def severity_shown(self, row: ProtocolDeviation) -> Any:
+        return self.severity_label(row)[1]
+
+    @admin.display(description=_("state"))
+    def state_shown(self, row: ProtocolDeviation) -> Any:
+        return self.state_label(row)[1]
 
     @display(description=_("reported to"))
     def told(self, row: ProtocolDeviation) -> str:

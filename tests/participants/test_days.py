@@ -98,6 +98,31 @@ def test_an_enrolment_before_the_screening_is_refused_with_both_days(
         actions.enrol(participant=participant, on=now.date() - DAY, by=ivan, now=now)
 
 
+def test_an_enrolment_is_not_before_the_consent(site: Site, alice: User, ivan: User, now: dt.datetime) -> None:
+    participant, then = eligible_last_autumn(site, alice, now)
+    consent = participant.consents.get()
+    actions.confirm_eligibility(participant=participant, as_of=then.date() + DAY, by=ivan, now=now)
+    row = actions.history_of(participant)[0]
+    actions.correct_day(row=row, on=then.date() - 5 * DAY, reason="x", by=ivan, now=now)
+    with pytest.raises(Refused, match=r"Consent was given on 8 Oct 2025; nobody is enrolled before, on 7 Oct 2025"):
+        actions.enrol(participant=participant, on=consent.consented_at.date() - DAY, by=ivan, now=now)
+    actions.enrol(participant=participant, on=consent.consented_at.date(), by=ivan, now=now)
+
+
+def test_an_infusion_of_the_past_is_planned_only_from_paper(site: Site, ivan: User, now: dt.datetime) -> None:
+    participant = factories.enrolled(site=site, by=ivan, now=now - 60 * DAY)
+    past = now.date() - 30 * DAY
+    actions.change_status(participant=participant, new=Status.DIED, on=now.date(), reason="x", by=ivan, now=now)
+    with pytest.raises(Refused, match="is “Died”"):
+        actions.plan_infusion(participant=participant, on=past, by=ivan, now=now)
+    actions.plan_infusion(participant=participant, on=past, is_from_paper=True, by=ivan, now=now)
+    with pytest.raises(Refused, match="is “Died”"):
+        actions.plan_infusion(participant=participant, on=now.date(), is_from_paper=True, by=ivan, now=now)
+    other = factories.enrolled(site=site, by=ivan, now=now - 60 * DAY)
+    with pytest.raises(Refused, match="taken over from paper"):
+        actions.plan_infusion(participant=other, on=past, by=ivan, now=now)
+
+
 def test_a_step_typed_late_takes_its_place_and_changes_nothing_of_today(
     site: Site, ivan: User, now: dt.datetime
 ) -> None:

@@ -220,6 +220,7 @@ def test_a_coordinator_adds_and_a_data_manager_classifies_closes_and_reports(
     assert not ProtocolDeviation.objects.open().exists()
     shown = manager.get(page(row)).content.decode()
     assert "taken a week later" in shown
+    assert "(&#x27;" not in shown, "words, not how the program holds them"
     assert manager.post(page(row, "reopen"), {"reason": "once more"}).status_code == 302
     row.refresh_from_db()
     assert row.is_open
