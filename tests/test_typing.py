@@ -21,6 +21,8 @@ from django.utils import timezone
 
 from demo.build import build
 from dosing.actions import plan_lymphodepletion
+from dosing.admin.bedside import IdentityForm
+from dosing.models import Medication
 from participants.actions import plan_infusion
 from participants.models import Consent, Examination, Participant, Visit
 from safety.models import BedsideAssessment
@@ -28,6 +30,8 @@ from tests import factories
 from tests.conftest import PASSWORD
 from tests.forms import SeenForm, form_of, forms_of
 from trialsite import once, versions
+from trialsite.fields import EncryptedDateField, EncryptedTextField
+from trialsite.identity import never_kept
 from trialsite.models import FormToken, Record, Site, User
 from trialsite.recordadmin import GuardedAdmin
 from trialsite.tasks import deliver_notifications
@@ -358,6 +362,41 @@ def test_two_people_correct_one_examination(visit: Visit, alice: User, ivan: Use
         row.code: f"{row.value.normalize():f}" for row in examination.measurements.filter(code__in=["WBC", "HGB"])
     }
     assert values == {"WBC": "7.7", "HGB": "101"}
+
+
+# --- drafts in the browser ---------------------------------------------------------------------------
+
+
+def encrypted() -> list[Any]:
+    columns = (column for model in apps.get_models() for column in model._meta.concrete_fields)
+    return [one for one in columns if isinstance(one, EncryptedTextField | EncryptedDateField)]
+
+
+@pytest.mark.parametrize("column", encrypted(), ids=str)
+def test_no_draft_of_identity_is_kept_on_any_form(column: Any) -> None:
+    """On the form of its own model, and on one that has no model."""
+    assert column.name in never_kept(column.model._meta)
+    assert column.name in never_kept(None)
+
+
+def test_what_is_no_identity_is_kept_and_the_code_of_a_wristband_is_not() -> None:
+    assert "name" not in never_kept(Medication._meta)
+    assert "data-no-draft" in IdentityForm.base_fields["participant_code"].widget.attrs
+
+
+@pytest.mark.django_db
+def test_a_page_older_than_the_login_leads_back_to_itself(site: Site, alice: User) -> None:
+    """The token of the form is of another login: no bare refusal, and the browser has what was typed."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    address = reverse("admin:participants_participant_add")
+    answer = client.post(address, {"name": "李雷"}, follow=True)
+    assert answer.redirect_chain == [(address, 302)]
+    assert "older than your login" in answer.content.decode()
+    assert not Participant.objects.exists()
+    client.logout()
+    assert client.post(address, {"name": "李雷"}).headers["Location"] == address
+    assert client.post("/i18n/setlang/", {"language": "en"}).status_code == 403
 
 
 # --- a first entry is no change ----------------------------------------------------------------------

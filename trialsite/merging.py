@@ -100,7 +100,8 @@ def as_sent(bound: BoundField) -> dict[str, list[str]]:
         return {bound.html_name: _sent(value, widget)}
     parts = value if isinstance(value, list | tuple) else widget.decompress(value)
     parts = parts or [None] * len(widget.widgets)
-    names = [bound.html_name + suffix for suffix in widget.widgets_names]  # type: ignore[attr-defined]
+    suffixes: list[str] = widget.widgets_names  # type: ignore[attr-defined]  # the stubs do not know it
+    names = [bound.html_name + suffix for suffix in suffixes]
     return {name: _sent(part, one) for name, part, one in zip(names, parts, widget.widgets, strict=True)}
 
 

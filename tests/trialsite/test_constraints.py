@@ -149,12 +149,13 @@ def test_what_only_the_database_saw_is_refused_with_the_same_sentence(name: str,
     row, _changes = TWICE[name](site, alice)
     constraint = next(one for _model, one in unique_constraints() if one.name == name)
     facts = {one.attname: getattr(row, one.attname) for one in row._meta.concrete_fields if not one.primary_key}
+    other = factories.screened(site=site, by=alice, now=NOW)
     apart: dict[str, dict[str, Any]] = {
         "product_lot_once": {"chain_of_identity": "COI-OTHER"},
         "product_chain_once": {"lot": "LOT-OTHER"},
+        "infusion_lot_once": {"participant_id": other.pk},
+        "infusion_first_once": {"product_lot": "LOT-OTHER"},
     }
-    apart["infusion_lot_once"] = {"participant_id": factories.screened(site=site, by=alice, now=NOW).pk}
-    apart["infusion_first_once"] = {"product_lot": "LOT-OTHER"}
     with pytest.raises(Refused) as refused, as_refusals(), transaction.atomic():
         type(row)(**{**facts, **apart.get(name, {})}).save()
     assert refused.value.messages == [str(constraint.get_violation_error_message())]
