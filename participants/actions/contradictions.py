@@ -90,7 +90,7 @@ def facts_about(participant: Participant) -> Facts:
         .values("birth_date", "status", "consented_at", "withdrew_at", "no_more_data_from", "stands_since")
         .get()
     )
-    return _facts(row)
+    return _facts(dict(row))
 
 
 def _facts(row: dict[str, Any]) -> Facts:
