@@ -126,7 +126,7 @@ def _typed(form: forms.BaseForm, name: str) -> str:
     return str(form.data.get(form.add_prefix(name)) or "").strip()
 
 
-def _show(form: forms.BaseForm, questions: list[Question]) -> None:
+def _show(form: Any, questions: list[Question]) -> None:
     _add_fields(form, is_again=any(question.again is not None for question in questions))
     # The next answer is for these questions, not for those of the page before.
     data: Any = form.data.copy()  # type: ignore[attr-defined]  # a QueryDict, or the dict of a test

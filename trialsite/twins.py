@@ -82,7 +82,7 @@ def link(row: Record, by: Any) -> Any:
         address = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
     except NoReverseMatch:
         return str(row)
-    return format_html('<a href="{}" class="ts-link">{}</a>', address, row)
+    return format_html('<a href="{}" class="underline">{}</a>', address, row)
 
 
 def braces(text: str) -> str:
