@@ -38,22 +38,26 @@ def identity_of(page: Any) -> list[Any]:
 
 
 def columns_of(page: Any, request: HttpRequest, rows: QuerySet[Any], *, with_identity: bool) -> list[Column]:
-    """The list's columns in their order, then the fields that none of them shows by the same title."""
+    """The list's columns in their order, as displayed; then the fields that are none of them."""
     if page.export_columns:
         return [_shown(page, name) for name in page.export_columns]
-    fields = _fields(page, rows, with_identity=with_identity)
-    by_title = {_title(field).casefold(): field for field in fields}
-    columns: dict[str, Column] = {}
-    for name in page.get_list_display(request):
-        column = _shown(page, name)
-        if name == "action_checkbox" or _is_hidden(page, name, with_identity):
-            continue
-        # A column made for the eye gives way to the plain field of the same title.
-        same = by_title.get(column.title.casefold())
-        columns.setdefault(column.title.casefold(), _plain(same) if same else column)
-    for field in fields:
-        columns.setdefault(_title(field).casefold(), _plain(field))
-    return list(columns.values())
+    names = [name for name in page.get_list_display(request) if not _is_hidden(page, name, with_identity)]
+    columns = {name: _shown(page, name) for name in names if name != "action_checkbox"}
+    for field in _fields(page, rows, with_identity=with_identity):
+        columns.setdefault(field.name, _plain(field))
+    return _told_apart(columns)
+
+
+def _told_apart(columns: dict[str, Column]) -> list[Column]:
+    """What the list shows and the field behind it may say different things under one title: both are kept.
+
+    A visit that is planned is "overdue" in the list.
+    """
+    found: dict[str, Column] = {}
+    for name, column in columns.items():
+        title = f"{column.title} ({name})" if column.title in found else column.title
+        found[title] = Column(title, column.value)
+    return list(found.values())
 
 
 def joined(rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -3,14 +3,16 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dosing.actions import day0_of
 from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
@@ -35,6 +37,30 @@ PER_UL = 1000
 NOT_OBSERVED = Observed(-1)
 # Who may choose the severity, or a grade other than the computed one.
 JUDGE = "safety.regrade_assessment"
+
+
+# --- What rests on results ---------------------------------------------------------------------------
+
+
+def grades_on(results: Collection[int]) -> Sequence[str]:
+    """Grades of the blood that were computed while these results counted, in a sentence; for whoever voids them."""
+    rows = Measurement.objects.filter(pk__in=results)
+    first = dict(rows.order_by().values_list("participant").annotate(first=Min("created_at")))
+    found = [
+        one
+        for model in (IecHsAssessment, IcahtAssessment)
+        for one in model.objects.filter(participant__in=first, voided_at__isnull=True).select_related("participant")
+        if one.created_at >= first[one.participant_id]
+    ]
+    if not found:
+        return []
+    text = ngettext(
+        "%(count)s grade of the blood (ICAHT, IEC-HS) of %(people)s was computed with results of this import.",
+        "%(count)s grades of the blood (ICAHT, IEC-HS) of %(people)s were computed with results of this import.",
+        len(found),
+    )
+    numbers = sorted({one.participant.number for one in found})
+    return [text % {"count": len(found), "people": _(", ").join(numbers)}]
 
 
 # --- What was measured -------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import csv
 import datetime as dt
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +25,7 @@ from participants.imports.words import key, measure_words
 from participants.models import Examination, LaboratoryLayout, Measurement, MeasurementImport, Participant
 from participants.models.imports import ImportState
 from participants.rules.measures import MEASURES, PANELS, QUESTIONS
+from safety.models.blood import IecHsAssessment, IecHsScreen
 from tests import factories
 from tests.conftest import person
 from trialsite.models import Site, User
@@ -30,6 +33,7 @@ from trialsite.refusal import Refused
 from trialsite.roles import Role
 
 DAY = dt.timedelta(days=1)
+NO_GRADE: dict[str, Any] = {"findings": {}, "screen": IecHsScreen.values[0], "scale": "x"}
 
 
 @pytest.fixture(autouse=True)
@@ -262,6 +266,11 @@ def test_what_is_no_day_stays_as_it_came(printed: str) -> None:
 
 
 # --- sheets -----------------------------------------------------------------------------------------
+
+
+def test_workbooks_cost_a_start_nothing() -> None:
+    code = "import sys, django; django.setup(); import trialsite.urls; sys.exit('openpyxl' in sys.modules)"
+    assert subprocess.call([sys.executable, "-c", code]) == 0
 
 
 def test_cells_of_a_workbook_become_what_a_person_reads() -> None:
@@ -668,6 +677,22 @@ def test_who_rests_on_an_import_is_asked_about(
     row.refresh_from_db()
     assert row.state == ImportState.VOIDED
     assert url("void", row.pk) not in client.get(url("change", row.pk)).content.decode()
+
+
+@pytest.mark.django_db
+def test_grades_of_the_blood_rest_on_an_import(
+    upload: Any, bob: Participant, ivan: User, alice: User, now: dt.datetime
+) -> None:
+    def graded(at: dt.datetime) -> None:
+        IecHsAssessment.objects.create(participant=bob, assessed_at=at, created_by=ivan, created_at=at, **NO_GRADE)
+
+    graded(now - DAY)
+    row = take(check(upload(long_file(bob.number, "35")), now), alice, now)
+    assert not actions.consequences(row).rests, "what was graded before does not rest on it"
+    graded(now)
+    assert actions.consequences(row).rests == (
+        f"1 grade of the blood (ICAHT, IEC-HS) of {bob.number} was computed with results of this import.",
+    )
 
 
 @pytest.mark.django_db
