@@ -267,7 +267,7 @@ def _confirmations_on(results: Collection[int]) -> Sequence[str]:
     return [
         text % {"number": one.participant.number, "day": long_date(site_day(one.created_at))}
         for one in rows.select_related("participant").order_by("pk")
-        if results & _facts_of(one)
+        if not _facts_of(one).isdisjoint(results)
     ]
 
 

@@ -97,7 +97,7 @@ def understood(cells: dict[str, str], known: Known) -> tuple[Reading | None, lis
     is_assumed = row.read(yes_no, row.get("time_assumed"), "time_assumed")
     laboratory = row.read(_short, row.get("laboratory"), "laboratory", 100)
     answer = _answer(row, MEASURES[code]) if code else None
-    if row.reasons or answer is None:
+    if row.reasons or answer is None or participant is None:
         return None, row.reasons
     if is_study is None:
         # What is only told or read in the file is no procedure of the study.
