@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -18,13 +17,14 @@ from trialsite import notifications
 from trialsite.models import Notification, NotificationState, Site, User
 from trialsite.recordadmin import SiteScopedAdmin
 from trialsite.roles import ROLE_NAMES, Role
+from trialsite.typedadmin import TypedAdmin
 
 # Roles are made from code: a group edited by hand would say something else than the reviewed table.
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):
+class PersonAdmin(UserAdmin, TypedAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -51,7 +51,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):
 
 
 @admin.register(Site)
-class SiteAdmin(ModelAdmin):
+class SiteAdmin(TypedAdmin):
     list_display = ("code", "name_zh", "name_en")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

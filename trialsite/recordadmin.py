@@ -16,12 +16,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit
+from trialsite import audit, formfields
 from trialsite.refusal import Refused
+from trialsite.typedadmin import TypedAdmin
 from trialsite.voiding import Consequences, ReasonForm, form_for, void
 
 __all__ = ["ReasonForm", "RecordAdmin", "RecordForm", "SiteScopedAdmin"]
@@ -71,7 +71,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         """What the action will check, asked before it is called. Raises Refused."""
 
 
-class SiteScopedAdmin(ModelAdmin):
+class SiteScopedAdmin(TypedAdmin):
     """Rows of the person's own sites; nothing can be deleted."""
 
     # How to get from the model to its site.
@@ -106,7 +106,8 @@ class RecordAdmin(SiteScopedAdmin):
     actions_detail = ["void_record"]
     can_void = True
     formfield_overrides: ClassVar[dict[Any, Any]] = {
-        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+        **formfields.OVERRIDES,
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
     # Shown to those who may see identity only, here and in the audit trail.
     identity_fields: tuple[str, ...] = ()

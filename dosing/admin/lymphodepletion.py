@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,7 +17,8 @@ from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextareaWidge
 from dosing import actions
 from dosing.models import LymphodepletionDose
 from dosing.models.lymphodepletion import DoseState
-from participants.models import Participant
+from participants.models import Participant, numbered
+from trialsite import formfields
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
 
@@ -46,8 +46,10 @@ class DoseForm(RecordForm):
 class PlanForm(forms.Form):
     """Asked from the list: whose, and from which day."""
 
-    number = forms.CharField(label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
-    first_on = forms.DateField(label=_("First day"), widget=UnfoldAdminSingleDateWidget)
+    number = formfields.CodeField(
+        label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    )
+    first_on = formfields.DateField(label=_("First day"), widget=UnfoldAdminSingleDateWidget)
 
 
 @admin.register(LymphodepletionDose)
@@ -151,7 +153,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
 
     def _plan(self, request: HttpRequest, form: PlanForm) -> bool:
-        participant = self._participant(request, form.cleaned_data["number"].strip())
+        participant = self._participant(request, form.cleaned_data["number"])
         if participant is None:
             form.add_error("number", _("No participant of your sites has this number. Check it."))
             return False
@@ -171,7 +173,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         own = Participant.objects.filter(voided_at__isnull=True)
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
-        return own.filter(Q(screening_number=number) | Q(participant_number=number)).first()
+        return own.filter(numbered(number)).first()
 
     @admin.display(description=_("drug"))
     def drug_shown(self, row: LymphodepletionDose) -> str:

@@ -36,6 +36,7 @@ from participants.actions.enrolment import (
     note_day0,
     plan_infusion,
 )
+from participants.actions.limits import Suggestion, laboratories, source_text, suggested_limits
 from participants.actions.measurements import (
     check_examination,
     correct_examination,
@@ -62,6 +63,7 @@ from participants.actions.visits import (
 __all__ = [
     "ENROLMENT_COUNTER",
     "Evaluation",
+    "Suggestion",
     "against_infusion",
     "change_status",
     "check_can_become",
@@ -85,6 +87,7 @@ __all__ = [
     "has_consent",
     "is_consent_overdue",
     "is_current",
+    "laboratories",
     "long_date",
     "long_moment",
     "mark_infused",
@@ -110,6 +113,8 @@ __all__ = [
     "schedule_follow_up",
     "screen",
     "site_day",
+    "source_text",
+    "suggested_limits",
     "sync_reconsents",
     "window_text",
     "withdraw_consent",

@@ -29,6 +29,7 @@ from participants.models import EligibilityConfirmation, EligibilityRuling, Part
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
+from trialsite import formfields
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
 from trialsite.study import get_study
@@ -161,11 +162,11 @@ class RulingForm(forms.Form):
 
 
 class PlanForm(forms.Form):
-    on = forms.DateField(label=_("Planned infusion (Day 0)"), widget=UnfoldAdminSingleDateWidget)
+    on = formfields.DateField(label=_("Planned infusion (Day 0)"), widget=UnfoldAdminSingleDateWidget)
 
 
 class FailForm(forms.Form):
-    on = forms.DateField(label=_("Screening ended on"), widget=UnfoldAdminSingleDateWidget)
+    on = formfields.DateField(label=_("Screening ended on"), widget=UnfoldAdminSingleDateWidget)
     reason_code = forms.ChoiceField(
         label=_("Kind of reason"),
         choices=[

@@ -16,6 +16,7 @@ from participants.models.people import (
     ReconsentState,
     Sex,
     WithdrawalScope,
+    numbered,
 )
 from participants.models.visits import DeviationKind, ProtocolDeviation, Visit, VisitState
 
@@ -43,4 +44,5 @@ __all__ = [
     "Visit",
     "VisitState",
     "WithdrawalScope",
+    "numbered",
 ]

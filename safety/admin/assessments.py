@@ -27,6 +27,7 @@ from safety import actions
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
 from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.rules import crs, icans
+from trialsite import formfields
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
 
 
@@ -52,8 +53,8 @@ def yes_no(name: str, initial: str | None = None) -> forms.TypedChoiceField:
     )
 
 
-def points(name: str, top: int) -> forms.IntegerField:
-    return forms.IntegerField(
+def points(name: str, top: int) -> formfields.IntegerField:
+    return formfields.IntegerField(
         label=format_lazy("{} (0–{})", FINDING_NAMES[name], top),
         min_value=0,
         max_value=top,
@@ -62,8 +63,8 @@ def points(name: str, top: int) -> forms.IntegerField:
     )
 
 
-def measured(name: str, low: int, high: int, help_text: Any = "") -> forms.DecimalField:
-    return forms.DecimalField(
+def measured(name: str, low: int, high: int, help_text: Any = "") -> formfields.DecimalField:
+    return formfields.DecimalField(
         label=FINDING_NAMES[name],
         min_value=low,
         max_value=high,
@@ -256,7 +257,7 @@ class AssessmentAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:

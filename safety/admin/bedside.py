@@ -48,7 +48,9 @@ from safety.rules.bedside import Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from trialsite import formfields
 from trialsite.firstpage import sites_of
+from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 
@@ -151,9 +153,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
         ]
 
     def participant_of(self, request: HttpRequest, pk: Any) -> Participant | None:
-        if not str(pk or "").isdigit():
-            return None
-        rows = Participant.objects.filter(pk=pk, voided_at__isnull=True).select_related("site")
+        rows = Participant.objects.filter(pk=read_key(pk), voided_at__isnull=True).select_related("site")
         if not request.user.is_superuser:
             rows = rows.filter(site__in=request.user.sites.all())
         return rows.first()
@@ -192,7 +192,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     def _corrected(self, request: HttpRequest) -> BedsideAssessment | None:
         pk = request.GET.get("corrects", "")
-        return self.get_queryset(request).filter(pk=pk).first() if pk.isdigit() else None
+        return self.get_queryset(request).filter(pk=read_key(pk)).first()
 
     def _choose(self, request: HttpRequest) -> HttpResponse:
         """Whom? Those who were infused lately first."""
@@ -300,7 +300,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     @action(description=_("Correct…"), permissions=["correct"])
@@ -507,7 +507,7 @@ class EventForm(forms.Form):
         initial=ActionTaken.NOT_APPLICABLE,
         widget=UnfoldAdminSelectWidget,
     )
-    site_aware_at = forms.SplitDateTimeField(
+    site_aware_at = formfields.MomentField(
         label=_("site aware at"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now
     )
 
@@ -585,7 +585,7 @@ class ToxicityEpisodeAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     @display(

@@ -149,8 +149,8 @@ EVENT = {
     [
         pytest.param({"resolved": "2025-12"}, "before it began", id="end-before-start"),
         pytest.param({"onset": "2099"}, "in the future", id="onset-in-the-future"),
-        pytest.param({"onset": "05.01.2026"}, "is not a date", id="not-a-date"),
-        pytest.param({"grade": "6"}, "less than or equal to 5", id="grade-6"),
+        pytest.param({"onset": "05.01.2026"}, "did you mean", id="not-a-date"),
+        pytest.param({"grade": "6"}, "must lie in 1–5", id="grade-6"),
         pytest.param({"grade": "5"}, "must agree", id="grade-5-without-death"),
         pytest.param({"results_in_death": "on"}, "must agree", id="death-without-grade-5"),
     ],
