@@ -23,12 +23,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
 from trialsite.listcolumns import Column, columns_of, identity_of, joined
 from trialsite.models import ListExport, Site, User
+from trialsite.typedadmin import TypedAdmin
 
 CHUNK = 1000
 FORMATS = {"csv": _("CSV (text, for statistics programs)"), "xlsx": _("Excel (XLSX)")}
@@ -54,7 +54,7 @@ class ExportForm(forms.Form):
         self.fields["with_identity"].help_text = text % {"names": str(_(", ")).join(names)}
 
 
-class ExportAdmin(ModelAdmin):
+class ExportAdmin(TypedAdmin):
     """A list with its export; what a person may view, they may export."""
 
     # Exactly these columns instead of those of the list and the model.

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit, merging, once, paper, questions, versions
+from trialsite import audit, formfields, merging, once, paper, questions, versions
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.identity import IDENTITY
@@ -243,7 +243,8 @@ class RecordAdmin(SiteScopedAdmin):
     actions_detail = ["void_record"]
     can_void = True
     formfield_overrides: ClassVar[dict[Any, Any]] = {
-        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+        **formfields.OVERRIDES,
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
 
     # --- saving -------------------------------------------------------------------------------

@@ -135,6 +135,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
+AXES_LOCKOUT_CALLABLE = "trialsite.errors.locked_out"
+CSRF_FAILURE_VIEW = "trialsite.errors.csrf_failure"
 
 # --- Languages and time ------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"

@@ -23,6 +23,7 @@ from participants.rules.schedule import PlannedVisit
 from participants.rules.status import Status
 from trialsite import notifications
 from trialsite.models import User
+from trialsite.reading import read_code
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
 
@@ -178,7 +179,7 @@ def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
 def _compute(infusion: Infusion) -> None:
     """Product, dose and band from the lot and the volume. Rows without a product keep their dose as it was."""
     if infusion.pk is None:
-        product = product_of_lot(infusion.product_lot.strip())
+        product = product_of_lot(read_code(infusion.product_lot))
         if product is None:
             raise Refused(
                 _("No cell product with lot or code “%(lot)s” is recorded. Check the bag, or record the product first.")

@@ -5,7 +5,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
@@ -15,6 +14,7 @@ from dosing.rules.product import State
 from participants import actions as participants
 from participants.models import DeviationKind, Participant
 from trialsite.models import User
+from trialsite.reading import is_same_code
 from trialsite.refusal import Refused
 from trialsite.study import get_study
 
@@ -254,10 +254,15 @@ def dose_of_volume(product: CellProduct, volume_ml: Decimal) -> Decimal:
 
 
 def product_of_lot(code: str) -> CellProduct | None:
-    """By what stands on the bag: its lot, or the code that follows the cells from vein to vein."""
+    """By what stands on the bag: its lot, or the code that follows the cells from vein to vein.
+
+    Width, case and spaces aside; where that leaves two bags, only the exact spelling tells them apart.
+    """
     known = CellProduct.objects.standing()
-    found: CellProduct | None = known.filter(Q(lot=code) | Q(chain_of_identity=code)).first() if code else None
-    return found
+    alike = [bag for bag in known if is_same_code(code, bag.lot) or is_same_code(code, bag.chain_of_identity)]
+    exact = [bag for bag in alike if code in (bag.lot, bag.chain_of_identity)]
+    found = exact or alike
+    return found[0] if len(found) == 1 else None
 
 
 def check_product(product: CellProduct, participant: Participant, *, is_split: bool = False) -> None:

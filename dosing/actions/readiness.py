@@ -26,6 +26,7 @@ from participants import actions as participants
 from participants.models import Participant
 from participants.rules.eligibility import Result
 from trialsite.models import User
+from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
 
@@ -273,12 +274,12 @@ def match(participant_code: str, product_code: str, participant: Participant) ->
 
     The codes are compared and not kept: a wristband may carry the hospital number.
     """
-    if participant_code.strip() not in _codes_of(participant):
+    if not any(is_same_code(participant_code, code) for code in _codes_of(participant)):
         raise Refused(
             _("STOP: the wristband is not that of %(number)s. Check person and bag again; nothing was signed.")
             % {"number": participant.number}
         )
-    product = product_of_lot(product_code.strip())
+    product = product_of_lot(read_code(product_code))
     if product is None or product.participant_id != participant.pk:
         raise Refused(
             _("STOP: the bag does not belong to %(number)s. Check person and bag again; nothing was signed.")

@@ -23,9 +23,10 @@ from dosing.rules.dose import DoseBand
 from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
-from trialsite import versions
+from trialsite import formfields, versions
 from trialsite.constraints import as_refusals
 from trialsite.models import User
+from trialsite.reading import read_key
 from trialsite.recordadmin import ReasonForm
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -52,9 +53,7 @@ RECENT = dt.timedelta(hours=12)
 
 def participant_of(request: HttpRequest, pk: Any) -> Participant | None:
     """Within the person's own sites."""
-    if not str(pk or "").isdigit():
-        return None
-    rows = Participant.objects.standing().filter(pk=pk)
+    rows = Participant.objects.standing().filter(pk=read_key(pk))
     if not request.user.is_superuser:
         rows = rows.filter(site__in=request.user.sites.all())
     return rows.first()
@@ -199,18 +198,18 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
 class IdentityForm(forms.Form):
     """One person's check: both codes read or scanned anew, and that person's own password."""
 
-    participant_code = forms.CharField(
+    participant_code = formfields.CodeField(
         label=_("Code on the wristband"),
         # It may be the hospital number: no draft of it is kept.
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True, "data-no-draft": ""}),
         help_text=_("Scan or type: participant number, screening number or hospital number. It is compared, not kept."),
     )
-    product_code = forms.CharField(
+    product_code = formfields.CodeField(
         label=_("Code on the bag"),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=_("Scan or type: lot or chain-of-identity code."),
     )
-    username = forms.CharField(
+    username = formfields.LineField(
         label=_("Who checks"),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=_("The second person signs here too, without a new login."),

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
@@ -24,6 +23,7 @@ from participants.models import Participant
 from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm, rewritten
 from trialsite.refusal import Refused
 from trialsite.study import get_study
+from trialsite.typedadmin import TypedInline
 from trialsite.voiding import Consequences
 
 
@@ -79,7 +79,7 @@ class InterruptionFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             raise forms.ValidationError(_("A change after the first save needs its reason."))
 
 
-class InterruptionInline(TabularInline):
+class InterruptionInline(TypedInline):
     model = InfusionInterruption
     formset = InterruptionFormSet
     extra = 0
@@ -228,12 +228,12 @@ class InfusionAdmin(RecordAdmin):
         return self._to(request, "timeline", object_id)
 
     def _to(self, request: HttpRequest, page: str, object_id: Any) -> HttpResponse:
-        infusion = self.get_object(request, object_id)
+        infusion = self.row(request, object_id)
         return HttpResponseRedirect(reverse(f"admin:dosing_{page}", args=[infusion.participant_id]))
 
     @action(description=_("Enter vital signs"), permissions=["vital_signs"])
     def vital_signs(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        infusion = self.get_object(request, object_id)
+        infusion = self.row(request, object_id)
         return HttpResponseRedirect(bedside.vital_signs_link(infusion.participant))
 
     def has_vital_signs_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -241,7 +241,7 @@ class InfusionAdmin(RecordAdmin):
 
     @action(description=_("Record a reaction as an adverse event"), permissions=["reaction"])
     def reaction(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(_event_link(self.get_object(request, object_id)))
+        return HttpResponseRedirect(_event_link(self.row(request, object_id)))
 
     def has_reaction_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("safety.add_adverseevent")

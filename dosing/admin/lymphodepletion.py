@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -27,8 +26,8 @@ from dosing import actions
 from dosing.admin import bedside
 from dosing.models import LymphodepletionDose
 from dosing.models.lymphodepletion import DoseState
-from participants.models import Participant
-from trialsite import paper
+from participants.models import Participant, numbered
+from trialsite import formfields, paper
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
@@ -58,8 +57,10 @@ class DoseForm(RecordForm):
 class PlanForm(forms.Form):
     """Asked from the list: whose, and from which day."""
 
-    number = forms.CharField(label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
-    first_on = forms.DateField(label=_("First day"), widget=UnfoldAdminSingleDateWidget)
+    number = formfields.CodeField(
+        label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    )
+    first_on = formfields.DateField(label=_("First day"), widget=UnfoldAdminSingleDateWidget)
     new_course_reason = forms.CharField(
         label=_("Why another course"),
         required=False,
@@ -336,7 +337,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         own = Participant.objects.standing()
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
-        return own.filter(Q(screening_number=number) | Q(participant_number=number)).first()
+        return own.filter(numbered(number)).first()
 
     @admin.display(description=_("drug"))
     def drug_shown(self, row: LymphodepletionDose) -> str:

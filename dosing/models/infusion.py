@@ -15,6 +15,7 @@ from dosing.models.product import ABOVE_ZERO, CellProduct
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand
 from participants.models import Participant
 from participants.rules.contradictions import Kind
+from trialsite.fields import CodeField
 from trialsite.models import Record
 
 BAND_NAMES = {
@@ -58,7 +59,7 @@ class Infusion(Record):
         null=True,
         editable=False,
     )
-    product_lot = models.CharField(
+    product_lot = CodeField(
         _("product lot"), max_length=60, help_text=_("As on the bag; typed or scanned, lot or chain-of-identity code.")
     )
     infused_at = models.DateTimeField(_("infusion started at"))

@@ -16,6 +16,7 @@ from dosing.rules.dose import Fill
 from dosing.rules.product import State
 from participants.models import Participant
 from participants.rules.contradictions import Kind
+from trialsite.fields import CodeField
 from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
@@ -109,13 +110,13 @@ class CellProduct(Record):
         blank=True,
         help_text=_("Where its cells come from."),
     )
-    lot = models.CharField(
+    lot = CodeField(
         _("product lot"),
         max_length=60,
         blank=True,
         help_text=_("The manufacturer's batch, as on the bag; needed for the release."),
     )
-    chain_of_identity = models.CharField(
+    chain_of_identity = CodeField(
         _("chain-of-identity code"), max_length=60, help_text=_("The code that follows the cells from vein to vein.")
     )
     state = models.CharField(_("state"), max_length=15, choices=STATE_CHOICES, editable=False)
@@ -140,7 +141,7 @@ class CellProduct(Record):
     vector_copies = models.DecimalField(
         _("vector copies per cell"), max_digits=6, decimal_places=3, null=True, blank=True
     )
-    certificate = models.CharField(_("release certificate"), max_length=60, blank=True)
+    certificate = CodeField(_("release certificate"), max_length=60, blank=True)
     released_on = models.DateField(_("released on"), null=True, blank=True)
     expires_on = models.DateField(_("expires on"), null=True, blank=True)
     is_out_of_specification = models.BooleanField(

@@ -46,6 +46,7 @@ from participants.actions.enrolment import (
     note_day0,
     plan_infusion,
 )
+from participants.actions.limits import Suggestion, laboratories, source_text, suggested_limits
 from participants.actions.measurements import (
     check_examination,
     correct_examination,
@@ -116,6 +117,7 @@ __all__ = [
     "ENROLMENT_COUNTER",
     "RECEIVERS",
     "Evaluation",
+    "Suggestion",
     "add_deviation",
     "against_infusion",
     "change_status",
@@ -160,6 +162,7 @@ __all__ = [
     "is_consent_overdue",
     "is_current",
     "keep_present_status",
+    "laboratories",
     "locked",
     "long_date",
     "long_moment",
@@ -192,10 +195,12 @@ __all__ = [
     "schedule_follow_up",
     "screen",
     "site_day",
+    "source_text",
     "standing_statuses",
     "status_consequences",
     "status_lines",
     "status_on",
+    "suggested_limits",
     "sync_reconsents",
     "take_back_infusion",
     "take_back_statuses",

@@ -31,7 +31,7 @@ from participants.models import EligibilityConfirmation, EligibilityRuling, Part
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
-from trialsite import paper
+from trialsite import formfields, paper
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
@@ -170,18 +170,18 @@ class RulingForm(forms.Form):
 
 
 class PlanForm(forms.Form):
-    on = forms.DateField(label=_("Planned infusion (Day 0)"), widget=UnfoldAdminSingleDateWidget)
+    on = formfields.DateField(label=_("Planned infusion (Day 0)"), widget=UnfoldAdminSingleDateWidget)
     is_from_paper = forms.BooleanField(
         label=_("Taken over from paper: the day may lie in the past"), required=False, widget=UnfoldBooleanWidget
     )
 
 
 class RescreenForm(forms.Form):
-    on = forms.DateField(label=_("Screened again on"), widget=UnfoldAdminSingleDateWidget)
+    on = formfields.DateField(label=_("Screened again on"), widget=UnfoldAdminSingleDateWidget)
 
 
 class FailForm(forms.Form):
-    on = forms.DateField(label=_("Screening ended on"), widget=UnfoldAdminSingleDateWidget)
+    on = formfields.DateField(label=_("Screening ended on"), widget=UnfoldAdminSingleDateWidget)
     reason_code = forms.ChoiceField(
         label=_("Kind of reason"),
         choices=[

@@ -14,7 +14,6 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext
@@ -30,6 +29,7 @@ from participants.rules.flow import Flow, flow
 from participants.rules.status import Status
 from trialsite.exports import attachment, csv_response, file_name
 from trialsite.models import Site
+from trialsite.reading import Unreadable, read_date
 from trialsite.recordadmin import SiteScopedAdmin, VoidFilter
 from trialsite.study import get_study
 
@@ -302,8 +302,8 @@ def _day_of(request: HttpRequest) -> dt.date:
     """The day asked for; what cannot be read, or is still to come, is today."""
     today = site_day(timezone.now())
     try:
-        asked = parse_date(request.GET.get("as_of", ""))
-    except ValueError:
+        asked = read_date(request.GET.get("as_of", ""))
+    except Unreadable:
         asked = None
     return min(asked, today) if asked else today
 

@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -36,8 +35,9 @@ from participants.models import (
 )
 from participants.rules import status
 from participants.rules.status import Status
-from trialsite import paper
+from trialsite import formfields, paper, reading
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.typedadmin import TypedInline
 from trialsite.voiding import Consequences
 
 STATUS_LABELS = {
@@ -70,7 +70,7 @@ class EnrolForm(forms.Form):
 
 
 class FindForm(forms.Form):
-    value = forms.CharField(
+    value = formfields.LineField(
         label=_("Whole name, phone or hospital number"),
         help_text=_("They are encrypted, so only the whole value finds somebody."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
@@ -83,10 +83,10 @@ def status_form(participant: Participant) -> type[forms.Form]:
 
     class StatusForm(forms.Form):
         new = forms.ChoiceField(label=_("New status"), choices=choices, widget=UnfoldAdminSelectWidget)
-        on = forms.DateField(label=_("Since"), widget=UnfoldAdminSingleDateWidget)
+        on = formfields.DateField(label=_("Since"), widget=UnfoldAdminSingleDateWidget)
         reason_code = forms.ChoiceField(
             label=_("Kind of reason"),
-            choices=[("", "—"), *ReasonCode.choices],
+            choices=[formfields.UNCHOSEN, *ReasonCode.choices],
             required=False,
             widget=UnfoldAdminSelectWidget,
             help_text=_("For the participant flow. Death, loss to follow-up and relapse need none."),
@@ -108,13 +108,13 @@ def day_form(participant: Participant) -> type[forms.Form]:
 
     class DayForm(forms.Form):
         row = forms.TypedChoiceField(label=_("Step"), choices=choices, coerce=int, widget=UnfoldAdminSelectWidget)
-        on = forms.DateField(label=_("Right day"), widget=UnfoldAdminSingleDateWidget)
+        on = formfields.DateField(label=_("Right day"), widget=UnfoldAdminSingleDateWidget)
         reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
     return DayForm
 
 
-class ReadOnlyInline(TabularInline):
+class ReadOnlyInline(TypedInline):
     extra = 0
     can_delete = False
     show_change_link = True
@@ -285,7 +285,7 @@ class ParticipantAdmin(RecordAdmin):
         form = FindForm(request.POST if request.method == "POST" else None)
         found: list[Participant] = []
         if request.method == "POST" and form.is_valid():
-            found = self._find(request, form.cleaned_data["value"].strip())
+            found = self._find(request, form.cleaned_data["value"])
             if len(found) == 1:
                 return HttpResponseRedirect(self.url("change", found[0].pk))
             if not found:
@@ -301,7 +301,8 @@ class ParticipantAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/participants/find.html", context)
 
     def _find(self, request: HttpRequest, value: str) -> list[Participant]:
-        match = Q(name=value) | Q(phone=value) | Q(hospital_number=value)
+        code = reading.code_key(value)
+        match = Q(name=value) | Q(phone=code) | Q(hospital_number=code)
         return list(self.get_queryset(request).standing().filter(match))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
@@ -405,11 +406,15 @@ class ParticipantAdmin(RecordAdmin):
 
     @action(description=_("Enter results…"), permissions=["examine"])
     def add_examination(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:participants_examination_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:participants_examination_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     @action(description=_("Withdraw consent…"), permissions=["consent"])
     def withdraw(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:participants_consentwithdrawal_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:participants_consentwithdrawal_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     def has_examine_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("participants.add_examination")
@@ -420,23 +425,27 @@ class ParticipantAdmin(RecordAdmin):
 
     @action(description=_("Record consent"), permissions=["consent"])
     def add_consent(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:participants_consent_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:participants_consent_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     @action(description=_("Log an infusion"), permissions=["infuse"])
     def log_infusion(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_infusion_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:dosing_infusion_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     @action(description=_("May we infuse?"), permissions=["readiness"])
     def readiness(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_readiness", args=[object_id]))
+        return HttpResponseRedirect(reverse("admin:dosing_readiness", args=[self.row(request, object_id).pk]))
 
     @action(description=_("Treatment timeline"), permissions=["readiness"])
     def timeline(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_timeline", args=[object_id]))
+        return HttpResponseRedirect(reverse("admin:dosing_timeline", args=[self.row(request, object_id).pk]))
 
     @action(description=_("Course of toxicity"), permissions=["course"])
     def course(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:safety_course", args=[object_id]))
+        return HttpResponseRedirect(reverse("admin:safety_course", args=[self.row(request, object_id).pk]))
 
     def has_course_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("safety.view_bedsideassessment")
@@ -446,7 +455,9 @@ class ParticipantAdmin(RecordAdmin):
 
     @action(description=_("Record medication"), permissions=["medicate"])
     def add_medication(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_medication_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:dosing_medication_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     def has_medicate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("dosing.add_medication")

@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 
 from participants.actions.measurements import STORED
 from participants.imports.file import quoted
-from participants.imports.words import choice_words, key, measure_words, plain, unit_key, unit_words
+from participants.imports.words import choice_words, key, measure_words, unit_key, unit_words
 from participants.models import Measurement, Participant
 from participants.names import MEASURE_NAMES
 from participants.rules.measures import MEASURES, PANEL_OF, QUESTIONS, Kind, Measure
+from trialsite import reading
+from trialsite.reading import Unreadable
 
 
 class Unclear(ValueError):
@@ -120,7 +122,7 @@ _NUMBERED = re.compile(r"[A-Z0-9_-]{1,10}-S?\d{1,6}", re.ASCII)
 
 def study_number(text: str) -> str:
     """The text if it looks like a number of the study, else nothing."""
-    number = plain(text).upper()
+    number = reading.code_key(text)
     return number if _NUMBERED.fullmatch(number) else ""
 
 
@@ -155,17 +157,14 @@ def find_measure(text: str) -> str:
     return code
 
 
-_MOMENT = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
-
-
 def moment(text: str) -> dt.datetime:
     """A moment in the site's time zone, unless the text names another."""
-    written = plain(text)
     try:
-        if found := _MOMENT.fullmatch(written):
-            parts = [int(part or 0) for part in found.groups()]
-            return dt.datetime(*parts, tzinfo=timezone.get_default_timezone())  # type: ignore[arg-type, misc]
-        aware = dt.datetime.fromisoformat(written)
+        return reading.read_moment(text).replace(tzinfo=timezone.get_default_timezone())
+    except Unreadable:
+        pass
+    try:
+        aware = dt.datetime.fromisoformat(reading.plain(text))
     except ValueError:
         aware = None
     if aware is None or aware.tzinfo is None:
@@ -246,7 +245,7 @@ _TOO_LARGE = Decimal(10) ** 14
 
 def bounded_number(text: str) -> tuple[str, Decimal]:
     """A number and the bound before it: "<0.5" is ("<", 0.5)."""
-    found = _BOUNDED.fullmatch(plain(text))
+    found = _BOUNDED.fullmatch(reading.plain(text))
     if not found:
         raise Unclear(
             _("“%(given)s” is not a number. Write it as 7.5, <0.5 or >100: with a point, without commas or words.")
@@ -282,10 +281,9 @@ def find_unit(measure: Measure, text: str) -> str:
     return unit_words(measure.code).get(unit_key(text), text[:40])
 
 
-_DAY = re.compile(r"(\d{4})(?:[-/.](\d{1,2}))?(?:[-/.](\d{1,2}))?", re.ASCII)
-
-
 def _day(text: str) -> str:
     """A partial date in our spelling; anything else as it came, which the check of the answer then refuses."""
-    found = _DAY.fullmatch(plain(text))
-    return "-".join(part.zfill(2) for part in found.groups() if part) if found else text[:40]
+    try:
+        return str(reading.read_partial_date(text))
+    except Unreadable:
+        return text[:40]

@@ -10,17 +10,13 @@ from django.utils import translation
 from participants.imports.synonyms import NO_UNIT, SYNONYMS, UNIT_SYNONYMS
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.measures import MEASURES
+from trialsite.reading import word_key
 
 LANGUAGES = ("en", "zh-hans")
 
 
-def plain(text: str) -> str:
-    """Without the differences that a keyboard makes: full-width letters, spaces at the ends."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
 def key(text: str) -> str:
-    return plain(text).casefold()
+    return word_key(text)
 
 
 def in_languages(word: Callable[[], Any]) -> list[str]:

@@ -17,6 +17,7 @@ from participants.models.people import (
     ReconsentState,
     Sex,
     WithdrawalScope,
+    numbered,
 )
 from participants.models.visits import DeviationKind, ProtocolDeviation, Severity, Visit, VisitState
 
@@ -47,4 +48,5 @@ __all__ = [
     "Visit",
     "VisitState",
     "WithdrawalScope",
+    "numbered",
 ]

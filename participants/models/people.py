@@ -16,8 +16,9 @@ from participants.rules.age import LeapDay, completed_years
 from participants.rules.contradictions import Kind
 from participants.rules.status import Status
 from participants.sameperson import SAME_PERSON
-from trialsite.fields import EncryptedDateField, EncryptedTextField
+from trialsite.fields import EncryptedCodeField, EncryptedDateField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
+from trialsite.reading import code_key
 from trialsite.study import get_study
 from trialsite.twins import Twin
 
@@ -63,6 +64,12 @@ class Sex(models.TextChoices):
     MALE = "M", _("male")
 
 
+def numbered(text: str) -> models.Q:
+    """Whoever has this screening or participant number, in whatever spelling it was typed."""
+    number = code_key(text)
+    return models.Q(screening_number__iexact=number) | models.Q(participant_number__iexact=number)
+
+
 @pghistory.track()
 class Participant(Record):
     """A person who gave, or was asked for, consent to this study; known outside the site by number only."""
@@ -86,8 +93,8 @@ class Participant(Record):
     name = EncryptedTextField(pgettext_lazy("person", "name"), max_length=100, label="participant.name")
     birth_date = EncryptedDateField(_("birth date"), label="participant.birth_date")
     sex = models.CharField(_("sex"), max_length=1, choices=Sex)
-    phone = EncryptedTextField(_("phone"), max_length=40, blank=True, label="participant.phone")
-    hospital_number = EncryptedTextField(
+    phone = EncryptedCodeField(_("phone"), max_length=40, blank=True, label="participant.phone")
+    hospital_number = EncryptedCodeField(
         _("hospital number"), max_length=40, blank=True, label="participant.hospital_number"
     )
     rescreening_of = models.ForeignKey(

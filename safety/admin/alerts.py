@@ -93,7 +93,10 @@ class SafetyAlertAdmin(RecordAdmin):
             },
         ),
         (_("What guidelines say"), {"fields": ("guidance_shown",)}),
-        (_("Answer"), {"fields": ("state_in_words", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")}),
+        (
+            _("What was done"),
+            {"fields": ("state_in_words", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")},
+        ),
         (_("Who was told"), {"fields": (("raised_at", "escalated_at"), "messages_shown")}),
     )
     readonly_fields = ("what_in_words", "assessment_link", "guidance_shown", "state_in_words", "messages_shown")

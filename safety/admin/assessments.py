@@ -28,6 +28,7 @@ from safety.actions.voids import belongs_to_bedside
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
 from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, current
 from safety.rules import crs, icans
+from trialsite import formfields
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.models import Record
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
@@ -68,8 +69,8 @@ def yes_no(name: str, *, required: bool = True) -> forms.TypedChoiceField:
     return buttons(name, answers, lambda value: value == "yes", required=required)
 
 
-def points(name: str, top: int) -> forms.IntegerField:
-    return forms.IntegerField(
+def points(name: str, top: int) -> formfields.IntegerField:
+    return formfields.IntegerField(
         label=format_lazy("{} (0–{})", FINDING_NAMES[name], top),
         min_value=0,
         max_value=top,
@@ -78,8 +79,8 @@ def points(name: str, top: int) -> forms.IntegerField:
     )
 
 
-def measured(name: str, low: int, high: int, help_text: Any = "") -> forms.DecimalField:
-    return forms.DecimalField(
+def measured(name: str, low: int, high: int, help_text: Any = "") -> formfields.DecimalField:
+    return formfields.DecimalField(
         label=FINDING_NAMES[name],
         min_value=low,
         max_value=high,
@@ -319,7 +320,7 @@ class AssessmentAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:

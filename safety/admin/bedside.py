@@ -53,10 +53,11 @@ from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding, Reason
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
-from trialsite import once, questions, versions
+from trialsite import formfields, once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
+from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
@@ -165,9 +166,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
         ]
 
     def participant_of(self, request: HttpRequest, pk: Any) -> Participant | None:
-        if not str(pk or "").isdigit():
-            return None
-        rows = Participant.objects.standing().filter(pk=pk).select_related("site")
+        rows = Participant.objects.standing().filter(pk=read_key(pk)).select_related("site")
         if not request.user.is_superuser:
             rows = rows.filter(site__in=request.user.sites.all())
         return rows.first()
@@ -215,7 +214,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     def _corrected(self, request: HttpRequest) -> BedsideAssessment | None:
         pk = request.GET.get("corrects", "")
-        return self.get_queryset(request).filter(pk=pk).first() if pk.isdigit() else None
+        return self.get_queryset(request).filter(pk=read_key(pk)).first()
 
     def _choose(self, request: HttpRequest) -> HttpResponse:
         """Whom? Those who were infused lately first."""
@@ -337,7 +336,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     @action(description=_("Correct…"), permissions=["correct"])
@@ -549,7 +548,7 @@ class EventForm(forms.Form):
     action_taken = forms.ChoiceField(
         label=_("action taken"), choices=_open(ActionTaken), widget=UnfoldAdminSelectWidget
     )
-    site_aware_at = forms.SplitDateTimeField(
+    site_aware_at = formfields.MomentField(
         label=_("site aware at"),
         widget=UnfoldAdminSplitDateTimeWidget,
         help_text=_("When anybody of the site's team first knew of it."),
@@ -640,7 +639,7 @@ class ToxicityEpisodeAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     @display(

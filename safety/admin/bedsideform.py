@@ -1,7 +1,6 @@
 """The form for everything that is seen at the bedside at one moment."""
 
 import datetime as dt
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import fields as dataclass_fields
 from typing import Any
@@ -13,6 +12,7 @@ from safety.choices import FINDING_NAMES, choices
 from safety.rules import crs, icans
 from safety.rules.bedside import ICE_POINTS, Death, Observations, Vasopressor
 from safety.rules.grading import ImpossibleFinding
+from trialsite import formfields
 
 POINTS = tuple(name for names in ICE_POINTS.values() for name in names)
 
@@ -157,31 +157,14 @@ def _or_not_looked_at(field: forms.TypedChoiceField) -> forms.TypedChoiceField:
     return field
 
 
-def _narrow(value: Any) -> Any:
-    """A Chinese keyboard may write wide digits and its own full stop."""
-    return unicodedata.normalize("NFKC", value).replace("。", ".") if isinstance(value, str) else value
-
-
-class _Decimal(forms.DecimalField):
-    def to_python(self, value: Any) -> Any:
-        return super().to_python(_narrow(value))
-
-
-class _Whole(forms.IntegerField):
-    def to_python(self, value: Any) -> Any:
-        return super().to_python(_narrow(value))
-
-
 def _number(name: str, low: int, high: int, *, whole: bool = False) -> Any:
-    kind = _Whole if whole else _Decimal
-    attrs = {"inputmode": "numeric" if whole else "decimal", "class": "ts-input", "autocomplete": "off"}
+    kind = formfields.IntegerField if whole else formfields.DecimalField
     return kind(
         label=FINDING_NAMES[name],
         min_value=low,
         max_value=high,
         required=False,
-        widget=forms.TextInput(attrs=attrs),
-        localize=False,
+        widget=forms.TextInput(attrs={"class": "ts-input"}),
     )
 
 
@@ -213,7 +196,7 @@ class BedsideForm(forms.Form):
     questions: Sequence[str] = ()
     codes = ""
 
-    assessed_at = forms.SplitDateTimeField(
+    assessed_at = formfields.MomentField(
         label=_("assessed at"),
         widget=forms.SplitDateTimeWidget(
             date_attrs={"type": "date", "class": "ts-input"},
@@ -285,7 +268,7 @@ class BedsideForm(forms.Form):
             self.fields.pop("correction_reason")
         for name, field in self.fields.items():
             # Read by the template: short fields stand side by side, and some wait for an answer.
-            field.is_short = isinstance(field, forms.DecimalField | forms.IntegerField)  # type: ignore[attr-defined]
+            field.is_short = isinstance(field, formfields.DecimalField | formfields.IntegerField)  # type: ignore[attr-defined]
             field.is_inline = name in POINTS  # type: ignore[attr-defined]
             field.only_when = ONLY_WHEN.get(name)  # type: ignore[attr-defined]
 
@@ -364,7 +347,13 @@ class BedsideForm(forms.Form):
     def misread(self) -> list[str]:
         """What was typed into a box of text and cannot be, with the reason."""
         typed = [name for name in self.errors if name in self.fields and str(self.data.get(name) or "").strip()]
-        return [f"{self.fields[name].label}: {self.data[name]}? {' '.join(self.errors[name])}" for name in typed]
+        return [self._named(name) for name in typed]
+
+    def _named(self, name: str) -> str:
+        """What is wrong, with the name of the field where the sentence does not begin with it."""
+        text, label = " ".join(self.errors[name]), self.fields[name].label
+        begins = formfields.label_and_unit(label)[0].casefold()
+        return text if text.casefold().startswith(begins) else f"{label}: {text}"
 
 
 def _as_choice(value: Any) -> Any:

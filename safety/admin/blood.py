@@ -53,6 +53,7 @@ from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
 from trialsite import once, questions, versions
 from trialsite.constraints import as_refusals
+from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
@@ -173,13 +174,13 @@ class BloodAdmin(RecordAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        chosen = request.GET.get("participant", "")
-        where = ("safety_blood", [chosen]) if chosen.isdigit() else ("safety_iechsassessment_blood", [])
+        chosen = read_key(request.GET.get("participant"))
+        where = ("safety_blood", [chosen]) if chosen is not None else ("safety_iechsassessment_blood", [])
         return HttpResponseRedirect(reverse(f"admin:{where[0]}", args=where[1]))
 
     @action(description=_("Blood of this participant"))
     def blood_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_blood", args=[row.participant_id]))
 
     @display(
@@ -338,7 +339,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     def _corrected(self, request: HttpRequest, participant: Participant) -> IecHsAssessment | None:
         pk = request.POST.get("corrects") or request.GET.get("corrects", "")
-        return self.get_queryset(request).filter(pk=pk, participant=participant).first() if pk.isdigit() else None
+        return self.get_queryset(request).filter(pk=read_key(pk), participant=participant).first()
 
     def _iec_hs_form(self, request: HttpRequest, *, old: IecHsAssessment | None, **kwargs: Any) -> IecHsForm:
         may_judge = request.user.has_perm(blood.JUDGE)
@@ -388,7 +389,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     @action(description=_("Correct…"), permissions=["correct"])
     def correct(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         address = reverse("admin:safety_blood", args=[row.participant_id])
         return HttpResponseRedirect(f"{address}?corrects={row.pk}#iec-hs")
 

@@ -6,8 +6,8 @@ import pghistory
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
 from participants.rules.contradictions import Kind
@@ -111,8 +111,10 @@ class SafetyAlert(Record):
     @property
     def what(self) -> str:
         """In a few words: “CRS 3”, or the toxicity that was not assessed."""
-        parts = (str(part) for part in (self.toxicity, self.grade) if part)
-        return " ".join(parts) if self.grade else str(self.get_kind_display())
+        if not self.grade:
+            return str(self.get_kind_display())
+        values = {"scale": self.toxicity, "grade": self.grade}
+        return gettext("%(scale)s %(grade)s") % values if self.toxicity else str(self.grade)
 
     @property
     def state(self) -> AlertState:

@@ -461,7 +461,7 @@ class TestPages:
             pytest.param({"ice_performed": "not_done"}, "Say why ICE was not done", id="ice-not-done-without-a-reason"),
             pytest.param({"oxygen_device": "nasal_cannula"}, "Low and high flow", id="cannula-without-flow"),
             pytest.param({"use_capd": "yes"}, "Give the CAPD score", id="capd-without-score"),
-            pytest.param({"temperature_c": "386"}, "less than or equal to 45", id="impossible-temperature"),
+            pytest.param({"temperature_c": "386"}, "must lie in 25–45", id="impossible-temperature"),
             pytest.param(
                 {"systolic": "80", "diastolic": "120"}, "120, is above the systolic, 80", id="pressures-swapped"
             ),
@@ -497,7 +497,7 @@ class TestPages:
         assert "still missing" in shown
         assert not BedsideAssessment.objects.exists(), "nothing is saved"
         misread = client.post(url, {**typed(here, timezone.now()), "temperature_c": "55"}).content.decode()
-        assert "temperature (°C): 55? Ensure this value is less than or equal to 45." in misread
+        assert "Temperature must lie in 25–45 °C; 55 was written" in misread
         assert login(mona).post(url, {"participant": here.pk}).status_code == 403
 
     def test_nothing_is_chosen_before_somebody_chose_it(self, here: Participant, alice: User, login: Any) -> None:

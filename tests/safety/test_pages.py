@@ -151,8 +151,8 @@ EVENT = {
     [
         pytest.param({"resolved": "2025-12"}, "before it began", id="end-before-start"),
         pytest.param({"onset": "2099"}, "in the future", id="onset-in-the-future"),
-        pytest.param({"onset": "05.01.2026"}, "is not a date", id="not-a-date"),
-        pytest.param({"grade": "6"}, "less than or equal to 5", id="grade-6"),
+        pytest.param({"onset": "05.01.2026"}, "did you mean", id="not-a-date"),
+        pytest.param({"grade": "6"}, "must lie in 1–5", id="grade-6"),
         pytest.param({"is_serious_said": ""}, "required", id="nobody-said-whether-it-is-serious"),
         pytest.param({"is_serious_said": "yes"}, "Tick what makes it serious", id="serious-for-no-reason"),
         pytest.param({"is_life_threatening": "on"}, "take the tick back", id="ticked-but-not-serious"),

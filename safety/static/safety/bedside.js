@@ -42,9 +42,11 @@
     const chosen = fields.find((field) => field.type !== "radio" || field.checked);
     return chosen ? chosen.value.trim() : "";
   };
+  // As the server reads it: a Chinese keyboard writes wide digits and its own full stop.
+  const number = (value) => Number(value.normalize("NFKC").replace("。", "."));
   const holds = (value, wanted) => {
     if (wanted === "empty") return value === "";
-    if (wanted.startsWith(">=")) return value !== "" && Number(value) >= Number(wanted.slice(2));
+    if (wanted.startsWith(">=")) return value !== "" && number(value) >= Number(wanted.slice(2));
     if (wanted.startsWith("!")) return value !== "" && value !== wanted.slice(1);
     return value === wanted;
   };
