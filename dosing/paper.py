@@ -29,7 +29,7 @@ def _moment(at: dt.datetime) -> str:
 
 
 def _leukapheresis(participant: Participant, user: Any) -> Step:
-    rows = participant.leukaphereses.filter(voided_at__isnull=True)
+    rows = participant.leukaphereses.standing()
     entries = tuple(
         Entry(_moment(row.started_at), link("dosing_leukapheresis_change", participant, row.pk)) for row in rows
     )
@@ -39,7 +39,7 @@ def _leukapheresis(participant: Participant, user: Any) -> Step:
 
 def _product(participant: Participant, user: Any) -> Step:
     """The order is entered with its own moment; each further step of the bag on its page."""
-    rows = list(participant.products.filter(voided_at__isnull=True))
+    rows = list(participant.products.standing())
     entries = tuple(
         Entry(f"{row} · {row.get_state_display()}", link("dosing_cellproduct_change", participant, row.pk))
         for row in rows
@@ -65,7 +65,7 @@ def _product(participant: Participant, user: Any) -> Step:
 
 
 def _lymphodepletion(participant: Participant, user: Any) -> Step:
-    rows = list(participant.lymphodepletion_doses.filter(voided_at__isnull=True))
+    rows = list(participant.lymphodepletion_doses.standing())
     may = user.has_perm("dosing.change_lymphodepletiondose")
     entries = tuple(
         Entry(
@@ -86,14 +86,14 @@ def _lymphodepletion(participant: Participant, user: Any) -> Step:
 
 
 def _fitness(participant: Participant, user: Any) -> Step:
-    rows = participant.fitness_checks.filter(voided_at__isnull=True).order_by("checked_at")
+    rows = participant.fitness_checks.standing().order_by("checked_at")
     entries = tuple(Entry(f"{row.get_before_display()} · {_moment(row.checked_at)}") for row in rows)
     links = [(_("Record a fitness check"), add("dosing_fitnesscheck", participant), "dosing.add_fitnesscheck")]
     return Step("fitness", _("Fitness before treatment"), entries, allowed(user, links), is_optional=True)
 
 
 def _identity(participant: Participant) -> Step:
-    rows = participant.identity_checks.filter(voided_at__isnull=True).select_related("created_by")
+    rows = participant.identity_checks.standing().select_related("created_by")
     return Step(
         "identity",
         _("Identity checked at the bedside"),
@@ -107,7 +107,7 @@ def _identity(participant: Participant) -> Step:
 
 
 def _infusion(participant: Participant, user: Any) -> Step:
-    rows = participant.infusions.filter(voided_at__isnull=True)
+    rows = participant.infusions.standing()
     entries = tuple(
         Entry(f"{row.product_lot} · {_moment(row.infused_at)}", link("dosing_infusion_change", participant, row.pk))
         for row in rows
@@ -117,7 +117,7 @@ def _infusion(participant: Participant, user: Any) -> Step:
 
 
 def _medication(participant: Participant, user: Any) -> Step:
-    rows = participant.medications.filter(voided_at__isnull=True).order_by("started_at")
+    rows = participant.medications.standing().order_by("started_at")
     entries = tuple(
         Entry(f"{row.name} · {_moment(row.started_at)}", link("dosing_medication_change", participant, row.pk))
         for row in rows

@@ -38,7 +38,7 @@ def _moment(at: dt.datetime) -> str:
 
 
 def _consent(participant: Participant, user: Any) -> Step:
-    rows = participant.consents.filter(voided_at__isnull=True)
+    rows = participant.consents.standing()
     page = "participants_consent_change"
     entries = tuple(
         Entry(f"{row.version} · {_moment(row.consented_at)}", link(page, participant, row.pk)) for row in rows
@@ -49,7 +49,7 @@ def _consent(participant: Participant, user: Any) -> Step:
 
 def _examinations(participant: Participant, user: Any) -> Step:
     """Each panel is entered by itself; those without one stand first among the links."""
-    rows = list(participant.examinations.filter(voided_at__isnull=True).order_by("taken_at"))
+    rows = list(participant.examinations.standing().order_by("taken_at"))
     page = "participants_examination_change"
     entries = tuple(
         Entry(f"{PANEL_NAMES[row.panel]} · {_moment(row.taken_at)}", link(page, participant, row.pk)) for row in rows
@@ -112,7 +112,7 @@ def _plan(participant: Participant, user: Any) -> Step:
 def _visits(participant: Participant, user: Any) -> Step:
     """Those whose window has opened; later ones are recorded when they take place."""
     today = actions.site_day(timezone.now())
-    rows = participant.visits.filter(voided_at__isnull=True, window_opens_on__lte=today)
+    rows = participant.visits.standing().filter(window_opens_on__lte=today)
     may = user.has_perm("participants.change_visit")
     entries = tuple(
         Entry(

@@ -16,7 +16,7 @@ def steps(participant: Participant, *, user: Any, as_of: dt.date | None, now: dt
 
 
 def _assessments(participant: Participant, user: Any) -> Step:
-    rows = BedsideAssessment.objects.filter(participant=participant, voided_at__isnull=True).order_by("assessed_at")
+    rows = BedsideAssessment.objects.standing().filter(participant=participant).order_by("assessed_at")
     entries = tuple(Entry(f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}") for row in rows)
     links = [
         (_("Bedside assessment"), add("safety_bedsideassessment", participant), "safety.add_bedsideassessment"),
@@ -25,7 +25,7 @@ def _assessments(participant: Participant, user: Any) -> Step:
 
 
 def _events(participant: Participant, user: Any) -> Step:
-    rows = AdverseEvent.objects.filter(participant=participant, voided_at__isnull=True).order_by("onset")
+    rows = AdverseEvent.objects.standing().filter(participant=participant).order_by("onset")
     page = "safety_adverseevent_change"
     entries = tuple(Entry(f"{row.term} · {row.onset}", link(page, participant, row.pk)) for row in rows)
     links = [(_("Log an adverse event"), add("safety_adverseevent", participant), "safety.add_adverseevent")]

@@ -24,7 +24,6 @@ from participants.actions.days import long_date, site_day
 from participants.actions.measurements import prepared
 from participants.imports import BLOCKING, Answers, Fate, Judged, Known, Layout, Reading, Row, Sheet, Table
 from participants.imports.file import Line, quoted
-from participants.imports.words import plain
 from participants.models import (
     Consent,
     EligibilityConfirmation,
@@ -36,6 +35,7 @@ from participants.models import (
 )
 from participants.models.imports import AT_WORK, WITH_CONTENT, ImportState
 from trialsite.models import Site, User
+from trialsite.reading import plain
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
 from trialsite.wake import wake

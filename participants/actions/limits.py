@@ -45,9 +45,8 @@ def suggested_limits(*, participant: Participant, laboratory: str, panel: str, o
 
 def laboratories(participant: Participant, panel: str) -> list[str]:
     """Whose reports of this kind the site has, the newest first, each in its newest spelling."""
-    names = Examination.objects.filter(
-        participant__site=participant.site_id, panel=panel, voided_at__isnull=True, participant__voided_at__isnull=True
-    ).exclude(laboratory="")
+    of_site = Examination.objects.standing().filter(participant__site=participant.site_id, panel=panel)
+    names = of_site.exclude(laboratory="")
     newest: dict[str, str] = {}
     for name in names.order_by("-taken_at", "-id").values_list("laboratory", flat=True)[:LOOKED_AT]:
         newest.setdefault(word_key(name), name)
@@ -58,14 +57,10 @@ def _reports(participant: Participant, laboratory: str, panel: str) -> list[Exam
     """Of this laboratory and site, the newest first; nothing void."""
     if not word_key(laboratory):
         return []
-    numbers = Measurement.objects.filter(voided_at__isnull=True, value__isnull=False)
+    numbers = Measurement.objects.standing().filter(value__isnull=False)
     newest = (
-        Examination.objects.filter(
-            participant__site=participant.site_id,
-            panel=panel,
-            voided_at__isnull=True,
-            participant__voided_at__isnull=True,
-        )
+        Examination.objects.standing()
+        .filter(participant__site=participant.site_id, panel=panel)
         .select_related("participant")
         .prefetch_related(Prefetch("measurements", numbers))
         .order_by("-taken_at", "-id")[:LOOKED_AT]

@@ -352,7 +352,7 @@ class ExaminationAdmin(RecordAdmin):
         older = [versions.as_opened(sent, row) for row in _rows_of(obj)]
         was: Any = older[0] or obj
         saved = {row.code: initial_of(row) for row in older[1:] if isinstance(row, Measurement) and not row.is_void}
-        before = [self._form(request, None, was), *(_line(one, saved) for one in PANELS[obj.panel])]
+        before = [self._form(request, None, was), *(_answer_form(one, saved) for one in PANELS[obj.panel])]
         labels = ["", *(MEASURE_NAMES[one.code] for one in PANELS[obj.panel])]
         found = [
             merging.merge(old, new, posted, label=label) for old, new, label in zip(before, newer, labels, strict=True)
@@ -381,7 +381,7 @@ class ExaminationAdmin(RecordAdmin):
             first = {m.code: initial_of(m) for m in obj.measurements.all() if not m.is_void}
         else:
             first = {m.code: offer.values(m.code) for m in measures}
-        lines = [_line(m, first, posted) for m in measures]
+        lines = [_answer_form(m, first, posted) for m in measures]
         for line in lines:
             line.mark(offer.values(line.measure.code))
         return lines
@@ -512,7 +512,7 @@ class MeasurementAdmin(ReadOnlyRecordAdmin):
         actions.void_measurement(row=obj, reason=reason, by=by, now=now)
 
 
-def _line(measure: Measure, saved: dict[str, Any], posted: Any = None) -> AnswerForm:
+def _answer_form(measure: Measure, saved: dict[str, Any], posted: Any = None) -> AnswerForm:
     return AnswerForm(posted, measure=measure, initial=saved.get(measure.code, {}))
 
 

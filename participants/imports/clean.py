@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from decimal import Decimal
 
-from participants.imports.words import plain
+from trialsite.reading import plain
 
 REFUSE, DECIMAL, THOUSANDS = "refuse", "decimal", "thousands"
 

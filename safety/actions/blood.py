@@ -49,7 +49,7 @@ def grades_on(results: Collection[int]) -> Sequence[str]:
     found = [
         one
         for model in (IecHsAssessment, IcahtAssessment)
-        for one in model.objects.filter(participant__in=first, voided_at__isnull=True).select_related("participant")
+        for one in model.objects.standing().filter(participant__in=first).select_related("participant")
         if one.created_at >= first[one.participant_id]
     ]
     if not found:
