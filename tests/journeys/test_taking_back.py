@@ -50,7 +50,7 @@ DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 PAGES = [
-    page for page in admin.site._registry.values() if isinstance(page, RecordAdmin) and page.opts.app_label != "safety"
+    page for page in admin.site._registry.values() if isinstance(page, RecordAdmin)
 ]
 
 
