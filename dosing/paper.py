@@ -53,7 +53,7 @@ def _product(participant: Participant, user: Any) -> Step:
         for row in rows
         if row.state not in {"infused", "failed", "discarded"}
     ]
-    wanted.append((_("Record a product"), add("dosing_cellproduct", participant), "dosing.add_cellproduct"))
+    wanted.append((str(_("Record a product")), add("dosing_cellproduct", participant), "dosing.add_cellproduct"))
     return Step(
         "product",
         _("Cell product"),

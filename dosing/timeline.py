@@ -80,7 +80,7 @@ def entries_of(participant: Participant) -> tuple[Entry, ...]:
 
 
 def _doses(participant: Participant) -> Iterator[Entry]:
-    for dose in participant.lymphodepletion_doses.filter(voided_at__isnull=True):
+    for dose in participant.lymphodepletion_doses.standing():
         yield Entry(
             kind=LYMPHODEPLETION,
             label=dose.drug_name,
@@ -98,7 +98,7 @@ def _dose_text(dose: LymphodepletionDose) -> str:
 
 def _infusions(participant: Participant) -> Iterator[Entry]:
     """The planned one too, while there is none."""
-    rows = list(participant.infusions.filter(voided_at__isnull=True))
+    rows = list(participant.infusions.standing())
     for row in rows:
         yield Entry(INFUSION, capfirst(_("infusion")), row.infused_at, row.ended_at, text=_infusion_text(row))
     if not rows and participant.planned_infusion_on is not None:
@@ -112,7 +112,7 @@ def _infusion_text(infusion: Infusion) -> str:
 
 
 def _medications(participant: Participant) -> Iterator[Entry]:
-    for row in participant.medications.filter(voided_at__isnull=True):
+    for row in participant.medications.standing():
         label = capfirst(str(row.get_kind_display())) if row.kind in ONE_LANE else row.name.strip()
         yield Entry(row.kind, label, row.started_at, row.ended_at, row.is_ongoing, _medication_text(row, label))
 

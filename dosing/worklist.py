@@ -28,9 +28,11 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
 def _infusions(user: User, now: dt.datetime) -> list[Section]:
     """Planned within a week, or past their day; with what still stands against them."""
     today = site_day(now)
-    rows = Participant.objects.filter(
-        site__in=sites_of(user), status__in=BEFORE, voided_at__isnull=True, planned_infusion_on__lte=today + SOON
-    ).order_by("planned_infusion_on")
+    rows = (
+        Participant.objects.standing()
+        .filter(site__in=sites_of(user), status__in=BEFORE, planned_infusion_on__lte=today + SOON)
+        .order_by("planned_infusion_on")
+    )
     planned = list(rows)
     if not planned:
         return []
@@ -59,13 +61,16 @@ def _infusion(participant: Participant, today: dt.date, now: dt.datetime) -> Row
 def _doses(user: User, now: dt.datetime) -> list[Section]:
     """Lymphodepletion that is due today, or was, and nothing is recorded."""
     today = site_day(now)
-    rows = LymphodepletionDose.objects.filter(
-        participant__site__in=sites_of(user),
-        participant__status__in=BEFORE,
-        state=DoseState.PLANNED,
-        planned_on__lte=today,
-        voided_at__isnull=True,
-    ).select_related("participant")
+    rows = (
+        LymphodepletionDose.objects.standing()
+        .filter(
+            participant__site__in=sites_of(user),
+            participant__status__in=BEFORE,
+            state=DoseState.PLANNED,
+            planned_on__lte=today,
+        )
+        .select_related("participant")
+    )
     due = list(rows.order_by("planned_on", "participant", "drug"))
     if not due:
         return []
@@ -89,9 +94,11 @@ def _doses(user: User, now: dt.datetime) -> list[Section]:
 
 
 def _holds(user: User) -> list[Section]:
-    rows = DosingHold.objects.filter(
-        participant__site__in=sites_of(user), lifted_at__isnull=True, voided_at__isnull=True
-    ).select_related("participant")
+    rows = (
+        DosingHold.objects.standing()
+        .filter(participant__site__in=sites_of(user), lifted_at__isnull=True)
+        .select_related("participant")
+    )
     held = list(rows)
     if not held:
         return []

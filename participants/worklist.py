@@ -103,9 +103,8 @@ def _closes(within: dt.timedelta) -> str:
 
 def _reconsents(user: User, today: dt.date) -> list[Section]:
     duties = (
-        Reconsent.objects.filter(
-            participant__site__in=sites_of(user), state=ReconsentState.OPEN, voided_at__isnull=True
-        )
+        Reconsent.objects.standing()
+        .filter(participant__site__in=sites_of(user), state=ReconsentState.OPEN)
         .select_related("participant")
         .order_by("due_on")
     )
@@ -136,9 +135,11 @@ def _duty_row(duty: Reconsent, today: dt.date) -> Row:
 
 
 def _screening(user: User, now: dt.datetime) -> list[Section]:
-    waiting = Participant.objects.filter(
-        site__in=sites_of(user), status=Status.SCREENING, voided_at__isnull=True
-    ).order_by("screening_number")
+    waiting = (
+        Participant.objects.standing()
+        .filter(site__in=sites_of(user), status=Status.SCREENING)
+        .order_by("screening_number")
+    )
     count = waiting.count()
     if not count:
         return []

@@ -18,7 +18,7 @@ from dosing.actions import day0_of
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Measurement, Participant
-from safety.models import Scale, ToxicityAssessment
+from safety.models import Scale, ToxicityAssessment, current
 from safety.rules.crs import OxygenDevice
 
 FIRST, LAST = -1, 28
@@ -103,9 +103,8 @@ def _span(day0: dt.date) -> tuple[dt.datetime, dt.datetime]:
 
 def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Decimal | None]]:
     """Grades, and the temperatures that they were computed from."""
-    rows = ToxicityAssessment.objects.filter(
-        participant=participant, voided_at__isnull=True, corrected_by=None, assessed_at__range=_span(day0)
-    ).values_list("toxicity", "assessed_at", "grade", "investigator_grade", F("findings__temperature_c"))
+    rows = current(ToxicityAssessment.objects.filter(participant=participant, assessed_at__range=_span(day0)))
+    rows = rows.values_list("toxicity", "assessed_at", "grade", "investigator_grade", F("findings__temperature_c"))
     found: list[tuple[str, dt.datetime, Decimal | None]] = []
     for toxicity, at, grade, own, temperature in rows:
         final = grade if own is None else own
@@ -116,11 +115,9 @@ def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.dat
 
 
 def _measured(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Decimal | None]]:
-    rows = Measurement.objects.filter(
+    rows = Measurement.objects.standing().filter(
         participant=participant,
         code__in=[row.code for row in ROWS],
-        voided_at__isnull=True,
-        examination__voided_at__isnull=True,
         standard_value__isnull=False,
         taken_at__range=_span(day0),
     )
@@ -150,12 +147,15 @@ def short(value: Decimal) -> str:
 
 def _treatments(participant: Participant, day0: dt.date, today: int) -> tuple[Line, ...]:
     _first, last = _span(day0)
-    given = Medication.objects.filter(
-        participant=participant,
-        kind__in=set().union(*(kinds for kinds, _name, _sign in TREATMENTS)),
-        voided_at__isnull=True,
-        started_at__lte=last,
-    ).values_list("kind", "started_at", "ended_at", "is_ongoing")
+    given = (
+        Medication.objects.standing()
+        .filter(
+            participant=participant,
+            kind__in=set().union(*(kinds for kinds, _name, _sign in TREATMENTS)),
+            started_at__lte=last,
+        )
+        .values_list("kind", "started_at", "ended_at", "is_ongoing")
+    )
     days = {(row[0], day) for row in given for day in _days_of(row, day0, today)} | _seen_at_the_bed(participant, day0)
     return tuple(
         Line(str(name), tuple(Cell(day, sign if any((kind, day) in days for kind in kinds) else "") for day in DAYS))
@@ -172,19 +172,14 @@ def _days_of(row: Any, day0: dt.date, today: int) -> Iterable[int]:
 
 def _seen_at_the_bed(participant: Participant, day0: dt.date) -> set[tuple[str, int]]:
     """The days on which an assessment found a vasopressor or oxygen: not everything is written up as medication."""
-    rows = ToxicityAssessment.objects.filter(
-        participant=participant,
-        toxicity=Scale.CRS,
-        voided_at__isnull=True,
-        corrected_by=None,
-        assessed_at__range=_span(day0),
-    ).values_list("assessed_at", "findings")
+    of_crs = ToxicityAssessment.objects.filter(participant=participant, toxicity=Scale.CRS)
+    rows = current(of_crs).filter(assessed_at__range=_span(day0)).values_list("assessed_at", "findings")
     found: set[tuple[str, int]] = set()
     for at, findings in rows:
         day = (site_day(at) - day0).days
         if findings.get("vasopressors") or findings.get("vasopressin"):
             found.add((MedicationKind.VASOPRESSOR, day))
-        if findings.get("oxygen_device", OxygenDevice.NONE) != OxygenDevice.NONE:
+        if findings.get("oxygen_device") not in (None, OxygenDevice.NONE):
             found.add((MedicationKind.OXYGEN, day))
     return found
 

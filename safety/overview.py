@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from dosing.models import Infusion
 from participants.actions import site_day
 from participants.models import Participant
-from safety.models import Scale, ToxicityAssessment, ToxicityEpisode
+from safety.models import Scale, ToxicityAssessment, ToxicityEpisode, current
 from trialsite.models import Site
 
 SCALES = (Scale.CRS, Scale.ICANS)
@@ -53,12 +53,13 @@ class Summary:
 def people_of(sites: Iterable[Site]) -> list[Person]:
     """In the order of their infusion; four queries, however many they are."""
     first = dict(
-        Infusion.objects.filter(participant__site__in=sites, voided_at__isnull=True)
+        Infusion.objects.standing()
+        .filter(participant__site__in=sites)
         .values("participant")
         .annotate(first=Min("infused_at"))
         .values_list("participant", "first")
     )
-    rows = Participant.objects.filter(pk__in=first, voided_at__isnull=True)
+    rows = Participant.objects.standing().filter(pk__in=first)
     highest = _highest(first)
     episodes = _first_episodes(first)
     found = []
@@ -74,7 +75,7 @@ def people_of(sites: Iterable[Site]) -> list[Person]:
 
 def _highest(people: Iterable[int]) -> dict[tuple[int, str], int | None]:
     rows = (
-        ToxicityAssessment.objects.filter(participant__in=people, voided_at__isnull=True, corrected_by=None)
+        current(ToxicityAssessment.objects.filter(participant__in=people))
         .order_by()
         .values("participant", "toxicity")
         .annotate(highest=Max(Coalesce("investigator_grade", "grade")))
@@ -83,7 +84,7 @@ def _highest(people: Iterable[int]) -> dict[tuple[int, str], int | None]:
 
 
 def _first_episodes(people: Iterable[int]) -> dict[tuple[int, str], ToxicityEpisode]:
-    rows = ToxicityEpisode.objects.filter(participant__in=people, voided_at__isnull=True, number=1)
+    rows = ToxicityEpisode.objects.standing().filter(participant__in=people, number=1)
     return {(row.participant_id, row.toxicity): row for row in rows}
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from dosing.models import Infusion
 from safety import alertlist
 from safety.actions import is_in_step
-from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode
+from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
@@ -29,7 +30,7 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
 
 def _episodes(user: User) -> list[Section]:
     """CRS and ICANS that are no adverse event yet, or whose event tells another grade."""
-    rows = ToxicityEpisode.objects.filter(participant__site__in=sites_of(user), voided_at__isnull=True)
+    rows = ToxicityEpisode.objects.standing().filter(participant__site__in=sites_of(user))
     waiting = [
         row for row in rows.select_related("participant", "adverse_event").order_by("onset_at") if not is_in_step(row)
     ]
@@ -61,9 +62,11 @@ def _episodes(user: User) -> list[Section]:
 
 def _reactions(user: User) -> list[Section]:
     """Reactions that were ticked at the infusion, and are no adverse event yet."""
-    rows = Infusion.objects.filter(
-        participant__site__in=sites_of(user), has_reaction=True, voided_at__isnull=True
-    ).exclude(reactions__voided_at__isnull=True, reactions__isnull=False)
+    rows = (
+        Infusion.objects.standing()
+        .filter(participant__site__in=sites_of(user), has_reaction=True)
+        .exclude(Exists(AdverseEvent.objects.standing().filter(infusion=OuterRef("pk"))))
+    )
     waiting = list(rows.select_related("participant").order_by("infused_at"))
     if not waiting:
         return []
@@ -89,12 +92,9 @@ def _severe(user: User, now: dt.datetime) -> list[Section]:
     """CRS or ICANS of grade 3 or more in the last day, whoever graded it."""
     rows = [
         row
-        for row in ToxicityAssessment.objects.filter(
-            participant__site__in=sites_of(user),
-            assessed_at__gte=now - LATELY,
-            voided_at__isnull=True,
-            corrected_by=None,
-        ).select_related("participant")
+        for row in current(ToxicityAssessment.objects.filter(participant__site__in=sites_of(user)))
+        .filter(assessed_at__gte=now - LATELY)
+        .select_related("participant")
         if (row.final_grade or 0) >= 3
     ]
     if not rows:
@@ -120,13 +120,11 @@ def _assessment(row: ToxicityAssessment) -> Row:
 
 
 def _serious(user: User) -> list[Section]:
-    open_ones = AdverseEvent.objects.filter(
-        participant__site__in=sites_of(user),
-        is_serious=True,
-        resolved="",
-        voided_at__isnull=True,
-        results_in_death=False,
-    ).select_related("participant")
+    open_ones = (
+        AdverseEvent.objects.standing()
+        .filter(participant__site__in=sites_of(user), is_serious=True, resolved="", results_in_death=False)
+        .select_related("participant")
+    )
     count = open_ones.count()
     if not count:
         return []

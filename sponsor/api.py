@@ -9,6 +9,7 @@ import hashlib
 from typing import Any
 
 import django_filters
+from django.db.models import Q
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -25,6 +26,7 @@ from participants.models import Participant, Visit
 from safety.models import AdverseEvent, ToxicityAssessment
 from sponsor.models import ApiRead
 from trialsite.middleware import client_ip
+from trialsite.models import Record
 
 
 class Pages(CursorPagination):
@@ -38,13 +40,17 @@ class Pages(CursorPagination):
 
 class ChangesFilter(django_filters.FilterSet):
     modified_since = django_filters.IsoDateTimeFilter(
-        field_name="modified_at",
-        lookup_expr="gte",
+        method="changed_since",
         help_text="ISO 8601 with zone: rows changed at this moment or later, void ones included.",
     )
     participant = django_filters.CharFilter(method="of_participant", help_text="Screening or participant number.")
 
     participant_path = "participant__"
+
+    def changed_since(self, queryset: Any, name: str, value: dt.datetime) -> Any:
+        """A participant who became void took every row along, without a change in it."""
+        fallen = Q(**{f"{self.participant_path}voided_at__gte": value})
+        return queryset.filter(fallen | Q(modified_at__gte=value))
 
     def of_participant(self, queryset: Any, name: str, value: str) -> Any:
         path = self.participant_path
@@ -80,7 +86,10 @@ class RowSerializer(serializers.ModelSerializer[Any]):
     """What every row carries: its id, the participant's number, when it last changed, and whether it is void."""
 
     participant = serializers.CharField(source="participant.screening_number", read_only=True)
-    is_void = serializers.BooleanField(read_only=True)
+    is_void = serializers.SerializerMethodField(help_text="Void itself, or of a participant who is.")
+
+    def get_is_void(self, row: Record) -> bool:
+        return not row.is_standing
 
 
 ROW = ("id", "participant", "modified_at", "is_void")

@@ -55,12 +55,12 @@ MODELS: dict[str, Classified] = {
     # Measurements leave with the datasets, not with this version of the API.
     "participants.Examination": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant import_number",
+        internal="id created_at created_by modified_at voided_at participant import_number is_time_assumed",
         site_only="voided_by void_reason panel taken_at is_fasting is_study_procedure laboratory note",
     ),
     "participants.Measurement": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant examination taken_at",
+        internal="id created_at created_by modified_at voided_at participant examination taken_at import_number",
         site_only="voided_by void_reason code value comparator unit standard_value reference_low reference_high lloq "
         "choice day not_done_reason",
     ),

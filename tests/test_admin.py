@@ -287,7 +287,7 @@ def test_an_infusion_is_logged_and_the_visits_appear(site: Site, alice: User, no
         pytest.param({"volume_given_ml": "6"}, "what became of the remainder", id="remainder-without-its-fate"),
         pytest.param({"product_lot": "LOT-X"}, "is recorded. Check the bag", id="unknown-lot"),
         pytest.param({"ended_at_0": "2099-01-01"}, "Correct the date", id="in-the-future"),
-        pytest.param({"infused_at_0": "2024-01-01"}, "Consent comes before", id="before-consent"),
+        pytest.param({"infused_at_0": "2024-01-01"}, "cannot begin earlier", id="before-consent-and-enrolment"),
     ],
 )
 def test_a_refused_infusion_says_why_and_keeps_what_was_typed(
@@ -353,7 +353,9 @@ def test_voiding_needs_a_reason_and_closes_the_row(
     assert login(alice).post(page_of(consent, "void"), {"reason": "x"}).status_code == 403
     client = login(dana)
     assert client.post(page_of(consent, "void"), {}).status_code == 200
-    assert client.post(page_of(consent, "void"), {"reason": "wrong person"}).status_code == 302
+    assert client.post(page_of(consent, "void"), {"reason": "wrong person"}).status_code == 200, "others rest on it"
+    answers = {"reason": "wrong person", "is_confirmed": "on"}
+    assert client.post(page_of(consent, "void"), answers).status_code == 302
     consent.refresh_from_db()
     assert (consent.is_void, consent.voided_by, consent.void_reason) == (True, dana, "wrong person")
     assert client.post(page_of(consent), {"version": "1.0"}).status_code == 403

@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from trialsite.partialdate import PartialDate
 
+# The first line of a list from which nothing is chosen yet.
+PLEASE_CHOOSE = _("please choose")
+
 
 @lru_cache
 def _ciphers(keys: tuple[str, ...]) -> tuple[AESSIV, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import reduce
+from typing import ClassVar, Self, TypeVar
 
 import pghistory
 import pghistory.models
@@ -61,8 +63,26 @@ def record_triggers(*generated: str) -> list[pgtrigger.Trigger]:
     ]
 
 
+R = TypeVar("R", bound="Record")
+
+
+class RecordQuerySet(models.QuerySet[R]):
+    """Rows of records, and which of them count."""
+
+    def standing(self) -> Self:
+        """Rows that count: not void themselves, nor part of somebody or something that is."""
+        return self.filter(self.model.stands())
+
+    def fallen(self) -> Self:
+        """The others: void themselves, or with what they are part of."""
+        return self.filter(~self.model.stands())
+
+
 class Record(models.Model):
     """A fact that somebody recorded: attributed, never deleted, voided with a reason when it was wrong."""
+
+    # Rows that this one is part of: when one of them is void, so is this, without a word of its own.
+    part_of: ClassVar[tuple[str, ...]] = ("participant",)
 
     created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
     created_by = models.ForeignKey(
@@ -81,6 +101,10 @@ class Record(models.Model):
     )
     void_reason = models.TextField(_("reason for voiding"), null=True, blank=True, editable=False)
 
+    objects = RecordQuerySet.as_manager()
+    # The state of a row that was planned and not filled in yet, by the name of its field.
+    not_filled_in: ClassVar[dict[str, str]] = {}
+
     class Meta:
         abstract = True
         constraints = [all_or_none("%(app_label)s_%(class)s_void_complete", "voided_at", "voided_by", "void_reason")]
@@ -89,6 +113,22 @@ class Record(models.Model):
     @property
     def is_void(self) -> bool:
         return self.voided_at is not None
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether this row counts: the question of `standing()` about one row."""
+        return not self.is_void and not any(_at(self, path).is_void for path in self.part_of)
+
+    @classmethod
+    def stands(cls, along: str = "") -> Q:
+        """That a row counts, as a condition; `along` is the way to it from another model."""
+        paths = [along, *(f"{along}__{path}" if along else path for path in cls.part_of)]
+        return Q(**{f"{path}__voided_at__isnull".removeprefix("__"): True for path in paths})
+
+
+def _at(row: models.Model, path: str) -> Record:
+    """The row at the end of a way such as `product__participant`."""
+    return reduce(getattr, path.split("__"), row)  # type: ignore[arg-type, return-value]
 
 
 VOIDING_FIELDS = ("voided_at", "voided_by", "void_reason", "modified_at")
@@ -234,6 +274,28 @@ class SweepRun(models.Model):
         return now - self.finished_at > limit
 
 
+class ListExport(models.Model):
+    """A list that left as a file: who took it, which rows they asked for, and a checksum of what it held."""
+
+    at = models.DateTimeField(_("at"))
+    by = models.ForeignKey(User, models.PROTECT, verbose_name=_("exported by"), related_name="+")
+    model = models.CharField(_("list"), max_length=80)
+    # As in the address of the list; what somebody searched for stands here only if it is a number of the study.
+    filters = models.CharField(_("filters"), max_length=1000, blank=True)
+    kind = models.CharField(_("format"), max_length=4, choices=[("csv", "CSV"), ("xlsx", "XLSX")])
+    rows = models.PositiveIntegerField(_("rows"))
+    has_identity = models.BooleanField(_("with identity"))
+    sha256 = models.CharField(_("SHA-256 of the file"), max_length=64)
+
+    class Meta:
+        verbose_name = _("export of a list")
+        verbose_name_plural = _("exports of lists")
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.model}"
+
+
 class Counter(models.Model):
     """The last number given out under a name; taking the next one locks the row until the commit."""
 
@@ -250,3 +312,16 @@ class Counter(models.Model):
         counter = Counter.objects.select_for_update().get(name=name)
         Counter.objects.filter(name=name).update(value=F("value") + 1)
         return counter.value + 1
+
+
+class FormToken(models.Model):
+    """A form that somebody has sent, by the digest of its token; written with what it made, so that it is made once."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_index=True)
+    # Where what it made is to be seen.
+    path = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return self.path

@@ -84,6 +84,16 @@ def cancel(*, about: str, reason: str, now: dt.datetime) -> int:
     return waiting.update(state=NotificationState.CANCELLED, finished_at=now, error=reason)
 
 
+def reinstate(*, about: str, reason: str, now: dt.datetime) -> int:
+    """Let wait again what was withdrawn for this reason, where the reason fell away and it is still worth sending."""
+    withdrawn = Notification.objects.filter(about=about, state=NotificationState.CANCELLED, error=reason)
+    useful = withdrawn.filter(Q(relevant_until=None) | Q(relevant_until__gt=now))
+    count = useful.update(state=NotificationState.QUEUED, not_before=now, finished_at=None, error="")
+    if count:
+        wake(DELIVERY_TASK)
+    return count
+
+
 def requeue(notification: Notification, *, now: dt.datetime) -> bool:
     """Give a failed message a fresh start; False when it is not failed (any more)."""
     failed = Notification.objects.filter(pk=notification.pk, state=NotificationState.FAILED)

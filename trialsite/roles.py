@@ -93,6 +93,7 @@ GRADE = (
 )
 VOID_GRADE = _permissions(
     "void",
+    "safety.bedsideassessment",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.iechsassessment",
@@ -123,25 +124,48 @@ INFUSE = (
 REGRADE = ("safety.regrade_assessment",)
 JUDGE = ("dosing.judge_readiness", "dosing.lift_dosinghold")
 MEDICATE = (*_permissions("add", "dosing.medication"), *_permissions("change", "dosing.medication"))
-VOID_ENTRIES = _permissions(
+# What an investigator judged, and what was given: taken back by investigators too.
+VOID_JUDGEMENTS = _permissions(
     "void",
-    "participants.participant",
-    "participants.consent",
+    "participants.eligibilityruling",
+    "participants.eligibilityconfirmation",
+    "participants.participantstatus",
     "participants.consentwithdrawal",
-    "participants.examination",
-    "participants.protocoldeviation",
-    "dosing.medication",
-    "dosing.cellproduct",
-    "dosing.leukapheresis",
+    "dosing.infusion",
+    "dosing.infusioninterruption",
+    "dosing.lymphodepletiondose",
+    "dosing.productstep",
+    "dosing.readinessruling",
+    "dosing.identitycheck",
     "dosing.fitnesscheck",
     "dosing.dosinghold",
+    "dosing.medication",
+    "safety.oncallshift",
+    "safety.discharge",
+    "safety.guidancetext",
+)
+VOID_ENTRIES = (
+    *VOID_JUDGEMENTS,
+    *_permissions(
+        "void",
+        "participants.participant",
+        "participants.consent",
+        "participants.reconsent",
+        "participants.visit",
+        "participants.protocoldeviation",
+        "participants.examination",
+        "participants.measurement",
+        "participants.measurementimport",
+        "dosing.cellproduct",
+        "dosing.leukapheresis",
+    ),
 )
 DEVIATE = (
     *_permissions("add", "participants.protocoldeviation"),
     *_permissions("change", "participants.protocoldeviation"),
 )
 ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
-ACCESS_TRAIL = ("sponsor.view_apiread",)
+ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport")
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
 
@@ -154,6 +178,7 @@ _INVESTIGATOR = (
     *EVENTS,
     *GRADE,
     *VOID_GRADE,
+    *VOID_JUDGEMENTS,
     *JUDGE,
     *REGRADE,
     *WATCH,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
@@ -24,6 +25,29 @@ class Consequences:
     follows: tuple[str, ...] = ()
     rests: tuple[str, ...] = ()
 
+    def __add__(self, other: "Consequences") -> "Consequences":
+        return Consequences(self.follows + other.follows, self.rests + other.rests)
+
+
+def entangled(record: Record) -> Consequences:
+    """Every record that points at this one: what is part of it falls with it, all others stay and rest on it."""
+    follows, rests = [], []
+    for field in pointing_at(type(record)):
+        count = field.model._default_manager.standing().filter(**{field.name: record}).count()
+        values = {"kind": field.model._meta.verbose_name_plural, "count": count}
+        if count and field.name in field.model.part_of:
+            follows.append(_("%(kind)s: %(count)s go with it.") % values)
+        elif count:
+            rests.append(_("%(kind)s: %(count)s point at it, and stay.") % values)
+    return Consequences(tuple(follows), tuple(rests))
+
+
+def pointing_at(model: type[Record]) -> list[Any]:
+    """The fields of all records, of every app, that point at rows of this model."""
+    links = model._meta.concrete_model._meta.get_fields(include_hidden=True)  # type: ignore[union-attr]
+    backwards = [link.field for link in links if link.auto_created and not link.concrete]  # type: ignore[union-attr]
+    return [field for field in backwards if issubclass(field.model, Record)]
+
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
@@ -40,9 +64,21 @@ def form_for(consequences: Consequences) -> type[ReasonForm]:
     return AskingVoidForm if consequences.rests else ReasonForm
 
 
+def void_parts(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
+    """Void the rows that are part of this one, which fall with it anyway: so that what was theirs alone, such as a
+    product's lot, is free for the right entry."""
+    for field in pointing_at(type(record)):
+        if field.name in field.model.part_of:
+            rows = field.model._default_manager.standing().filter(**{field.name: record})
+            rows.update(voided_at=now, voided_by=by, void_reason=reason)
+
+
+@transaction.atomic
 def void(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
     """Take this one row out of the count, for good and with its reason. Raises Refused when it is void already."""
-    if record.is_void:
+    # Somebody else may have voided it since it was read.
+    stored = type(record)._default_manager.select_for_update(of=("self",)).get(pk=record.pk)
+    if stored.is_void:
         raise Refused(_("This entry is void already; nothing was changed."))
     record.voided_at, record.voided_by, record.void_reason = now, by, reason
     record.save(update_fields=["voided_at", "voided_by", "void_reason"])

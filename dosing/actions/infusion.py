@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import people_to_tell
 from dosing.actions.product import check_product, dose_of_volume, mark_product_infused, product_of_lot
 from dosing.actions.readiness import readiness_of
 from dosing.models import LINE_NAMES, CellProduct, Infusion, InfusionInterruption, Occasion
@@ -21,9 +22,8 @@ from participants.models import DeviationKind, Participant, ProtocolDeviation, V
 from participants.rules.schedule import PlannedVisit
 from participants.rules.status import Status
 from trialsite import notifications
-from trialsite.models import User, people_in
+from trialsite.models import User
 from trialsite.refusal import Refused
-from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
 
 # Somebody who was infused before, and may be once more.
@@ -54,9 +54,11 @@ def _protocol(participant: Participant) -> Protocol:
 # --- Day 0 -------------------------------------------------------------------------------------------
 
 
-def day0_of(participant: Participant, *, instead: Infusion | None = None) -> dt.date | None:
-    """The day from which visits count; `instead` stands for its own stored row, or is one more."""
-    rows = list(participant.infusions.filter(voided_at__isnull=True).order_by("infused_at"))
+def day0_of(
+    participant: Participant, *, instead: Infusion | None = None, without: Infusion | None = None
+) -> dt.date | None:
+    """The day from which visits count; `instead` stands for its stored row, or is one more; `without` is left out."""
+    rows = [row for row in participant.infusions.standing().order_by("infused_at") if row != without]
     if instead is not None:
         rows = [*(row for row in rows if row.pk != instead.pk), instead]
     given = [Given(row.day, row.occasion == Occasion.SECOND) for row in rows]
@@ -121,7 +123,7 @@ def _reason(infusion: Infusion, typed: str) -> str:
     """What was typed, or, for a correction, what stands beside the first entry."""
     if typed.strip() or infusion.pk is None:
         return typed.strip()
-    known = ProtocolDeviation.objects.filter(about=_about(infusion), voided_at__isnull=True).exclude(reason="")
+    known = ProtocolDeviation.objects.standing().filter(about=_about(infusion)).exclude(reason="")
     return known.values_list("reason", flat=True).first() or ""
 
 
@@ -139,15 +141,6 @@ def _check_times(infusion: Infusion, interruptions: Sequence[InfusionInterruptio
     if infusion.pk is None and infusion.ended_at is None:
         raise Refused(_("Give the time at which the infusion ended."))
     check_interruptions(infusion, interruptions)
-    consented_at = participants.first_consent_at(infusion.participant)
-    if consented_at is None or infusion.infused_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the infusion is %(at)s.")
-            % {
-                "consent": participants.long_moment(consented_at) if consented_at else _("never"),
-                "at": participants.long_moment(infusion.infused_at),
-            }
-        )
 
 
 def check_interruptions(infusion: Infusion, interruptions: Sequence[InfusionInterruption]) -> None:
@@ -166,7 +159,7 @@ def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
     if infusion.occasion == Occasion.FIRST:
         participants.check_can_become(participant, Status.INFUSED, on=infusion.day, now=now)
         return
-    first = participant.infusions.filter(voided_at__isnull=True, occasion=Occasion.FIRST).first()
+    first = participant.infusions.standing().filter(occasion=Occasion.FIRST).first()
     if first is None or participants.status_on(participant, infusion.day) not in INFUSED_BEFORE:
         raise Refused(
             _("%(number)s is “%(status)s”, without a first infusion to go on from. Log the first infusion.")
@@ -199,13 +192,26 @@ def _compute(infusion: Infusion) -> None:
         infusion.viable_car_t_cells_e8 = dose_of_volume(infusion.product, infusion.volume_given_ml)
     if not infusion.viable_car_t_cells_e8 > 0:
         raise Refused(_("The certificate of the product gives a dose of 0 cells. Correct the product first."))
+    _check_plausible(infusion)
     infusion.dose_band = dose_band(infusion.participant, total_dose(infusion))
+
+
+def _check_plausible(infusion: Infusion) -> None:
+    limit = _protocol(infusion.participant).dose.implausible_above_e8
+    if infusion.viable_car_t_cells_e8 > limit:
+        raise Refused(
+            _(
+                "Volume and certificate give %(given)s × 10⁸ viable CAR-T cells, which cannot be (possible: above 0, "
+                "up to %(limit)s × 10⁸). Check the volume, and cells per mL on the product."
+            )
+            % {"given": f"{infusion.viable_car_t_cells_e8.normalize():f}", "limit": f"{limit.normalize():f}"}
+        )
 
 
 def _check_volume(infusion: Infusion, product: CellProduct) -> None:
     if infusion.volume_given_ml is None:
         raise Refused(_("Give the volume that went in: the dose is computed from it."))
-    others = product.infusions.filter(voided_at__isnull=True).exclude(pk=infusion.pk)
+    others = product.infusions.standing().exclude(pk=infusion.pk)
     before = others.aggregate(total=Sum("volume_given_ml"))["total"] or Decimal(0)
     held = product.volume_ml or Decimal(0)
     left = held - before - infusion.volume_given_ml
@@ -225,7 +231,7 @@ def total_dose(infusion: Infusion) -> Decimal:
     """In 10⁸ cells: the parts of a split dose together are one dose; a second infusion stands for itself."""
     if infusion.occasion == Occasion.SECOND:
         return infusion.viable_car_t_cells_e8
-    parts = infusion.participant.infusions.filter(voided_at__isnull=True).exclude(pk=infusion.pk)
+    parts = infusion.participant.infusions.standing().exclude(pk=infusion.pk)
     others = parts.exclude(occasion=Occasion.SECOND).values_list("viable_car_t_cells_e8", flat=True)
     return sum(others, infusion.viable_car_t_cells_e8)
 
@@ -367,14 +373,14 @@ def _keep_deviations(
 
 def look_again(participant: Participant, *, by: User, now: dt.datetime) -> None:
     """Something that the infusions rested on was recorded late: what stands against them is judged anew."""
-    for infusion in participant.infusions.filter(voided_at__isnull=True):
+    for infusion in participant.infusions.standing():
         _keep_deviations(infusion, dict(deviations(infusion, now=now)), _reason(infusion, ""), by=by, now=now)
 
 
 def _keep_band_of_parts(infusion: Infusion) -> None:
     """The other parts of a split dose lie in the band of the whole."""
     if infusion.occasion == Occasion.SPLIT:
-        parts = infusion.participant.infusions.filter(voided_at__isnull=True).exclude(occasion=Occasion.SECOND)
+        parts = infusion.participant.infusions.standing().exclude(occasion=Occasion.SECOND)
         for part in parts.exclude(pk=infusion.pk).exclude(dose_band=infusion.dose_band):
             part.dose_band = infusion.dose_band
             part.save(update_fields=["dose_band"])
@@ -383,9 +389,8 @@ def _keep_band_of_parts(infusion: Infusion) -> None:
 def _tell_of_dose(infusion: Infusion, *, now: dt.datetime) -> None:
     """The principal investigator must know at once; where there is none to be reached, the investigators."""
     site = infusion.participant.site
-    people = list(people_in(Role.PRINCIPAL_INVESTIGATOR, site)) or list(people_in(Role.INVESTIGATOR, site))
     dose = total_dose(infusion).normalize()
-    for person in people:
+    for person in people_to_tell(site):
         notifications.queue(
             key=f"infusion:{infusion.pk}:dose:{dose:f}",
             about=_about(infusion),

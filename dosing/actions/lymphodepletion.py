@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import check_lymphodepletion_amount
 from dosing.actions.infusion import look_again
 from dosing.actions.readiness import findings_of, holds_at, newest_fitness
 from dosing.models import Before
@@ -206,13 +207,13 @@ def _chosen(participant: Participant, body: Body, levels: Mapping[str, Decimal],
 
 def newest_course(participant: Participant) -> int:
     """0 while nothing is planned."""
-    rows = participant.lymphodepletion_doses.filter(voided_at__isnull=True)
+    rows = participant.lymphodepletion_doses.standing()
     newest: int = rows.aggregate(newest=Max("course"))["newest"] or 0
     return newest
 
 
 def doses_of_course(participant: Participant, course: int) -> list[LymphodepletionDose]:
-    rows = participant.lymphodepletion_doses.filter(voided_at__isnull=True, course=course)
+    rows = participant.lymphodepletion_doses.standing().filter(course=course)
     return list(rows.order_by("planned_on", "drug", "number"))
 
 
@@ -343,6 +344,7 @@ def check_dose(dose: LymphodepletionDose, *, deviation_reason: str = "", now: dt
         )
     if dose.given_mg is None:
         return
+    check_lymphodepletion_amount(dose)
     if regimen.needs_reason(dose.planned_mg, dose.given_mg) and not dose.change_reason.strip():
         raise Refused(
             _("Planned were %(planned)s mg, given %(given)s mg. Say why another dose was given.")
@@ -377,9 +379,7 @@ def _before_enrolment(dose: LymphodepletionDose) -> str:
 
 
 def _is_first(dose: LymphodepletionDose) -> bool:
-    rows = dose.participant.lymphodepletion_doses.filter(
-        voided_at__isnull=True, state=DoseState.GIVEN, course=dose.course
-    )
+    rows = dose.participant.lymphodepletion_doses.standing().filter(state=DoseState.GIVEN, course=dose.course)
     return not rows.exclude(pk=dose.pk).filter(given_at__lt=dose.given_at).exists()
 
 
@@ -440,7 +440,7 @@ def record_dose(
 
 def keep_lymphodepleted(participant: Participant, *, by: User, now: dt.datetime) -> None:
     """The status follows the doses: since the first that was given of the newest course that was begun."""
-    rows = participant.lymphodepletion_doses.filter(voided_at__isnull=True, given_at__isnull=False)
+    rows = participant.lymphodepletion_doses.standing().filter(given_at__isnull=False)
     first = rows.order_by("-course", "given_at").values_list("given_at", flat=True).first()
     history = participants.history_of(participant)
     enrolled = next((row.effective_on for row in history if row.status == Status.ENROLLED), dt.date.min)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import check_amount
 from dosing.models import Medication, MedicationKind
 from dosing.models.medication import ADVICE_NAMES
 from dosing.rules import tocilizumab
@@ -55,7 +56,7 @@ def tocilizumab_help(participant: Participant, *, now: dt.datetime) -> Tocilizum
 
 
 def _doses_of(participant: Participant, *, but: Medication | None = None) -> list[dt.datetime]:
-    doses = participant.medications.filter(kind=MedicationKind.TOCILIZUMAB, voided_at__isnull=True)
+    doses = participant.medications.standing().filter(kind=MedicationKind.TOCILIZUMAB)
     if but is not None and but.pk:
         doses = doses.exclude(pk=but.pk)
     return list(doses.order_by("started_at").values_list("started_at", flat=True))
@@ -72,14 +73,15 @@ def advice_of(medication: Medication) -> Advice:
 def check_medication(
     medication: Medication, *, is_accepted: bool = False, deviation_reason: str = "", now: dt.datetime
 ) -> None:
-    """Raises Refused for a moment in the future; for a warned dose until it is accepted as really given; and for
-    what the study file prohibits before the infusion until the deviation has its reason."""
+    """Raises Refused for a moment in the future; for an amount that cannot be; for a warned dose until it is accepted
+    as really given; and for what the study file prohibits before the infusion until the deviation has its reason."""
     for moment in (medication.started_at, medication.ended_at):
         if moment is not None and moment > now:
             raise Refused(
                 _("%(at)s is in the future (now: %(now)s). Record it when it was given.")
                 % {"at": participants.long_moment(moment), "now": participants.long_moment(now)}
             )
+    check_amount(medication)
     advice = advice_of(medication)
     if advice is not Advice.ALLOW and not is_accepted:
         raise Refused(_warning_text(medication, advice))

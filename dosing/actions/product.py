@@ -32,14 +32,13 @@ NEEDED_FOR_RELEASE = (
 
 
 def check_order(product: CellProduct, *, at: dt.datetime, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future, for somebody without consent by then, and for another's cells."""
+    """Raises Refused for a moment in the future, for somebody without any consent, and for another's cells."""
     if at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
             % {"at": participants.long_moment(at), "now": participants.long_moment(now)}
         )
-    consented = participants.first_consent_at(product.participant)
-    if consented is None or consented > at:
+    if participants.first_consent_at(product.participant) is None:
         raise Refused(
             _("%(number)s has no recorded consent. Record the signed consent form first.")
             % {"number": product.participant.number}
@@ -70,20 +69,11 @@ def order_product(*, product: CellProduct, at: dt.datetime | None = None, by: Us
 
 
 def check_leukapheresis(row: Leukapheresis, *, now: dt.datetime) -> None:
-    """Raises Refused for an end in the future, or a collection before the consent."""
+    """Raises Refused for an end in the future."""
     if row.ended_at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
             % {"at": participants.long_moment(row.ended_at), "now": participants.long_moment(now)}
-        )
-    consented = participants.first_consent_at(row.participant)
-    if consented is None or consented > row.started_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the collection began %(at)s.")
-            % {
-                "consent": participants.long_moment(consented) if consented else _("never"),
-                "at": participants.long_moment(row.started_at),
-            }
         )
 
 
@@ -96,11 +86,11 @@ def record_leukapheresis(*, row: Leukapheresis, by: User, now: dt.datetime) -> L
     if is_new:
         row.created_by, row.created_at = by, now
     row.save()
-    waiting = row.participant.products.filter(state=State.ORDERED, voided_at__isnull=True, leukapheresis=None).first()
+    waiting = row.participant.products.standing().filter(state=State.ORDERED, leukapheresis=None).first()
     if is_new and waiting is not None:
         waiting.leukapheresis = row
         waiting.save(update_fields=["leukapheresis"])
-        ordered_at = waiting.steps.filter(voided_at__isnull=True).latest("id").at
+        ordered_at = waiting.steps.standing().latest("id").at
         # Ordered on paper after the collection, or entered later: the step cannot lie before the order.
         move_product(product=waiting, new=State.COLLECTED, at=max(row.ended_at, ordered_at), by=by, now=now)
     return row
@@ -199,7 +189,7 @@ def possible_steps(product: CellProduct) -> tuple[State, ...]:
 
 
 def _check_moment(product: CellProduct, *, at: dt.datetime, now: dt.datetime) -> None:
-    last = product.steps.filter(voided_at__isnull=True).order_by("-id").first()
+    last = product.steps.standing().order_by("-id").first()
     if at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
@@ -265,7 +255,7 @@ def dose_of_volume(product: CellProduct, volume_ml: Decimal) -> Decimal:
 
 def product_of_lot(code: str) -> CellProduct | None:
     """By what stands on the bag: its lot, or the code that follows the cells from vein to vein."""
-    known = CellProduct.objects.filter(voided_at__isnull=True)
+    known = CellProduct.objects.standing()
     found: CellProduct | None = known.filter(Q(lot=code) | Q(chain_of_identity=code)).first() if code else None
     return found
 
@@ -290,7 +280,7 @@ def mark_product_infused(
 ) -> None:
     """The step "infused"; the row is locked, so that one bag is given once, or on in parts."""
     product = CellProduct.objects.select_for_update().get(pk=product.pk)
-    if product.state == State.INFUSED and product.infusions.filter(occasion="split", voided_at__isnull=True).exists():
+    if product.state == State.INFUSED and product.infusions.standing().filter(occasion="split").exists():
         return
     check_product(product, participant)
     product.state = State.INFUSED

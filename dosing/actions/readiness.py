@@ -102,7 +102,7 @@ def readiness_of(
     infusion_on = infusion_on or max(day, participant.planned_infusion_on or day)
     product = product or product_to_give(participant)
     lines = readiness.lines(_situation(participant, infusion_on, product, at=at, now=now), limits_of(participant))
-    rulings = {(row.line, row.basis): row for row in participant.readiness_rulings.filter(voided_at__isnull=True)}
+    rulings = {(row.line, row.basis): row for row in participant.readiness_rulings.standing()}
     judged = tuple(
         Judged(line, rulings.get((line.code, basis_of(line, infusion_on))) if line.outcome is Outcome.JUDGE else None)
         for line in lines
@@ -121,7 +121,7 @@ NEAREST = (State.THAWED, State.RECEIVED, State.RELEASED, State.IN_MANUFACTURE, S
 
 
 def product_to_give(participant: Participant) -> CellProduct | None:
-    bags = [bag for bag in participant.products.filter(voided_at__isnull=True) if State(bag.state) in NEAREST]
+    bags = [bag for bag in participant.products.standing() if State(bag.state) in NEAREST]
     return min(bags, key=lambda bag: (NEAREST.index(State(bag.state)), -bag.pk), default=None)
 
 
@@ -147,7 +147,7 @@ def _situation(
 
 def _doses(participant: Participant, infusion_on: dt.date) -> readiness.Doses:
     """Of the course that prepares this infusion."""
-    known = list(participant.lymphodepletion_doses.filter(voided_at__isnull=True))
+    known = list(participant.lymphodepletion_doses.standing())
     begins: dict[int, dt.date] = {}
     for row in known:
         day = participants.site_day(row.given_at) if row.given_at else row.planned_on
@@ -169,7 +169,7 @@ def _bag(product: CellProduct | None) -> readiness.Bag | None:
 
 
 def newest_fitness(participant: Participant, before: str, *, at: dt.datetime) -> FitnessCheck | None:
-    rows = participant.fitness_checks.filter(voided_at__isnull=True, before=before, checked_at__lt=end_of_minute(at))
+    rows = participant.fitness_checks.standing().filter(before=before, checked_at__lt=end_of_minute(at))
     found: FitnessCheck | None = rows.order_by("-checked_at", "-id").first()
     return found
 
@@ -214,16 +214,11 @@ def judge_readiness(
 
 
 def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent."""
+    """Raises Refused for a moment in the future."""
     if check.checked_at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Correct the date and time.")
             % {"at": participants.long_moment(check.checked_at), "now": participants.long_moment(now)}
-        )
-    if not participants.has_consent(check.participant, at=check.checked_at):
-        raise Refused(
-            _("%(number)s had no consent in force at %(at)s. Correct the date and time, or record the consent first.")
-            % {"number": check.participant.number, "at": participants.long_moment(check.checked_at)}
         )
 
 
@@ -231,7 +226,7 @@ def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
 
 
 def holds_at(participant: Participant, at: dt.datetime) -> list[DosingHold]:
-    rows = participant.holds.filter(voided_at__isnull=True, created_at__lte=at)
+    rows = participant.holds.standing().filter(created_at__lte=at)
     return [row for row in rows if row.lifted_at is None or row.lifted_at > at]
 
 
@@ -261,19 +256,14 @@ def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> D
 def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime) -> set[int]:
     """Who has compared wristband and bag by that moment, and recently enough."""
     oldest = at - dt.timedelta(hours=_protocol(participant).bedside.identity_valid_hours)
-    rows = product.identity_checks.filter(
-        participant=participant,
-        voided_at__isnull=True,
-        created_at__gte=oldest,
-        created_at__lt=end_of_minute(at),
+    rows = product.identity_checks.standing().filter(
+        participant=participant, created_at__gte=oldest, created_at__lt=end_of_minute(at)
     )
     return set(rows.values_list("created_by", flat=True))
 
 
 def _first_signature_after(participant: Participant, product: CellProduct, *, at: dt.datetime) -> str:
-    rows = product.identity_checks.filter(
-        participant=participant, voided_at__isnull=True, created_at__gte=end_of_minute(at)
-    )
+    rows = product.identity_checks.standing().filter(participant=participant, created_at__gte=end_of_minute(at))
     first = rows.order_by("created_at").values_list("created_at", flat=True).first()
     return f"{timezone.localtime(first):%Y-%m-%d %H:%M}" if first else ""
 

@@ -23,6 +23,8 @@ from dosing.rules.dose import DoseBand
 from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
+from trialsite import versions
+from trialsite.constraints import as_refusals
 from trialsite.models import User
 from trialsite.recordadmin import ReasonForm
 from trialsite.refusal import Refused
@@ -52,7 +54,7 @@ def participant_of(request: HttpRequest, pk: Any) -> Participant | None:
     """Within the person's own sites."""
     if not str(pk or "").isdigit():
         return None
-    rows = Participant.objects.filter(pk=pk, voided_at__isnull=True)
+    rows = Participant.objects.standing().filter(pk=pk)
     if not request.user.is_superuser:
         rows = rows.filter(site__in=request.user.sites.all())
     return rows.first()
@@ -87,7 +89,7 @@ def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         tone=TONES[found.overall],
         lines=[_line(request, participant, judged) for judged in found.lines],
         holds=actions.holds_at(participant, now),
-        infusions=participant.infusions.filter(voided_at__isnull=True),
+        infusions=participant.infusions.standing(),
         now=now,
     )
     return TemplateResponse(request, "admin/dosing/readiness.html", context)
@@ -159,15 +161,19 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
         raise Http404 from None
     back = reverse("admin:dosing_readiness", args=[participant.pk])
     form = ReasonForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    # Other findings than those that were read are judged after they were read.
+    opened = versions.of(shown=sentence(line))
+    conflict = versions.conflict(request, opened)
+    if request.method == "POST" and conflict is None and form.is_valid():
         try:
-            actions.judge_readiness(
-                participant=participant,
-                code=Code(code),
-                reason=form.cleaned_data["reason"],
-                by=request.user,
-                now=now,
-            )
+            with as_refusals():
+                actions.judge_readiness(
+                    participant=participant,
+                    code=Code(code),
+                    reason=form.cleaned_data["reason"],
+                    by=request.user,
+                    now=now,
+                )
         except Refused as refusal:
             form.add_error(None, refusal)
         else:
@@ -179,6 +185,8 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
         intro=_("%(finding)s Does it stand against the infusion? If not, say why.") % {"finding": sentence(line)},
         button=_("It does not stand against the infusion"),
         form=form,
+        opened=opened,
+        conflict=conflict,
         original=participant,
         back=back,
     )
@@ -193,7 +201,8 @@ class IdentityForm(forms.Form):
 
     participant_code = forms.CharField(
         label=_("Code on the wristband"),
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
+        # It may be the hospital number: no draft of it is kept.
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True, "data-no-draft": ""}),
         help_text=_("Scan or type: participant number, screening number or hospital number. It is compared, not kept."),
     )
     product_code = forms.CharField(
@@ -243,14 +252,20 @@ def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         participant=participant,
         initial={"username": request.user.get_username()},
     )
-    if request.method == "POST" and form.is_valid() and _sign(request, participant, form, now=now):
-        return HttpResponseRedirect(reverse("admin:dosing_identity", args=[participant.pk]))
     product = actions.product_to_give(participant)
+    rows = [product] if product else []
+    opened = versions.of(*rows, shown=participant.number)
+    conflict = versions.conflict(request, opened, *rows)
+    is_sent = request.method == "POST" and conflict is None
+    if is_sent and form.is_valid() and _sign(request, participant, form, now=now):
+        return HttpResponseRedirect(reverse("admin:dosing_identity", args=[participant.pk]))
     context = _page(
         request,
         title=_("Identity check"),
         participant=participant,
         form=form,
+        opened=opened,
+        conflict=conflict,
         product=product,
         signed=_signed(participant, product, now=now),
         needed=actions.limits_of(participant).identity_checkers,
@@ -261,14 +276,15 @@ def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
 
 def _sign(request: HttpRequest, participant: Participant, form: IdentityForm, *, now: dt.datetime) -> bool:
     try:
-        actions.sign_identity(
-            participant=participant,
-            participant_code=form.cleaned_data["participant_code"],
-            product_code=form.cleaned_data["product_code"],
-            by=form.cleaned_data["signer"],
-            entered_by=request.user,
-            now=now,
-        )
+        with as_refusals():
+            actions.sign_identity(
+                participant=participant,
+                participant_code=form.cleaned_data["participant_code"],
+                product_code=form.cleaned_data["product_code"],
+                by=form.cleaned_data["signer"],
+                entered_by=request.user,
+                now=now,
+            )
     except Refused as refusal:
         form.add_error(None, refusal)
         return False
@@ -314,7 +330,7 @@ def around(infusion: Infusion, *, now: dt.datetime) -> dict[str, Any]:
     return {
         "participant": infusion.participant,
         "infusion": infusion,
-        "checks": list(infusion.product.identity_checks.filter(voided_at__isnull=True).select_related("created_by"))
+        "checks": list(infusion.product.identity_checks.standing().select_related("created_by"))
         if infusion.product
         else [],
         "premedication": _premedication(infusion),
@@ -327,7 +343,7 @@ def around(infusion: Infusion, *, now: dt.datetime) -> dict[str, Any]:
 
 
 def _premedication(infusion: Infusion) -> list[Medication]:
-    rows = infusion.participant.medications.filter(voided_at__isnull=True, started_at__lte=infusion.infused_at)
+    rows = infusion.participant.medications.standing().filter(started_at__lte=infusion.infused_at)
     since = infusion.infused_at - PREMEDICATION
     ticked = rows.filter(is_premedication=True, started_at__gte=infusion.infused_at - dt.timedelta(days=1))
     return list((ticked | rows.filter(started_at__gte=since)).order_by("started_at"))
@@ -336,11 +352,8 @@ def _premedication(infusion: Infusion) -> list[Medication]:
 def _readings(infusion: Infusion) -> tuple[vitals.Due, ...]:
     near = dt.timedelta(hours=7)
     last = infusion.ended_at or infusion.infused_at
-    taken = Examination.objects.filter(
-        participant=infusion.participant,
-        panel="VITALS",
-        voided_at__isnull=True,
-        taken_at__range=(infusion.infused_at - near, last + near),
+    taken = Examination.objects.standing().filter(
+        participant=infusion.participant, panel="VITALS", taken_at__range=(infusion.infused_at - near, last + near)
     )
     return vitals.due(infusion.infused_at, infusion.ended_at, list(taken.values_list("taken_at", flat=True)))
 

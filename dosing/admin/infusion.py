@@ -21,9 +21,10 @@ from dosing.admin import bedside
 from dosing.models import Infusion, InfusionInterruption
 from dosing.rules.dose import DoseBand
 from participants.models import Participant
-from trialsite.recordadmin import REASON, RecordAdmin, RecordForm
+from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm, rewritten
 from trialsite.refusal import Refused
 from trialsite.study import get_study
+from trialsite.voiding import Consequences
 
 
 class InfusionForm(RecordForm):
@@ -73,7 +74,8 @@ class InterruptionFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
                 actions.check_interruptions(self.instance, changed)
             except Refused as refusal:
                 raise forms.ValidationError(refusal) from None
-        if any(one.pk for one in changed) and not self.data.get(REASON, "").strip():
+        is_rewritten = any(rewritten(form) for form in self.initial_forms)
+        if is_rewritten and not self.data.get(REASON, "").strip():
             raise forms.ValidationError(_("A change after the first save needs its reason."))
 
 
@@ -82,6 +84,7 @@ class InterruptionInline(TabularInline):
     formset = InterruptionFormSet
     extra = 0
     can_delete = False
+    show_change_link = True
     fields = ("stopped_at", "resumed_at", "reason")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -112,9 +115,8 @@ class InfusionAdmin(RecordAdmin):
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")
     date_hierarchy = "infused_at"
-    can_void = False
     inlines = (InterruptionInline,)
-    actions_detail = ["readiness", "timeline", "vital_signs", "reaction"]
+    actions_detail = ["readiness", "timeline", "vital_signs", "reaction", "void_record"]
     radio_fields = {"has_reaction": admin.HORIZONTAL}
     fieldsets = (
         (_("Who and what"), {"fields": ("participant", "product_lot")}),
@@ -265,6 +267,23 @@ class InfusionAdmin(RecordAdmin):
     )
     def band_label(self, obj: Infusion) -> tuple[str, str]:
         return obj.dose_band, obj.get_dose_band_display()
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.infusion_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_infusion(infusion=obj, reason=reason, by=by, now=now)
+
+
+@admin.register(InfusionInterruption)
+class InfusionInterruptionAdmin(ReadOnlyRecordAdmin):
+    """One interruption, for whoever takes it back; it is corrected on the infusion's page."""
+
+    site_path = "infusion__participant__site"
+    list_display = ("infusion", "stopped_at", "resumed_at", "reason", "created_by", "void_mark")
+    search_fields = ("infusion__participant__screening_number", "infusion__participant__participant_number")
+    list_select_related = ("infusion__participant", "created_by")
+    fieldsets = ((None, {"fields": ("infusion", ("stopped_at", "resumed_at"), "reason")}),)
 
 
 def _only(fieldset: Any, *, without: set[str]) -> Any:

@@ -29,8 +29,10 @@ from dosing.models import LymphodepletionDose
 from dosing.models.lymphodepletion import DoseState
 from participants.models import Participant
 from trialsite import paper
+from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 
 class DoseForm(RecordForm):
@@ -153,7 +155,6 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant",)
     date_hierarchy = "planned_on"
-    can_void = False
     readonly_fields = (
         "participant",
         "drug_shown",
@@ -273,15 +274,16 @@ class LymphodepletionDoseAdmin(RecordAdmin):
             form.add_error("number", UNKNOWN)
             return {}
         try:
-            doses, warnings = actions.plan_lymphodepletion(
-                participant=participant,
-                first_on=form.cleaned_data["first_on"],
-                levels=form.levels,
-                level_reason=form.cleaned_data.get("level_reason", ""),
-                new_course_reason=form.cleaned_data["new_course_reason"],
-                by=request.user,
-                now=timezone.now(),
-            )
+            with as_refusals():
+                doses, warnings = actions.plan_lymphodepletion(
+                    participant=participant,
+                    first_on=form.cleaned_data["first_on"],
+                    levels=form.levels,
+                    level_reason=form.cleaned_data.get("level_reason", ""),
+                    new_course_reason=form.cleaned_data["new_course_reason"],
+                    by=request.user,
+                    now=timezone.now(),
+                )
         except Refused as refusal:
             form.add_error(None, refusal)
             return self._show(form, participant)
@@ -331,7 +333,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
             messages.warning(request, warning)
 
     def _participant(self, request: HttpRequest, number: str) -> Participant | None:
-        own = Participant.objects.filter(voided_at__isnull=True)
+        own = Participant.objects.standing()
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
         return own.filter(Q(screening_number=number) | Q(participant_number=number)).first()
@@ -347,3 +349,9 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     )
     def state_label(self, row: LymphodepletionDose) -> tuple[str, Any]:
         return row.state, row.get_state_display()
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.dose_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_dose(dose=obj, reason=reason, by=by, now=now)

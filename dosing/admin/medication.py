@@ -15,6 +15,7 @@ from dosing import actions
 from dosing.models import Medication
 from participants.models import Participant
 from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 
 class MedicationForm(RecordForm):
@@ -97,7 +98,7 @@ class MedicationAdmin(RecordAdmin):
             row = self.get_object(request, object_id)
             return row.participant if row else None
         pk = request.GET.get("participant", "")
-        own = Participant.objects.filter(voided_at__isnull=True)
+        own = Participant.objects.standing()
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
         return own.filter(pk=pk).first() if pk.isdecimal() else None
@@ -115,3 +116,9 @@ class MedicationAdmin(RecordAdmin):
     @display(description=_("warning"), label={"": "default", None: "default"}, ordering="warning")
     def warning_label(self, row: Medication) -> Any:
         return row.get_warning_display() or "—"
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.medication_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_medication(medication=obj, reason=reason, by=by, now=now)

@@ -21,7 +21,9 @@ from unfold.widgets import (
 from dosing import actions
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules.product import State
-from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.models import Record
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 STATE_LABELS = {
     State.ORDERED.value: "info",
@@ -65,8 +67,9 @@ class StepInline(TabularInline):
     model = ProductStep
     extra = 0
     can_delete = False
-    fields = ("state", "at", "reason", "lowest_c", "highest_c", "created_by")
-    readonly_fields = ("created_by",)
+    show_change_link = True
+    fields = ("state", "at", "reason", "lowest_c", "highest_c", "created_by", "void_reason")
+    readonly_fields = ("created_by", "void_reason")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -86,6 +89,13 @@ class ProductForm(RecordForm):
             actions.check_order(row, at=self.cleaned_data.get("ordered_at") or now, now=now)
         else:
             actions.check_source(row)
+
+    def rows(self) -> list[Record]:
+        """The order is a step with a moment of its own."""
+        if self.instance.pk is not None:
+            return super().rows()
+        at = self.cleaned_data.get("ordered_at") or timezone.now()
+        return [self.instance, ProductStep(product=self.instance, state=State.ORDERED, at=at)]
 
 
 class LeukapheresisForm(RecordForm):
@@ -112,6 +122,12 @@ class LeukapheresisAdmin(RecordAdmin):
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.record_leukapheresis(row=obj, by=request.user, now=now)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.leukapheresis_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_leukapheresis(row=obj, reason=reason, by=by, now=now)
 
 
 @admin.register(CellProduct)
@@ -197,4 +213,32 @@ class CellProductAdmin(RecordAdmin):
                 product=obj, by=request.user, now=now, **{**data, "new": State(data["new"])}
             ),
             done=_("The step is recorded."),
+            row_of=lambda obj, data: ProductStep(product=obj, state=data["new"], at=data["at"]),
         )
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.product_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_product(product=obj, reason=reason, by=by, now=now)
+
+
+@admin.register(ProductStep)
+class ProductStepAdmin(ReadOnlyRecordAdmin):
+    """Every step of every product; the newest is taken back here."""
+
+    site_path = "product__participant__site"
+    list_display = ("product", "state", "at", "reason", "created_by", "void_mark")
+    list_filter = (("state", admin.ChoicesFieldListFilter),)
+    search_fields = ("product__lot", "product__chain_of_identity")
+    list_select_related = ("product__participant", "created_by")
+    fieldsets = ((None, {"fields": ("product", ("state", "at"), "reason", ("lowest_c", "highest_c"))}),)
+
+    def void_instead(self, obj: Any) -> str:
+        return actions.instead_of_step(obj)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.step_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_step(step=obj, reason=reason, by=by, now=now)

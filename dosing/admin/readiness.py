@@ -16,6 +16,7 @@ from dosing.models import DosingHold, FitnessCheck, IdentityCheck, ReadinessRuli
 from dosing.rules.fitness import Fit, verdict
 from dosing.wording import findings_text
 from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 FIT_NAMES = {
     Fit.FIT: _("nothing speaks against it"),
@@ -87,6 +88,12 @@ class FitnessCheckAdmin(AppendAdmin):
     def findings_shown(self, row: FitnessCheck) -> Any:
         return findings_text(actions.findings_of(row)) or _("nothing")
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.check_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_check(row=obj, reason=reason, by=by, now=now)
+
 
 @admin.register(DosingHold)
 class DosingHoldAdmin(AppendAdmin):
@@ -139,10 +146,14 @@ class DosingHoldAdmin(AppendAdmin):
 class ReadOnlyAdmin(AppendAdmin):
     """Made on the readiness page; here to be read."""
 
-    can_void = False
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.check_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_check(row=obj, reason=reason, by=by, now=now)
 
 
 @admin.register(IdentityCheck)

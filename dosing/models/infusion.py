@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from dosing.models.product import ABOVE_ZERO, CellProduct
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record
 
 BAND_NAMES = {
@@ -85,11 +86,13 @@ class Infusion(Record):
         help_text=_("A reaction is recorded as an adverse event as well: its form opens after this one."),
     )
     note = models.TextField(_("note"), blank=True)
+    dated = {"infused_at": Kind.TREATMENT, "ended_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("infusion")
         verbose_name_plural = _("infusions")
         ordering = ["-infused_at"]
+        permissions = [("void_infusion", "Can void an infusion entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
@@ -144,15 +147,19 @@ class Infusion(Record):
 class InfusionInterruption(Record):
     """The infusion was stopped for a while, or for good."""
 
+    part_of = ("infusion", "infusion__participant")
+
     infusion = models.ForeignKey(Infusion, models.PROTECT, verbose_name=_("infusion"), related_name="interruptions")
     stopped_at = models.DateTimeField(_("stopped at"))
     resumed_at = models.DateTimeField(_("resumed at"), null=True, blank=True, help_text=_("Empty: not resumed."))
     reason = models.CharField(_("why"), max_length=200)
+    dated = {"stopped_at": Kind.TREATMENT, "resumed_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("interruption of an infusion")
         verbose_name_plural = _("interruptions of infusions")
         ordering = ["stopped_at"]
+        permissions = [("void_infusioninterruption", "Can void an interruption entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pghistory
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -11,8 +13,10 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.rules.regimen import BsaFormula
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 FORMULA_NAMES = {
     BsaFormula.MOSTELLER: "Mosteller √(cm × kg / 3600)",
@@ -64,17 +68,25 @@ class LymphodepletionDose(Record):
         _("why another dose, or none"), blank=True, help_text=_("Needed when the dose differs by more than 5 %.")
     )
 
+    not_filled_in: ClassVar[dict[str, str]] = {"state": DoseState.PLANNED}
+    twin = Twin(same=("participant", "drug"), at="given_at", minutes=120)
+    dated = {"given_at": Kind.TREATMENT}
+
     class Meta(Record.Meta):
         verbose_name = _("lymphodepletion dose")
         verbose_name_plural = _("lymphodepletion doses")
         ordering = ["participant", "planned_on", "drug", "number"]
-        permissions = [("plan_lymphodepletion", "Can plan a lymphodepletion")]
+        permissions = [
+            ("void_lymphodepletiondose", "Can void a dose entered by mistake"),
+            ("plan_lymphodepletion", "Can plan a lymphodepletion"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
                 fields=["participant", "course", "drug", "number"],
                 condition=Q(voided_at__isnull=True),
                 name="lymphodepletion_dose_once",
+                violation_error_message=_("This dose is planned already: record it there."),
             ),
             models.CheckConstraint(
                 name="lymphodepletion_given_has_dose",

@@ -15,7 +15,9 @@ from django.utils.translation import pgettext_lazy
 from dosing.rules.dose import Fill
 from dosing.rules.product import State
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 STATE_NAMES = {
     State.ORDERED: pgettext_lazy("product", "ordered"),
@@ -64,6 +66,9 @@ class Leukapheresis(Record):
         _("complications"), blank=True, help_text=_("None: leave empty. Record an adverse event for each as well.")
     )
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant",), at="started_at", minutes=60)
+    dated = {"started_at": Kind.TREATMENT, "ended_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("leukapheresis")
@@ -145,6 +150,7 @@ class CellProduct(Record):
     )
     storage = models.CharField(_("storage and location"), max_length=120, blank=True)
     note = models.TextField(_("note"), blank=True)
+    dated = {"released_on": Kind.PRODUCT, "expires_on": Kind.PLANNED}
 
     class Meta(Record.Meta):
         verbose_name = _("cell product")
@@ -194,9 +200,16 @@ class CellProduct(Record):
         return Fill(self.volume_ml, self.cells_per_ml, self.viability, self.car_positive)
 
 
+def _kind_of_step(step: ProductStep) -> Kind:
+    """The order and the collection need the participant's agreement; what follows happens elsewhere."""
+    return Kind.TREATMENT if step.state in (State.ORDERED, State.COLLECTED) else Kind.PRODUCT
+
+
 @pghistory.track()
 class ProductStep(Record):
     """The product reached this state at this moment; a step is never changed."""
+
+    part_of = ("product", "product__participant")
 
     product = models.ForeignKey(CellProduct, models.PROTECT, verbose_name=_("cell product"), related_name="steps")
     state = models.CharField(_("state"), max_length=15, choices=STATE_CHOICES)
@@ -208,11 +221,13 @@ class ProductStep(Record):
     highest_c = models.DecimalField(
         _("highest temperature on the way (°C)"), max_digits=5, decimal_places=1, null=True, blank=True
     )
+    dated = {"at": _kind_of_step}
 
     class Meta(Record.Meta):
         verbose_name = _("step of a cell product")
         verbose_name_plural = _("steps of cell products")
         ordering = ["id"]
+        permissions = [("void_productstep", "Can void a step entered by mistake")]
         triggers = immutable()
         constraints = [
             *Record.Meta.constraints,

@@ -14,7 +14,9 @@ from dosing.models.product import CellProduct
 from dosing.rules.fitness import Examined
 from dosing.rules.readiness import Code
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 LINE_NAMES = {
     Code.ELIGIBILITY: _("Eligibility on that day"),
@@ -74,6 +76,9 @@ class FitnessCheck(Record):
     )
     note = models.TextField(_("note"), blank=True)
 
+    twin = Twin(same=("participant", "before"), at="checked_at")
+    dated = {"checked_at": Kind.TREATMENT}
+
     class Meta(Record.Meta):
         verbose_name = _("fitness check")
         verbose_name_plural = _("fitness checks")
@@ -123,6 +128,9 @@ class DosingHold(Record):
     )
     lift_reason = models.TextField(_("why it was lifted"), blank=True, editable=False)
 
+    twin = Twin(same=("participant", "reason"))
+    dated = {"lifted_at": Kind.KNOWLEDGE}
+
     class Meta(Record.Meta):
         verbose_name = _("hold of treatment")
         verbose_name_plural = _("holds of treatment")
@@ -171,7 +179,10 @@ class ReadinessRuling(Record):
         verbose_name_plural = _("judgements of readiness")
         ordering = ["-id"]
         triggers = immutable()
-        permissions = [("judge_readiness", "Can judge what the readiness page leaves to the investigator")]
+        permissions = [
+            ("void_readinessruling", "Can void a judgement entered by mistake"),
+            ("judge_readiness", "Can judge what the readiness page leaves to the investigator"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(
@@ -189,6 +200,8 @@ class ReadinessRuling(Record):
 class IdentityCheck(Record):
     """One person compared wristband and bag, and signed with their own password."""
 
+    part_of = ("participant", "product")
+
     participant = models.ForeignKey(
         Participant, models.PROTECT, verbose_name=_("participant"), related_name="identity_checks"
     )
@@ -205,7 +218,10 @@ class IdentityCheck(Record):
         verbose_name_plural = _("identity checks")
         ordering = ["-id"]
         triggers = immutable()
-        permissions = [("sign_identitycheck", "Can sign that participant and product belong together")]
+        permissions = [
+            ("void_identitycheck", "Can void an identity check entered by mistake"),
+            ("sign_identitycheck", "Can sign that participant and product belong together"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.product} · {self.created_by}"

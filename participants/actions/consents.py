@@ -34,17 +34,15 @@ from trialsite.study import Protocol, get_study
 
 def first_consent_at(participant: Participant) -> dt.datetime | None:
     """When the participant first consented; SDTM calls it RFICDTC."""
-    found: dt.datetime | None = participant.consents.filter(voided_at__isnull=True).aggregate(
-        first=Min("consented_at")
-    )["first"]
+    found: dt.datetime | None = participant.consents.standing().aggregate(first=Min("consented_at"))["first"]
     return found
 
 
 def first_procedure_at(participant: Participant) -> dt.datetime | None:
     """When the first examination was made that was done for the study only."""
-    found: dt.datetime | None = participant.examinations.filter(
-        voided_at__isnull=True, is_study_procedure=True
-    ).aggregate(first=Min("taken_at"))["first"]
+    found: dt.datetime | None = (
+        participant.examinations.standing().filter(is_study_procedure=True).aggregate(first=Min("taken_at"))["first"]
+    )
     return found
 
 
@@ -60,7 +58,7 @@ def check_consent(consent: Consent, *, deviation_reason: str = "", now: dt.datet
         )
     _check_version(consent)
     _check_signatures(consent)
-    late = _procedure_before(consent)
+    late = procedure_before(consent)
     if late and not deviation_reason.strip():
         raise Refused(f"{late} {_('Record it and give a reason for the protocol deviation.')}")
 
@@ -101,11 +99,11 @@ def _protocol(participant: Participant) -> Protocol:
     return get_study().protocol(participant.protocol_version)
 
 
-def _procedure_before(consent: Consent) -> str:
+def procedure_before(consent: Consent) -> str:
     """In words, if a study procedure came before this consent and no earlier consent covers it."""
     procedure = first_procedure_at(consent.participant)
     # A correction must not be measured against the value that it corrects.
-    others = consent.participant.consents.filter(voided_at__isnull=True).exclude(pk=consent.pk)
+    others = consent.participant.consents.standing().exclude(pk=consent.pk)
     known = others.aggregate(first=Min("consented_at"))["first"]
     first = min(consent.consented_at, known) if known else consent.consented_at
     if procedure is None or procedure >= minute(first) or first != consent.consented_at:
@@ -162,9 +160,7 @@ def record_consent(*, consent: Consent, deviation_reason: str = "", by: User, no
 def _duties(participant: Participant, *, today: dt.date) -> tuple[tuple[rules.Given, ...], tuple[rules.Duty, ...]]:
     protocol = _protocol(participant)
     given = tuple(
-        rules.Given(one.version, site_day(one.consented_at))
-        for one in participant.consents.all()
-        if one.voided_at is None
+        rules.Given(one.version, site_day(one.consented_at)) for one in participant.consents.all() if not one.is_void
     )
     versions = [rules.FormVersion(one.version, one.effective_on) for one in get_study().latest.consent_versions]
     policy = rules.ReconsentPolicy(
@@ -181,7 +177,8 @@ def sync_reconsents(*, participant: Participant, by: User, now: dt.datetime) -> 
     if Status(participant.status) in NO_MORE_VISITS:
         return 0
     given, duties = _duties(participant, today=site_day(now))
-    known = {(one.cause, one.version): one for one in participant.reconsents.filter(voided_at__isnull=True)}
+    # Void ones too: who need not be asked again is not asked again by the next sweep.
+    known = {(one.cause, one.version): one for one in participant.reconsents.order_by("id")}
     new = 0
     for duty in duties:
         row = known.get((duty.cause, duty.version))
@@ -189,7 +186,7 @@ def sync_reconsents(*, participant: Participant, by: User, now: dt.datetime) -> 
         if row is None and not is_settled:
             _owe(participant, duty, by=by, now=now)
             new += 1
-        elif row is not None and row.state == ReconsentState.OPEN and is_settled:
+        elif row is not None and not row.is_void and row.state == ReconsentState.OPEN and is_settled:
             _settle(row, duty, now=now)
     return new
 
@@ -209,7 +206,7 @@ def _owe(participant: Participant, duty: rules.Duty, *, by: User, now: dt.dateti
 def _settle(row: Reconsent, duty: rules.Duty, *, now: dt.datetime) -> None:
     settling = [
         one
-        for one in row.participant.consents.filter(voided_at__isnull=True)
+        for one in row.participant.consents.standing()
         if rules.settles(rules.Given(one.version, site_day(one.consented_at)), duty)
     ]
     row.state, row.settled_by = ReconsentState.DONE, settling[0]
@@ -220,7 +217,8 @@ def _settle(row: Reconsent, duty: rules.Duty, *, now: dt.datetime) -> None:
 def remind_of_reconsents(*, now: dt.datetime) -> dict[str, int]:
     """Find who must consent again and remind the coordinators; safe to run twice, beside itself, or late."""
     participants = (
-        Participant.objects.filter(voided_at__isnull=True, consents__isnull=False)
+        Participant.objects.standing()
+        .filter(consents__isnull=False)
         .exclude(status__in=[status.value for status in NO_MORE_VISITS])
         .distinct()
         .prefetch_related("consents")
@@ -230,9 +228,7 @@ def remind_of_reconsents(*, now: dt.datetime) -> dict[str, int]:
         _given, duties = _duties(participant, today=site_day(now))
         if duties:
             counts["owed"] += _sync_locked(participant, now=now)
-    for row in Reconsent.objects.filter(state=ReconsentState.OPEN, voided_at__isnull=True).select_related(
-        "participant__site"
-    ):
+    for row in Reconsent.objects.standing().filter(state=ReconsentState.OPEN).select_related("participant__site"):
         counts["queued"] += _remind(row, now=now)
     return counts
 
@@ -308,21 +304,37 @@ def check_withdrawal(withdrawal: ConsentWithdrawal, *, now: dt.datetime) -> None
                 "consent": long_moment(consented_at) if consented_at else _("never"),
             }
         )
+    _check_scope(withdrawal)
+
+
+def _check_scope(withdrawal: ConsentWithdrawal) -> None:
+    """A later withdrawal goes further than those before it: from the treatment to everything, never back."""
+    scope = WithdrawalScope(withdrawal.scope)
+    others = withdrawal.participant.withdrawals.standing().exclude(pk=withdrawal.pk)
+    for other in others:
+        if not scope.goes_beyond(WithdrawalScope(other.scope)):
+            raise Refused(
+                _(
+                    "A withdrawal of %(at)s is recorded already: “%(recorded)s”. A second one goes further than "
+                    "that. If that one is wrong, have it voided first."
+                )
+                % {"at": long_moment(other.withdrawn_at), "recorded": other.get_scope_display()}
+            )
 
 
 def has_withdrawn_treatment(participant: Participant) -> bool:
-    return participant.withdrawals.filter(voided_at__isnull=True).exists()
+    return participant.withdrawals.standing().exists()
 
 
 def has_consent(participant: Participant, *, at: dt.datetime) -> bool:
     """Whether consent was given by that moment, and not taken back by then."""
     consented_at = first_consent_at(participant)
-    taken_back = participant.withdrawals.filter(voided_at__isnull=True, withdrawn_at__lte=at)
+    taken_back = participant.withdrawals.standing().filter(withdrawn_at__lte=at)
     return consented_at is not None and consented_at <= at and not taken_back.exists()
 
 
 def is_consent_overdue(participant: Participant, *, on: dt.date) -> bool:
     """Whether consent had to be asked for again before that day, and was not."""
-    rows = participant.reconsents.filter(voided_at__isnull=True, state=ReconsentState.OPEN, due_on__lt=on)
+    rows = participant.reconsents.standing().filter(state=ReconsentState.OPEN, due_on__lt=on)
     found: bool = rows.exists()
     return found

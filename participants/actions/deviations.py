@@ -33,7 +33,7 @@ def report_deviation(
     Called at every save of that thing: it is written, brought up to date, or, with an empty description, closed
     with a note, for a correction has made it untrue. One that is true again is open again.
     """
-    known = ProtocolDeviation.objects.filter(about=about, kind=kind, voided_at__isnull=True).first()
+    known = ProtocolDeviation.objects.standing().filter(about=about, kind=kind).first()
     if not description:
         if known is not None and not known.is_untrue:
             _close_as_untrue(known, by=by, now=now)

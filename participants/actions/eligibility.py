@@ -168,7 +168,7 @@ def _anchors(participant: Participant, protocol: Protocol, *, screened_on: dt.da
 
 
 def _has_guardian(participant: Participant) -> bool:
-    first = participant.consents.filter(voided_at__isnull=True).order_by("consented_at").first()
+    first = participant.consents.standing().order_by("consented_at").first()
     return bool(first and first.guardian_consented and first.participant_assented)
 
 
@@ -176,7 +176,7 @@ def _rulings(participant: Participant) -> list[Ruling]:
     """Newest first: where somebody ruled twice on the same values, the later one holds."""
     return [
         Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)
-        for row in participant.rulings.filter(voided_at__isnull=True).order_by("-id")
+        for row in participant.rulings.standing().order_by("-id")
     ]
 
 
@@ -281,7 +281,7 @@ def check_as_of(as_of: dt.date | None, *, now: dt.datetime) -> None:
 
 def newest_confirmation(participant: Participant) -> EligibilityConfirmation | None:
     found: EligibilityConfirmation | None = (
-        participant.confirmations.filter(voided_at__isnull=True).select_related("created_by").order_by("-id").first()
+        participant.confirmations.standing().select_related("created_by").order_by("-id").first()
     )
     return found
 

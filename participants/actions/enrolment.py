@@ -17,7 +17,7 @@ from participants.actions.eligibility import (
     newest_confirmation,
 )
 from participants.actions.status import check_can_become, history_of, status_on, write_status
-from participants.models import DeviationKind, Participant
+from participants.models import DeviationKind, Participant, ParticipantStatus
 from participants.rules.eligibility import Result
 from participants.rules.status import Status
 from trialsite.models import Counter, User
@@ -40,7 +40,7 @@ def check_can_enrol(participant: Participant, *, on: dt.date, now: dt.datetime) 
             _("Consent was given on %(consent)s; nobody is enrolled before, on %(day)s. Correct one of the two days.")
             % {"consent": long_date(site_day(consented)), "day": long_date(on)}
         )
-    if participant.withdrawals.filter(voided_at__isnull=True, withdrawn_at__lte=end_of_day(on)).exists():
+    if participant.withdrawals.standing().filter(withdrawn_at__lte=end_of_day(on)).exists():
         raise Refused(
             _("%(number)s has withdrawn the consent and cannot be enrolled.") % {"number": participant.number}
         )
@@ -59,8 +59,11 @@ def check_can_enrol(participant: Participant, *, on: dt.date, now: dt.datetime) 
         )
 
 
-def exception_needed(participant: Participant, *, number: int, on: dt.date) -> str:
-    """In words, what only the principal investigator may set aside; empty where nothing stands against it."""
+def exception_needed(participant: Participant, *, place: int, on: dt.date) -> str:
+    """In words, what only the principal investigator may set aside; empty where nothing stands against it.
+
+    `place` is how many would be enrolled with this one.
+    """
     study = get_study().protocol(participant.protocol_version)
     if not study.recruits_on(on):
         return _("Enrolment is possible from %(opens)s to %(closes)s; the day is %(day)s.") % {
@@ -68,12 +71,17 @@ def exception_needed(participant: Participant, *, number: int, on: dt.date) -> s
             "closes": long_date(study.recruitment.closes_on),
             "day": long_date(on),
         }
-    if number > study.enrolment_target:
+    if place > study.enrolment_target:
         return _("All %(target)s places of the study are taken; %(number)s cannot be enrolled.") % {
             "target": study.enrolment_target,
             "number": participant.number,
         }
     return ""
+
+
+def places_given_back() -> int:
+    """Enrolments that were a mistake: their numbers are not used again, their places are free."""
+    return ParticipantStatus.objects.filter(status=Status.ENROLLED).fallen().count()
 
 
 @transaction.atomic
@@ -95,7 +103,7 @@ def enrol(
     on = on or site_day(now)
     check_can_enrol(participant, on=on, now=now)
     number = Counter.take(ENROLMENT_COUNTER)
-    exception = exception_needed(participant, number=number, on=on)
+    exception = exception_needed(participant, place=number - places_given_back(), on=on)
     if exception:
         _check_exception(exception, exception_reason, by)
     participant.participant_number = f"{participant.site.code}-{number:03d}"

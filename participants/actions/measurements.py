@@ -112,7 +112,7 @@ def _wrong_number(measure: Measure, answer: Measurement, is_accepted: bool) -> l
     try:
         value = convert(measure, answer.value, answer.unit)
     except UnknownUnit:
-        units = _(", ").join(answer_text("unit", unit) for unit in measure.all_units)
+        units = _(", ").join(answer_text("unit", unit) or "—" for unit in measure.all_units)
         return [
             _("%(name)s is not given in %(unit)s; use %(units)s.")
             % {"name": name, "unit": answer.unit or "—", "units": units}
@@ -219,7 +219,7 @@ def correct_examination(
     Participant.objects.select_for_update().get(pk=examination.participant_id)
     check_examination(examination, answers, deviation_reason=deviation_reason, accepted=accepted, now=now)
     examination.save()
-    known = {one.code: one for one in examination.measurements.filter(voided_at__isnull=True)}
+    known = {one.code: one for one in examination.measurements.standing()}
     new = [answer for answer in answers if answer.code not in known]
     for answer in answers:
         if answer.code in known:
@@ -250,9 +250,7 @@ def facts_of(participant: Participant, *, until: dt.datetime) -> Facts:
 
     A result goes before a later "not done": the question has its answer.
     """
-    rows = Measurement.objects.filter(
-        participant=participant, voided_at__isnull=True, examination__voided_at__isnull=True, taken_at__lte=until
-    )
+    rows = Measurement.objects.standing().filter(participant=participant, taken_at__lte=until)
     was_not_done = Case(When(not_done_reason="", then=Value(0)), default=Value(1))
     newest = list(rows.order_by("code", was_not_done, "-taken_at", "-id").distinct("code"))
     examinations = {row.examination_id for row in newest if row.code in ("OXYSAT", "CD19", "QT")}

@@ -85,7 +85,7 @@ def rescreen(*, participant: Participant, on: dt.date | None = None, by: User, n
             _("%(number)s is “%(status)s”; only a screen failure can be screened again.")
             % {"number": before.number, "status": before.get_status_display()}
         )
-    if again := Participant.objects.filter(rescreening_of=before).first():
+    if again := Participant.objects.standing().filter(rescreening_of=before).first():
         raise Refused(
             _("%(number)s was screened again already, as %(again)s. Go on there.")
             % {"number": before.number, "again": again.number}
@@ -103,7 +103,7 @@ def rescreen(*, participant: Participant, on: dt.date | None = None, by: User, n
 
 def history_of(participant: Participant) -> list[ParticipantStatus]:
     """The rows that count, by the days on which things happened."""
-    return list(participant.statuses.filter(voided_at__isnull=True).order_by(*HISTORY))
+    return list(participant.statuses.standing().order_by(*HISTORY))
 
 
 def status_on(participant: Participant, day: dt.date) -> Status | None:
@@ -355,7 +355,7 @@ def ended_on(participant: Participant) -> dt.date | None:
 
 def _forget_planned_infusion(participant: Participant) -> None:
     """What was planned will not be; an infusion that was given keeps its day."""
-    was_infused = participant.statuses.filter(status=Status.INFUSED, voided_at__isnull=True).exists()
+    was_infused = participant.statuses.standing().filter(status=Status.INFUSED).exists()
     if participant.planned_infusion_on is not None and not was_infused:
         participant.planned_infusion_on = None
         participant.save(update_fields=["planned_infusion_on"])
@@ -363,14 +363,14 @@ def _forget_planned_infusion(participant: Participant) -> None:
 
 def cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
     """Visits whose window was still to come, or open, are no longer due; what was missed stays missed."""
-    for visit in participant.visits.filter(state=VisitState.PLANNED, window_closes_on__gte=on):
+    for visit in participant.visits.standing().filter(state=VisitState.PLANNED, window_closes_on__gte=on):
         visit.state = VisitState.CANCELLED
         visit.save(update_fields=["state"])
         notifications.cancel(about=f"visit:{visit.pk}", reason="no longer due", now=now)
 
 
 def _cancel_reconsents(participant: Participant, *, now: dt.datetime) -> None:
-    for duty in participant.reconsents.filter(state=ReconsentState.OPEN, voided_at__isnull=True):
+    for duty in participant.reconsents.standing().filter(state=ReconsentState.OPEN):
         duty.state = ReconsentState.CANCELLED
         duty.save(update_fields=["state"])
         notifications.cancel(about=f"reconsent:{duty.pk}", reason="no longer due", now=now)

@@ -69,7 +69,7 @@ def _visits_after(
     protocol = get_study().protocol(participant.protocol_version)
     plans = follow_up_plans(protocol)
     planned = schedule.plan_visits(plans, day0=day0, study_end=protocol.window.ends_on)
-    known = {visit.code: visit for visit in participant.visits.filter(voided_at__isnull=True)}
+    known = {visit.code: visit for visit in participant.visits.standing()}
     return [(plan, dates, known.get(plan.code)) for plan, dates in zip(plans, planned, strict=True)]
 
 
@@ -190,7 +190,7 @@ def _keep_follow_up(participant: Participant, *, by: User, now: dt.datetime) -> 
     """The first visit after the inpatient days opens the follow-up: its day is the day of the status."""
     protocol = get_study().protocol(participant.protocol_version)
     codes = [visit.code for visit in protocol.visits if visit.phase in {"follow_up", "long_term"}]
-    done = participant.visits.filter(state=VisitState.DONE, code__in=codes, voided_at__isnull=True)
+    done = participant.visits.standing().filter(state=VisitState.DONE, code__in=codes)
     follow_fact(
         participant=participant,
         reached=Status.IN_FOLLOW_UP,

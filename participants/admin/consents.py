@@ -13,8 +13,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from participants import actions
 from participants.models import Consent, ConsentWithdrawal, Reconsent, ReconsentState
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.study import get_study
+from trialsite.voiding import Consequences
 
 
 class ConsentForm(RecordForm):
@@ -30,7 +32,7 @@ class ConsentForm(RecordForm):
         super().__init__(*args, **kwargs)
         if "version" in self.fields:
             versions = get_study().latest.consent_versions
-            self.fields["version"].choices = [(v.version, v.version) for v in versions]  # type: ignore[attr-defined]
+            self.fields["version"].choices = [("", PLEASE_CHOOSE), *((v.version, v.version) for v in versions)]  # type: ignore[attr-defined]
 
     def check(self, row: Consent) -> None:
         reason = self.cleaned_data.get("deviation_reason", "")
@@ -61,6 +63,12 @@ class ConsentAdmin(RecordAdmin):
         reason = form.cleaned_data.get("deviation_reason", "")
         actions.record_consent(consent=obj, deviation_reason=reason, by=request.user, now=now)
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.consent_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_consent(consent=obj, reason=reason, by=by, now=now)
+
 
 class WithdrawalForm(RecordForm):
     def check(self, row: ConsentWithdrawal) -> None:
@@ -89,6 +97,12 @@ class ConsentWithdrawalAdmin(RecordAdmin):
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.withdraw_consent(withdrawal=obj, by=request.user, now=now)
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.withdrawal_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_withdrawal(withdrawal=obj, reason=reason, by=by, now=now)
+
 
 @admin.register(Reconsent)
 class ReconsentAdmin(RecordAdmin):
@@ -96,7 +110,6 @@ class ReconsentAdmin(RecordAdmin):
     list_filter = (("state", admin.ChoicesFieldListFilter), ("cause", admin.ChoicesFieldListFilter))
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant", "settled_by__participant")
-    can_void = False
     fieldsets = (
         (None, {"fields": ("participant", "cause", "version", ("opens_on", "due_on"), ("state", "settled_by"))}),
     )
@@ -116,3 +129,9 @@ class ReconsentAdmin(RecordAdmin):
         if row.state == ReconsentState.OPEN and row.due_on < actions.site_day(timezone.now()):
             return "overdue", _("overdue")
         return row.state, row.get_state_display()
+
+    def void_instead(self, obj: Any) -> str:
+        return actions.instead_of_reconsent(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_reconsent(duty=obj, reason=reason, by=by, now=now)

@@ -32,9 +32,11 @@ from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result,
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
 from trialsite import paper
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
 from trialsite.study import get_study
+from trialsite.voiding import Consequences
 
 TONES = {
     Result.PASS: "good",
@@ -183,8 +185,11 @@ class FailForm(forms.Form):
     reason_code = forms.ChoiceField(
         label=_("Kind of reason"),
         choices=[
-            (code.value, code.label)
-            for code in (ReasonCode.NOT_ELIGIBLE, ReasonCode.SUBJECT, ReasonCode.PHYSICIAN, ReasonCode.OTHER)
+            ("", PLEASE_CHOOSE),
+            *(
+                (code.value, code.label)
+                for code in (ReasonCode.NOT_ELIGIBLE, ReasonCode.SUBJECT, ReasonCode.PHYSICIAN, ReasonCode.OTHER)
+            ),
         ],
         widget=UnfoldAdminSelectWidget,
     )
@@ -367,9 +372,12 @@ def _in_words(decision: Decision, participant: Participant) -> tuple[str, ...]:
 
 def confirm_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     day = paper.day_of(request)
+    obj = _participant(page, request, object_id)
     return page.ask(
         request,
         object_id,
+        # Who signs has read exactly these facts.
+        rests_on=actions.evaluate(obj, now=timezone.now()).digest,
         allowed=request.user.has_perm("participants.confirm_eligibility"),
         form_class=partial(ConfirmForm, request=request),
         title=_("Confirm eligibility"),
@@ -451,13 +459,18 @@ class DecisionAdmin(RecordAdmin):
 
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant", "created_by")
-    can_void = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.decision_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_decision(row=obj, reason=reason, by=by, now=now)
 
 
 @admin.register(EligibilityRuling)

@@ -1,6 +1,8 @@
 """The pages of examinations: one form for a blood count or a chemistry, as the laboratory prints it."""
 
+import datetime as dt
 import unicodedata
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -32,9 +34,11 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit, paper
-from trialsite.recordadmin import RecordAdmin
+from trialsite import audit, merging, once, paper, questions, versions
+from trialsite.constraints import as_refusals
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, rewritten
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 FASTING_PANELS = frozenset({"CHEM"})
 # Taken long before the study as a rule.
@@ -79,6 +83,7 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("reason_for_change")
         else:
             self.fields.pop("number")
+        questions.prepare(self)
 
     def clean_number(self) -> str:
         number = self.cleaned_data["number"].strip()
@@ -239,12 +244,17 @@ class ExaminationAdmin(RecordAdmin):
     ) -> Any:
         if object_id is None:
             return self._new(request)
-        obj = self.get_object(request, object_id)
-        if obj is None:
-            raise Http404
-        if not self.has_view_permission(request, obj):
-            raise PermissionDenied
-        return self._page(request, obj, is_editable=self.has_change_permission(request, obj))
+        with transaction.atomic():
+            obj = self.get_object(request, object_id)
+            if obj is not None and request.method == "POST":
+                versions.lock(obj, through="participant")
+                obj = self.get_object(request, object_id)
+            if obj is None:
+                raise Http404
+            if not self.has_view_permission(request, obj):
+                raise PermissionDenied
+            late = self._void_meanwhile(request, object_id)
+            return late or self._page(request, obj, is_editable=self.has_change_permission(request, obj))
 
     def _new(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -271,15 +281,18 @@ class ExaminationAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/participants/choose_panel.html", context)
 
     def _page(self, request: HttpRequest, obj: Examination, *, is_editable: bool) -> HttpResponse:
-        participants = self._participants(request)
-        posted = request.POST if request.method == "POST" and is_editable else None
-        form = ExaminationForm(
-            posted, instance=obj, participants=participants, panel=obj.panel, initial=self._initial(request, obj)
-        )
+        posted = request.POST.copy() if request.method == "POST" and is_editable else None
+        opened = versions.of(*_rows_of(obj)) if obj.pk else ""
+        conflict = None
+        if posted is not None and obj.pk:
+            conflict = self._brought_together(request, posted, obj, opened)
+        form = self._form(request, posted, obj)
         lines = self._lines(posted, obj)
-        if posted is not None and self._save(request, form, lines):
+        if posted is not None and conflict is None and self._save(request, form, lines):
             return self._after(request, form.instance)
         context = {
+            "opened": opened,
+            "conflict": conflict,
             **self.admin_site.each_context(request),
             "title": PANEL_NAMES[obj.panel],
             "form": form,
@@ -289,7 +302,8 @@ class ExaminationAdmin(RecordAdmin):
             "has_lloq": any(line.measure.has_lloq for line in lines),
             "original": obj if obj.pk else None,
             "is_editable": is_editable,
-            "can_void": bool(obj.pk) and not obj.is_void and self.has_void_permission(request),
+            "can_void": bool(obj.pk) and obj.is_standing and self.has_void_permission(request),
+            "void_note": self.void_note(request, obj) if obj.pk else "",
             "void_url": self.url("void", obj.pk) if obj.pk else "",
             "results": [m for m in obj.measurements.all() if not m.is_void] if obj.pk else [],
             "computed": computed_of(obj) if obj.pk else [],
@@ -299,8 +313,33 @@ class ExaminationAdmin(RecordAdmin):
         }
         return TemplateResponse(request, "admin/participants/examination.html", context)
 
+    def _form(self, request: HttpRequest, posted: Any, obj: Examination) -> ExaminationForm:
+        participants, initial = self._participants(request), self._initial(request, obj)
+        return ExaminationForm(posted, instance=obj, participants=participants, panel=obj.panel, initial=initial)
+
+    def _brought_together(
+        self, request: HttpRequest, posted: QueryDict, obj: Examination, opened: str
+    ) -> versions.Conflict | None:
+        """What somebody else changed meanwhile, in `posted` wherever this person touched nothing; None: nothing."""
+        conflict = versions.conflict(request, opened, *_rows_of(obj))
+        sent = posted.get(versions.FIELD, "")
+        newer = [self._form(request, None, obj), *self._lines(None, obj)]
+        if conflict is None:
+            for form in newer:
+                merging.take_theirs(form, posted)
+            return None
+        older = [versions.as_opened(sent, row) for row in _rows_of(obj)]
+        was: Any = older[0] or obj
+        saved = {row.code: initial_of(row) for row in older[1:] if isinstance(row, Measurement) and not row.is_void}
+        before = [self._form(request, None, was), *(_line(one, saved) for one in PANELS[obj.panel])]
+        labels = ["", *(MEASURE_NAMES[one.code] for one in PANELS[obj.panel])]
+        found = [
+            merging.merge(old, new, posted, label=label) for old, new, label in zip(before, newer, labels, strict=True)
+        ]
+        return replace(conflict, differences=[one for some in found for one in some])
+
     def _participants(self, request: HttpRequest) -> QuerySet[Participant]:
-        rows = Participant.objects.filter(voided_at__isnull=True)
+        rows = Participant.objects.standing()
         return rows if request.user.is_superuser else rows.filter(site__in=request.user.sites.all())
 
     def _initial(self, request: HttpRequest, obj: Examination) -> dict[str, Any]:
@@ -317,10 +356,10 @@ class ExaminationAdmin(RecordAdmin):
             saved = {m.code: initial_of(m) for m in obj.measurements.all() if not m.is_void}
         else:
             codes = [m.code for m in measures if m.kind == Kind.NUMBER]
-            last = Measurement.objects.filter(code__in=codes, voided_at__isnull=True, value__isnull=False)
+            last = Measurement.objects.standing().filter(code__in=codes, value__isnull=False)
             newest = last.order_by("code", "-id").distinct("code")
             saved = {row.code: initial_of(row, limits_only=True) for row in newest}
-        return [AnswerForm(posted, measure=m, initial=saved.get(m.code, {})) for m in measures]
+        return [_line(m, saved, posted) for m in measures]
 
     # --- saving ---------------------------------------------------------------------------------
 
@@ -337,16 +376,28 @@ class ExaminationAdmin(RecordAdmin):
             self._judge(line, answers.get(line.measure.code), accepted, form.instance)
         if any(line.errors for line in lines):
             return False
-        is_changed = form.has_changed() or any(line.has_changed() for line in lines)
-        if form.instance.pk and is_changed and not form.cleaned_data["reason_for_change"].strip():
+        is_rewritten = any(rewritten(one) for one in (form, *lines))
+        if form.instance.pk and is_rewritten and not form.cleaned_data["reason_for_change"].strip():
             form.add_error("reason_for_change", _("A change after the first save needs its reason."))
             return False
+        if not self._is_answered_for(request, form, list(answers.values())):
+            return False
         try:
-            self._act(request, form, list(answers.values()), accepted)
+            with as_refusals(), transaction.atomic():
+                self._act(request, form, list(answers.values()), accepted)
+                questions.keep(form, by=request.user, now=timezone.now())
         except Refused as refusal:
             form.add_error(None, refusal)
             return False
         return True
+
+    def _is_answered_for(self, request: HttpRequest, form: ExaminationForm, answers: list[Measurement]) -> bool:
+        """What looks wrong is asked, once everything else is right."""
+        row, now = form.instance, timezone.now()
+        for one in answers:
+            one.participant = row.participant
+        changed = None if row.pk is None else form.changed_data
+        return questions.ask(form, row, *answers, changed=changed, by=request.user, now=now)
 
     def _judge(self, line: AnswerForm, answer: Measurement | None, accepted: set[str], obj: Examination) -> None:
         if answer is None:
@@ -366,13 +417,15 @@ class ExaminationAdmin(RecordAdmin):
             "now": timezone.now(),
         }
         if form.instance.pk is None:
-            actions.record_examination(**common)
+            with pghistory.context(reason=questions.reason_of(form)):
+                actions.record_examination(**common)
             return
-        reason = form.cleaned_data["reason_for_change"]
-        with transaction.atomic(), pghistory.context(reason=reason):
+        reason = questions.reason_of(form, form.cleaned_data["reason_for_change"])
+        with pghistory.context(reason=reason):
             actions.correct_examination(**common, reason=reason)
 
     def _after(self, request: HttpRequest, obj: Examination) -> HttpResponse:
+        once.made(request, obj)
         messages.success(request, gettext("%(name)s is saved.") % {"name": obj})
         if "_eligibility" in request.POST:
             return HttpResponseRedirect(
@@ -394,6 +447,43 @@ class ExaminationAdmin(RecordAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return HttpResponseRedirect(self.url("change", object_id))
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.examination_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_examination(examination=obj, reason=reason, by=by, now=now)
+
+
+@admin.register(Measurement)
+class MeasurementAdmin(ReadOnlyRecordAdmin):
+    """One result of an examination, for whoever takes it back; it is corrected on the examination's page."""
+
+    list_display = ("participant", "code", "text", "taken_at", "created_by", "void_mark")
+    list_filter = (("code", admin.ChoicesFieldListFilter),)
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    list_select_related = ("participant", "created_by", "examination")
+    date_hierarchy = "taken_at"
+    fieldsets = ((None, {"fields": (("participant", "examination"), ("code", "text"), "taken_at")}),)
+    readonly_fields = ("text",)
+
+    @admin.display(description=_("answer"))
+    def text(self, row: Measurement) -> str:
+        return row.text
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.measurement_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_measurement(row=obj, reason=reason, by=by, now=now)
+
+
+def _line(measure: Measure, saved: dict[str, Any], posted: Any = None) -> AnswerForm:
+    return AnswerForm(posted, measure=measure, initial=saved.get(measure.code, {}))
+
+
+def _rows_of(obj: Examination) -> list[Any]:
+    return [obj, *obj.measurements.all()]
 
 
 def computed_of(obj: Examination) -> list[tuple[str, str]]:

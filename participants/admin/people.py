@@ -37,7 +37,8 @@ from participants.models import (
 from participants.rules import status
 from participants.rules.status import Status
 from trialsite import paper
-from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 STATUS_LABELS = {
     Status.SCREENING: "info",
@@ -131,15 +132,15 @@ class ReadOnlyInline(TabularInline):
 
 class StatusInline(ReadOnlyInline):
     model = ParticipantStatus
-    show_change_link = False
-    fields = ("status", "effective_on", "reason_code", "criteria", "reason", "created_by", "created_at")
-    readonly_fields = ("created_by", "created_at")
+    fields = ("status", "effective_on", "reason_code", "criteria", "reason", "created_by", "created_at", "void_reason")
+    readonly_fields = ("created_by", "created_at", "void_reason")
     tab = True
 
 
 class ConsentInline(ReadOnlyInline):
     model = Consent
-    fields = ("version", "consented_at", "guardian_consented", "participant_assented")
+    fields = ("version", "consented_at", "guardian_consented", "participant_assented", "void_reason")
+    readonly_fields = ("void_reason",)
     tab = True
 
 
@@ -155,7 +156,7 @@ class ExaminationInline(ReadOnlyInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         whose = request.resolver_match.kwargs.get("object_id")
-        newest = Examination.objects.filter(participant=whose).order_by("-taken_at", "-id").values("pk")
+        newest = Examination.objects.standing().filter(participant=whose).order_by("-taken_at", "-id").values("pk")
         return rows.filter(pk__in=newest[: self.newest])
 
 
@@ -164,6 +165,12 @@ class VisitInline(ReadOnlyInline):
     fields = ("code", "title", "target_date", "window_opens_on", "window_closes_on", "state", "occurred_on")
     readonly_fields = ("title", "target_date", "window_opens_on", "window_closes_on")
     tab = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Those of a Day 0 that was taken back are in the list of visits, for whoever looks for them.
+        rows: Any = super().get_queryset(request)
+        found: QuerySet[Any] = rows.standing()
+        return found
 
     @admin.display(description=_("name"))
     def title(self, visit: Visit) -> str:
@@ -295,7 +302,7 @@ class ParticipantAdmin(RecordAdmin):
 
     def _find(self, request: HttpRequest, value: str) -> list[Participant]:
         match = Q(name=value) | Q(phone=value) | Q(hospital_number=value)
-        return list(self.get_queryset(request).filter(match, voided_at__isnull=True))
+        return list(self.get_queryset(request).standing().filter(match))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         if change:
@@ -322,7 +329,7 @@ class ParticipantAdmin(RecordAdmin):
     @display(description=_("next visit"))
     def day0_visit(self, obj: Participant) -> str:
         """The next visit that is owed, with its window."""
-        visit = next((v for v in obj.visits.all() if v.state == VisitState.PLANNED), None)
+        visit = next((v for v in obj.visits.all() if v.state == VisitState.PLANNED and not v.is_void), None)
         if visit is None or Status(obj.status) in status.NO_MORE_VISITS:
             return "—"
         return f"{visit.code} · {visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
@@ -523,7 +530,36 @@ class ParticipantAdmin(RecordAdmin):
                 now=now,
             ),
             done=_("The new status is recorded."),
+            row_of=lambda obj, data: ParticipantStatus(participant=obj, status=data["new"], effective_on=data["on"]),
         )
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.participant_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_participant(participant=obj, reason=reason, by=by, now=now)
+
+
+@admin.register(ParticipantStatus)
+class ParticipantStatusAdmin(ReadOnlyRecordAdmin):
+    """Every step of everybody; the newest is taken back here."""
+
+    list_display = ("participant", "status", "effective_on", "reason_code", "created_by", "created_at", "void_mark")
+    list_filter = (("status", admin.ChoicesFieldListFilter),)
+    search_fields = ("participant__screening_number", "participant__participant_number")
+    list_select_related = ("participant", "created_by")
+    fieldsets = (
+        (None, {"fields": ("participant", ("status", "effective_on"), ("reason_code", "criteria"), "reason")}),
+    )
+
+    def void_instead(self, obj: Any) -> str:
+        return actions.instead_of_status(obj)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.status_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_status(row=obj, reason=reason, by=by, now=now)
 
 
 def _without_screened_on(fieldset: Any) -> Any:

@@ -67,7 +67,6 @@ class VisitAdmin(RecordAdmin):
     search_fields = ("participant__screening_number", "participant__participant_number", "code")
     list_select_related = ("participant",)
     date_hierarchy = "target_date"
-    can_void = False
     fieldsets = (
         (
             _("Planned"),

@@ -33,6 +33,7 @@ class Reading:
     laboratory: str
     is_study_procedure: bool
     answer: Measurement
+    is_time_assumed: bool = False
 
     @property
     def panel(self) -> str:
@@ -53,6 +54,7 @@ class Reading:
             self.is_fasting,
             self.laboratory,
             self.is_study_procedure,
+            self.is_time_assumed,
         )
 
 
@@ -87,19 +89,29 @@ class _Cells:
 def understood(cells: dict[str, str], known: Known) -> tuple[Reading | None, list[str]]:
     """The row as a reading, or the reasons why it is none."""
     row = _Cells(cells)
-    participant = row.read(find_participant, row.get("participant"), known)
+    participant = _participant(row, known)
     code = row.read(find_measure, row.get("measure"))
     taken_at = row.read(moment, row.get("taken_at"))
     is_fasting = row.read(yes_no, row.get("fasting"), "fasting")
     is_study = row.read(yes_no, row.get("study_procedure"), "study_procedure")
+    is_assumed = row.read(yes_no, row.get("time_assumed"), "time_assumed")
     laboratory = row.read(_short, row.get("laboratory"), "laboratory", 100)
     answer = _answer(row, MEASURES[code]) if code else None
-    if row.reasons or answer is None:
+    if row.reasons or answer is None or participant is None:
         return None, row.reasons
     if is_study is None:
         # What is only told or read in the file is no procedure of the study.
         is_study = PANEL_OF[code] not in QUESTIONS
-    return Reading(participant, code, taken_at, is_fasting, laboratory, is_study, answer), []
+    return Reading(participant, code, taken_at, is_fasting, laboratory, is_study, answer, bool(is_assumed)), []
+
+
+def _participant(row: _Cells, known: Known) -> Participant | None:
+    """Whose row it is; what was wrong with a number that we do not keep was said when the file was read."""
+    if row.get("problem"):
+        row.reasons.append(row.get("problem"))
+        return None
+    found: Participant | None = row.read(find_participant, row.get("participant"), known)
+    return found
 
 
 # What a number of ours looks like; anything else in that column may be a name, and is not repeated.

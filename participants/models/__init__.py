@@ -1,7 +1,7 @@
 """Rows of the app: one file a subject."""
 
 from participants.models.eligibility import EligibilityConfirmation, EligibilityRuling, RulingKind
-from participants.models.imports import MeasurementImport
+from participants.models.imports import LaboratoryLayout, MeasurementImport
 from participants.models.logs import EnrolmentLogEntry, ScreeningLogEntry
 from participants.models.measurements import Examination, Measurement
 from participants.models.people import (
@@ -30,6 +30,7 @@ __all__ = [
     "EligibilityRuling",
     "EnrolmentLogEntry",
     "Examination",
+    "LaboratoryLayout",
     "Measurement",
     "MeasurementImport",
     "Participant",

@@ -34,7 +34,10 @@ class EligibilityRuling(Record):
         verbose_name_plural = _("investigator's decisions on criteria")
         ordering = ["-id"]
         triggers = immutable()
-        permissions = [("rule_on_criteria", "Can decide what the criteria leave to the investigator")]
+        permissions = [
+            ("void_eligibilityruling", "Can void a decision entered by mistake"),
+            ("rule_on_criteria", "Can decide what the criteria leave to the investigator"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(
@@ -73,7 +76,10 @@ class EligibilityConfirmation(Record):
         verbose_name_plural = _("confirmations of eligibility")
         ordering = ["-id"]
         triggers = immutable()
-        permissions = [("confirm_eligibility", "Can sign that a participant meets the criteria")]
+        permissions = [
+            ("void_eligibilityconfirmation", "Can void a confirmation entered by mistake"),
+            ("confirm_eligibility", "Can sign that a participant meets the criteria"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(name="confirmation_only_of_eligible", condition=Q(overall="ELIGIBLE")),

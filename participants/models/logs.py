@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from django.db import models
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,22 +15,22 @@ from participants.models.people import HISTORY, Consent, Participant, Participan
 from participants.models.visits import DeviationKind, ProtocolDeviation
 from participants.rules import flow
 from participants.rules.status import Status
-from trialsite.models import User
+from trialsite.models import RecordQuerySet, User
 
 
-class LogQuerySet(models.QuerySet["ScreeningLogEntry"]):
+class LogQuerySet(RecordQuerySet["ScreeningLogEntry"]):
     def with_history(self) -> LogQuerySet:
-        statuses = ParticipantStatus.objects.filter(voided_at__isnull=True).order_by(*HISTORY)
+        statuses = ParticipantStatus.objects.standing().order_by(*HISTORY)
         return self.select_related("rescreening_of").prefetch_related(
             Prefetch("statuses", statuses.select_related("created_by"))
         )
 
     def for_log(self) -> LogQuerySet:
         """With all that a line of the logs shows, in a number of queries that does not grow with the lines."""
-        consents = Consent.objects.filter(voided_at__isnull=True).order_by("consented_at", "id")
-        signed = EligibilityConfirmation.objects.filter(voided_at__isnull=True).order_by("id")
-        exceptions = ProtocolDeviation.objects.filter(
-            kind=DeviationKind.OVERRIDE, about__startswith="enrolment:", voided_at__isnull=True
+        consents: QuerySet[Any] = Consent.objects.standing().order_by("consented_at", "id")
+        signed: QuerySet[Any] = EligibilityConfirmation.objects.standing().order_by("id")
+        exceptions: QuerySet[Any] = ProtocolDeviation.objects.standing().filter(
+            kind=DeviationKind.OVERRIDE, about__startswith="enrolment:"
         )
         return (
             self.with_history()

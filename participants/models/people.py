@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.rules.age import LeapDay, completed_years
+from participants.rules.contradictions import Kind
 from participants.rules.status import Status
+from participants.sameperson import SAME_PERSON
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 STATUS_NAMES = {
     Status.SCREENING: _("In screening"),
@@ -64,6 +67,8 @@ class Sex(models.TextChoices):
 class Participant(Record):
     """A person who gave, or was asked for, consent to this study; known outside the site by number only."""
 
+    part_of = ()
+
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="participants")
     screening_number = models.CharField(_("screening number"), max_length=20, unique=True, editable=False)
     participant_number = models.CharField(
@@ -85,7 +90,7 @@ class Participant(Record):
     hospital_number = EncryptedTextField(
         _("hospital number"), max_length=40, blank=True, label="participant.hospital_number"
     )
-    rescreening_of = models.OneToOneField(
+    rescreening_of = models.ForeignKey(
         "self",
         models.PROTECT,
         verbose_name=_("screened before as"),
@@ -96,6 +101,8 @@ class Participant(Record):
     )
     planned_infusion_on = models.DateField(_("planned infusion"), null=True, blank=True, editable=False)
 
+    twin = SAME_PERSON
+
     class Meta(Record.Meta):
         verbose_name = _("participant")
         verbose_name_plural = _("participants")
@@ -103,6 +110,12 @@ class Participant(Record):
         triggers = [*record_triggers(), enrolled_by_confirmation()]
         constraints = [
             *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["rescreening_of"],
+                condition=Q(voided_at__isnull=True),
+                name="participant_rescreened_once",
+                violation_error_message=_("This participant was screened again already. Go on there."),
+            ),
             models.CheckConstraint(
                 name="participant_enrolled_has_number",
                 condition=Q(participant_number__isnull=False)
@@ -151,6 +164,9 @@ class Consent(Record):
         help_text=_("A minor's own agreement, beside the guardian's signature; leave open for adults."),
     )
 
+    twin = Twin(same=("participant", "version"), at="consented_at")
+    dated = {"consented_at": Kind.CONSENT}
+
     class Meta(Record.Meta):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
@@ -176,6 +192,10 @@ class WithdrawalScope(models.TextChoices):
     VISITS = "visits", _("no more treatment and visits; the file may be read on")
     EVERYTHING = "everything", _("no further contact and no further data")
 
+    def goes_beyond(self, other: WithdrawalScope) -> bool:
+        """Whether more is taken back than with the other: they stand in this order."""
+        return list(WithdrawalScope).index(self) > list(WithdrawalScope).index(other)
+
 
 @pghistory.track()
 class ConsentWithdrawal(Record):
@@ -194,6 +214,7 @@ class ConsentWithdrawal(Record):
         help_text=_("Integrating vectors: the long-term safety follow-up asks only with permission."),
     )
     reason = models.TextField(_("reason"), blank=True, help_text=_("Nobody has to give one."))
+    dated = {"withdrawn_at": Kind.WITHDRAWAL}
 
     class Meta(Record.Meta):
         verbose_name = _("withdrawal of consent")
@@ -203,7 +224,8 @@ class ConsentWithdrawal(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant"],
+                # It may go further later: from the treatment to everything.
+                fields=["participant", "scope"],
                 condition=Q(voided_at__isnull=True),
                 name="consent_withdrawn_once",
                 violation_error_message=_("The withdrawal is recorded already."),
@@ -245,6 +267,7 @@ class Reconsent(Record):
         verbose_name = _("consent to be renewed")
         verbose_name_plural = _("consents to be renewed")
         ordering = ["due_on", "id"]
+        permissions = [("void_reconsent", "Can void a consent to be renewed entered by mistake")]
         indexes = [models.Index(fields=["due_on"], name="reconsent_open", condition=Q(state="open"))]
         constraints = [
             *Record.Meta.constraints,
@@ -252,6 +275,7 @@ class Reconsent(Record):
                 fields=["participant", "cause", "version"],
                 condition=Q(voided_at__isnull=True),
                 name="reconsent_once",
+                violation_error_message=_("This consent is on the list of those to be renewed already."),
             ),
             models.CheckConstraint(
                 name="reconsent_done_has_consent",
@@ -299,11 +323,13 @@ class ParticipantStatus(Record):
     corrects = models.ForeignKey(
         "self", models.PROTECT, verbose_name=_("corrects"), related_name="+", null=True, blank=True, editable=False
     )
+    dated = {"effective_on": Kind.STATUS}
 
     class Meta(Record.Meta):
         verbose_name = _("status")
         verbose_name_plural = _("status history")
         ordering = HISTORY
+        permissions = [("void_participantstatus", "Can void a status entered by mistake")]
         triggers = immutable()
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 import pghistory
 from django.db import models
@@ -13,8 +13,9 @@ from django.utils.translation import pgettext_lazy
 
 from participants.models.people import Participant
 from participants.rules import schedule
+from participants.rules.contradictions import Kind
 from participants.rules.status import NO_MORE_VISITS
-from trialsite.models import Record, User, all_or_none
+from trialsite.models import Record, RecordQuerySet, User, all_or_none
 from trialsite.study import get_study
 
 
@@ -25,11 +26,13 @@ class VisitState(models.TextChoices):
     CANCELLED = "cancelled", _("no longer due")
 
 
-class VisitQuerySet(models.QuerySet["Visit"]):
+class VisitQuerySet(RecordQuerySet["Visit"]):
     def owed(self) -> VisitQuerySet:
         """Planned visits of people who still come."""
-        return self.filter(state=VisitState.PLANNED, voided_at__isnull=True).exclude(
-            participant__status__in=[status.value for status in NO_MORE_VISITS]
+        return (
+            self.standing()
+            .filter(state=VisitState.PLANNED)
+            .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
         )
 
     def open_on(self, day: dt.date) -> VisitQuerySet:
@@ -58,12 +61,16 @@ class Visit(Record):
     not_done_reason = models.TextField(_("why it was not done"), blank=True)
     note = models.TextField(_("note"), blank=True)
 
-    objects = VisitQuerySet.as_manager()
+    objects = VisitQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
+
+    not_filled_in: ClassVar[dict[str, str]] = {"state": VisitState.PLANNED}
+    dated = {"occurred_on": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("visit")
         verbose_name_plural = _("visits")
         ordering = ["target_date", "id"]
+        permissions = [("void_visit", "Can void a visit entered by mistake")]
         indexes = [
             # The reminder sweep and the first page ask for planned visits around today.
             models.Index(
@@ -75,7 +82,10 @@ class Visit(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant", "code"], condition=Q(voided_at__isnull=True), name="visit_once"
+                fields=["participant", "code"],
+                condition=Q(voided_at__isnull=True),
+                name="visit_once",
+                violation_error_message=_("This visit is planned already: record it there."),
             ),
             models.CheckConstraint(
                 name="visit_window_holds_target",
@@ -123,6 +133,7 @@ class DeviationKind(models.TextChoices):
     READINESS = "readiness", _("infused although something stood against it")
     LYMPHODEPLETION = "lymphodepletion", _("lymphodepletion not as the protocol wants it")
     OVERRIDE = "override", _("a limit set aside by the principal investigator")
+    VOIDED = "voided", _("an entry that others rest on is void")
     PROCEDURE = "procedure", _("study procedure not done, or done otherwise")
     SAMPLE = "sample", _("sample missing, late or lost")
     REPORTING = "reporting", _("report sent late or not at all")
@@ -138,13 +149,13 @@ class Severity(models.TextChoices):
     IMPORTANT = "important", pgettext_lazy("deviation", "important")
 
 
-class DeviationQuerySet(models.QuerySet["ProtocolDeviation"]):
+class DeviationQuerySet(RecordQuerySet["ProtocolDeviation"]):
     def open(self) -> DeviationQuerySet:
-        return self.filter(closed_at__isnull=True, voided_at__isnull=True)
+        return self.standing().filter(closed_at__isnull=True)
 
     def true(self) -> DeviationQuerySet:
         """Those that did happen: not void, and no correction has shown otherwise."""
-        return self.filter(is_untrue=False, voided_at__isnull=True)
+        return self.standing().filter(is_untrue=False)
 
     def unclassified(self) -> DeviationQuerySet:
         return self.true().filter(severity="")
@@ -184,7 +195,7 @@ class ProtocolDeviation(Record):
     )
     reported_to_ethics_by = _person(_("reported to the ethics committee by"))
 
-    objects = DeviationQuerySet.as_manager()
+    objects = DeviationQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 
     class Meta(Record.Meta):
         verbose_name = _("protocol deviation")
@@ -211,7 +222,10 @@ class ProtocolDeviation(Record):
                 | Q(closed_at__isnull=False, close_note__regex=r"\S"),
             ),
             models.UniqueConstraint(
-                fields=["about", "kind"], condition=Q(voided_at__isnull=True), name="deviation_once"
+                fields=["about", "kind"],
+                condition=Q(voided_at__isnull=True),
+                name="deviation_once",
+                violation_error_message=_("This deviation is recorded already."),
             ),
         ]
 

@@ -36,6 +36,7 @@ from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_e
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
 from safety.actions.guidance import approve_guidance, propose_guidance
 from safety.actions.rounds import DueRound, due_rounds, rounds_of
+from safety.actions.voids import void_assessment, void_bedside, void_discharge
 
 __all__ = [
     "DueRound",
@@ -83,5 +84,8 @@ __all__ = [
     "site_names",
     "sync_episodes",
     "treatments_of",
+    "void_assessment",
+    "void_bedside",
+    "void_discharge",
     "warn_after",
 ]

@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 
 from dosing.actions import day0_of
 from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
-from participants.actions import first_consent_at, long_moment, site_day
+from participants.actions import long_moment, site_day
 from participants.models import HISTORY, Measurement, Participant, ParticipantStatus
 from participants.rules.measures import MEASURES
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.units import convert
 from safety.actions.ctcae import ctcae_version
-from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment
+from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, is_replaced
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded
 from safety.rules.icaht import Anc, Early, Late, Observed
@@ -108,14 +108,8 @@ COLUMNS = ("code", "taken_at", "value", "comparator", "unit", "reference_low", "
 def course_of(participant: Participant, *, now: dt.datetime) -> Course:
     """Five queries, whatever the number of results."""
     rows = (
-        Measurement.objects.filter(
-            participant=participant,
-            voided_at__isnull=True,
-            examination__voided_at__isnull=True,
-            value__isnull=False,
-            code__in=list(MEASURED),
-            taken_at__lte=now,
-        )
+        Measurement.objects.standing()
+        .filter(participant=participant, value__isnull=False, code__in=list(MEASURED), taken_at__lte=now)
         .order_by("taken_at", "id")
         .values_list(*COLUMNS)
     )
@@ -145,14 +139,16 @@ def _result(
 
 
 def _infusions(participant: Participant) -> Iterable[Infusion]:
-    return participant.infusions.filter(voided_at__isnull=True).order_by("infused_at")
+    return participant.infusions.standing().order_by("infused_at")
 
 
 def _prepared_at(participant: Participant, infused_at: dt.datetime | None) -> dt.datetime | None:
     """The first dose of lymphodepletion that was given (before this infusion)."""
-    given = LymphodepletionDose.objects.filter(
-        participant=participant, voided_at__isnull=True, state=DoseState.GIVEN, given_at__isnull=False
-    ).order_by("given_at")
+    given = (
+        LymphodepletionDose.objects.standing()
+        .filter(participant=participant, state=DoseState.GIVEN, given_at__isnull=False)
+        .order_by("given_at")
+    )
     first = given.values_list("given_at", flat=True).first()
     # A first dose after the infusion prepares another one.
     return None if first is None or (infused_at is not None and first >= infused_at) else first
@@ -166,7 +162,8 @@ def _observed(
     The record knows no next therapy other than a second infusion: that one counts [P].
     """
     statuses = list(
-        ParticipantStatus.objects.filter(participant=participant, voided_at__isnull=True)
+        ParticipantStatus.objects.standing()
+        .filter(participant=participant)
         .order_by(*HISTORY)
         .values_list("status", "effective_on")
     )
@@ -296,7 +293,7 @@ def _take(row: IcahtAssessment | IecHsAssessment, graded: Graded, *, by: User, n
 
 def _check_is_new(row: IcahtAssessment) -> None:
     """Raises Refused where the newest record says the same already: a second press of the button is no second fact."""
-    newest = row.participant.icaht_assessments.filter(voided_at__isnull=True, phase=row.phase).first()
+    newest = row.participant.icaht_assessments.standing().filter(phase=row.phase).first()
     same = ("grade", "flags", "reasons", "investigator_grade", "investigator_reason")
     if newest is not None and all(getattr(newest, name) == getattr(row, name) for name in same):
         raise Refused(
@@ -356,20 +353,11 @@ def _lab(course: Course, result: Result | None) -> LabResult | None:
 
 
 def check_iec_hs(assessment: IecHsAssessment, *, by: User, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent, and for a judgement by somebody who may not."""
+    """Raises Refused for a moment in the future, and for a judgement by somebody who may not."""
     if assessment.assessed_at > now:
         raise Refused(
             _("%(at)s is after now, %(now)s. Correct the date and time of the assessment.")
             % {"at": long_moment(assessment.assessed_at), "now": long_moment(now)}
-        )
-    consented_at = first_consent_at(assessment.participant)
-    if consented_at is None or assessment.assessed_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the assessment is %(at)s.")
-            % {
-                "consent": long_moment(consented_at) if consented_at else _("never"),
-                "at": long_moment(assessment.assessed_at),
-            }
         )
     if assessment.severity and not by.has_perm(JUDGE):
         raise Refused(_("The severity of IEC-HS is an investigator's choice. Save the findings without it."))
@@ -407,7 +395,7 @@ def _check_correction(assessment: IecHsAssessment) -> None:
     if old is None:
         assessment.correction_reason = ""
         return
-    if old.is_void or IecHsAssessment.objects.filter(corrects=old).exists():
+    if old.is_void or is_replaced(old):
         raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
     if old.participant_id != assessment.participant_id:
         raise Refused(_("A correction is about the same participant as the assessment that it corrects."))

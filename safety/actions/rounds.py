@@ -8,15 +8,15 @@ from typing import Any
 from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from dosing.models import DoseState, Infusion, Occasion
+from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
 from participants.actions import site_day
-from participants.models import Participant
+from participants.models import Participant, ParticipantStatus
 from participants.rules.status import NO_MORE_VISITS, Status
-from safety.models import Discharge, Scale, ToxicityAssessment
+from safety.models import Discharge, Scale, ToxicityAssessment, current
 from safety.rules import rounds
 from safety.rules.icans import ICE_ITEMS, IcePerformed
 from safety.rules.rounds import FIRST_STUDY, Round, State
-from trialsite.models import Site
+from trialsite.models import RecordQuerySet, Site
 
 BEFORE_INFUSION = (Status.ENROLLED, Status.LYMPHODEPLETED)
 # A day more than the schedule is long: the exact end is the rule's to say.
@@ -67,13 +67,13 @@ def due_rounds(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list
     return sorted(found, key=lambda one: (one.state is not State.OVERDUE, one.due_at or first, one.participant.number))
 
 
-def _rounds(participants: QuerySet[Participant], now: dt.datetime) -> list[DueRound]:
-    participants = _counted(participants)
-    return [*_after_infusion(participants, now), *_baselines(participants, now)]
+def _rounds(participants: RecordQuerySet[Participant], now: dt.datetime) -> list[DueRound]:
+    counted = _counted(participants)
+    return [*_after_infusion(counted, now), *_baselines(counted, now)]
 
 
-def _counted(participants: QuerySet[Participant]) -> QuerySet[Participant]:
-    return participants.filter(voided_at__isnull=True).select_related("site")
+def _counted(participants: RecordQuerySet[Participant]) -> QuerySet[Participant]:
+    return participants.standing().select_related("site")
 
 
 # --- After the infusion ------------------------------------------------------------------------------
@@ -98,7 +98,8 @@ def _after_infusion(participants: QuerySet[Participant], now: dt.datetime) -> li
 def _stays(participants: QuerySet[Participant], now: dt.datetime) -> list[Stay]:
     """The parts of a split dose belong to the first; a second infusion is watched like the first [P]."""
     infusions = (
-        Infusion.objects.filter(participant__in=participants, voided_at__isnull=True)
+        Infusion.objects.standing()
+        .filter(participant__in=participants)
         .filter(infused_at__lte=now, infused_at__gte=now - REACH)
         .exclude(occasion=Occasion.SPLIT)
         .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
@@ -107,7 +108,7 @@ def _stays(participants: QuerySet[Participant], now: dt.datetime) -> list[Stay]:
     )
     newest = {infusion.participant_id: infusion for infusion in infusions}
     left: dict[int, list[Discharge]] = {}
-    for row in Discharge.objects.filter(participant__in=newest, voided_at__isnull=True).order_by("discharged_at"):
+    for row in Discharge.objects.standing().filter(participant__in=newest).order_by("discharged_at"):
         left.setdefault(row.participant_id, []).append(row)
     return [_stay(infusion, left.get(pk, [])) for pk, infusion in newest.items()]
 
@@ -128,12 +129,10 @@ def day_begins(day: dt.date) -> dt.datetime:
 
 
 def _newest_assessments(participants: Iterable[Participant], now: dt.datetime) -> dict[tuple[int, str], dt.datetime]:
-    rows = ToxicityAssessment.objects.filter(
-        participant__in=[participant.pk for participant in participants],
-        assessed_at__lte=now,
-        voided_at__isnull=True,
-        corrected_by=None,
-    ).order_by()
+    rows = current(ToxicityAssessment.objects.all()).filter(
+        participant__in=[participant.pk for participant in participants], assessed_at__lte=now
+    )
+    rows = rows.order_by()
     newest = rows.values_list("participant", "toxicity").annotate(newest=Max("assessed_at"))
     return {(pk, toxicity): at for pk, toxicity, at in newest}
 
@@ -160,11 +159,12 @@ def _baselines(participants: QuerySet[Participant], now: dt.datetime) -> list[Du
         participants.filter(status__in=[status.value for status in BEFORE_INFUSION]).annotate(
             first_dose_at=Min(
                 "lymphodepletion_doses__given_at",
-                filter=Q(lymphodepletion_doses__state=DoseState.GIVEN, lymphodepletion_doses__voided_at__isnull=True),
+                filter=Q(lymphodepletion_doses__state=DoseState.GIVEN)
+                & LymphodepletionDose.stands("lymphodepletion_doses"),
             ),
             lymphodepleted_on=Min(
                 "statuses__effective_on",
-                filter=Q(statuses__status=Status.LYMPHODEPLETED.value, statuses__voided_at__isnull=True),
+                filter=Q(statuses__status=Status.LYMPHODEPLETED.value) & ParticipantStatus.stands("statuses"),
             ),
         )
     )
@@ -193,9 +193,7 @@ def _lymphodepletion_day(participant: Any) -> dt.date | None:
 
 
 def _scored(participants: list[int]) -> dict[int, list[dt.datetime]]:
-    rows = ToxicityAssessment.objects.filter(
-        participant__in=participants, toxicity=Scale.ICANS, voided_at__isnull=True, corrected_by=None
-    )
+    rows = current(ToxicityAssessment.objects.filter(participant__in=participants, toxicity=Scale.ICANS))
     found: dict[int, list[dt.datetime]] = {}
     for pk, at, findings in rows.values_list("participant", "assessed_at", "findings"):
         if is_scored(findings):

@@ -15,10 +15,11 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from safety import actions, guidance
+from safety import actions, consequences, guidance
 from safety.guidance import Cell
 from safety.models import GuidanceText, Scale
 from trialsite.recordadmin import RecordAdmin
+from trialsite.voiding import Consequences
 
 
 @admin.register(GuidanceText)
@@ -54,6 +55,9 @@ class GuidanceTextAdmin(RecordAdmin):
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.propose_guidance(text=obj, by=request.user, now=now)
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_guidance(obj)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "site" and not request.user.is_superuser:
             kwargs["queryset"] = request.user.sites.all()
@@ -86,7 +90,7 @@ class GuidanceTextAdmin(RecordAdmin):
     def cells_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        waiting = self.get_queryset(request).filter(approved_at__isnull=True, voided_at__isnull=True)
+        waiting = self.get_queryset(request).standing().filter(approved_at__isnull=True)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

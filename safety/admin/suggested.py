@@ -30,7 +30,7 @@ def suggestions_shown(request: HttpRequest, participant: Participant, course: Co
     unclear = [one for one in found if not _highest(one) and _is_unclear(one)]
     events = {
         event.ctcae_code: event
-        for event in AdverseEvent.objects.filter(participant=participant, voided_at__isnull=True).order_by("id")
+        for event in AdverseEvent.objects.standing().filter(participant=participant).order_by("id")
         if event.ctcae_code
     }
     names = site_names()

@@ -73,13 +73,11 @@ def cell_of(toxicity: str, grade: int | None, with_crs: bool) -> Cell | None:
 
 
 def approved(cell: Cell, *, site: Site | None = None) -> GuidanceText | None:
-    texts = GuidanceText.objects.filter(
-        toxicity=cell.toxicity,
-        grade=cell.grade,
-        with_crs=cell.with_crs,
-        approved_at__isnull=False,
-        voided_at__isnull=True,
-    ).select_related("approved_by")
+    texts = (
+        GuidanceText.objects.standing()
+        .filter(toxicity=cell.toxicity, grade=cell.grade, with_crs=cell.with_crs, approved_at__isnull=False)
+        .select_related("approved_by")
+    )
     if site is not None:
         texts = texts.filter(site=site)
     return texts.order_by("-approved_at", "-id").first()

@@ -10,8 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
 from trialsite.models import Record, Site, User, all_or_none, immutable
+from trialsite.twins import Twin
 
 
 class AlertKind(models.TextChoices):
@@ -28,6 +30,7 @@ class SettledBy(models.TextChoices):
     ASSESSED = "assessed", _("assessed since")
     CORRECTED = "corrected", _("corrected to a lower grade")
     VOIDED = "voided", _("the assessment is void")
+    UNSUPPORTED = "bare", _("nothing supports it any more: what it rested on is void")
     OVER = "over", _("no more assessments are due")
 
 
@@ -123,10 +126,14 @@ class SafetyAlert(Record):
 class OnCallShift(Record):
     """This person is told of safety alerts of the site between these two moments."""
 
+    part_of = ()
+
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="on_call_shifts")
     person = models.ForeignKey(User, models.PROTECT, verbose_name=_("person"), related_name="on_call_shifts")
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(pgettext_lazy("time", "until"))
+
+    twin = Twin(same=("site", "person"), at="starts_at")
 
     class Meta(Record.Meta):
         verbose_name = _("shift on call")
@@ -161,6 +168,9 @@ class Discharge(Record):
         blank=True,
         help_text=_("Only if the participant came back: assessments at the bedside are due again from then on."),
     )
+
+    twin = Twin(same=("participant",), at="discharged_at", minutes=60)
+    dated = {"discharged_at": Kind.EVENT, "readmitted_at": Kind.EVENT}
 
     class Meta(Record.Meta):
         verbose_name = _("discharge")

@@ -10,11 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from safety.models.assessments import Scale
 from trialsite.models import Record, Site, User, all_or_none, immutable
+from trialsite.twins import Twin
 
 
 @pghistory.track()
 class GuidanceText(Record):
     """The site's own text for one grade; from its approval on it stands in the place of the shipped one."""
+
+    part_of = ()
 
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="guidance_texts")
     toxicity = models.CharField(_("toxicity"), max_length=10, choices=Scale)
@@ -36,6 +39,8 @@ class GuidanceText(Record):
         blank=True,
         editable=False,
     )
+
+    twin = Twin(same=("site", "toxicity", "grade", "with_crs", "version"))
 
     class Meta(Record.Meta):
         verbose_name = _("guidance text")

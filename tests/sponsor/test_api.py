@@ -3,11 +3,13 @@
 import datetime as dt
 import hashlib
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from participants.models import Participant
 from sponsor import api, classification
@@ -16,6 +18,7 @@ from sponsor.models import ApiRead
 from tests import factories
 from trialsite.models import Record, Site, User
 from trialsite.roles import Role
+from trialsite.voiding import void
 
 RECORDS = [model for model in apps.get_models() if issubclass(model, Record) and not model._meta.proxy]
 DAY = dt.timedelta(days=1)
@@ -203,3 +206,20 @@ def test_the_schema_and_its_page_are_there() -> None:
     assert schema.status_code == 200
     assert set(schema.json()["paths"]) >= {f"/api/v1/{route}/" for route in api.ROUTES}
     assert Client().get("/api/docs/").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", ["participants", "visits", "infusions"])
+def test_a_void_participant_takes_every_row_along(
+    route: str, program: User, participant: Participant, alice: User
+) -> None:
+    """Without a change in the rows themselves: whoever reads changes learns of it all the same."""
+    read = reader(program)
+    assert not any(row["is_void"] for row in read(f"{route}/").json()["results"])
+    since = timezone.now()
+    void(participant, reason="entered twice", by=alice, now=since)
+    rows = read(f"{route}/?modified_since={quote(since.isoformat())}").json()["results"]
+    assert rows
+    assert all(row["is_void"] for row in rows)
+    later = quote((since + DAY).isoformat())
+    assert read(f"{route}/?modified_since={later}").json()["results"] == []

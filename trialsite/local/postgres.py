@@ -135,8 +135,8 @@ def _nobody_with_access(make_scratch: Callable[[], Path]) -> Identity | None:
         return None
     uid, gid = _nobody()
     caps = "-all,+dac_override"
-    prefix = (setpriv, f"--reuid={uid}", f"--regid={gid}", "--clear-groups")
-    prefix = (*prefix, f"--inh-caps={caps}", f"--ambient-caps={caps}", "--")
+    user = (f"--reuid={uid}", f"--regid={gid}", "--clear-groups")
+    prefix = (setpriv, *user, f"--inh-caps={caps}", f"--ambient-caps={caps}", "--")
     return Identity(_copied_binaries(make_scratch()), prefix, owner=(uid, gid))
 
 

@@ -7,13 +7,28 @@
   let waiting = null;
   let asked = 0;
 
+  // The grades that stand there are of other answers then.
+  const say = (words) => {
+    const sentence = document.createElement("p");
+    sentence.className = "ts-error";
+    sentence.textContent = words;
+    shown.replaceChildren(sentence);
+  };
   const ask = async () => {
     const number = ++asked;
+    if (window.trialsite) trialsite.renew(form);
+    const typed = new FormData(form);
+    // A look is not the one time that the form may be taken.
+    typed.delete("_once");
     try {
-      const answer = await fetch(form.dataset.gradeUrl, { method: "POST", body: new FormData(form) });
-      if (answer.ok && number === asked) shown.innerHTML = await answer.text();
+      const answer = await fetch(form.dataset.gradeUrl, { method: "POST", body: typed });
+      const text = answer.ok && !answer.redirected ? await answer.text() : "";
+      if (number !== asked) return;
+      if (answer.redirected || answer.status === 403) say(shown.dataset.login);
+      else if (answer.ok) shown.innerHTML = text;
+      else say(shown.dataset.away);
     } catch {
-      shown.dataset.offline = "true";
+      if (number === asked) say(shown.dataset.away);
     }
   };
   const soon = () => {
@@ -56,6 +71,8 @@
   document.querySelectorAll("[data-fill]").forEach((button) => {
     button.addEventListener("click", () => {
       for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+        // "All of these absent" speaks of what is still open: it never takes back what was seen.
+        if ("fillOpen" in button.dataset && answer(name) !== "") continue;
         const field = form.querySelector(`[name="${name}"][value="${value}"]`);
         if (field) field.checked = true;
       }
