@@ -91,16 +91,16 @@ def report_void(
     record: Record, participant: Participant, rests: Iterable[str], *, reason: str, by: User, now: dt.datetime
 ) -> None:
     """Others acted on an entry that is void now: that is a deviation, with the reason of the void."""
-    if lines := list(rests):
-        report_deviation(
-            participant=participant,
-            kind=DeviationKind.VOIDED,
-            about=f"void:{record._meta.model_name}:{record.pk}",
-            description=_("%(entry)s is void. %(rests)s") % {"entry": _name(record), "rests": " ".join(lines)},
-            reason=reason,
-            by=by,
-            now=now,
-        )
+    lines = " ".join(rests)
+    report_deviation(
+        participant=participant,
+        kind=DeviationKind.VOIDED,
+        about=f"void:{record._meta.model_name}:{record.pk}",
+        description=_("%(entry)s is void. %(rests)s") % {"entry": _name(record), "rests": lines} if lines else "",
+        reason=reason,
+        by=by,
+        now=now,
+    )
 
 
 def _name(record: Record) -> str:

@@ -203,7 +203,7 @@ def test_an_infusion_cannot_be_moved_before_the_enrolment(site: Site, ivan: User
     infusion.infused_at = infusion.ended_at = now - 20 * DAY
     correct_infusion(infusion=infusion, is_day0_confirmed=True, deviation_reason="x", by=ivan, now=now)
     infusion.infused_at = infusion.ended_at = now - 21 * DAY
-    with pytest.raises(Refused, match="Consent comes before"):
+    with pytest.raises(Refused, match=r"“Infused” would begin on 12 Feb 2026, but “Enrolled” holds since 13 Feb 2026"):
         correct_infusion(infusion=infusion, is_day0_confirmed=True, deviation_reason="x", by=ivan, now=now)
 
 
