@@ -29,6 +29,12 @@ class TypedAdmin(ModelAdmin):
             field.empty_label = formfields.UNCHOSEN[1]
         return field
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address fills in; what should name a row and cannot is left out."""
+        given = super().get_changeform_initial_data(request)
+        rows = {field.name for field in self.opts.get_fields() if field.many_to_one or field.many_to_many}
+        return {name: value for name, value in given.items() if name not in rows or _names_rows(value)}
+
     def row(self, request: HttpRequest, object_id: Any) -> Any:
         """The row of an address, within the person's reach. Raises Http404 where there is none."""
         found = self.get_object(request, str(object_id))
@@ -43,6 +49,11 @@ class TypedAdmin(ModelAdmin):
             return found, has_twins
         also, also_twins = super().get_search_results(request, queryset, plain)
         return found | also, has_twins or also_twins
+
+
+def _names_rows(value: Any) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(reading.read_key(getattr(one, "pk", one)) is not None for one in values)
 
 
 class TypedInline(TabularInline):
