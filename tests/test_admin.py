@@ -286,7 +286,7 @@ def test_an_infusion_is_logged_and_the_visits_appear(site: Site, alice: User, no
         pytest.param({"volume_given_ml": "11"}, "more than was left", id="more-than-the-bag-held"),
         pytest.param({"volume_given_ml": "6"}, "what became of the remainder", id="remainder-without-its-fate"),
         pytest.param({"product_lot": "LOT-X"}, "is recorded. Check the bag", id="unknown-lot"),
-        pytest.param({"ended_at_0": "2099-01-01"}, "Correct the date", id="in-the-future"),
+        pytest.param({"ended_at_0": "2099-01-01"}, "is in the future", id="in-the-future"),
         pytest.param({"infused_at_0": "2024-01-01"}, "cannot begin earlier", id="before-consent-and-enrolment"),
     ],
 )

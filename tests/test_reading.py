@@ -84,7 +84,7 @@ def form_classes() -> Iterator[type[forms.BaseForm]]:
         for inline in page.get_inline_instances(request, page.model()):
             yield inline.get_formset(request).form
     yield step_form(None)
-    yield status_form(Participant(status="screening"))
+    yield status_form(Participant(pk=0, status="screening"))
     yield from written_by_hand(forms.BaseForm)
 
 
@@ -399,6 +399,7 @@ def test_a_person_is_found_by_number_in_every_spelling(site: Site, alice: User, 
         "phone": "１３８　００００　００００",
         "hospital_number": " H－００１",
         "site": site.pk,
+        "screened_on": "２０２６／３／４",
     }
     client = login(alice)
     assert client.post(reverse("admin:participants_participant_add"), data).status_code == 302

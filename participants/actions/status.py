@@ -69,7 +69,8 @@ def screen(*, participant: Participant, on: dt.date | None = None, by: User, now
     participant.status = Status.SCREENING
     participant.created_by, participant.created_at = by, now
     participant.save()
-    write_status(participant, Status.SCREENING, on=on, reason="", by=by, now=now)
+    # The first row is part of the participant's own making: no change of anything.
+    _row(participant, Status.SCREENING, on=on, by=by, now=now).save()
     return participant
 
 
@@ -210,19 +211,15 @@ def write_status(
     now: dt.datetime,
 ) -> ParticipantStatus:
     """A new row of the history, and the participant's present status after it. Callers have checked the step."""
-    row = ParticipantStatus.objects.create(
-        participant=participant,
-        status=new,
-        effective_on=on,
-        reason=reason,
-        reason_code=reason_code,
-        criteria=list(criteria),
-        corrects=corrects,
-        created_by=by,
-        created_at=now,
-    )
+    row = _row(participant, new, on=on, by=by, now=now)
+    row.reason, row.reason_code, row.criteria, row.corrects = reason, reason_code, list(criteria), corrects
+    row.save()
     keep_present_status(participant)
     return row
+
+
+def _row(participant: Participant, status: Status, *, on: dt.date, by: User, now: dt.datetime) -> ParticipantStatus:
+    return ParticipantStatus(participant=participant, status=status, effective_on=on, created_by=by, created_at=now)
 
 
 def keep_present_status(participant: Participant) -> None:

@@ -21,6 +21,8 @@ from unfold.widgets import (
 
 from participants import actions
 from participants.models import ProtocolDeviation, Severity
+from trialsite import formfields
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
 
 SEVERITY_LABELS = {"": "warning", "minor": "info", "major": "warning", "important": "danger"}
@@ -85,9 +87,11 @@ class CloseForm(forms.Form):
 
 class ReportedForm(forms.Form):
     to = forms.ChoiceField(
-        label=_("Reported to"), choices=list(actions.RECEIVERS.items()), widget=UnfoldAdminSelectWidget
+        label=_("Reported to"),
+        choices=[("", PLEASE_CHOOSE), *actions.RECEIVERS.items()],
+        widget=UnfoldAdminSelectWidget,
     )
-    at = forms.SplitDateTimeField(label=_("Reported at"), widget=UnfoldAdminSplitDateTimeWidget)
+    at = formfields.MomentField(label=_("Reported at"), widget=UnfoldAdminSplitDateTimeWidget)
     reason = forms.CharField(
         label=_("How"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),

@@ -15,6 +15,7 @@ from participants.imports.layout import LEFT_OUT, Heading
 from participants.imports.words import key
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.measures import MEASURES
+from trialsite import formfields
 
 UNKNOWN = "?"
 ROLES: dict[str, Any] = {
@@ -98,7 +99,7 @@ class QuestionsForm(forms.Form):
         )
 
     def _ask_for_time(self) -> None:
-        self.fields["time"] = forms.TimeField(
+        self.fields["time"] = formfields.TimeField(
             label=_("Days without a time, as “%(example)s”: which time is put?") % {"example": self.questions.day},
             required=False,
             input_formats=["%H:%M"],

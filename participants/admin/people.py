@@ -56,7 +56,7 @@ STATUS_LABELS = {
 
 
 class EnrolForm(forms.Form):
-    on = forms.DateField(
+    on = formfields.DateField(
         label=_("Enrolled on"),
         widget=UnfoldAdminSingleDateWidget,
         help_text=_("Another day than today when the enrolment is taken over from paper: criteria are judged for it."),
@@ -179,7 +179,7 @@ class VisitInline(ReadOnlyInline):
 
 
 class ParticipantForm(RecordForm):
-    screened_on = forms.DateField(
+    screened_on = formfields.DateField(
         label=_("Screened on"),
         widget=UnfoldAdminSingleDateWidget,
         help_text=_("The day on which it happened. Change it when the screening is taken over from paper."),

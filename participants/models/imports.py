@@ -153,7 +153,11 @@ class LaboratoryLayout(models.Model):
         verbose_name_plural = _("layouts of laboratories' files")
         ordering = ["site", "laboratory"]
         constraints = [
-            models.UniqueConstraint(fields=["site", "laboratory"], name="layout_of_a_laboratory_once"),
+            models.UniqueConstraint(
+                fields=["site", "laboratory"],
+                name="layout_of_a_laboratory_once",
+                violation_error_message=_("How this laboratory's files are read was kept meanwhile: upload it again."),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -119,8 +119,18 @@ TWICE: dict[str, Callable[[Site, User], Made]] = {
 }
 
 
+# Their columns stand in no form: whoever was faster is found by the action, and the database says the rest.
+BY_NO_FORM = {
+    "deviation_once": "what was typed by hand is about itself alone",
+    "bedside_corrected_once": "the address names what is corrected",
+    "iec_hs_corrected_once": "the address names what is corrected",
+    "participant_rescreened_once": "screened again by a step of its own",
+}
+
+
 def test_every_constraint_that_a_form_can_violate_is_tried_below(rf: Any) -> None:
-    assert {one.name for model, one in unique_constraints() if can_be_added(model, rf)} == set(TWICE)
+    found = {one.name for model, one in unique_constraints() if can_be_added(model, rf)}
+    assert found - set(BY_NO_FORM) == set(TWICE)
 
 
 @pytest.mark.django_db

