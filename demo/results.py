@@ -6,7 +6,7 @@ from typing import Any
 
 from participants import actions
 from participants.models import Examination, Measurement, Participant
-from participants.rules.measures import MEASURES, PANEL_OF, QUESTIONS, Kind
+from participants.rules.measures import MEASURES, PANEL_OF, PANELS, QUESTIONS, Kind
 from trialsite.models import User
 
 # Numbers stand with their upper limit of normal where a criterion compares with it.
@@ -119,6 +119,10 @@ def record(*, participant: Participant, at: dt.datetime, by: User, now: dt.datet
             panels.setdefault(PANEL_OF[code], []).append(answer(code, given))
     for panel, found in panels.items():
         examination = Examination(
-            participant=participant, panel=panel, taken_at=at, is_study_procedure=panel not in QUESTIONS
+            participant=participant,
+            panel=panel,
+            taken_at=at,
+            is_study_procedure=panel not in QUESTIONS,
+            laboratory="检验科" if any(measure.has_range for measure in PANELS[panel]) else "",
         )
         actions.record_examination(examination=examination, answers=found, by=by, now=now)

@@ -18,9 +18,18 @@ from safety.actions import assess_bedside, log_adverse_event, propose_event
 from safety.actions.alerts import acknowledge
 from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert, ToxicityEpisode
 from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
-from safety.rules.crs import OxygenDevice
-from safety.rules.icans import Consciousness, IcePerformed
+from safety.rules.crs import OxygenDevice, OxygenReason
+from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
 from trialsite import notifications
+
+# Looked at, and absent, in all of the demo's people.
+NEGATIVES: dict[str, Any] = {
+    "seizure": Seizure.NONE,
+    "deep_focal_weakness": False,
+    "pressure_sign": PressureSign.NONE,
+    "cerebral_oedema": Oedema.NONE,
+    "intracranial_haemorrhage": False,
+}
 
 
 def bedside(scene: Scene, participant: Participant, plan: Plan, since: int) -> None:
@@ -37,21 +46,29 @@ def _assess(scene: Scene, participant: Participant, at: dt.datetime, found: dict
     items = {name: found.get(name, value) for name, value in full.items()}
     # The first of an item's questions are those that were answered.
     answers = {name: number < items[item] for item, names in ICE_POINTS.items() for number, name in enumerate(names)}
+    is_low = found.get("hypotension", False)
     seen = Observations(
+        **NEGATIVES,
         temperature_c=Decimal(found.get("t", "36.8")),
+        fever_attributable=True,
+        antipyretic_given=False,
         anticytokine_given=found.get("drug", False),
-        systolic=84 if found.get("hypotension") else 118,
-        diastolic=50 if found.get("hypotension") else 74,
-        hypotension=found.get("hypotension", False),
-        fluids_given=found.get("hypotension", False),
+        systolic=84 if is_low else 118,
+        diastolic=50 if is_low else 74,
+        hypotension=is_low,
+        hypotension_attributable=True,
+        fluids_given=is_low,
+        vasopressin=False,
         vasopressors=(Vasopressor.NOREPINEPHRINE,) * found.get("vasopressors", 0),
         spo2_percent=Decimal(93) if "device" in found else Decimal(98),
         oxygen_device=OxygenDevice(found.get("device", "none")),
         oxygen_flow_l_min=Decimal(found["flow"]) if "flow" in found else None,
+        oxygen_reason=OxygenReason.CRS_HYPOXIA,
         in_icu=bool(found.get("vasopressors")),
         ice_performed=IcePerformed.YES,
         sentence="今天是我住院的第一天。" if items["writing"] else "",
         consciousness=Consciousness(found.get("awake", "alert")),
+        consciousness_attributable=True,
         **answers,
     )
     row = BedsideAssessment(participant=participant, assessed_at=at)

@@ -39,7 +39,7 @@ def _alerts(user: User, now: dt.datetime) -> list[Section]:
             count=len(things),
             tone="alarm",
             link=reverse("admin:safety_safetyalert_changelist") + "?state=open",
-            columns=(_("Participant"), _("What"), _("Warning"), _("At"), _("Raised")),
+            columns=(_("Participant"), _("What"), _("Warning"), _("At"), _("Waiting for")),
         )
     ]
 
@@ -107,7 +107,7 @@ def ago(time: dt.timedelta) -> str:
     """Hours and minutes.
 
     >>> ago(dt.timedelta(hours=13, minutes=5))
-    '13:05 h'
+    '13 h 5 min'
     """
     minutes = time // dt.timedelta(minutes=1)
-    return f"{minutes // 60}:{minutes % 60:02d} h"
+    return _("%(hours)s h %(minutes)s min") % {"hours": minutes // 60, "minutes": minutes % 60}

@@ -18,7 +18,7 @@ from dosing.actions import day0_of
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Measurement, Participant
-from safety.models import Scale, ToxicityAssessment
+from safety.models import Scale, ToxicityAssessment, current
 from safety.rules.crs import OxygenDevice
 
 FIRST, LAST = -1, 28
@@ -103,11 +103,8 @@ def _span(day0: dt.date) -> tuple[dt.datetime, dt.datetime]:
 
 def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Decimal | None]]:
     """Grades, and the temperatures that they were computed from."""
-    rows = (
-        ToxicityAssessment.objects.standing()
-        .filter(participant=participant, corrected_by=None, assessed_at__range=_span(day0))
-        .values_list("toxicity", "assessed_at", "grade", "investigator_grade", F("findings__temperature_c"))
-    )
+    rows = current(ToxicityAssessment.objects.filter(participant=participant, assessed_at__range=_span(day0)))
+    rows = rows.values_list("toxicity", "assessed_at", "grade", "investigator_grade", F("findings__temperature_c"))
     found: list[tuple[str, dt.datetime, Decimal | None]] = []
     for toxicity, at, grade, own, temperature in rows:
         final = grade if own is None else own
@@ -175,17 +172,14 @@ def _days_of(row: Any, day0: dt.date, today: int) -> Iterable[int]:
 
 def _seen_at_the_bed(participant: Participant, day0: dt.date) -> set[tuple[str, int]]:
     """The days on which an assessment found a vasopressor or oxygen: not everything is written up as medication."""
-    rows = (
-        ToxicityAssessment.objects.standing()
-        .filter(participant=participant, toxicity=Scale.CRS, corrected_by=None, assessed_at__range=_span(day0))
-        .values_list("assessed_at", "findings")
-    )
+    of_crs = ToxicityAssessment.objects.filter(participant=participant, toxicity=Scale.CRS)
+    rows = current(of_crs).filter(assessed_at__range=_span(day0)).values_list("assessed_at", "findings")
     found: set[tuple[str, int]] = set()
     for at, findings in rows:
         day = (site_day(at) - day0).days
         if findings.get("vasopressors") or findings.get("vasopressin"):
             found.add((MedicationKind.VASOPRESSOR, day))
-        if findings.get("oxygen_device", OxygenDevice.NONE) != OxygenDevice.NONE:
+        if findings.get("oxygen_device") not in (None, OxygenDevice.NONE):
             found.add((MedicationKind.OXYGEN, day))
     return found
 

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from dosing.models import Infusion
 from participants.actions import site_day
 from participants.models import Participant
-from safety.models import Scale, ToxicityAssessment, ToxicityEpisode
+from safety.models import Scale, ToxicityAssessment, ToxicityEpisode, current
 from trialsite.models import Site
 
 SCALES = (Scale.CRS, Scale.ICANS)
@@ -75,8 +75,7 @@ def people_of(sites: Iterable[Site]) -> list[Person]:
 
 def _highest(people: Iterable[int]) -> dict[tuple[int, str], int | None]:
     rows = (
-        ToxicityAssessment.objects.standing()
-        .filter(participant__in=people, corrected_by=None)
+        current(ToxicityAssessment.objects.filter(participant__in=people))
         .order_by()
         .values("participant", "toxicity")
         .annotate(highest=Max(Coalesce("investigator_grade", "grade")))

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from dosing.models import Infusion
 from safety import alertlist
 from safety.actions import is_in_step
-from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode
+from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
@@ -92,8 +92,8 @@ def _severe(user: User, now: dt.datetime) -> list[Section]:
     """CRS or ICANS of grade 3 or more in the last day, whoever graded it."""
     rows = [
         row
-        for row in ToxicityAssessment.objects.standing()
-        .filter(participant__site__in=sites_of(user), assessed_at__gte=now - LATELY, corrected_by=None)
+        for row in current(ToxicityAssessment.objects.filter(participant__site__in=sites_of(user)))
+        .filter(assessed_at__gte=now - LATELY)
         .select_related("participant")
         if (row.final_grade or 0) >= 3
     ]

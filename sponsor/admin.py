@@ -2,17 +2,17 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from sponsor.auth import AuthToken
 from sponsor.models import ApiRead
+from trialsite.listexport import ExportAdmin
 
 # Tokens are issued and ended by a command, which shows each once: no page can show or delete one.
 admin.site.unregister(AuthToken)
 
 
 @admin.register(ApiRead)
-class ApiReadAdmin(ModelAdmin):
+class ApiReadAdmin(ExportAdmin):
     """Who read what, for whoever must answer for it; nobody edits it."""
 
     list_display = ("at", "user", "token_key", "ip", "path", "query", "status", "rows")

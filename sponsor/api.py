@@ -131,7 +131,7 @@ class ParticipantSerializer(serializers.ModelSerializer[Participant]):
         return None if first is None else row.age_on(site_day(first))
 
     def get_status_since(self, row: Participant) -> dt.date | None:
-        return max(((s.id, s.effective_on) for s in row.statuses.all() if not s.is_void), default=(0, None))[1]
+        return next((one.effective_on for one in reversed(list(row.statuses.all())) if not one.is_void), None)
 
 
 class VisitSerializer(RowSerializer):

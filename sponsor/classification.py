@@ -49,18 +49,18 @@ MODELS: dict[str, Classified] = {
     ),
     "participants.ParticipantStatus": _classified(
         "status effective_on",
-        internal="id created_at created_by modified_at voided_at participant",
+        internal="id created_at created_by modified_at voided_at participant corrects",
         site_only="voided_by void_reason reason reason_code criteria",
     ),
     # Measurements leave with the datasets, not with this version of the API.
     "participants.Examination": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant import_number",
+        internal="id created_at created_by modified_at voided_at participant import_number is_time_assumed",
         site_only="voided_by void_reason panel taken_at is_fasting is_study_procedure laboratory note",
     ),
     "participants.Measurement": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant examination taken_at",
+        internal="id created_at created_by modified_at voided_at participant examination taken_at import_number",
         site_only="voided_by void_reason code value comparator unit standard_value reference_low reference_high lloq "
         "choice day not_done_reason",
     ),
@@ -72,7 +72,7 @@ MODELS: dict[str, Classified] = {
     "participants.EligibilityConfirmation": _classified(
         "",
         internal="id created_at created_by modified_at voided_at participant facts_digest content_hash",
-        site_only="voided_by void_reason overall meaning snapshot",
+        site_only="voided_by void_reason overall judged_for meaning snapshot",
     ),
     "participants.Visit": _classified(
         f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "
@@ -83,7 +83,9 @@ MODELS: dict[str, Classified] = {
     "participants.ProtocolDeviation": _classified(
         "",
         internal="id created_at created_by modified_at voided_at participant about",
-        site_only="voided_by void_reason kind description reason",
+        site_only="voided_by void_reason kind description reason occurred_on severity classified_at classified_by "
+        "closed_at closed_by close_note is_untrue reported_to_sponsor_at reported_to_sponsor_by reported_to_ethics_at "
+        "reported_to_ethics_by",
     ),
     "dosing.Infusion": _classified(
         f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band",
@@ -136,8 +138,9 @@ MODELS: dict[str, Classified] = {
     "dosing.LymphodepletionDose": _classified(
         "",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason drug number planned_on mg_m2 height_cm weight_kg bsa_m2 bsa_formula "
-        "planned_mg state given_at given_mg change_reason",
+        site_only="voided_by void_reason drug course course_reason number planned_on infusion_on mg_m2 height_cm "
+        "weight_kg bsa_m2 bsa_formula planned_mg clearance_ml_min creatinine_on level_reason state "
+        "given_at given_mg change_reason",
     ),
     "dosing.Medication": _classified(
         "",

@@ -190,6 +190,7 @@ def test_a_new_participant_gets_the_next_number(site: Site, alice: User, login: 
         "phone": "",
         "hospital_number": "",
         "site": site.pk,
+        "screened_on": "2026-01-15",
     }
     response = login(alice).post(reverse("admin:participants_participant_add"), data)
     assert response.status_code == 302
@@ -232,15 +233,15 @@ def test_an_investigator_enrols_and_a_coordinator_does_not(
     site: Site, alice: User, ivan: User, now: dt.datetime, login: Any
 ) -> None:
     participant = factories.eligible(site=site, by=alice, now=timezone.now())
-    path = page_of(participant, "enrol")
-    assert login(alice).post(path, {}).status_code == 403
+    path, today = page_of(participant, "enrol"), {"on": f"{timezone.localdate():%Y-%m-%d}"}
+    assert login(alice).post(path, today).status_code == 403
     client = login(ivan)
-    assert "not confirmed yet" in client.post(path, {}).content.decode()
+    assert "not confirmed yet" in client.post(path, today).content.decode()
     assert client.post(page_of(participant, "confirm"), {"password": PASSWORD}).status_code == 302
-    assert client.post(path, {}).status_code == 302
+    assert client.post(path, today).status_code == 302
     participant.refresh_from_db()
     assert participant.participant_number == "ZJ-001"
-    refused = client.post(path, {})
+    refused = client.post(path, today)
     assert refused.status_code == 200
     assert "cannot become" in refused.content.decode()
 
@@ -285,8 +286,8 @@ def test_an_infusion_is_logged_and_the_visits_appear(site: Site, alice: User, no
         pytest.param({"volume_given_ml": "11"}, "more than was left", id="more-than-the-bag-held"),
         pytest.param({"volume_given_ml": "6"}, "what became of the remainder", id="remainder-without-its-fate"),
         pytest.param({"product_lot": "LOT-X"}, "is recorded. Check the bag", id="unknown-lot"),
-        pytest.param({"ended_at_0": "2099-01-01"}, "Correct the date", id="in-the-future"),
-        pytest.param({"infused_at_0": "2024-01-01"}, "Consent comes before", id="before-consent"),
+        pytest.param({"ended_at_0": "2099-01-01"}, "is in the future", id="in-the-future"),
+        pytest.param({"infused_at_0": "2024-01-01"}, "cannot begin earlier", id="before-consent-and-enrolment"),
     ],
 )
 def test_a_refused_infusion_says_why_and_keeps_what_was_typed(

@@ -1,3 +1,8 @@
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
@@ -9,3 +14,13 @@ class TrialsiteAdminSite(UnfoldAdminSite):
     index_title = _("What must be done today?")
     site_url = None
     login_url = reverse_lazy("admin:login")
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        """Every page of the site; each form that carries a token is taken once."""
+        # The site is made before there are models.
+        from trialsite import once
+
+        def once_only(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            return once.answer(request, lambda: view(request, *args, **kwargs))
+
+        return super().admin_view(update_wrapper(once_only, view), cacheable)

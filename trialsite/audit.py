@@ -33,14 +33,18 @@ class Entry:
     changes: tuple[Change, ...]
 
 
-def trail(obj: Model, *, hidden: Collection[str] = (), without: Collection[str] = (), label: str = "") -> list[Entry]:
+def trail(
+    obj: Model, *, hidden: Collection[str] = (), without: Collection[str] = (), label: str = "", since: int = 0
+) -> list[Entry]:
     """The row's history, newest first; the values of `hidden` fields are masked, those `without` left out.
 
-    `label` stands before the name of each field, where several rows are read as one.
+    `label` stands before the name of each field, where several rows are read as one. `since` is the number of the
+    last entry that is known already.
     """
     events = list(obj.events.order_by("pgh_id"))  # type: ignore[attr-defined]
     before = [None, *events]
-    entries = [_entry(obj, old, new, hidden) for old, new in zip(before, events, strict=False)]
+    pairs = zip(before, events, strict=False)
+    entries = [_entry(obj, old, new, hidden) for old, new in pairs if new.pgh_id > since]
     if label or without:
         names = {str(field.verbose_name) for field in obj._meta.concrete_fields if field.name in without}
         entries = [replace(one, changes=tuple(_labelled(one.changes, label, names))) for one in entries]
@@ -72,12 +76,14 @@ def _changes(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> list[Ch
             continue
         was, now = (getattr(old, field.attname) if old else None), getattr(new, field.attname)
         if was != now and not (old is None and now in (None, "", [], False)):
-            shown = (_("(hidden)"), _("(hidden)")) if field.name in hidden else (_text(field, was), _text(field, now))
+            shown = (
+                (_("(hidden)"), _("(hidden)")) if field.name in hidden else (text_of(field, was), text_of(field, now))
+            )
             found.append(Change(str(field.verbose_name), *shown))
     return found
 
 
-def _text(field: "Field[Any, Any]", value: Any) -> str:
+def text_of(field: "Field[Any, Any] | None", value: Any) -> str:
     """A value in words; missing is a dash, and no is not missing."""
     if value is None or value == "":
         return "—"
@@ -89,6 +95,8 @@ def _text(field: "Field[Any, Any]", value: Any) -> str:
         return formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
     if isinstance(value, dt.date):
         return formats.date_format(value, "DATE_FORMAT")
+    if field is None:
+        return str(value)
     if field.choices:
         return str(dict(field.flatchoices).get(value, value))
     if field.is_relation and field.related_model is not None:

@@ -10,7 +10,8 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from itertools import chain, zip_longest
+from typing import IO, Any
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -30,6 +31,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Excel's own limits: a longer text would be left out without a word.
 CELL_LENGTH, SHEET_NAME_LENGTH = 32767, 31
 NARROWEST, WIDEST = 8, 48
+TEXT_STAYS_TEXT = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 # Written into the file as its birthday, so that equal content gives equal bytes.
 CREATED = dt.datetime(2025, 1, 1)  # noqa: DTZ001  # the format knows no time zone
 
@@ -37,6 +39,11 @@ CREATED = dt.datetime(2025, 1, 1)  # noqa: DTZ001  # the format knows no time zo
 def file_name(content: str, day: dt.date) -> str:
     """Study, content and day: `NCT07072494_screening-log_2026-03-05`; the ending comes with the format."""
     return f"{get_study().latest.registry_id}_{content}_{day:%Y-%m-%d}"
+
+
+def timed_name(content: str, at: dt.datetime) -> str:
+    """Study, content and minute at the site: `NCT07072494_visit_2026-03-05_0930`."""
+    return f"{file_name(content, timezone.localtime(at).date())}_{timezone.localtime(at):%H%M}"
 
 
 def attachment(name: str, content: bytes, content_type: str) -> HttpResponse:
@@ -52,11 +59,22 @@ def attachment(name: str, content: bytes, content_type: str) -> HttpResponse:
 
 
 def csv_response(name: str, header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> HttpResponse:
-    """UTF-8 with a byte order mark: without it Excel in China reads the file as GBK."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerows([_csv_cell(value) for value in row] for row in (header, *rows))
-    return attachment(f"{name}.csv", text.getvalue().encode("utf-8-sig"), CSV_TYPE)
+    file = io.BytesIO()
+    write_csv(file, header, rows)
+    return attachment(f"{name}.csv", file.getvalue(), CSV_TYPE)
+
+
+def write_csv(file: IO[bytes], header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> int:
+    """Rows into a file, one after the other; how many there were.
+
+    UTF-8 with a byte order mark: without it Excel in China reads the file as GBK.
+    """
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True)
+    writer, count = csv.writer(text), -1
+    for count, row in enumerate(chain([header], rows)):  # noqa: B007  # it is the answer
+        writer.writerow([_csv_cell(value) for value in row])
+    text.detach()  # the file stays open: it is the caller's
+    return count
 
 
 def _csv_cell(value: Any) -> str:
@@ -85,32 +103,41 @@ def _site_time(moment: dt.datetime) -> dt.datetime:
 
 
 def xlsx_response(name: str, header: Sequence[Any], rows: Iterable[Sequence[Any]], *, sheet: Any = "") -> HttpResponse:
-    """One sheet; dates are dates, numbers are numbers, and every text stays a text."""
     file = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with Workbook(file, options) as book:
-        book.set_properties({"created": CREATED})
-        _write_sheet(book, _sheet_name(str(sheet)), [list(header), *(list(row) for row in rows)])
+    with Workbook(file, {"in_memory": True, **TEXT_STAYS_TEXT}) as book:
+        _write_sheet(book, sheet, header, rows)
     return attachment(f"{name}.xlsx", file.getvalue(), XLSX_TYPE)
+
+
+def write_xlsx(file: IO[bytes], header: Sequence[Any], rows: Iterable[Sequence[Any]], *, sheet: Any = "") -> int:
+    """Rows into a workbook of one sheet, with one row in memory at a time; how many there were."""
+    with Workbook(file, {"constant_memory": True, **TEXT_STAYS_TEXT}) as book:
+        return _write_sheet(book, sheet, header, rows)
 
 
 def _sheet_name(wanted: str) -> str:
     return re.sub(r"[\[\]:*?/\\']", " ", wanted).strip()[:SHEET_NAME_LENGTH] or "Data"
 
 
-def _write_sheet(book: Workbook, name: str, table: list[list[Any]]) -> None:
-    page = book.add_worksheet(name)
+def _write_sheet(book: Workbook, name: Any, header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> int:
+    """Dates are dates, numbers are numbers, and every text stays a text."""
+    book.set_properties({"created": CREATED})
+    page = book.add_worksheet(_sheet_name(str(name)))
     bold = book.add_format({"bold": True})
     day = book.add_format({"num_format": "yyyy-mm-dd"})
     moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
-    for column, title in enumerate(table[0]):
+    widths = [_width(title) for title in header]
+    for column, title in enumerate(header):
         page.write_string(0, column, _text(title), bold)
-    for number, row in enumerate(table[1:], start=1):
+    number = 0
+    for number, row in enumerate(rows, start=1):
+        widths = [max(pair) for pair in zip_longest(widths, map(_width, row), fillvalue=0)]
         for column, value in enumerate(row):
             _write(page, number, column, value, day, moment)
     page.freeze_panes(1, 0)
-    for column in range(len(table[0])):
-        page.set_column(column, column, _width([row[column] for row in table]))
+    for column, width in enumerate(widths):
+        page.set_column(column, column, min(max(NARROWEST, width) + 2, WIDEST))
+    return number
 
 
 def _write(page: Worksheet, row: int, column: int, value: Any, day: Format, moment: Format) -> None:
@@ -124,7 +151,6 @@ def _write(page: Worksheet, row: int, column: int, value: Any, day: Format, mome
         page.write_string(row, column, text if len(text) <= CELL_LENGTH else f"{text[: CELL_LENGTH - 1]}…")
 
 
-def _width(values: Iterable[Any]) -> int:
+def _width(value: Any) -> int:
     """In characters; a Chinese one is twice as wide as a Latin one."""
-    widths = [sum(2 if ord(letter) > 0x2E7F else 1 for letter in _text(value)) for value in values]
-    return min(max(NARROWEST, *widths) + 2, WIDEST)
+    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in _text(value))

@@ -13,7 +13,11 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from trialsite import formfields
 from trialsite.partialdate import PartialDate
+
+# The first line of a list from which nothing is chosen yet.
+PLEASE_CHOOSE = _("please choose")
 
 
 @lru_cache
@@ -69,6 +73,31 @@ class EncryptedTextField(models.CharField):  # type: ignore[type-arg]
     def get_lookup(self, lookup_name: str) -> Any:
         return super().get_lookup(lookup_name) if lookup_name in {"exact", "in", "isnull"} else None
 
+    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+        return super().formfield(**{"form_class": formfields.LineField, **kwargs})
+
+
+class EncryptedCodeField(EncryptedTextField):
+    """A hospital number or a phone: typed in many spellings and kept in one, so that it can be found again."""
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "trialsite.fields.EncryptedTextField", args, kwargs
+
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
+        return super().formfield(**{"form_class": formfields.WholeCodeField, **kwargs})
+
+
+class CodeField(models.CharField):  # type: ignore[type-arg]
+    """A lot, a certificate: what is printed on it, in one width and without stray spaces."""
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
+
+    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+        return super().formfield(**{"form_class": formfields.CodeField, **kwargs})
+
 
 class EncryptedDateField(models.DateField):  # type: ignore[type-arg]
     """A date that stands in the database only as a token."""
@@ -122,7 +151,7 @@ class PartialDateField(models.CharField):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
 
     def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
-        field = super().formfield(**kwargs)
+        field = super().formfield(**{"form_class": formfields.PartialDateField, **kwargs})
         if field is not None:
             field.widget.attrs.setdefault("placeholder", "YYYY-MM-DD / YYYY-MM / YYYY")
         return field

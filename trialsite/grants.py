@@ -28,10 +28,12 @@ BY_TABLE = {
     "django_admin_log": APPEND,
     "pghistory_context": READ,
     "participants_measurementimport": KEEP,
+    "participants_laboratorylayout": KEEP,
     "sponsor_apiread": APPEND,
     "trialsite_user": KEEP,
     "trialsite_site": KEEP,
     "trialsite_notification": KEEP,
+    "trialsite_listexport": APPEND,
     "trialsite_counter": KEEP,
 }
 

@@ -12,6 +12,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        # What the page of the error shows to whoever met it.
+        if reference := getattr(getattr(record, "request", None), "error_reference", ""):
+            line["reference"] = reference
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

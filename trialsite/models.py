@@ -102,6 +102,8 @@ class Record(models.Model):
     void_reason = models.TextField(_("reason for voiding"), null=True, blank=True, editable=False)
 
     objects = RecordQuerySet.as_manager()
+    # The state of a row that was planned and not filled in yet, by the name of its field.
+    not_filled_in: ClassVar[dict[str, str]] = {}
 
     class Meta:
         abstract = True
@@ -272,6 +274,28 @@ class SweepRun(models.Model):
         return now - self.finished_at > limit
 
 
+class ListExport(models.Model):
+    """A list that left as a file: who took it, which rows they asked for, and a checksum of what it held."""
+
+    at = models.DateTimeField(_("at"))
+    by = models.ForeignKey(User, models.PROTECT, verbose_name=_("exported by"), related_name="+")
+    model = models.CharField(_("list"), max_length=80)
+    # As in the address of the list; what somebody searched for stands here only if it is a number of the study.
+    filters = models.CharField(_("filters"), max_length=1000, blank=True)
+    kind = models.CharField(_("format"), max_length=4, choices=[("csv", "CSV"), ("xlsx", "XLSX")])
+    rows = models.PositiveIntegerField(_("rows"))
+    has_identity = models.BooleanField(_("with identity"))
+    sha256 = models.CharField(_("SHA-256 of the file"), max_length=64)
+
+    class Meta:
+        verbose_name = _("export of a list")
+        verbose_name_plural = _("exports of lists")
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.model}"
+
+
 class Counter(models.Model):
     """The last number given out under a name; taking the next one locks the row until the commit."""
 
@@ -288,3 +312,16 @@ class Counter(models.Model):
         counter = Counter.objects.select_for_update().get(name=name)
         Counter.objects.filter(name=name).update(value=F("value") + 1)
         return counter.value + 1
+
+
+class FormToken(models.Model):
+    """A form that somebody has sent, by the digest of its token; written with what it made, so that it is made once."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_index=True)
+    # Where what it made is to be seen.
+    path = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return self.path

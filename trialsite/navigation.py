@@ -63,6 +63,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Notifications"), "trialsite.notification", "mail"),
             (_("API reads"), "sponsor.apiread", "api"),
+            (_("Exports of lists"), "trialsite.listexport", "download"),
             (_("People"), "trialsite.user", "badge"),
             (_("Sites"), "trialsite.site", "local_hospital"),
         ),
@@ -80,6 +81,10 @@ def study_subheader(request: HttpRequest) -> str:
 
 def stylesheet(request: HttpRequest) -> str:
     return static("trialsite/trialsite.css")
+
+
+def drafts(request: HttpRequest) -> str:
+    return static("trialsite/drafts.js")
 
 
 def favicon(request: HttpRequest) -> str:

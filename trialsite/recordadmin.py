@@ -1,15 +1,18 @@
 """What every record's admin page shares: reach by site, reasons for changes, voiding, the audit trail."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import pghistory
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import Model, QuerySet
+from django.forms.models import _get_foreign_key
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -17,11 +20,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit
+from trialsite import audit, formfields, merging, once, paper, questions, versions
+from trialsite.constraints import as_refusals, check_unique
+from trialsite.fields import PLEASE_CHOOSE
+from trialsite.identity import IDENTITY
+from trialsite.listexport import ExportAdmin
 from trialsite.models import Record
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, ROLE_PERMISSIONS, Role
@@ -31,15 +37,22 @@ __all__ = ["ReadOnlyRecordAdmin", "ReasonForm", "RecordAdmin", "RecordForm", "Si
 
 REASON = "reason_for_change"
 RECORD_FIELDS = ("created_at", "created_by", "modified_at")
-# Names of fields that name a person outside the study, wherever they stand.
-IDENTITY = frozenset({"name", "birth_date", "phone", "hospital_number"})
 VOID_FIELDS = ("voided_at", "voided_by", "void_reason")
 
 
-class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Asks for the reason once there is something to change, and shows what an action refused."""
+def rewritten(form: forms.BaseForm) -> list[str]:
+    """Fields in which something was said before, and something else is said now: that needs a reason.
 
-    refusal: ClassVar[Refused | None] = None
+    To fill in what was empty, or still planned, is a first entry. No and 0 are answers.
+    """
+    planned = getattr(getattr(form, "instance", None), "not_filled_in", {})
+    return [name for name in form.changed_data if form[name].initial not in (None, "", planned.get(name))]
+
+
+class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Asks for the reason once there is something to change, and what the action will ask."""
+
+    by: ClassVar[Any] = None
     reason_for_change = forms.CharField(
         label=_("Reason for the change"),
         required=False,
@@ -51,13 +64,11 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             self.fields.pop(REASON, None)
+        questions.prepare(self)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if self.refusal is not None:
-            raise self.refusal
-        changed = [name for name in self.changed_data if name != REASON]
-        if REASON in self.fields and changed and not cleaned.get(REASON, "").strip():
+        if REASON in self.fields and rewritten(self) and not cleaned.get(REASON, "").strip():
             self.add_error(REASON, _("A change after the first save needs its reason."))
         return cleaned
 
@@ -65,16 +76,135 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         """Once the instance holds what was typed and its own constraints agree, ask the action's question."""
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
+            changed = None if self.instance.pk is None else self.changed_data
             try:
+                check_unique(self.instance)
+                found = questions.about(*self.rows(), changed=changed, by=self.by, now=timezone.now())
                 self.check(self.instance)
             except Refused as refusal:
                 self.add_error(None, refusal)
+            else:
+                questions.settle(self, found)
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""
 
+    def rows(self) -> list[Record]:
+        """What this form is about to save, as far as somebody may ask about it."""
+        return [self.instance]
 
-class SiteScopedAdmin(ModelAdmin):
+
+def _refusing(form: Any, refusal: Refused) -> Any:
+    """The form, shown again with why it was not taken."""
+
+    def clean(self: Any) -> None:
+        raise refusal
+
+    return type(form.__name__, (form,), {"clean": clean})
+
+
+def _chosen_of(row: Model) -> str:
+    """The choices of several, such as a person's roles and sites: no audit trail has them."""
+    return ",".join(
+        f"{field.name}={sorted(one.pk for one in getattr(row, field.name).all())}" for field in row._meta.many_to_many
+    )
+
+
+def _line(form: Any, prefix: str, row: Model) -> Any:
+    return form(instance=row, prefix=prefix)
+
+
+class GuardedAdmin(ExportAdmin):
+    """A page that saves once, never over what somebody else has saved, and says what the database refused."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        extra = {**(extra_context or {})}
+        try:
+            with as_refusals(), transaction.atomic():
+                extra |= self._opened(request, object_id)
+                return super().changeform_view(request, object_id, form_url, extra)
+        except Refused as refusal:
+            # Somebody else was faster: show the refusal on the form, with all that was typed.
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        return form if refusal is None else _refusing(form, refusal)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        once.made(request, obj)
+        return super().log_addition(request, obj, message)
+
+    # --- two people, one record -----------------------------------------------------------------
+
+    def rows_of(self, request: HttpRequest, obj: Any) -> list[Model]:
+        """The rows that the page of this one can change: itself, and those that are typed in lines below it."""
+        rows = [obj]
+        for inline in self.get_inline_instances(request, obj):
+            if inline.has_change_permission(request, obj) and inline.fk_name is None:
+                key = _get_foreign_key(self.model, inline.model)
+                rows += inline.model._default_manager.filter(**{key.name: obj}).order_by("pk")
+        return rows
+
+    def lock_path(self) -> str:
+        """The row that this one belongs to, which actions lock first."""
+        return ""
+
+    def hidden_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return ()
+
+    def _opened(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        """The state of the rows for the page; where the page that was sent shows an older one, nothing is saved."""
+        obj = self.get_object(request, unquote(object_id)) if object_id is not None else None
+        if obj is None or not self.has_change_permission(request, obj):
+            return {}
+        if request.method == "POST":
+            versions.lock(obj, through=self.lock_path())
+            obj = self.get_object(request, unquote(str(object_id)))
+        rows = self.rows_of(request, obj)
+        current = versions.of(*rows, shown=_chosen_of(obj))
+        if versions.is_stale(request, current):
+            return {"opened": current, "conflict": self._merge(request, rows)}
+        if request.method == "POST":
+            self._take_theirs(request, obj)
+        return {"opened": current}
+
+    def _merge(self, request: HttpRequest, rows: list[Model]) -> versions.Conflict:
+        """Refuses to save, and brings what was typed together with what was saved meanwhile."""
+        request.refusal = Refused(_("Not saved yet: see above what was changed meanwhile."))  # type: ignore[attr-defined]
+        opened = request.POST[versions.FIELD]
+        data = request.POST = request.POST.copy()  # type: ignore[assignment]
+        found: list[merging.Difference] = []
+        for make, row in self._forms(request, rows[0]):
+            was = versions.as_opened(opened, row)
+            found += merging.merge(make(was), make(row), data) if was is not None else ()
+        entries = versions.meanwhile(opened, *rows, hidden=self.hidden_fields(request))
+        return versions.Conflict(entries, found)
+
+    def _forms(self, request: HttpRequest, obj: Any) -> Iterator[tuple[Callable[[Model], Any], Model]]:
+        """How to make the form of the row, and those of the lines below it, each with the row that it changes."""
+        whole = self.get_form(request, obj, change=True)
+        yield lambda row: whole(instance=row), obj
+        formsets, _inlines = self._create_formsets(request, obj, change=True)
+        for line in (line for formset in formsets if formset.is_bound for line in formset.initial_forms):
+            yield partial(_line, type(line), line.prefix), line.instance
+
+    def _take_theirs(self, request: HttpRequest, obj: Any) -> None:
+        if any(name.startswith(merging.CHOICE) for name in request.POST):
+            data = request.POST = request.POST.copy()  # type: ignore[assignment]
+            for make, row in self._forms(request, obj):
+                merging.take_theirs(make(row), data)
+
+
+class SiteScopedAdmin(GuardedAdmin):
     """Rows of the person's own sites; nothing can be deleted."""
 
     # How to get from the model to its site.
@@ -97,6 +227,10 @@ class SiteScopedAdmin(ModelAdmin):
         """An address such as ?name=… would tell whether a guess is right, and stand in every log."""
         return not IDENTITY & set(lookup.split("__")) and super().lookup_allowed(lookup, value, request)
 
+    def lock_path(self) -> str:
+        first, _dots, more = self.site_path.partition("__")
+        return first if more else ""
+
     def permission(self, verb: str) -> str:
         return f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
 
@@ -109,10 +243,9 @@ class RecordAdmin(SiteScopedAdmin):
     actions_detail = ["void_record"]
     can_void = True
     formfield_overrides: ClassVar[dict[Any, Any]] = {
-        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+        **formfields.OVERRIDES,
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
-    # Shown to those who may see identity only, here and in the audit trail.
-    identity_fields: tuple[str, ...] = ()
 
     # --- saving -------------------------------------------------------------------------------
 
@@ -123,8 +256,19 @@ class RecordAdmin(SiteScopedAdmin):
         obj.save()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        pghistory.context(reason=form.cleaned_data.get(REASON, ""))
-        self.perform(request, obj, form, change, timezone.now())
+        now = timezone.now()
+        pghistory.context(reason=questions.reason_of(form, form.cleaned_data.get(REASON, "")))
+        self.perform(request, obj, form, change, now)
+        questions.keep(form, by=request.user, now=now)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """A form that was opened from the steps of a paper record leads back to them."""
+        on = paper.way_back(request, obj)
+        return HttpResponseRedirect(on) if on else super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        on = paper.way_back(request, obj)
+        return HttpResponseRedirect(on) if on else super().response_post_save_change(request, obj)
 
     def changeform_view(
         self,
@@ -133,27 +277,56 @@ class RecordAdmin(SiteScopedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        if (late := self._void_meanwhile(request, object_id)) is not None:
+            return late
         sees_trail = request.user.has_perm("trialsite.view_audit_trail")
         # No button that leads to a refusal.
         shown = {"show_history": sees_trail, **self._audit_context(request, object_id)}
         shown["void_note"] = self._void_note(request, object_id)
-        extra = {**(extra_context or {}), **shown}
-        try:
-            return super().changeform_view(request, object_id, form_url, extra)
-        except Refused as refusal:
-            # Somebody else was faster: show the refusal on the form, with all that was typed.
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra)
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+    def _void_meanwhile(self, request: HttpRequest, object_id: str | None) -> HttpResponse | None:
+        """Somebody has voided the entry that this person was changing: nothing can be saved, and nothing is lost."""
+        if request.method != "POST" or object_id is None or versions.FIELD not in request.POST:
+            return None
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None or not obj.is_void or not super().has_change_permission(request):
+            return None
+        names = {one.name: one.verbose_name for one in self.opts.get_fields() if hasattr(one, "verbose_name")}
+        typed = [(names.get(name, name), " ".join(values)) for name, values in request.POST.lists() if name[0] != "_"]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Void meanwhile"),
+            "original": obj,
+            "opts": self.opts,
+            "typed": [one for one in typed if one[0] != "csrfmiddlewaretoken" and one[1]],
+            "back": self.url("change", object_id),
+        }
+        return TemplateResponse(request, "admin/trialsite/void_meanwhile.html", context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Who is asked stands on the form, for the questions that depend on what a person may see."""
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"by": request.user})
 
     def _void_note(self, request: HttpRequest, object_id: str | None) -> str:
         obj = self.get_object(request, object_id) if object_id else None
         return self.void_note(request, obj) if obj is not None else ""
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None), "by": request.user})
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nothing is chosen at first, and the list says so in words."""
+        is_open = db_field.blank or not (db_field.has_default() or "initial" in kwargs)
+        choices = db_field.get_choices(include_blank=is_open, blank_choice=[("", PLEASE_CHOOSE)])
+        return super().formfield_for_choice_field(db_field, request, **{"choices": choices, **kwargs})
 
     # --- what is shown ------------------------------------------------------------------------
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The field for an answer stands first, below the question, and only where something was asked."""
+        shown = context["adminform"]
+        if asked := tuple(name for name in questions.FIELDS if name in shown.form.fields):
+            shown.fieldsets = [(_("Is it so?"), {"fields": asked}), *shown.fieldsets]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = [*super().get_fieldsets(request, obj)]
@@ -186,8 +359,8 @@ class RecordAdmin(SiteScopedAdmin):
         rows = queryset.standing() if match is not None and match.url_name == "autocomplete" else queryset
         return super().get_search_results(request, rows, search_term)
 
-    def sees_identity(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("participants.view_identity")
+    def hidden_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return () if self.sees_identity(request) else self.identity_fields
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What is void, itself or with its participant, stays as it is."""
@@ -288,28 +461,48 @@ class RecordAdmin(SiteScopedAdmin):
         act: Callable[[Any, dict[str, Any], dt.datetime], Any],
         done: Any,
         back: str = "change",
+        back_query: str = "",
         follow: bool = False,
         consequences: Consequences | None = None,
+        rests_on: str = "",
+        row_of: Callable[[Any, dict[str, Any]], Record] | None = None,
     ) -> HttpResponse:
         """One question about one row: a form, then the action; a refusal shows on the form.
 
-        `back` names the page to return to; `follow` goes to the row that the action returned instead.
+        `back` names the page to return to, with `back_query`; `follow` goes to the row that the action returned
+        instead. `rests_on` stands for what was read elsewhere before: if it is another now, the person reads it again
+        first. `row_of` is what the action is going to write, not saved: what looks wrong about it is asked.
         """
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
             raise PermissionDenied
         form = form_class(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                with transaction.atomic():
-                    pghistory.context(reason=form.cleaned_data.get("reason", ""))
-                    result = act(obj, form.cleaned_data, timezone.now())
-            except Refused as refusal:
-                form.add_error(None, refusal)
-            else:
-                messages.success(request, done)
-                return HttpResponseRedirect(self.url(back, result.pk if follow else object_id))
+        questions.prepare(form)
+        now = timezone.now()
+        # What the person reads before deciding: other words mean other facts.
+        goes_with_it = (*consequences.follows, *consequences.rests) if consequences else ()
+        read = "\n".join(map(str, (intro, rests_on, *goes_with_it)))
+        with transaction.atomic():
+            if request.method == "POST":
+                versions.lock(obj, through=self.lock_path())
+            opened = versions.of(obj, shown=read)
+            conflict = versions.conflict(request, opened, obj, hidden=self.hidden_fields(request))
+            is_sent = request.method == "POST" and conflict is None and form.is_valid()
+            if is_sent and self._is_answered(request, obj, form, row_of, now):
+                try:
+                    with as_refusals(), transaction.atomic():
+                        pghistory.context(reason=questions.reason_of(form, form.cleaned_data.get("reason", "")))
+                        result = act(obj, form.cleaned_data, now)
+                        questions.keep(form, by=request.user, now=now)
+                except Refused as refusal:
+                    form.add_error(None, refusal)
+                else:
+                    messages.success(request, done)
+                    on = self.url(back, result.pk if follow else object_id) + back_query
+                    return HttpResponseRedirect(paper.way_back(request) or on)
         context = {
+            "opened": opened,
+            "conflict": conflict,
             **self.admin_site.each_context(request),
             "title": title,
             "intro": intro,
@@ -318,9 +511,20 @@ class RecordAdmin(SiteScopedAdmin):
             "consequences": consequences,
             "original": obj,
             "opts": self.opts,
-            "back": self.url(back, object_id),
+            "back": paper.way_back(request) or self.url(back, object_id) + back_query,
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
+
+    def _is_answered(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        form: forms.Form,
+        row_of: Callable[[Any, dict[str, Any]], Record] | None,
+        now: dt.datetime,
+    ) -> bool:
+        rows = [row_of(obj, form.cleaned_data)] if row_of else []
+        return questions.ask(form, *rows, by=request.user, now=now)
 
     # --- audit trail --------------------------------------------------------------------------
 
@@ -330,8 +534,7 @@ class RecordAdmin(SiteScopedAdmin):
         obj = self.get_object(request, object_id)
         if obj is None:
             return {}
-        hidden = () if self.sees_identity(request) else self.identity_fields
-        return {"audit_trail": audit.trail(obj, hidden=hidden)}
+        return {"audit_trail": audit.trail(obj, hidden=self.hidden_fields(request))}
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -93,6 +93,7 @@ GRADE = (
 )
 VOID_GRADE = _permissions(
     "void",
+    "safety.bedsideassessment",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.iechsassessment",
@@ -139,6 +140,9 @@ VOID_JUDGEMENTS = _permissions(
     "dosing.fitnesscheck",
     "dosing.dosinghold",
     "dosing.medication",
+    "safety.oncallshift",
+    "safety.discharge",
+    "safety.guidancetext",
 )
 VOID_ENTRIES = (
     *VOID_JUDGEMENTS,
@@ -151,11 +155,17 @@ VOID_ENTRIES = (
         "participants.protocoldeviation",
         "participants.examination",
         "participants.measurement",
+        "participants.measurementimport",
         "dosing.cellproduct",
         "dosing.leukapheresis",
     ),
 )
-ACCESS_TRAIL = ("sponsor.view_apiread",)
+DEVIATE = (
+    *_permissions("add", "participants.protocoldeviation"),
+    *_permissions("change", "participants.protocoldeviation"),
+)
+ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
+ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport")
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
 
@@ -173,6 +183,8 @@ _INVESTIGATOR = (
     *REGRADE,
     *WATCH,
     *GUIDANCE,
+    *DEVIATE,
+    *ASSESS_DEVIATIONS,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",
@@ -188,6 +200,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *EVENTS,
         *GRADE,
         *WATCH,
+        *DEVIATE,
         "participants.change_status",
     ),
     Role.INVESTIGATOR: _INVESTIGATOR,
@@ -208,6 +221,8 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *EVENTS,
         *VOID_GRADE,
         *VOID_ENTRIES,
+        *DEVIATE,
+        *ASSESS_DEVIATIONS,
         *ACCESS_TRAIL,
         "trialsite.requeue_notification",
     ),

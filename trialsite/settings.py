@@ -80,7 +80,6 @@ WSGI_APPLICATION = "trialsite.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "trialsite" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -136,6 +135,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
+AXES_LOCKOUT_CALLABLE = "trialsite.errors.locked_out"
+CSRF_FAILURE_VIEW = "trialsite.errors.csrf_failure"
 
 # --- Languages and time ------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"
@@ -176,6 +177,7 @@ if env.boolean("BEHIND_TLS_PROXY", not DEBUG):
 # How many trusted proxies stand before us: whose word about the caller's address counts.
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "trialsite.once.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -291,6 +293,7 @@ UNFOLD = {
     "SITE_SYMBOL": "clinical_notes",
     "SITE_SUBHEADER": "trialsite.navigation.study_subheader",
     "STYLES": ["trialsite.navigation.stylesheet"],
+    "SCRIPTS": ["trialsite.navigation.drafts"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "trialsite.navigation.favicon"}],
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,

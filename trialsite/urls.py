@@ -34,3 +34,8 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
 ]
+
+handler400 = "trialsite.errors.bad_request"
+handler403 = "trialsite.errors.permission_denied"
+handler404 = "trialsite.errors.page_not_found"
+handler500 = "trialsite.errors.server_error"

@@ -1,5 +1,6 @@
 """What people and programs do here: one file a subject."""
 
+from dosing.actions.fitness import record_fitness
 from dosing.actions.infusion import (
     Day0Change,
     Infused,
@@ -15,11 +16,19 @@ from dosing.actions.infusion import (
     total_dose,
 )
 from dosing.actions.lymphodepletion import (
+    Body,
+    DrugLevel,
     body_of,
     check_dose,
+    doses_of_course,
+    levels_of,
+    moves_of,
+    newest_course,
     plan_lymphodepletion,
     range_text,
     record_dose,
+    shift_lymphodepletion,
+    warnings_of,
 )
 from dosing.actions.medication import (
     TocilizumabHelp,
@@ -58,7 +67,6 @@ from dosing.actions.readiness import (
     place_hold,
     product_to_give,
     readiness_of,
-    record_fitness,
     sign_identity,
 )
 from dosing.actions.voids import (
@@ -80,7 +88,9 @@ from dosing.actions.voids import (
 )
 
 __all__ = [
+    "Body",
     "Day0Change",
+    "DrugLevel",
     "Infused",
     "Judged",
     "Readiness",
@@ -105,6 +115,7 @@ __all__ = [
     "dose_limits",
     "dose_of_product",
     "dose_of_volume",
+    "doses_of_course",
     "findings_of",
     "fitness_limits",
     "holds_at",
@@ -114,12 +125,15 @@ __all__ = [
     "judge_readiness",
     "keep_interruptions",
     "leukapheresis_consequences",
+    "levels_of",
     "lift_hold",
     "limits_of",
     "mark_product_infused",
     "match",
     "medication_consequences",
     "move_product",
+    "moves_of",
+    "newest_course",
     "newest_fitness",
     "order_product",
     "place_hold",
@@ -134,6 +148,7 @@ __all__ = [
     "record_fitness",
     "record_leukapheresis",
     "record_medication",
+    "shift_lymphodepletion",
     "sign_identity",
     "step_consequences",
     "tocilizumab_help",
@@ -146,4 +161,5 @@ __all__ = [
     "void_medication",
     "void_product",
     "void_step",
+    "warnings_of",
 ]

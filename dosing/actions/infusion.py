@@ -1,7 +1,7 @@
 """Verbs of the infusion: log it, correct it, show what a correction would move."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import people_to_tell
 from dosing.actions.product import check_product, dose_of_volume, mark_product_infused, product_of_lot
 from dosing.actions.readiness import readiness_of
 from dosing.models import LINE_NAMES, CellProduct, Infusion, InfusionInterruption, Occasion
@@ -21,9 +22,9 @@ from participants.models import DeviationKind, Participant, ProtocolDeviation, V
 from participants.rules.schedule import PlannedVisit
 from participants.rules.status import Status
 from trialsite import notifications
-from trialsite.models import User, people_in
+from trialsite.models import User
+from trialsite.reading import read_code
 from trialsite.refusal import Refused
-from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
 
 # Somebody who was infused before, and may be once more.
@@ -141,15 +142,6 @@ def _check_times(infusion: Infusion, interruptions: Sequence[InfusionInterruptio
     if infusion.pk is None and infusion.ended_at is None:
         raise Refused(_("Give the time at which the infusion ended."))
     check_interruptions(infusion, interruptions)
-    consented_at = participants.first_consent_at(infusion.participant)
-    if consented_at is None or infusion.infused_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the infusion is %(at)s.")
-            % {
-                "consent": participants.long_moment(consented_at) if consented_at else _("never"),
-                "at": participants.long_moment(infusion.infused_at),
-            }
-        )
 
 
 def check_interruptions(infusion: Infusion, interruptions: Sequence[InfusionInterruption]) -> None:
@@ -169,7 +161,7 @@ def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
         participants.check_can_become(participant, Status.INFUSED, on=infusion.day, now=now)
         return
     first = participant.infusions.standing().filter(occasion=Occasion.FIRST).first()
-    if first is None or Status(participant.status) not in INFUSED_BEFORE:
+    if first is None or participants.status_on(participant, infusion.day) not in INFUSED_BEFORE:
         raise Refused(
             _("%(number)s is “%(status)s”, without a first infusion to go on from. Log the first infusion.")
             % {"number": participant.number, "status": participant.get_status_display()}
@@ -187,7 +179,7 @@ def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
 def _compute(infusion: Infusion) -> None:
     """Product, dose and band from the lot and the volume. Rows without a product keep their dose as it was."""
     if infusion.pk is None:
-        product = product_of_lot(infusion.product_lot.strip())
+        product = product_of_lot(read_code(infusion.product_lot))
         if product is None:
             raise Refused(
                 _("No cell product with lot or code “%(lot)s” is recorded. Check the bag, or record the product first.")
@@ -201,7 +193,20 @@ def _compute(infusion: Infusion) -> None:
         infusion.viable_car_t_cells_e8 = dose_of_volume(infusion.product, infusion.volume_given_ml)
     if not infusion.viable_car_t_cells_e8 > 0:
         raise Refused(_("The certificate of the product gives a dose of 0 cells. Correct the product first."))
+    _check_plausible(infusion)
     infusion.dose_band = dose_band(infusion.participant, total_dose(infusion))
+
+
+def _check_plausible(infusion: Infusion) -> None:
+    limit = _protocol(infusion.participant).dose.implausible_above_e8
+    if infusion.viable_car_t_cells_e8 > limit:
+        raise Refused(
+            _(
+                "Volume and certificate give %(given)s × 10⁸ viable CAR-T cells, which cannot be (possible: above 0, "
+                "up to %(limit)s × 10⁸). Check the volume, and cells per mL on the product."
+            )
+            % {"given": f"{infusion.viable_car_t_cells_e8.normalize():f}", "limit": f"{limit.normalize():f}"}
+        )
 
 
 def _check_volume(infusion: Infusion, product: CellProduct) -> None:
@@ -316,6 +321,15 @@ def correct_infusion(
     found = deviations(infusion, now=now)
     infusion.save()
     keep_interruptions(infusion, interruptions, by=by, now=now)
+    if infusion.occasion == Occasion.FIRST:
+        participants.follow_fact(
+            participant=infusion.participant,
+            reached=Status.INFUSED,
+            on=infusion.day,
+            why=_("The day of the infusion was corrected to %(day)s.") % {"day": participants.long_date(infusion.day)},
+            by=by,
+            now=now,
+        )
     return _follow(infusion, found, _reason(infusion, deviation_reason), by=by, now=now)
 
 
@@ -337,19 +351,31 @@ def _follow(
     _keep_band_of_parts(infusion)
     participants.note_day0(participant=participant, on=day)
     new, moved = participants.schedule_follow_up(participant=participant, day0=day, by=by, now=now)
-    for kind, text in found:
+    _keep_deviations(infusion, dict(found), reason, by=by, now=now)
+    if infusion.is_out_of_range:
+        _tell_of_dose(infusion, now=now)
+    return Infused(infusion, day, new, moved)
+
+
+def _keep_deviations(
+    infusion: Infusion, found: Mapping[DeviationKind, str], reason: str, *, by: User, now: dt.datetime
+) -> None:
+    for kind in (DeviationKind.ELIGIBILITY, DeviationKind.DOSE, DeviationKind.READINESS):
         participants.report_deviation(
-            participant=participant,
+            participant=infusion.participant,
             kind=kind,
             about=_about(infusion),
-            description=text,
+            description=found.get(kind, ""),
             reason=reason,
             by=by,
             now=now,
         )
-    if infusion.is_out_of_range:
-        _tell_of_dose(infusion, now=now)
-    return Infused(infusion, day, new, moved)
+
+
+def look_again(participant: Participant, *, by: User, now: dt.datetime) -> None:
+    """Something that the infusions rested on was recorded late: what stands against them is judged anew."""
+    for infusion in participant.infusions.standing():
+        _keep_deviations(infusion, dict(deviations(infusion, now=now)), _reason(infusion, ""), by=by, now=now)
 
 
 def _keep_band_of_parts(infusion: Infusion) -> None:
@@ -364,9 +390,8 @@ def _keep_band_of_parts(infusion: Infusion) -> None:
 def _tell_of_dose(infusion: Infusion, *, now: dt.datetime) -> None:
     """The principal investigator must know at once; where there is none to be reached, the investigators."""
     site = infusion.participant.site
-    people = list(people_in(Role.PRINCIPAL_INVESTIGATOR, site)) or list(people_in(Role.INVESTIGATOR, site))
     dose = total_dose(infusion).normalize()
-    for person in people:
+    for person in people_to_tell(site):
         notifications.queue(
             key=f"infusion:{infusion.pk}:dose:{dose:f}",
             about=_about(infusion),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import check_amount
 from dosing.models import Medication, MedicationKind
 from dosing.models.medication import ADVICE_NAMES
 from dosing.rules import tocilizumab
@@ -72,14 +73,15 @@ def advice_of(medication: Medication) -> Advice:
 def check_medication(
     medication: Medication, *, is_accepted: bool = False, deviation_reason: str = "", now: dt.datetime
 ) -> None:
-    """Raises Refused for a moment in the future; for a warned dose until it is accepted as really given; and for
-    what the study file prohibits before the infusion until the deviation has its reason."""
+    """Raises Refused for a moment in the future; for an amount that cannot be; for a warned dose until it is accepted
+    as really given; and for what the study file prohibits before the infusion until the deviation has its reason."""
     for moment in (medication.started_at, medication.ended_at):
         if moment is not None and moment > now:
             raise Refused(
                 _("%(at)s is in the future (now: %(now)s). Record it when it was given.")
                 % {"at": participants.long_moment(moment), "now": participants.long_moment(now)}
             )
+    check_amount(medication)
     advice = advice_of(medication)
     if advice is not Advice.ALLOW and not is_accepted:
         raise Refused(_warning_text(medication, advice))
@@ -134,14 +136,14 @@ def record_medication(
     if medication.pk is None:
         medication.created_by, medication.created_at = by, now
     medication.save()
-    if prohibited := prohibition_of(medication):
-        participants.report_deviation(
-            participant=medication.participant,
-            kind=DeviationKind.MEDICATION,
-            about=f"medication:{medication.pk}",
-            description=_prohibited_text(medication, prohibited),
-            reason=deviation_reason,
-            by=by,
-            now=now,
-        )
+    prohibited = prohibition_of(medication)
+    participants.report_deviation(
+        participant=medication.participant,
+        kind=DeviationKind.MEDICATION,
+        about=f"medication:{medication.pk}",
+        description=_prohibited_text(medication, prohibited) if prohibited else "",
+        reason=deviation_reason,
+        by=by,
+        now=now,
+    )
     return medication

@@ -5,7 +5,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
@@ -15,6 +14,7 @@ from dosing.rules.product import State
 from participants import actions as participants
 from participants.models import DeviationKind, Participant
 from trialsite.models import User
+from trialsite.reading import is_same_code
 from trialsite.refusal import Refused
 from trialsite.study import get_study
 
@@ -32,14 +32,13 @@ NEEDED_FOR_RELEASE = (
 
 
 def check_order(product: CellProduct, *, at: dt.datetime, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future, for somebody without consent by then, and for another's cells."""
+    """Raises Refused for a moment in the future, for somebody without any consent, and for another's cells."""
     if at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
             % {"at": participants.long_moment(at), "now": participants.long_moment(now)}
         )
-    consented = participants.first_consent_at(product.participant)
-    if consented is None or consented > at:
+    if participants.first_consent_at(product.participant) is None:
         raise Refused(
             _("%(number)s has no recorded consent. Record the signed consent form first.")
             % {"number": product.participant.number}
@@ -70,20 +69,11 @@ def order_product(*, product: CellProduct, at: dt.datetime | None = None, by: Us
 
 
 def check_leukapheresis(row: Leukapheresis, *, now: dt.datetime) -> None:
-    """Raises Refused for an end in the future, or a collection before the consent."""
+    """Raises Refused for an end in the future."""
     if row.ended_at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Record it when it has happened.")
             % {"at": participants.long_moment(row.ended_at), "now": participants.long_moment(now)}
-        )
-    consented = participants.first_consent_at(row.participant)
-    if consented is None or consented > row.started_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the collection began %(at)s.")
-            % {
-                "consent": participants.long_moment(consented) if consented else _("never"),
-                "at": participants.long_moment(row.started_at),
-            }
         )
 
 
@@ -153,16 +143,15 @@ def move_product(
     step = _step(product, new, at=at, reason=reason, lowest_c=lowest_c, highest_c=highest_c, by=by, now=now)
     if new == State.FAILED:
         _take_plan_back(product.participant)
-    if text := _deviates(product, new, at=at):
-        participants.report_deviation(
-            participant=product.participant,
-            kind=DeviationKind.PRODUCT,
-            about=f"product:{product.pk}:{new}",
-            description=text,
-            reason=reason,
-            by=by,
-            now=now,
-        )
+    participants.report_deviation(
+        participant=product.participant,
+        kind=DeviationKind.PRODUCT,
+        about=f"product:{product.pk}:{new}",
+        description=_deviates(product, new, at=at),
+        reason=reason,
+        by=by,
+        now=now,
+    )
     return step
 
 
@@ -265,10 +254,15 @@ def dose_of_volume(product: CellProduct, volume_ml: Decimal) -> Decimal:
 
 
 def product_of_lot(code: str) -> CellProduct | None:
-    """By what stands on the bag: its lot, or the code that follows the cells from vein to vein."""
+    """By what stands on the bag: its lot, or the code that follows the cells from vein to vein.
+
+    Width, case and spaces aside; where that leaves two bags, only the exact spelling tells them apart.
+    """
     known = CellProduct.objects.standing()
-    found: CellProduct | None = known.filter(Q(lot=code) | Q(chain_of_identity=code)).first() if code else None
-    return found
+    alike = [bag for bag in known if is_same_code(code, bag.lot) or is_same_code(code, bag.chain_of_identity)]
+    exact = [bag for bag in alike if code in (bag.lot, bag.chain_of_identity)]
+    found = exact or alike
+    return found[0] if len(found) == 1 else None
 
 
 def check_product(product: CellProduct, participant: Participant, *, is_split: bool = False) -> None:

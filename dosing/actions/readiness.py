@@ -21,11 +21,12 @@ from dosing.models import (
 from dosing.rules import fitness, readiness
 from dosing.rules.product import State
 from dosing.rules.readiness import Code, Line, Outcome
-from dosing.rules.regimen import TimingLimits
+from dosing.rules.regimen import TimingLimits, course_before
 from participants import actions as participants
 from participants.models import Participant
 from participants.rules.eligibility import Result
 from trialsite.models import User
+from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
 
@@ -136,7 +137,7 @@ def _situation(
         criteria_open=tuple(sorted({decision.item for decision in criteria} - failed)),
         has_consent=participants.has_consent(participant, at=at),
         consent_overdue=participants.is_consent_overdue(participant, on=infusion_on),
-        doses=_doses(participant),
+        doses=_doses(participant, infusion_on),
         bag=_bag(product),
         fitness=_fitness(participant, at=at),
         holds=tuple(hold.reason for hold in holds_at(participant, at)),
@@ -145,8 +146,15 @@ def _situation(
     )
 
 
-def _doses(participant: Participant) -> readiness.Doses:
-    rows = participant.lymphodepletion_doses.standing()
+def _doses(participant: Participant, infusion_on: dt.date) -> readiness.Doses:
+    """Of the course that prepares this infusion."""
+    known = list(participant.lymphodepletion_doses.standing())
+    begins: dict[int, dt.date] = {}
+    for row in known:
+        day = participants.site_day(row.given_at) if row.given_at else row.planned_on
+        begins[row.course] = min(begins.get(row.course, day), day)
+    course = course_before(infusion_on, begins)
+    rows = [row for row in known if row.course == course]
     return readiness.Doses(
         given_on=tuple(participants.site_day(row.given_at) for row in rows if row.given_at is not None),
         open=sum(row.state == DoseState.PLANNED for row in rows),
@@ -207,25 +215,12 @@ def judge_readiness(
 
 
 def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent."""
+    """Raises Refused for a moment in the future."""
     if check.checked_at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Correct the date and time.")
             % {"at": participants.long_moment(check.checked_at), "now": participants.long_moment(now)}
         )
-    if not participants.has_consent(check.participant, at=check.checked_at):
-        raise Refused(
-            _("%(number)s had no consent in force at %(at)s. Correct the date and time, or record the consent first.")
-            % {"number": check.participant.number, "at": participants.long_moment(check.checked_at)}
-        )
-
-
-@transaction.atomic
-def record_fitness(*, check: FitnessCheck, by: User, now: dt.datetime) -> FitnessCheck:
-    check_fitness(check, now=now)
-    check.created_by, check.created_at = by, now
-    check.save()
-    return check
 
 
 # --- Holds -------------------------------------------------------------------------------------------
@@ -279,12 +274,12 @@ def match(participant_code: str, product_code: str, participant: Participant) ->
 
     The codes are compared and not kept: a wristband may carry the hospital number.
     """
-    if participant_code.strip() not in _codes_of(participant):
+    if not any(is_same_code(participant_code, code) for code in _codes_of(participant)):
         raise Refused(
             _("STOP: the wristband is not that of %(number)s. Check person and bag again; nothing was signed.")
             % {"number": participant.number}
         )
-    product = product_of_lot(product_code.strip())
+    product = product_of_lot(read_code(product_code))
     if product is None or product.participant_id != participant.pk:
         raise Refused(
             _("STOP: the bag does not belong to %(number)s. Check person and bag again; nothing was signed.")

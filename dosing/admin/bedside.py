@@ -23,7 +23,10 @@ from dosing.rules.dose import DoseBand
 from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
+from trialsite import formfields, versions
+from trialsite.constraints import as_refusals
 from trialsite.models import User
+from trialsite.reading import read_key
 from trialsite.recordadmin import ReasonForm
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -50,9 +53,7 @@ RECENT = dt.timedelta(hours=12)
 
 def participant_of(request: HttpRequest, pk: Any) -> Participant | None:
     """Within the person's own sites."""
-    if not str(pk or "").isdigit():
-        return None
-    rows = Participant.objects.standing().filter(pk=pk)
+    rows = Participant.objects.standing().filter(pk=read_key(pk))
     if not request.user.is_superuser:
         rows = rows.filter(site__in=request.user.sites.all())
     return rows.first()
@@ -159,15 +160,19 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
         raise Http404 from None
     back = reverse("admin:dosing_readiness", args=[participant.pk])
     form = ReasonForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    # Other findings than those that were read are judged after they were read.
+    opened = versions.of(shown=sentence(line))
+    conflict = versions.conflict(request, opened)
+    if request.method == "POST" and conflict is None and form.is_valid():
         try:
-            actions.judge_readiness(
-                participant=participant,
-                code=Code(code),
-                reason=form.cleaned_data["reason"],
-                by=request.user,
-                now=now,
-            )
+            with as_refusals():
+                actions.judge_readiness(
+                    participant=participant,
+                    code=Code(code),
+                    reason=form.cleaned_data["reason"],
+                    by=request.user,
+                    now=now,
+                )
         except Refused as refusal:
             form.add_error(None, refusal)
         else:
@@ -179,6 +184,8 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
         intro=_("%(finding)s Does it stand against the infusion? If not, say why.") % {"finding": sentence(line)},
         button=_("It does not stand against the infusion"),
         form=form,
+        opened=opened,
+        conflict=conflict,
         original=participant,
         back=back,
     )
@@ -191,17 +198,18 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
 class IdentityForm(forms.Form):
     """One person's check: both codes read or scanned anew, and that person's own password."""
 
-    participant_code = forms.CharField(
+    participant_code = formfields.CodeField(
         label=_("Code on the wristband"),
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
+        # It may be the hospital number: no draft of it is kept.
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True, "data-no-draft": ""}),
         help_text=_("Scan or type: participant number, screening number or hospital number. It is compared, not kept."),
     )
-    product_code = forms.CharField(
+    product_code = formfields.CodeField(
         label=_("Code on the bag"),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=_("Scan or type: lot or chain-of-identity code."),
     )
-    username = forms.CharField(
+    username = formfields.LineField(
         label=_("Who checks"),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=_("The second person signs here too, without a new login."),
@@ -243,14 +251,20 @@ def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         participant=participant,
         initial={"username": request.user.get_username()},
     )
-    if request.method == "POST" and form.is_valid() and _sign(request, participant, form, now=now):
-        return HttpResponseRedirect(reverse("admin:dosing_identity", args=[participant.pk]))
     product = actions.product_to_give(participant)
+    rows = [product] if product else []
+    opened = versions.of(*rows, shown=participant.number)
+    conflict = versions.conflict(request, opened, *rows)
+    is_sent = request.method == "POST" and conflict is None
+    if is_sent and form.is_valid() and _sign(request, participant, form, now=now):
+        return HttpResponseRedirect(reverse("admin:dosing_identity", args=[participant.pk]))
     context = _page(
         request,
         title=_("Identity check"),
         participant=participant,
         form=form,
+        opened=opened,
+        conflict=conflict,
         product=product,
         signed=_signed(participant, product, now=now),
         needed=actions.limits_of(participant).identity_checkers,
@@ -261,14 +275,15 @@ def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
 
 def _sign(request: HttpRequest, participant: Participant, form: IdentityForm, *, now: dt.datetime) -> bool:
     try:
-        actions.sign_identity(
-            participant=participant,
-            participant_code=form.cleaned_data["participant_code"],
-            product_code=form.cleaned_data["product_code"],
-            by=form.cleaned_data["signer"],
-            entered_by=request.user,
-            now=now,
-        )
+        with as_refusals():
+            actions.sign_identity(
+                participant=participant,
+                participant_code=form.cleaned_data["participant_code"],
+                product_code=form.cleaned_data["product_code"],
+                by=form.cleaned_data["signer"],
+                entered_by=request.user,
+                now=now,
+            )
     except Refused as refusal:
         form.add_error(None, refusal)
         return False

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
@@ -21,9 +20,10 @@ from dosing.admin import bedside
 from dosing.models import Infusion, InfusionInterruption
 from dosing.rules.dose import DoseBand
 from participants.models import Participant
-from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm, rewritten
 from trialsite.refusal import Refused
 from trialsite.study import get_study
+from trialsite.typedadmin import TypedInline
 from trialsite.voiding import Consequences
 
 
@@ -74,11 +74,12 @@ class InterruptionFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
                 actions.check_interruptions(self.instance, changed)
             except Refused as refusal:
                 raise forms.ValidationError(refusal) from None
-        if any(one.pk for one in changed) and not self.data.get(REASON, "").strip():
+        is_rewritten = any(rewritten(form) for form in self.initial_forms)
+        if is_rewritten and not self.data.get(REASON, "").strip():
             raise forms.ValidationError(_("A change after the first save needs its reason."))
 
 
-class InterruptionInline(TabularInline):
+class InterruptionInline(TypedInline):
     model = InfusionInterruption
     formset = InterruptionFormSet
     extra = 0
@@ -227,12 +228,12 @@ class InfusionAdmin(RecordAdmin):
         return self._to(request, "timeline", object_id)
 
     def _to(self, request: HttpRequest, page: str, object_id: Any) -> HttpResponse:
-        infusion = self.get_object(request, object_id)
+        infusion = self.row(request, object_id)
         return HttpResponseRedirect(reverse(f"admin:dosing_{page}", args=[infusion.participant_id]))
 
     @action(description=_("Enter vital signs"), permissions=["vital_signs"])
     def vital_signs(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        infusion = self.get_object(request, object_id)
+        infusion = self.row(request, object_id)
         return HttpResponseRedirect(bedside.vital_signs_link(infusion.participant))
 
     def has_vital_signs_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -240,7 +241,7 @@ class InfusionAdmin(RecordAdmin):
 
     @action(description=_("Record a reaction as an adverse event"), permissions=["reaction"])
     def reaction(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(_event_link(self.get_object(request, object_id)))
+        return HttpResponseRedirect(_event_link(self.row(request, object_id)))
 
     def has_reaction_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("safety.add_adverseevent")

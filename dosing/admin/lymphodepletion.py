@@ -1,24 +1,34 @@
 """The pages of lymphodepletion: plan it, and record each dose."""
 
 import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSingleDateWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from dosing import actions
+from dosing.admin import bedside
 from dosing.models import LymphodepletionDose
 from dosing.models.lymphodepletion import DoseState
-from participants.models import Participant
+from participants.models import Participant, numbered
+from trialsite import formfields, paper
+from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
@@ -47,8 +57,84 @@ class DoseForm(RecordForm):
 class PlanForm(forms.Form):
     """Asked from the list: whose, and from which day."""
 
-    number = forms.CharField(label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
-    first_on = forms.DateField(label=_("First day"), widget=UnfoldAdminSingleDateWidget)
+    number = formfields.CodeField(
+        label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    )
+    first_on = formfields.DateField(label=_("First day"), widget=UnfoldAdminSingleDateWidget)
+    new_course_reason = forms.CharField(
+        label=_("Why another course"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Only when doses were given before and all is given again: the bag was lost, for one."),
+    )
+
+    def __init__(self, *args: Any, levels: Sequence[actions.DrugLevel] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        with_levels = [one for one in levels if one.drug.reduced]
+        for one in with_levels:
+            self.fields[f"level_{one.drug.code}"] = forms.TypedChoiceField(
+                label=one.drug.name,
+                choices=[(str(mg), _level_name(one, mg)) for mg in one.choices],
+                coerce=Decimal,
+                empty_value=one.drug.planned_mg_m2,
+                required=False,
+                widget=UnfoldAdminSelectWidget,
+            )
+        if with_levels:
+            self.fields["level_reason"] = forms.CharField(
+                label=_("Why a lower level"),
+                required=False,
+                widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+                help_text=_("Only when less than the full dose is chosen."),
+            )
+
+    @property
+    def levels(self) -> dict[str, Decimal]:
+        prefix = "level_"
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith(prefix) and isinstance(value, Decimal)
+        }
+
+
+def _level_name(one: actions.DrugLevel, mg: Decimal) -> str:
+    level = gettext("%(level)s mg/m²") % {"level": f"{mg:f}"} if mg else gettext("leave it out")
+    limit = next((reduced.below_ml_min for reduced in one.drug.reduced if reduced.mg_m2 == mg), None)
+    why = gettext("below %(limit)s mL/min") % {"limit": limit} if limit else gettext("full dose")
+    mark = f" ← {gettext('usual for this clearance')}" if mg == one.suggested else ""
+    return f"{level} ({why}){mark}"
+
+
+UNKNOWN = _("No participant of your sites has this number. Check it.")
+
+
+def _levels(participant: Participant | None) -> list[actions.DrugLevel]:
+    """None can be chosen before the body is known."""
+    try:
+        body = actions.body_of(participant, now=timezone.now()) if participant else None
+    except Refused:
+        return []
+    return actions.levels_of(participant, body) if participant and body else []
+
+
+def _drugs_shown(levels: Sequence[actions.DrugLevel], body: actions.Body) -> list[dict[str, Any]]:
+    """Each drug with its levels in mg, a day and in all."""
+    return [
+        {
+            "name": one.drug.name,
+            "rows": [
+                {
+                    "level": _level_name(one, mg),
+                    "mg": round(mg * body.bsa_m2, 1),
+                    "total": round(mg * body.bsa_m2 * one.drug.planned_doses, 1),
+                    "is_suggested": mg == one.suggested,
+                }
+                for mg in one.choices
+            ],
+        }
+        for one in levels
+    ]
 
 
 @admin.register(LymphodepletionDose)
@@ -57,6 +143,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     list_display = (
         "participant",
         "drug_shown",
+        "course",
         "number",
         "planned_on",
         "planned_mg",
@@ -80,6 +167,12 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         "bsa_m2",
         "bsa_formula",
         "planned_mg",
+        "course",
+        "course_reason",
+        "infusion_on",
+        "clearance_ml_min",
+        "creatinine_on",
+        "level_reason",
     )
     fieldsets = (
         (
@@ -87,9 +180,11 @@ class LymphodepletionDoseAdmin(RecordAdmin):
             {
                 "fields": (
                     ("participant", "drug_shown", "number"),
-                    ("planned_on", "planned_mg"),
-                    ("mg_m2", "bsa_m2"),
+                    ("planned_on", "infusion_on", "planned_mg"),
+                    ("mg_m2", "bsa_m2", "clearance_ml_min", "creatinine_on"),
                     ("height_cm", "weight_kg", "bsa_formula"),
+                    "level_reason",
+                    ("course", "course_reason"),
                 )
             },
         ),
@@ -119,8 +214,12 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     actions_list = ("plan",)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.plan_view)
-        return [path("plan/", view, name="dosing_lymphodepletiondose_plan"), *super().get_urls()]
+        view, name = self.admin_site.admin_view, "dosing_lymphodepletiondose"
+        return [
+            path("plan/", view(self.plan_view), name=f"{name}_plan"),
+            path("shift/<int:participant_id>/", view(self.shift_view), name=f"{name}_shift"),
+            *super().get_urls(),
+        ]
 
     @action(description=_("Plan lymphodepletion…"), permissions=["plan"])
     def plan(self, request: HttpRequest) -> HttpResponse:
@@ -130,48 +229,115 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         return request.user.has_perm("dosing.plan_lymphodepletion")
 
     def plan_view(self, request: HttpRequest) -> HttpResponse:
+        """First the body, the clearance and the levels are shown, then the doses are planned."""
         if not self.has_plan_permission(request):
             raise PermissionDenied
-        form = PlanForm(request.POST if request.method == "POST" else None, initial=request.GET.dict())
+        data = request.POST if request.method == "POST" else None
+        participant = self._participant(request, (data or request.GET).get("number", "").strip())
+        form = PlanForm(data, initial=request.GET.dict(), levels=_levels(participant))
         back = reverse("admin:dosing_lymphodepletiondose_changelist")
-        if request.method == "POST" and form.is_valid() and self._plan(request, form):
-            return HttpResponseRedirect(f"{back}?q={form.cleaned_data['number'].strip()}")
+        if data is not None and form.is_valid():
+            shown = self._show(form, participant) if "_show" in data else self._plan(request, form, participant)
+            if shown is None:
+                listed = f"{back}?q={form.cleaned_data['number'].strip()}"
+                return HttpResponseRedirect(paper.way_back(request) or listed)
+        else:
+            shown = {}
         context = {
             **self.admin_site.each_context(request),
+            **shown,
             "title": _("Plan lymphodepletion"),
             "intro": _(
                 "Doses of the study's regimen, from the newest weight and height, one a day from the first day."
             ),
-            "button": _("Plan"),
             "form": form,
-            "original": "",
+            "participant": participant,
             "opts": self.opts,
             "back": back,
         }
-        return TemplateResponse(request, "admin/trialsite/ask.html", context)
+        return TemplateResponse(request, "admin/dosing/plan_lymphodepletion.html", context)
 
-    def _plan(self, request: HttpRequest, form: PlanForm) -> bool:
-        participant = self._participant(request, form.cleaned_data["number"].strip())
+    def _show(self, form: PlanForm, participant: Participant | None) -> dict[str, Any]:
+        """What the doses are computed from, and what they would be."""
         if participant is None:
-            form.add_error("number", _("No participant of your sites has this number. Check it."))
-            return False
+            form.add_error("number", UNKNOWN)
+            return {}
         try:
-            doses, warnings = actions.plan_lymphodepletion(
-                participant=participant, first_on=form.cleaned_data["first_on"], by=request.user, now=timezone.now()
-            )
+            body = actions.body_of(participant, on=form.cleaned_data["first_on"], now=timezone.now())
         except Refused as refusal:
             form.add_error(None, refusal)
-            return False
+            return {}
+        return {"body": body, "drugs": _drugs_shown(actions.levels_of(participant, body), body)}
+
+    def _plan(self, request: HttpRequest, form: PlanForm, participant: Participant | None) -> dict[str, Any] | None:
+        """None once it is planned."""
+        if participant is None:
+            form.add_error("number", UNKNOWN)
+            return {}
+        try:
+            with as_refusals():
+                doses, warnings = actions.plan_lymphodepletion(
+                    participant=participant,
+                    first_on=form.cleaned_data["first_on"],
+                    levels=form.levels,
+                    level_reason=form.cleaned_data.get("level_reason", ""),
+                    new_course_reason=form.cleaned_data["new_course_reason"],
+                    by=request.user,
+                    now=timezone.now(),
+                )
+        except Refused as refusal:
+            form.add_error(None, refusal)
+            return self._show(form, participant)
         messages.success(request, _("%(count)s doses are planned.") % {"count": len(doses)})
         for warning in warnings:
             messages.warning(request, warning)
-        return True
+        return None
+
+    # --- moving with the infusion ---------------------------------------------------------------
+
+    def shift_view(self, request: HttpRequest, participant_id: int) -> HttpResponse:
+        """What moves is shown; one press moves it. Where nothing is to be moved, on to the page that led here."""
+        participant = bedside.participant_of(request, participant_id)
+        if participant is None or not request.user.has_perm("participants.view_participant"):
+            raise PermissionDenied
+        back = reverse("admin:participants_participant_eligibility", args=[participant.pk])
+        moves = actions.moves_of(participant)
+        if not moves or not self.has_plan_permission(request):
+            return HttpResponseRedirect(back)
+        if request.method == "POST":
+            self._shift(request, participant)
+            return HttpResponseRedirect(back)
+        given = [dose for dose in actions.doses_of_course(participant, moves[0][0].course) if dose.is_settled]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Move the lymphodepletion with the infusion"),
+            "participant": participant,
+            "moves": moves,
+            "stay": given,
+            "opts": self.opts,
+            "back": back,
+        }
+        return TemplateResponse(request, "admin/dosing/shift_lymphodepletion.html", context)
+
+    def _shift(self, request: HttpRequest, participant: Participant) -> None:
+        try:
+            doses, warnings = actions.shift_lymphodepletion(
+                participant=participant, by=request.user, now=timezone.now()
+            )
+        except Refused as refusal:
+            messages.error(request, " ".join(refusal.messages))
+            return
+        count = len(doses)
+        text = ngettext("%(n)s planned dose was moved.", "%(n)s planned doses were moved.", count)
+        messages.success(request, text % {"n": count})
+        for warning in warnings:
+            messages.warning(request, warning)
 
     def _participant(self, request: HttpRequest, number: str) -> Participant | None:
         own = Participant.objects.standing()
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
-        return own.filter(Q(screening_number=number) | Q(participant_number=number)).first()
+        return own.filter(numbered(number)).first()
 
     @admin.display(description=_("drug"))
     def drug_shown(self, row: LymphodepletionDose) -> str:

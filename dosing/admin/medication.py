@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 from dosing import actions
 from dosing.models import Medication
 from participants.models import Participant
+from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.voiding import Consequences
 
@@ -101,7 +102,7 @@ class MedicationAdmin(RecordAdmin):
         own = Participant.objects.standing()
         if not request.user.is_superuser:
             own = own.filter(site__in=request.user.sites.all())
-        return own.filter(pk=pk).first() if pk.isdecimal() else None
+        return own.filter(pk=read_key(pk)).first()
 
     @admin.display(description=_("dose"))
     def dose_shown(self, row: Medication) -> str:

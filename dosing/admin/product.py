@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -21,7 +20,10 @@ from unfold.widgets import (
 from dosing import actions
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules.product import State
+from trialsite import formfields
+from trialsite.models import Record
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.typedadmin import TypedInline
 from trialsite.voiding import Consequences
 
 STATE_LABELS = {
@@ -45,11 +47,11 @@ def step_form(product: CellProduct | None) -> type[forms.Form]:
         new = forms.ChoiceField(
             label=_("Next step"), choices=[(s.value, STATE_NAMES[s]) for s in steps], widget=UnfoldAdminSelectWidget
         )
-        at = forms.SplitDateTimeField(label=_("When"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now)
-        lowest_c = forms.DecimalField(
+        at = formfields.MomentField(label=_("When"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now)
+        lowest_c = formfields.DecimalField(
             label=_("Lowest temperature on the way (°C)"), required=False, widget=UnfoldAdminDecimalFieldWidget
         )
-        highest_c = forms.DecimalField(
+        highest_c = formfields.DecimalField(
             label=_("Highest temperature on the way (°C)"), required=False, widget=UnfoldAdminDecimalFieldWidget
         )
         reason = forms.CharField(
@@ -62,7 +64,7 @@ def step_form(product: CellProduct | None) -> type[forms.Form]:
     return StepForm
 
 
-class StepInline(TabularInline):
+class StepInline(TypedInline):
     model = ProductStep
     extra = 0
     can_delete = False
@@ -78,7 +80,7 @@ class StepInline(TabularInline):
 
 
 class ProductForm(RecordForm):
-    ordered_at = forms.SplitDateTimeField(
+    ordered_at = formfields.MomentField(
         label=_("Ordered at"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now, required=False
     )
 
@@ -88,6 +90,13 @@ class ProductForm(RecordForm):
             actions.check_order(row, at=self.cleaned_data.get("ordered_at") or now, now=now)
         else:
             actions.check_source(row)
+
+    def rows(self) -> list[Record]:
+        """The order is a step with a moment of its own."""
+        if self.instance.pk is not None:
+            return super().rows()
+        at = self.cleaned_data.get("ordered_at") or timezone.now()
+        return [self.instance, ProductStep(product=self.instance, state=State.ORDERED, at=at)]
 
 
 class LeukapheresisForm(RecordForm):
@@ -205,6 +214,7 @@ class CellProductAdmin(RecordAdmin):
                 product=obj, by=request.user, now=now, **{**data, "new": State(data["new"])}
             ),
             done=_("The step is recorded."),
+            row_of=lambda obj, data: ProductStep(product=obj, state=data["new"], at=data["at"]),
         )
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:

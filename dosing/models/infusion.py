@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from dosing.models.product import ABOVE_ZERO, CellProduct
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand
 from participants.models import Participant
+from participants.rules.contradictions import Kind
+from trialsite.fields import CodeField
 from trialsite.models import Record
 
 BAND_NAMES = {
@@ -57,7 +59,7 @@ class Infusion(Record):
         null=True,
         editable=False,
     )
-    product_lot = models.CharField(
+    product_lot = CodeField(
         _("product lot"), max_length=60, help_text=_("As on the bag; typed or scanned, lot or chain-of-identity code.")
     )
     infused_at = models.DateTimeField(_("infusion started at"))
@@ -85,6 +87,7 @@ class Infusion(Record):
         help_text=_("A reaction is recorded as an adverse event as well: its form opens after this one."),
     )
     note = models.TextField(_("note"), blank=True)
+    dated = {"infused_at": Kind.TREATMENT, "ended_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("infusion")
@@ -151,6 +154,7 @@ class InfusionInterruption(Record):
     stopped_at = models.DateTimeField(_("stopped at"))
     resumed_at = models.DateTimeField(_("resumed at"), null=True, blank=True, help_text=_("Empty: not resumed."))
     reason = models.CharField(_("why"), max_length=200)
+    dated = {"stopped_at": Kind.TREATMENT, "resumed_at": Kind.TREATMENT}
 
     class Meta(Record.Meta):
         verbose_name = _("interruption of an infusion")

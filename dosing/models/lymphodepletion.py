@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pghistory
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -11,8 +13,10 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.rules.regimen import BsaFormula
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 FORMULA_NAMES = {
     BsaFormula.MOSTELLER: "Mosteller √(cm × kg / 3600)",
@@ -34,8 +38,13 @@ class LymphodepletionDose(Record):
         Participant, models.PROTECT, verbose_name=_("participant"), related_name="lymphodepletion_doses"
     )
     drug = models.CharField(_("drug"), max_length=20, editable=False)
+    # A second course follows where the first was given in vain: the bag was lost, the infusion put off too long.
+    course = models.PositiveSmallIntegerField(_("course"), default=1, editable=False)
+    course_reason = models.TextField(_("why another course"), blank=True, editable=False)
     number = models.PositiveSmallIntegerField(_("dose number"), editable=False)
     planned_on = models.DateField(_("planned on"), editable=False)
+    # The day of the infusion that this day counts back from.
+    infusion_on = models.DateField(_("planned for the infusion of"), null=True, blank=True, editable=False)
     mg_m2 = models.DecimalField(_("mg/m²"), max_digits=8, decimal_places=2, editable=False)
     height_cm = models.DecimalField(_("height (cm)"), max_digits=5, decimal_places=1, editable=False)
     weight_kg = models.DecimalField(_("weight (kg)"), max_digits=5, decimal_places=1, editable=False)
@@ -44,6 +53,12 @@ class LymphodepletionDose(Record):
         _("formula"), max_length=10, choices=[(f.value, FORMULA_NAMES[f]) for f in BsaFormula], editable=False
     )
     planned_mg = models.DecimalField(_("planned dose (mg)"), max_digits=9, decimal_places=1, editable=False)
+    # The kidney at the time of the plan, and why less than the full dose was chosen.
+    clearance_ml_min = models.DecimalField(
+        _("creatinine clearance (mL/min)"), max_digits=6, decimal_places=1, null=True, blank=True, editable=False
+    )
+    creatinine_on = models.DateField(_("creatinine of"), null=True, blank=True, editable=False)
+    level_reason = models.TextField(_("why this dose level"), blank=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=DoseState, default=DoseState.PLANNED)
     given_at = models.DateTimeField(_("given at"), null=True, blank=True)
     given_mg = models.DecimalField(
@@ -53,10 +68,14 @@ class LymphodepletionDose(Record):
         _("why another dose, or none"), blank=True, help_text=_("Needed when the dose differs by more than 5 %.")
     )
 
+    not_filled_in: ClassVar[dict[str, str]] = {"state": DoseState.PLANNED}
+    twin = Twin(same=("participant", "drug"), at="given_at", minutes=120)
+    dated = {"given_at": Kind.TREATMENT}
+
     class Meta(Record.Meta):
         verbose_name = _("lymphodepletion dose")
         verbose_name_plural = _("lymphodepletion doses")
-        ordering = ["participant", "planned_on", "drug"]
+        ordering = ["participant", "planned_on", "drug", "number"]
         permissions = [
             ("void_lymphodepletiondose", "Can void a dose entered by mistake"),
             ("plan_lymphodepletion", "Can plan a lymphodepletion"),
@@ -64,9 +83,10 @@ class LymphodepletionDose(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant", "drug", "number"],
+                fields=["participant", "course", "drug", "number"],
                 condition=Q(voided_at__isnull=True),
                 name="lymphodepletion_dose_once",
+                violation_error_message=_("This dose is planned already: record it there."),
             ),
             models.CheckConstraint(
                 name="lymphodepletion_given_has_dose",
@@ -83,6 +103,11 @@ class LymphodepletionDose(Record):
 
     def __str__(self) -> str:
         return f"{self.participant} · {self.drug_name} {self.number}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Given, or left out: no longer a plan."""
+        return self.state != DoseState.PLANNED
 
     @property
     def drug_name(self) -> str:

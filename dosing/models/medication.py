@@ -11,7 +11,9 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.rules.tocilizumab import Advice
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record
+from trialsite.twins import Twin
 
 
 class MedicationKind(models.TextChoices):
@@ -85,6 +87,9 @@ class Medication(Record):
         editable=False,
     )
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant", "kind", "name", "dose"), at="started_at")
+    dated = {"started_at": Kind.BACKGROUND, "ended_at": Kind.BACKGROUND}
 
     class Meta(Record.Meta):
         verbose_name = _("medication")

@@ -15,7 +15,10 @@ from django.utils.translation import pgettext_lazy
 from dosing.rules.dose import Fill
 from dosing.rules.product import State
 from participants.models import Participant
+from participants.rules.contradictions import Kind
+from trialsite.fields import CodeField
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 STATE_NAMES = {
     State.ORDERED: pgettext_lazy("product", "ordered"),
@@ -65,6 +68,9 @@ class Leukapheresis(Record):
     )
     note = models.TextField(_("note"), blank=True)
 
+    twin = Twin(same=("participant",), at="started_at", minutes=60)
+    dated = {"started_at": Kind.TREATMENT, "ended_at": Kind.TREATMENT}
+
     class Meta(Record.Meta):
         verbose_name = _("leukapheresis")
         verbose_name_plural = _("leukaphereses")
@@ -104,13 +110,13 @@ class CellProduct(Record):
         blank=True,
         help_text=_("Where its cells come from."),
     )
-    lot = models.CharField(
+    lot = CodeField(
         _("product lot"),
         max_length=60,
         blank=True,
         help_text=_("The manufacturer's batch, as on the bag; needed for the release."),
     )
-    chain_of_identity = models.CharField(
+    chain_of_identity = CodeField(
         _("chain-of-identity code"), max_length=60, help_text=_("The code that follows the cells from vein to vein.")
     )
     state = models.CharField(_("state"), max_length=15, choices=STATE_CHOICES, editable=False)
@@ -135,7 +141,7 @@ class CellProduct(Record):
     vector_copies = models.DecimalField(
         _("vector copies per cell"), max_digits=6, decimal_places=3, null=True, blank=True
     )
-    certificate = models.CharField(_("release certificate"), max_length=60, blank=True)
+    certificate = CodeField(_("release certificate"), max_length=60, blank=True)
     released_on = models.DateField(_("released on"), null=True, blank=True)
     expires_on = models.DateField(_("expires on"), null=True, blank=True)
     is_out_of_specification = models.BooleanField(
@@ -145,6 +151,7 @@ class CellProduct(Record):
     )
     storage = models.CharField(_("storage and location"), max_length=120, blank=True)
     note = models.TextField(_("note"), blank=True)
+    dated = {"released_on": Kind.PRODUCT, "expires_on": Kind.PLANNED}
 
     class Meta(Record.Meta):
         verbose_name = _("cell product")
@@ -194,6 +201,11 @@ class CellProduct(Record):
         return Fill(self.volume_ml, self.cells_per_ml, self.viability, self.car_positive)
 
 
+def _kind_of_step(step: ProductStep) -> Kind:
+    """The order and the collection need the participant's agreement; what follows happens elsewhere."""
+    return Kind.TREATMENT if step.state in (State.ORDERED, State.COLLECTED) else Kind.PRODUCT
+
+
 @pghistory.track()
 class ProductStep(Record):
     """The product reached this state at this moment; a step is never changed."""
@@ -210,6 +222,7 @@ class ProductStep(Record):
     highest_c = models.DecimalField(
         _("highest temperature on the way (°C)"), max_digits=5, decimal_places=1, null=True, blank=True
     )
+    dated = {"at": _kind_of_step}
 
     class Meta(Record.Meta):
         verbose_name = _("step of a cell product")

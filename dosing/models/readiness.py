@@ -14,7 +14,9 @@ from dosing.models.product import CellProduct
 from dosing.rules.fitness import Examined
 from dosing.rules.readiness import Code
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 LINE_NAMES = {
     Code.ELIGIBILITY: _("Eligibility on that day"),
@@ -74,6 +76,9 @@ class FitnessCheck(Record):
     )
     note = models.TextField(_("note"), blank=True)
 
+    twin = Twin(same=("participant", "before"), at="checked_at")
+    dated = {"checked_at": Kind.TREATMENT}
+
     class Meta(Record.Meta):
         verbose_name = _("fitness check")
         verbose_name_plural = _("fitness checks")
@@ -122,6 +127,9 @@ class DosingHold(Record):
         editable=False,
     )
     lift_reason = models.TextField(_("why it was lifted"), blank=True, editable=False)
+
+    twin = Twin(same=("participant", "reason"))
+    dated = {"lifted_at": Kind.KNOWLEDGE}
 
     class Meta(Record.Meta):
         verbose_name = _("hold of treatment")

@@ -7,7 +7,7 @@ N Engl J Med 1987;317:1098 [M]; Du Bois and Du Bois, Arch Intern Med 1916;17:863
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -113,6 +113,38 @@ def creatinine_clearance_ml_min(
     mg_dl = creatinine_umol_l * Decimal("113.12") / 10_000
     clearance = Decimal(140 - age) * weight_kg / (72 * mg_dl)
     return clearance * Decimal("0.85") if is_female else clearance
+
+
+@dataclass(frozen=True)
+class Level:
+    """Below this creatinine clearance, in mL/min, so many mg/m² a day; 0 leaves the drug out."""
+
+    below_ml_min: int
+    mg_m2: Decimal
+
+
+def suggested_level(clearance: Decimal | None, levels: Iterable[Level]) -> Level | None:
+    """The level of the lowest limit that the clearance falls below; None where the full dose is usual, or where the
+    clearance is not known. A suggestion [P]: an investigator chooses."""
+    if clearance is None:
+        return None
+    return min(
+        (level for level in levels if clearance < level.below_ml_min), key=lambda one: one.below_ml_min, default=None
+    )
+
+
+def shifted(planned_on: dt.date, *, planned_for: dt.date, infusion_on: dt.date) -> dt.date:
+    """The day of a dose once the infusion, which it counts back from, has moved: by as many days."""
+    return planned_on + (infusion_on - planned_for)
+
+
+def course_before(infusion_on: dt.date, begins: Mapping[int, dt.date]) -> int | None:
+    """Which course prepares this infusion: the newest that begins by its day; else the newest there is.
+
+    `begins` has the first day of each course, given or planned. None without a course.
+    """
+    by_then = [course for course, first in begins.items() if first <= infusion_on]
+    return max(by_then or begins, default=None)
 
 
 def clearance_warning(clearance: Decimal, limits: Iterable[int]) -> int | None:

@@ -108,8 +108,29 @@ def procedure_before(consent: Consent) -> str:
     first = min(consent.consented_at, known) if known else consent.consented_at
     if procedure is None or procedure >= minute(first) or first != consent.consented_at:
         return ""
-    text = _("Consent comes before every study procedure: consent was given %(consent)s, this was %(procedure)s.")
-    return text % {"procedure": long_moment(procedure), "consent": long_moment(consent.consented_at)}
+    return _consent_text(consent.consented_at, procedure)
+
+
+def keep_consent_deviation(participant: Participant, reason: str, *, by: User, now: dt.datetime) -> None:
+    """After every change of a consent or of a study procedure: whether one came before the consent."""
+    consented, procedure = first_consent_at(participant), first_procedure_at(participant)
+    is_late = consented is not None and procedure is not None and procedure < minute(consented)
+    report_deviation(
+        participant=participant,
+        kind=DeviationKind.CONSENT,
+        about=f"consent:{participant.pk}",
+        description=_consent_text(consented, procedure) if is_late and consented and procedure else "",
+        reason=reason,
+        by=by,
+        now=now,
+    )
+
+
+def _consent_text(consented: dt.datetime, procedure: dt.datetime) -> str:
+    return _("Consent comes before every study procedure: consent was given %(consent)s, this was %(procedure)s.") % {
+        "procedure": long_moment(procedure),
+        "consent": long_moment(consented),
+    }
 
 
 def procedure_without_consent(examination: Examination) -> str:
@@ -117,10 +138,7 @@ def procedure_without_consent(examination: Examination) -> str:
     consented = first_consent_at(examination.participant)
     if not examination.is_study_procedure or consented is None or examination.taken_at >= minute(consented):
         return ""
-    return _("Consent comes before every study procedure: consent was given %(consent)s, this was %(procedure)s.") % {
-        "consent": long_moment(consented),
-        "procedure": long_moment(examination.taken_at),
-    }
+    return _consent_text(consented, examination.taken_at)
 
 
 @transaction.atomic
@@ -128,28 +146,12 @@ def record_consent(*, consent: Consent, deviation_reason: str = "", by: User, no
     """Save a consent; duties that it settles are closed, a procedure before it becomes a deviation."""
     participant = Participant.objects.select_for_update().get(pk=consent.participant_id)
     check_consent(consent, deviation_reason=deviation_reason, now=now)
-    late = procedure_before(consent)
     if consent.pk is None:
         consent.created_by, consent.created_at = by, now
     consent.save()
-    if late:
-        report_consent_deviation(participant, late, deviation_reason, by=by, now=now)
+    keep_consent_deviation(participant, deviation_reason, by=by, now=now)
     sync_reconsents(participant=participant, by=by, now=now)
     return consent
-
-
-def report_consent_deviation(
-    participant: Participant, description: str, reason: str, *, by: User, now: dt.datetime
-) -> None:
-    report_deviation(
-        participant=participant,
-        kind=DeviationKind.CONSENT,
-        about=f"consent:{participant.pk}",
-        description=description,
-        reason=reason,
-        by=by,
-        now=now,
-    )
 
 
 # --- Consent again ---------------------------------------------------------------------------------
@@ -302,6 +304,22 @@ def check_withdrawal(withdrawal: ConsentWithdrawal, *, now: dt.datetime) -> None
                 "consent": long_moment(consented_at) if consented_at else _("never"),
             }
         )
+    _check_scope(withdrawal)
+
+
+def _check_scope(withdrawal: ConsentWithdrawal) -> None:
+    """A later withdrawal goes further than those before it: from the treatment to everything, never back."""
+    scope = WithdrawalScope(withdrawal.scope)
+    others = withdrawal.participant.withdrawals.standing().exclude(pk=withdrawal.pk)
+    for other in others:
+        if not scope.goes_beyond(WithdrawalScope(other.scope)):
+            raise Refused(
+                _(
+                    "A withdrawal of %(at)s is recorded already: “%(recorded)s”. A second one goes further than "
+                    "that. If that one is wrong, have it voided first."
+                )
+                % {"at": long_moment(other.withdrawn_at), "recorded": other.get_scope_display()}
+            )
 
 
 def has_withdrawn_treatment(participant: Participant) -> bool:

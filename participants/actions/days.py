@@ -10,6 +10,11 @@ def site_day(moment: dt.datetime) -> dt.date:
     return timezone.localtime(moment).date()
 
 
+def end_of_day(day: dt.date) -> dt.datetime:
+    """The last moment of a calendar day at the site."""
+    return dt.datetime.combine(day, dt.time.max, timezone.get_current_timezone())
+
+
 def minute(moment: dt.datetime) -> dt.datetime:
     """People type minutes: within the same one nothing came first."""
     return moment.replace(second=0, microsecond=0)

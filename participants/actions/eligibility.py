@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from participants.actions.consents import first_consent_at, first_procedure_at
-from participants.actions.days import minute, site_day
+from participants.actions.days import end_of_day, long_date, minute, site_day
 from participants.actions.measurements import facts_of
-from participants.actions.status import change_status
+from participants.actions.status import change_status, history_of
 from participants.criteria import items
 from participants.models import (
     EligibilityConfirmation,
@@ -92,16 +92,20 @@ class Evaluation:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def evaluate(participant: Participant, *, now: dt.datetime, infusion_on: dt.date | None = None) -> Evaluation:
+def evaluate(
+    participant: Participant, *, now: dt.datetime, as_of: dt.date | None = None, infusion_on: dt.date | None = None
+) -> Evaluation:
     """Decide every criterion; a fixed number of queries, whatever the number of results.
 
     Once enrolled, the facts and the day of the enrolment count, but for those that count back from the
-    infusion: they are decided anew with what is known now. `infusion_on` asks about another planned day.
+    infusion: they are decided anew with what is known now. Before, `as_of` judges for an earlier day, from what
+    was found by its end. `infusion_on` asks about another planned day.
     """
     protocol = get_study().protocol(participant.protocol_version)
-    enrolled_at = _enrolled_at(participant)
-    at = min(enrolled_at, now) if enrolled_at else now
-    anchors = _anchors(participant, protocol, at=at)
+    screened_on, enrolled_at = _screened_and_enrolled(participant)
+    asked = end_of_day(as_of) if as_of else now
+    at = min(enrolled_at or asked, now)
+    anchors = _anchors(participant, protocol, screened_on=screened_on, at=at)
     anchors = replace(anchors, infusion_on=infusion_on or participant.planned_infusion_on)
     rulings = _rulings(participant)
     facts = facts_of(participant, until=at)
@@ -134,20 +138,23 @@ def counts_from_infusion(decision: Decision, protocol: Protocol) -> bool:
     return criterion.relative_to == "infusion" and decision.rule.rule in INFUSION_RULES
 
 
-def _enrolled_at(participant: Participant) -> dt.datetime | None:
-    if participant.participant_number is None:
-        return None
-    row: ParticipantStatus | None = participant.statuses.standing().filter(status=Status.ENROLLED).first()
-    return row.created_at if row else None
+def _screened_and_enrolled(participant: Participant) -> tuple[dt.date, dt.datetime | None]:
+    """The day of the screening, and until when facts counted: the enrolment, or the end of its day if typed later."""
+    rows = {row.status: row for row in reversed(history_of(participant))}
+    screened, enrolled = rows.get(Status.SCREENING), rows.get(Status.ENROLLED)
+    screened_on = screened.effective_on if screened else site_day(participant.created_at)
+    if enrolled is None or participant.participant_number is None:
+        return screened_on, None
+    return screened_on, min(enrolled.created_at, end_of_day(enrolled.effective_on))
 
 
-def _anchors(participant: Participant, protocol: Protocol, *, at: dt.datetime) -> Anchors:
+def _anchors(participant: Participant, protocol: Protocol, *, screened_on: dt.date, at: dt.datetime) -> Anchors:
     consented, procedure = first_consent_at(participant), first_procedure_at(participant)
     policy = protocol.policy
     is_minor = consented is not None and participant.age_on(site_day(consented)) < policy.guardian_below_age
     return Anchors(
         today=site_day(at),
-        screened_on=site_day(participant.created_at),
+        screened_on=screened_on,
         consented_on=site_day(consented) if consented else None,
         first_procedure_on=site_day(procedure) if procedure else None,
         is_consent_first=minute(consented) <= procedure if consented and procedure else None,
@@ -178,14 +185,22 @@ def _rulings(participant: Participant) -> list[Ruling]:
 
 @transaction.atomic
 def rule_on(
-    *, participant: Participant, check: str, is_met: bool, reason: str, by: User, now: dt.datetime
+    *,
+    participant: Participant,
+    check: str,
+    is_met: bool,
+    reason: str,
+    as_of: dt.date | None = None,
+    by: User,
+    now: dt.datetime,
 ) -> EligibilityRuling:
     """Decide what a rule left open, or set a failed limit aside where the protocol allows it; on these values.
 
     Raises Refused where there is nothing to decide, or without a reason.
     """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
-    decision = next((d for d in evaluate(participant, now=now).decisions if d.check == check), None)
+    decisions = evaluate(participant, now=now, as_of=as_of).decisions
+    decision = next((d for d in decisions if d.check == check), None)
     is_override = decision is not None and decision.result == Result.FAIL_OVERRIDABLE
     if decision is None or not (is_override or decision.result == Result.NEEDS_INVESTIGATOR):
         raise Refused(
@@ -231,15 +246,22 @@ def check_can_confirm(evaluation: Evaluation) -> None:
 
 
 @transaction.atomic
-def confirm_eligibility(*, participant: Participant, by: User, now: dt.datetime) -> EligibilityConfirmation:
-    """Sign that all criteria are met, on a frozen copy of all facts. The password was checked by the caller."""
+def confirm_eligibility(
+    *, participant: Participant, as_of: dt.date | None = None, by: User, now: dt.datetime
+) -> EligibilityConfirmation:
+    """Sign that all criteria are met, on a frozen copy of all facts. The password was checked by the caller.
+
+    `as_of` is the day of an enrolment that is taken over from paper; the signature keeps its own moment.
+    """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
-    evaluation = evaluate(participant, now=now)
+    check_as_of(as_of, now=now)
+    evaluation = evaluate(participant, now=now, as_of=as_of)
     check_can_confirm(evaluation)
     snapshot = json.dumps(snapshot_of(evaluation, now=now), ensure_ascii=False, indent=1)
     return EligibilityConfirmation.objects.create(
         participant=participant,
         overall=evaluation.overall,
+        judged_for=as_of or site_day(now),
         meaning=meaning_of_signature(),
         snapshot=snapshot,
         content_hash=hashlib.sha256(snapshot.encode()).hexdigest(),
@@ -247,6 +269,14 @@ def confirm_eligibility(*, participant: Participant, by: User, now: dt.datetime)
         created_by=by,
         created_at=now,
     )
+
+
+def check_as_of(as_of: dt.date | None, *, now: dt.datetime) -> None:
+    if as_of is not None and as_of > site_day(now):
+        raise Refused(
+            _("Eligibility is judged for today or an earlier day; %(day)s is in the future.")
+            % {"day": long_date(as_of)}
+        )
 
 
 def newest_confirmation(participant: Participant) -> EligibilityConfirmation | None:
@@ -270,6 +300,7 @@ def snapshot_of(evaluation: Evaluation, *, now: dt.datetime) -> dict[str, Any]:
             "protocol_version": evaluation.protocol.version,
             "participant": evaluation.participant.screening_number,
             "decided_at": now.isoformat(),
+            "decided_for": _iso(anchors.today),
             "consented_on": _iso(anchors.consented_on),
             "planned_infusion_on": _iso(anchors.infusion_on),
             "overall": evaluation.overall.value,
@@ -349,7 +380,7 @@ def fail_screening(
         on=on,
         reason=reason,
         reason_code=reason_code,
-        criteria=evaluate(participant, now=now).failed_codes,
+        criteria=evaluate(participant, now=now, as_of=on).failed_codes,
         by=by,
         now=now,
     )

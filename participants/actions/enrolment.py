@@ -5,7 +5,8 @@ import datetime as dt
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from participants.actions.days import long_date, site_day
+from participants.actions.consents import first_consent_at
+from participants.actions.days import end_of_day, long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.eligibility import (
     against_infusion,
@@ -15,7 +16,7 @@ from participants.actions.eligibility import (
     is_current,
     newest_confirmation,
 )
-from participants.actions.status import check_can_become, write_status
+from participants.actions.status import check_can_become, history_of, status_on, write_status
 from participants.models import DeviationKind, Participant, ParticipantStatus
 from participants.rules.eligibility import Result
 from participants.rules.status import Status
@@ -28,16 +29,22 @@ ENROLMENT_COUNTER = "enrolment"
 PLAN_AHEAD = dt.timedelta(days=365)
 
 
-def check_can_enrol(participant: Participant, *, now: dt.datetime) -> None:
+def check_can_enrol(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
     """Raises Refused where the step, a consent taken back, a criterion or the signature stands against it."""
-    check_can_become(participant, Status.ENROLLED, on=site_day(now), now=now)
+    check_can_become(participant, Status.ENROLLED, on=on, now=now)
     if participant.is_void:
         raise Refused(_("%(number)s is void and cannot be enrolled.") % {"number": participant.number})
-    if participant.withdrawals.standing().exists():
+    consented = first_consent_at(participant)
+    if consented is not None and on < site_day(consented):
+        raise Refused(
+            _("Consent was given on %(consent)s; nobody is enrolled before, on %(day)s. Correct one of the two days.")
+            % {"consent": long_date(site_day(consented)), "day": long_date(on)}
+        )
+    if participant.withdrawals.standing().filter(withdrawn_at__lte=end_of_day(on)).exists():
         raise Refused(
             _("%(number)s has withdrawn the consent and cannot be enrolled.") % {"number": participant.number}
         )
-    evaluation = evaluate(participant, now=now)
+    evaluation = evaluate(participant, now=now, as_of=on)
     check_can_confirm(evaluation)
     confirmation = newest_confirmation(participant)
     if confirmation is None:
@@ -52,17 +59,17 @@ def check_can_enrol(participant: Participant, *, now: dt.datetime) -> None:
         )
 
 
-def exception_needed(participant: Participant, *, place: int, today: dt.date) -> str:
+def exception_needed(participant: Participant, *, place: int, on: dt.date) -> str:
     """In words, what only the principal investigator may set aside; empty where nothing stands against it.
 
     `place` is how many would be enrolled with this one.
     """
     study = get_study().protocol(participant.protocol_version)
-    if not study.recruits_on(today):
-        return _("Enrolment is possible from %(opens)s to %(closes)s; today is %(today)s.") % {
+    if not study.recruits_on(on):
+        return _("Enrolment is possible from %(opens)s to %(closes)s; the day is %(day)s.") % {
             "opens": long_date(study.recruitment.opens_on),
             "closes": long_date(study.recruitment.closes_on),
-            "today": long_date(today),
+            "day": long_date(on),
         }
     if place > study.enrolment_target:
         return _("All %(target)s places of the study are taken; %(number)s cannot be enrolled.") % {
@@ -78,33 +85,40 @@ def places_given_back() -> int:
 
 
 @transaction.atomic
-def enrol(*, participant: Participant, exception_reason: str = "", by: User, now: dt.datetime) -> Participant:
-    """Give the next participant number, exactly once each.
+def enrol(
+    *,
+    participant: Participant,
+    on: dt.date | None = None,
+    exception_reason: str = "",
+    by: User,
+    now: dt.datetime,
+) -> Participant:
+    """Give the next participant number, exactly once each; enrolled on this day, which is today unless it is said.
 
     The participant's row is locked first and the counter's last, until the commit: two people who press the
     button for the last place at the same moment get one enrolment and one refusal. Beyond the target or outside
     the recruitment window only the principal investigator enrols, with a reason that becomes a deviation.
     """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
-    check_can_enrol(participant, now=now)
+    on = on or site_day(now)
+    check_can_enrol(participant, on=on, now=now)
     number = Counter.take(ENROLMENT_COUNTER)
-    exception = exception_needed(participant, place=number - places_given_back(), today=site_day(now))
+    exception = exception_needed(participant, place=number - places_given_back(), on=on)
     if exception:
         _check_exception(exception, exception_reason, by)
     participant.participant_number = f"{participant.site.code}-{number:03d}"
     participant.status = Status.ENROLLED
     participant.save(update_fields=["participant_number", "status"])
-    write_status(participant, Status.ENROLLED, on=site_day(now), by=by, now=now)
-    if exception:
-        report_deviation(
-            participant=participant,
-            kind=DeviationKind.OVERRIDE,
-            about=f"enrolment:{participant.pk}",
-            description=exception,
-            reason=exception_reason,
-            by=by,
-            now=now,
-        )
+    write_status(participant, Status.ENROLLED, on=on, by=by, now=now)
+    report_deviation(
+        participant=participant,
+        kind=DeviationKind.OVERRIDE,
+        about=f"enrolment:{participant.pk}",
+        description=exception,
+        reason=exception_reason,
+        by=by,
+        now=now,
+    )
     return participant
 
 
@@ -121,29 +135,37 @@ BEFORE_INFUSION = frozenset({Status.SCREENING, Status.ENROLLED, Status.LYMPHODEP
 
 
 @transaction.atomic
-def plan_infusion(*, participant: Participant, on: dt.date, by: User, now: dt.datetime) -> Participant:
+def plan_infusion(
+    *, participant: Participant, on: dt.date, is_from_paper: bool = False, by: User, now: dt.datetime
+) -> Participant:
     """Plan the infusion, or move it: the criteria that count back from it are decided again for this day.
 
-    Raises Refused for a day that one of them rules out, naming the first that none does.
+    Raises Refused for a day that one of them rules out, naming the first that none does; and for a day in the past
+    unless its plan is taken over from paper.
     """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
-    check_plan(participant, on=on, now=now)
+    check_plan(participant, on=on, is_from_paper=is_from_paper, now=now)
     participant.planned_infusion_on = on
     participant.save(update_fields=["planned_infusion_on"])
     return participant
 
 
-def check_plan(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
+def check_plan(participant: Participant, *, on: dt.date, is_from_paper: bool = False, now: dt.datetime) -> None:
     today = site_day(now)
-    if Status(participant.status) not in BEFORE_INFUSION:
+    first = history_of(participant)[0].effective_on if is_from_paper else today
+    here = status_on(participant, min(on, today)) if is_from_paper else Status(participant.status)
+    if here not in BEFORE_INFUSION:
         raise Refused(
             _("%(number)s is “%(status)s”; an infusion is planned before it is given.")
             % {"number": participant.number, "status": participant.get_status_display()}
         )
-    if not today <= on <= today + PLAN_AHEAD:
+    if not first <= on <= today + PLAN_AHEAD:
         raise Refused(
-            _("%(day)s cannot be planned: choose a day from today, %(today)s, to %(last)s.")
-            % {"day": long_date(on), "today": long_date(today), "last": long_date(today + PLAN_AHEAD)}
+            _(
+                "%(day)s cannot be planned: choose a day from %(first)s to %(last)s. For a day in the past, say that "
+                "its plan is taken over from paper."
+            )
+            % {"day": long_date(on), "first": long_date(first), "last": long_date(today + PLAN_AHEAD)}
         )
     excluded = [d for d in against_infusion(participant, on=on, now=now) if d.result == Result.FAIL]
     if excluded:

@@ -8,23 +8,36 @@ its lease is no longer there, and stops.
 import datetime as dt
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import pghistory
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, Min, Q
+from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from participants import imports
+from participants.actions.days import long_date, site_day
 from participants.actions.measurements import prepared
-from participants.imports import BLOCKING, Fate, Judged, Known, Reading, Row
-from participants.models import Consent, Examination, Measurement, MeasurementImport, Participant
+from participants.imports import BLOCKING, Answers, Fate, Judged, Known, Layout, Reading, Row, Sheet, Table
+from participants.imports.file import Line, quoted
+from participants.models import (
+    Consent,
+    EligibilityConfirmation,
+    Examination,
+    LaboratoryLayout,
+    Measurement,
+    MeasurementImport,
+    Participant,
+)
 from participants.models.imports import AT_WORK, WITH_CONTENT, ImportState
 from trialsite.models import Site, User
+from trialsite.reading import plain
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 from trialsite.wake import wake
 
 log = logging.getLogger(__name__)
@@ -33,6 +46,8 @@ TASK = "participants.tasks.run_imports"
 LEASE = dt.timedelta(minutes=2)
 # A file that takes its worker down with it must not do so for ever.
 MAX_ATTEMPTS = 3
+# Megabytes of a row that only its own page or worker reads.
+LARGE = ("content", "raw", "fates", "handed_back")
 STEP = 200
 BATCH = 1000
 
@@ -45,30 +60,131 @@ class Overtaken(Exception):
 
 
 @transaction.atomic
-def upload(*, site: Site, file_name: str, content: bytes, by: User, now: dt.datetime) -> MeasurementImport:
-    """Take a file in to be checked. Raises Refused, and stores nothing, for what is no file of results."""
-    text, rows = imports.inspected(content)
-    row = MeasurementImport.objects.create(
+def upload(
+    *, site: Site, file_name: str, content: bytes, laboratory: str = "", by: User, now: dt.datetime
+) -> MeasurementImport:
+    """Take a file in: to be checked, or to be asked about. Raises Refused, and stores nothing, for what is no table."""
+    imports.check_size(len(content))
+    row = MeasurementImport(
         site=site,
         uploaded_by=by,
         uploaded_at=now,
         file_name=file_name[-80:],
+        laboratory=laboratory.strip()[:100],
         sha256=hashlib.sha256(content).hexdigest(),
-        content=text,
-        rows_total=rows,
     )
+    if imports.is_ours(content):
+        row.content, row.rows_total = imports.inspected(content)
+    else:
+        _understand(row, imports.read_sheets(content), by=by)
+    row.save()
     wake(TASK)
     return row
 
 
+def _understand(row: MeasurementImport, sheets: list[Sheet], *, by: User) -> None:
+    """Put the laboratory's own table into our columns, or keep it for the questions that it leaves open."""
+    row.raw, row.rows_total = imports.as_json(sheets), 0
+    row.state = ImportState.ASKED
+    table = imports.table_of(sheets[0], layout_of(row))
+    if len(sheets) == 1 and not imports.questions_of(table).are_open:
+        _put_in_our_columns(row, table, Answers(), by=by)
+
+
+def _put_in_our_columns(row: MeasurementImport, table: Table, answers: Answers, *, by: User) -> None:
+    given = Answers(answers.comma, answers.time, row.laboratory)
+    found = imports.written(table, given, _finder(row.site, by))
+    if not found.rows:
+        raise Refused(_("There is no result in this table. Choose another sheet, or match its columns another way."))
+    if found.rows > imports.MAX_ROWS:
+        raise Refused(
+            _("The file has %(rows)s results; %(limit)s is the most. Split it into several files.")
+            % {"rows": f"{found.rows:,}", "limit": f"{imports.MAX_ROWS:,}"}
+        )
+    row.content, row.rows_total, row.left_out = found.text, found.rows, found.left_out
+    row.state, row.rows_done, row.counts, row.fates, row.error = ImportState.UPLOADED, 0, {}, [], ""
+
+
+def layout_of(row: MeasurementImport) -> Layout:
+    """How files of this laboratory are read at this site, as far as somebody has said so."""
+    kept = LaboratoryLayout.objects.filter(site=row.site, laboratory=row.laboratory).first()
+    return Layout(**kept.layout) if kept else Layout()
+
+
+def table_of(row: MeasurementImport, sheet: int = 0) -> tuple[list[str], Table]:
+    """The names of the sheets, and the chosen one as it is understood by now. Raises Refused once the table is gone."""
+    if not row.raw:
+        raise Refused(_("The file's own table is no longer kept. Upload the file again."))
+    sheets = imports.from_json(row.raw)
+    chosen = sheets[min(max(sheet, 0), len(sheets) - 1)]
+    return [one.name for one in sheets], imports.table_of(chosen, layout_of(row))
+
+
 @transaction.atomic
-def import_now(*, row: MeasurementImport, accept_unusual: bool, by: User, now: dt.datetime) -> None:
-    """Ask for a checked file to be written. Raises Refused while anything speaks against it."""
+def match(*, row: MeasurementImport, sheet: int, layout: Layout, answers: Answers, by: User, now: dt.datetime) -> None:
+    """Say what the columns and tests of a file are, and have it checked; kept for this laboratory. Raises Refused."""
+    row = _locked(row)
+    if row.state not in (ImportState.ASKED, ImportState.CHECKED):
+        raise Refused(_("This import is %(state)s: how it is read can no longer be changed.") % _state(row))
+    known = layout_of(row)
+    merged = Layout(known.roles | layout.roles, known.tests | layout.tests, known.units | layout.units)
+    LaboratoryLayout.objects.update_or_create(
+        site=row.site,
+        laboratory=row.laboratory,
+        defaults={"layout": merged.data(), "saved_by": by, "saved_at": now},
+    )
+    _names, table = table_of(row, sheet)
+    if missing := imports.questions_of(table).missing:
+        raise Refused(_("No column is matched to %(missing)s. Match one.") % {"missing": quoted(missing)})
+    _put_in_our_columns(row, table, answers, by=by)
+    row.save()
+    wake(TASK)
+
+
+def _finder(site: Site, by: User) -> Callable[[str, str], tuple[str, str]]:
+    """From the cells of a row to the participant's number; by hospital number for those who may see identity only."""
+    sees_identity = by.has_perm("participants.view_identity")
+    by_hospital: dict[str, list[str]] = {}
+    people = Participant.objects.standing().filter(site=site) if sees_identity else []
+    for one in people:
+        if one.hospital_number:
+            by_hospital.setdefault(_bare(one.hospital_number), []).append(one.screening_number)
+
+    def find(number: str, hospital: str) -> tuple[str, str]:
+        if study := imports.study_number(number):
+            return study, ""
+        if not hospital:
+            return "", ""
+        found = by_hospital.get(_bare(hospital), [])
+        return (found[0], "") if len(found) == 1 else ("", _why_nobody(len(found), sees_identity))
+
+    return find
+
+
+def _bare(number: str) -> str:
+    return "".join(plain(number).split()).upper()
+
+
+def _why_nobody(count: int, sees_identity: bool) -> str:
+    """What is wrong with a hospital number, which is never repeated."""
+    if not sees_identity:
+        return _("Hospital numbers are read for those who may see identity only. Write the participant's number.")
+    if count:
+        return _("The hospital number of this row belongs to several participants. Write the number of the one meant.")
+    return _("The hospital number of this row belongs to no participant of this site. Write the participant's number.")
+
+
+@transaction.atomic
+def import_now(
+    *, row: MeasurementImport, accept_unusual: bool, is_partial: bool = False, by: User, now: dt.datetime
+) -> None:
+    """Ask for a checked file to be written: whole, or the good rows of it. Raises Refused while anything objects."""
     row = _locked(row)
     if row.state != ImportState.CHECKED:
         raise Refused(_("This import is %(state)s. Only a checked one can be imported.") % _state(row))
-    if reason := imports.why_not(row.counts, accept_unusual=accept_unusual):
+    if reason := imports.why_not(row.counts, accept_unusual=accept_unusual, is_partial=is_partial):
         raise Refused(reason)
+    row.is_partial = is_partial
     row.state, row.accept_unusual, row.decided_by, row.decided_at = ImportState.IMPORTING, accept_unusual, by, now
     row.attempts, row.rows_done, row.error = 0, 0, ""
     row.save()
@@ -85,9 +201,86 @@ def discard(*, row: MeasurementImport, by: User, now: dt.datetime) -> None:
     _end(row, ImportState.DISCARDED, now=now)
 
 
+# What rests on results, by their keys, in sentences; upper floors add what of theirs does.
+RESTING: list[Callable[[Collection[int]], Sequence[str]]] = []
+
+
+def consequences(row: MeasurementImport) -> Consequences:
+    """What a void of the whole import takes out of the count, and who rests on it."""
+    if row.state != ImportState.IMPORTED:
+        return Consequences()
+    results, examinations = brought(row), _emptied(row)
+    numbers = sorted({one.participant.number for one in results.select_related("participant")})
+    values = {"results": results.count(), "examinations": examinations.count(), "people": _(", ").join(numbers)}
+    follows = [
+        _("%(results)s results and %(examinations)s examinations of %(people)s no longer count.") % values,
+        _("The file may be corrected and imported again."),
+    ]
+    if changed := results.filter(modified_at__gt=row.finished_at).count():
+        follows.append(
+            _("%(count)s of these results were corrected by hand since; the corrections go too.") % {"count": changed}
+        )
+    ids = set(results.values_list("pk", flat=True))
+    rests = [sentence for ask in (_confirmations_on, *RESTING) for sentence in ask(ids)]
+    return Consequences(tuple(follows), tuple(rests))
+
+
+@transaction.atomic
+def void_import(*, row: MeasurementImport, reason: str, by: User, now: dt.datetime) -> None:
+    """Take all that an import brought out of the count, in one act and with one reason. Raises Refused."""
+    row = _locked(row)
+    if row.state != ImportState.IMPORTED:
+        raise Refused(_("This import is %(state)s: it brought nothing that could be voided.") % _state(row))
+    results = brought(row)
+    # This comes before, or after, an enrolment that reads the same facts.
+    people = set(results.values_list("participant", flat=True))
+    list(Participant.objects.filter(pk__in=people).order_by("pk").select_for_update().values_list("pk"))
+    voided = {"voided_at": now, "voided_by": by, "void_reason": reason}
+    emptied = list(_emptied(row).values_list("pk", flat=True))
+    results.update(**voided)
+    Examination.objects.filter(pk__in=emptied).update(**voided)
+    row.state, row.voided_at, row.voided_by, row.void_reason = ImportState.VOIDED, now, by, reason
+    row.save()
+    log.info("import %s: voided", row.pk)
+
+
+def brought(row: MeasurementImport) -> QuerySet[Measurement]:
+    """The results that an import brought and that still count; those that joined an older examination too."""
+    with_it = Q(examination__import_number=row.pk, import_number__isnull=True, created_at=F("examination__created_at"))
+    found = Measurement.objects.standing()
+    return found.filter(Q(import_number=row.pk) | with_it)
+
+
+def _emptied(row: MeasurementImport) -> QuerySet[Examination]:
+    """The import's own examinations in which nothing of others is left: what somebody added by hand stays."""
+    of_others = (
+        Measurement.objects.standing()
+        .filter(examination__import_number=row.pk)
+        .exclude(pk__in=brought(row).values("pk"))
+    )
+    mine = Examination.objects.standing().filter(import_number=row.pk)
+    return mine.exclude(pk__in=of_others.values("examination"))
+
+
+def _confirmations_on(results: Collection[int]) -> Sequence[str]:
+    people = Measurement.objects.filter(pk__in=results).values("participant")
+    rows = EligibilityConfirmation.objects.standing().filter(participant__in=people)
+    text = _("The eligibility of %(number)s was confirmed on %(day)s on results of this import.")
+    return [
+        text % {"number": one.participant.number, "day": long_date(site_day(one.created_at))}
+        for one in rows.select_related("participant").order_by("pk")
+        if not _facts_of(one).isdisjoint(results)
+    ]
+
+
+def _facts_of(confirmation: EligibilityConfirmation) -> set[int]:
+    """The results that a signed snapshot names."""
+    return {int(found) for found in re.findall(r'"measurement": ?(\d+)', confirmation.snapshot)}
+
+
 def _locked(row: MeasurementImport) -> MeasurementImport:
     """The row as it is now, for us alone; while a worker writes it, nobody waits for that."""
-    rows = MeasurementImport.objects.select_for_update(skip_locked=True).defer("content", "fates")
+    rows = MeasurementImport.objects.select_for_update(skip_locked=True).defer(*LARGE)
     found = rows.filter(pk=row.pk).first()
     if found is None:
         raise Refused(_("A worker is writing this import just now. Wait a moment and look again."))
@@ -99,14 +292,15 @@ def _state(row: MeasurementImport) -> dict[str, str]:
 
 
 def _end(row: MeasurementImport, state: ImportState, *, now: dt.datetime, error: str = "") -> None:
-    row.state, row.error, row.finished_at, row.lease_until, row.content = state, error, now, None, ""
+    row.state, row.error, row.finished_at, row.lease_until = state, error, now, None
+    row.content, row.raw = "", ""
     row.save()
 
 
 def earlier(row: MeasurementImport) -> list[MeasurementImport]:
     """Imports of the very same file at this site, newest first."""
     same = MeasurementImport.objects.filter(site=row.site, sha256=row.sha256).exclude(pk=row.pk)
-    return list(same.defer("content", "fates").select_related("uploaded_by"))
+    return list(same.defer(*LARGE).select_related("uploaded_by"))
 
 
 # --- What a worker does ------------------------------------------------------------------------------
@@ -137,7 +331,7 @@ def _claim() -> MeasurementImport | None:
     left = Q(state__in=AT_WORK) & (Q(lease_until__isnull=True) | Q(lease_until__lt=now))
     with transaction.atomic():
         due = MeasurementImport.objects.select_for_update(skip_locked=True, of=("self",))
-        due = due.defer("fates").select_related("site", "uploaded_by", "decided_by")
+        due = due.defer("fates", "raw", "handed_back").select_related("site", "uploaded_by", "decided_by")
         # What nobody has tried yet goes before what a worker was lost with.
         due = due.order_by(F("lease_until").asc(nulls_first=True), "id")
         row = due.filter(Q(state=ImportState.UPLOADED) | left).first()
@@ -159,7 +353,7 @@ def _write(row: MeasurementImport, **values: Any) -> None:
 
 def _fail(row: MeasurementImport, error: str) -> str:
     log.error("import %s: %s", row.pk, error)
-    ended = {"state": ImportState.FAILED, "content": "", "lease_until": None, "finished_at": timezone.now()}
+    ended = {"state": ImportState.FAILED, "content": "", "raw": "", "lease_until": None, "finished_at": timezone.now()}
     try:
         _write(row, **ended, error=error)
     except Overtaken:
@@ -227,15 +421,26 @@ def _import_all(row: MeasurementImport, by: User, *, now: dt.datetime) -> str:
     is_stopped = False
     for judged in _judged(row, BATCH, now=now, for_update=True):
         entries += [one.entry() for one in judged]
-        is_stopped = is_stopped or any(one.fate in BLOCKING for one in judged)
+        is_stopped = is_stopped or (not row.is_partial and any(one.fate in BLOCKING for one in judged))
         if not is_stopped:
             _save(row, judged, examinations, by=by, now=now)
-    if is_stopped or imports.why_not(imports.counted(entries), accept_unusual=row.accept_unusual):
+    counts = imports.counted(entries)
+    if is_stopped or imports.why_not(counts, accept_unusual=row.accept_unusual, is_partial=row.is_partial):
         raise _Stopped(entries)
-    row.rows_done, row.fates, row.counts = len(entries), entries, imports.counted(entries)
+    _hand_back(row, entries)
+    row.rows_done, row.fates, row.counts = len(entries), entries, counts
     _end(row, ImportState.IMPORTED, now=timezone.now())
     log.info("import %s: imported, %s rows", row.pk, len(entries))
     return "imported"
+
+
+def _hand_back(row: MeasurementImport, entries: list[dict[str, Any]]) -> None:
+    """Keep the rows that were not taken, and mark them; there are some only in a partial import."""
+    fine = {Fate.THERE, *imports.taken(row.accept_unusual)}
+    back = [entry for entry in entries if entry["fate"] not in fine]
+    for entry in back:
+        entry["is_back"] = True
+    row.handed_back = imports.kept_rows(row.content, {entry["line"] for entry in back}) if back else ""
 
 
 # --- Judging rows, some hundred at a time ------------------------------------------------------------
@@ -246,7 +451,7 @@ def _judged(
 ) -> Iterator[Sequence[Judged]]:
     """The rows of the file with their fates, in steps; three queries at the start and one a step."""
     known = _known(row, for_update=for_update)
-    first_lines: dict[Any, int] = {}
+    first_lines: dict[Any, Line] = {}
     found = imports.lines(row.content)
     while step := list(islice(found, size)):
         rows = [Row(line, *imports.understood(line.cells, known)) for line in step]
@@ -295,10 +500,12 @@ def _save(
     now: dt.datetime,
 ) -> None:
     """Write the rows that are not there yet; `examinations` gathers those of the whole file, found or made."""
-    new = [one.reading for one in judged if one.reading and one.fate in (Fate.NEW, Fate.UNUSUAL)]
+    fates = imports.taken(row.accept_unusual)
+    new = [one.reading for one in judged if one.reading and one.fate in fates]
     _find_or_make(row, [one for one in new if one.group not in examinations], examinations, by=by, now=now)
     answers: list[Measurement] = []
     for one in new:
+        one.answer.import_number = row.pk
         answers += prepared(examinations[one.group], [one.answer], by=by, now=now)
     Measurement.objects.bulk_create(answers, batch_size=BATCH)
 
@@ -345,7 +552,8 @@ def _there(row: MeasurementImport, readings: Sequence[Reading]) -> dict[tuple[An
 
 
 def _beside(examination: Examination) -> tuple[Any, ...]:
-    return examination.is_fasting, examination.laboratory, examination.is_study_procedure
+    beside = examination.is_fasting, examination.laboratory, examination.is_study_procedure
+    return *beside, examination.is_time_assumed
 
 
 def _examination(row: MeasurementImport, one: Reading, *, by: User, now: dt.datetime) -> Examination:
@@ -356,6 +564,7 @@ def _examination(row: MeasurementImport, one: Reading, *, by: User, now: dt.date
         is_fasting=one.is_fasting,
         laboratory=one.laboratory,
         is_study_procedure=one.is_study_procedure,
+        is_time_assumed=one.is_time_assumed,
         import_number=row.pk,
         created_by=by,
         created_at=now,

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Case, Value, When
 from django.utils.translation import gettext as _
 
-from participants.actions.consents import procedure_without_consent, report_consent_deviation
+from participants.actions.consents import keep_consent_deviation, procedure_without_consent
 from participants.actions.days import long_moment, site_day
 from participants.models import Examination, Measurement, Participant
 from participants.names import MEASURE_NAMES, answer_text
@@ -112,7 +112,7 @@ def _wrong_number(measure: Measure, answer: Measurement, is_accepted: bool) -> l
     try:
         value = convert(measure, answer.value, answer.unit)
     except UnknownUnit:
-        units = _(", ").join(answer_text("unit", unit) for unit in measure.all_units)
+        units = _(", ").join(answer_text("unit", unit) or "—" for unit in measure.all_units)
         return [
             _("%(name)s is not given in %(unit)s; use %(units)s.")
             % {"name": name, "unit": answer.unit or "—", "units": units}
@@ -169,7 +169,7 @@ def record_examination(
     examination.created_by, examination.created_at = by, now
     examination.save()
     Measurement.objects.bulk_create(prepared(examination, answers, by=by, now=now))
-    _report_late_consent(examination, deviation_reason, by=by, now=now)
+    keep_consent_deviation(examination.participant, deviation_reason, by=by, now=now)
     return examination
 
 
@@ -189,11 +189,6 @@ def standard_value(answer: Measurement) -> Decimal | None:
     if answer.value is None:
         return None
     return convert(MEASURES[answer.code], answer.value, answer.unit).quantize(STORED)
-
-
-def _report_late_consent(examination: Examination, reason: str, *, by: User, now: dt.datetime) -> None:
-    if late := procedure_without_consent(examination):
-        report_consent_deviation(examination.participant, late, reason, by=by, now=now)
 
 
 ANSWER_FIELDS = (
@@ -233,7 +228,7 @@ def correct_examination(
         left_out.voided_at, left_out.voided_by, left_out.void_reason = now, by, reason
         left_out.save(update_fields=["voided_at", "voided_by", "void_reason"])
     Measurement.objects.bulk_create(prepared(examination, new, by=by, now=now))
-    _report_late_consent(examination, deviation_reason, by=by, now=now)
+    keep_consent_deviation(examination.participant, deviation_reason, by=by, now=now)
     return examination
 
 

@@ -1,19 +1,29 @@
 """Verbs of a participant's standing: screen, screen again, and every step of the transition table."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from participants.actions.days import long_date, site_day
-from participants.models import STATUS_NAMES, Participant, ParticipantStatus, ReasonCode, ReconsentState, VisitState
+from participants.models import (
+    HISTORY,
+    STATUS_NAMES,
+    Participant,
+    ParticipantStatus,
+    ReasonCode,
+    ReconsentState,
+    VisitState,
+)
 from participants.rules import status
 from participants.rules.status import Status
 from trialsite import notifications
 from trialsite.models import Counter, User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
+from trialsite.voiding import void
 
 # The reason of a step that names it itself.
 USUAL_REASON = {
@@ -25,22 +35,47 @@ USUAL_REASON = {
 IDENTITY = ("site", "name", "birth_date", "sex", "phone", "hospital_number")
 
 
+def check_screening(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
+    """Raises Refused for a screening in the future, before the study began, or before the person was born."""
+    begins = get_study().current(on).window.starts_on
+    if on > site_day(now):
+        raise Refused(
+            _("Screening on %(day)s is in the future; today is %(today)s. Correct the day.")
+            % {"day": long_date(on), "today": long_date(site_day(now))}
+        )
+    if on < begins:
+        raise Refused(
+            _("The study began on %(begins)s; nobody was screened before, on %(day)s. Correct the day.")
+            % {"begins": long_date(begins), "day": long_date(on)}
+        )
+    if on < participant.birth_date:
+        raise Refused(
+            _("Screening on %(day)s lies before the birth date. Correct one of the two days.") % {"day": long_date(on)}
+        )
+
+
 @transaction.atomic
-def screen(*, participant: Participant, by: User, now: dt.datetime) -> Participant:
-    """Save a new participant with the site's next screening number and the status "in screening"."""
-    protocol = get_study().current(site_day(now))
+def screen(*, participant: Participant, on: dt.date | None = None, by: User, now: dt.datetime) -> Participant:
+    """Save a new participant with the site's next screening number and the status "in screening" since that day.
+
+    Without a day it is today. The protocol version is the one that was in force then.
+    """
+    on = on or site_day(now)
+    check_screening(participant, on=on, now=now)
+    protocol = get_study().current(on)
     number = Counter.take(f"screening:{participant.site.code}")
     participant.screening_number = f"{participant.site.code}-S{number:03d}"
     participant.protocol_version = protocol.version
     participant.status = Status.SCREENING
     participant.created_by, participant.created_at = by, now
     participant.save()
-    write_status(participant, Status.SCREENING, on=site_day(now), reason="", by=by, now=now)
+    # The first row is part of the participant's own making: no change of anything.
+    _row(participant, Status.SCREENING, on=on, by=by, now=now).save()
     return participant
 
 
 @transaction.atomic
-def rescreen(*, participant: Participant, by: User, now: dt.datetime) -> Participant:
+def rescreen(*, participant: Participant, on: dt.date | None = None, by: User, now: dt.datetime) -> Participant:
     """Screen somebody again who failed: a new screening number, tied to the one before.
 
     Consent and results start anew; the failed screening keeps its own. Raises Refused for anybody else.
@@ -56,43 +91,78 @@ def rescreen(*, participant: Participant, by: User, now: dt.datetime) -> Partici
             _("%(number)s was screened again already, as %(again)s. Go on there.")
             % {"number": before.number, "again": again.number}
         )
+    on = on or site_day(now)
+    failed_on = history_of(before)[-1].effective_on
+    if on < failed_on:
+        raise Refused(
+            _("%(number)s failed the screening on %(failed)s; the next one cannot begin before, on %(day)s.")
+            % {"number": before.number, "failed": long_date(failed_on), "day": long_date(on)}
+        )
     new = Participant(rescreening_of=before, **{name: getattr(before, name) for name in IDENTITY})
-    return screen(participant=new, by=by, now=now)
+    return screen(participant=new, on=on, by=by, now=now)
+
+
+def history_of(participant: Participant) -> list[ParticipantStatus]:
+    """The rows that count, by the days on which things happened."""
+    return list(participant.statuses.standing().order_by(*HISTORY))
+
+
+def status_on(participant: Participant, day: dt.date) -> Status | None:
+    """Where the participant stood on that day, as far as it is typed; None before the screening."""
+    before, _after = status.around(_steps(history_of(participant)), day)
+    return before.status if before else None
+
+
+def _steps(history: Iterable[ParticipantStatus]) -> list[status.Step]:
+    return [status.Step(Status(row.status), row.effective_on) for row in history]
 
 
 def check_can_become(participant: Participant, new: Status, *, on: dt.date, now: dt.datetime) -> None:
-    """Raises Refused for a step that the transition table lacks, or a day in the future or out of order."""
-    current = Status(participant.status)
-    if not status.can_become(current, new):
-        possible = [str(STATUS_NAMES[s]) for s in Status if status.can_become(current, s)]
-        raise Refused(
-            _("%(number)s is “%(current)s” and cannot become “%(new)s”. Possible from here: %(possible)s.")
-            % {
-                "number": participant.number,
-                "current": STATUS_NAMES[current],
-                "new": STATUS_NAMES[new],
-                "possible": _(", ").join(possible) or _("nothing"),
-            }
-        )
-    _check_day_of_status(participant, on=on, now=now)
+    """Raises Refused for a step that cannot stand on its day between those around it, or a day in the future.
 
-
-def _check_day_of_status(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
+    A step is put in order by its day, whenever it is typed.
+    """
+    before, after = status.around(_steps(history_of(participant)), on)
+    if before is not None and after is None and not status.can_become(before.status, new):
+        raise Refused(_impossible_text(participant, before.status, new))
     if on > site_day(now):
         raise Refused(
             _("A status begins today or earlier: %(day)s is in the future. Record it when it has happened.")
             % {"day": long_date(on)}
         )
-    last = participant.statuses.standing().order_by("-id").first()
-    if last is not None and on < last.effective_on:
-        raise Refused(
-            _("“%(status)s” holds since %(since)s; the next status cannot begin earlier, on %(day)s.")
-            % {
-                "status": last.get_status_display(),
-                "since": long_date(last.effective_on),
-                "day": long_date(on),
-            }
+    if after is not None and not status.fits(before, new, after):
+        raise Refused(_out_of_order_text(before, new, after, on=on))
+
+
+def _impossible_text(participant: Participant, current: Status, new: Status) -> str:
+    possible = [str(STATUS_NAMES[s]) for s in Status if status.can_become(current, s)]
+    return _("%(number)s is “%(current)s” and cannot become “%(new)s”. Possible from here: %(possible)s.") % {
+        "number": participant.number,
+        "current": STATUS_NAMES[current],
+        "new": STATUS_NAMES[new],
+        "possible": _(", ").join(possible) or _("nothing"),
+    }
+
+
+def _out_of_order_text(before: status.Step | None, new: Status, after: status.Step, *, on: dt.date) -> str:
+    values = {
+        "new": STATUS_NAMES[new],
+        "day": long_date(on),
+        "after": STATUS_NAMES[after.status],
+        "since": long_date(after.on),
+    }
+    if before is None:
+        return (
+            _(
+                "“%(new)s” on %(day)s would come before “%(after)s”, which holds since %(since)s: it cannot begin "
+                "earlier. Correct the day of one of them."
+            )
+            % values
         )
+    return _(
+        "On %(day)s the status was “%(before)s”, and “%(after)s” follows since %(since)s: “%(new)s” cannot stand "
+        "between them. Correct the day, or first the later status."
+    ) % {**values, "before": STATUS_NAMES[before.status]}
 
 
 @transaction.atomic
@@ -120,9 +190,10 @@ def change_status(
         by=by,
         now=now,
     )
-    if new in status.NO_MORE_VISITS:
+    # A step typed late, with others after it, closes nothing today.
+    if Status(participant.status) in status.NO_MORE_VISITS and participant.status == new:
         _forget_planned_infusion(participant)
-        _cancel_visits_after(participant, on=on, now=now)
+        cancel_visits_after(participant, on=on, now=now)
         _cancel_reconsents(participant, now=now)
     return row
 
@@ -135,22 +206,148 @@ def write_status(
     reason: str = "",
     reason_code: str = "",
     criteria: Sequence[str] = (),
+    corrects: ParticipantStatus | None = None,
     by: User,
     now: dt.datetime,
 ) -> ParticipantStatus:
-    """A new row of the history, and the participant's present status with it. Callers have checked the step."""
-    participant.status = new
+    """A new row of the history, and the participant's present status after it. Callers have checked the step."""
+    row = _row(participant, new, on=on, by=by, now=now)
+    row.reason, row.reason_code, row.criteria, row.corrects = reason, reason_code, list(criteria), corrects
+    row.save()
+    keep_present_status(participant)
+    return row
+
+
+def _row(participant: Participant, status: Status, *, on: dt.date, by: User, now: dt.datetime) -> ParticipantStatus:
+    return ParticipantStatus(participant=participant, status=status, effective_on=on, created_by=by, created_at=now)
+
+
+def keep_present_status(participant: Participant) -> None:
+    """The newest row's status, beside the participant; whoever reads changes learns of any change in the history."""
+    participant.status = history_of(participant)[-1].status
     participant.save(update_fields=["status"])
-    return ParticipantStatus.objects.create(
-        participant=participant,
-        status=new,
-        effective_on=on,
-        reason=reason,
-        reason_code=reason_code,
-        criteria=list(criteria),
-        created_by=by,
-        created_at=now,
+    Participant.objects.filter(pk=participant.pk).update(modified_at=Now())
+
+
+# Steps that come from what is recorded elsewhere: they are corrected there.
+FROM_FACTS = frozenset({Status.LYMPHODEPLETED, Status.INFUSED, Status.IN_FOLLOW_UP})
+
+
+@transaction.atomic
+def correct_day(*, row: ParticipantStatus, on: dt.date, reason: str, by: User, now: dt.datetime) -> ParticipantStatus:
+    """Another day for a step that was typed with a wrong one. Raises Refused for a day that its neighbours rule out,
+    and for a step that follows from a fact: that one is corrected."""
+    participant = Participant.objects.select_for_update().get(pk=row.participant_id)
+    history = history_of(participant)
+    place = next((index for index, one in enumerate(history) if one.pk == row.pk), None)
+    if place is None:
+        raise Refused(_("This entry is void already; nothing was changed."))
+    row = history[place]
+    if row.status == Status.INFUSED or (row.status in FROM_FACTS and not row.reason):
+        raise Refused(
+            _("“%(status)s” follows from what was recorded. Correct the infusion, the dose or the visit instead.")
+            % {"status": row.get_status_display()}
+        )
+    if on > site_day(now):
+        raise Refused(
+            _("A status begins today or earlier: %(day)s is in the future. Record it when it has happened.")
+            % {"day": long_date(on)}
+        )
+    if row.status == Status.SCREENING:
+        check_screening(participant, on=on, now=now)
+    _check_moved(history, place, on=on)
+    return _replace(participant, row, on=on, why=reason, by=by, now=now)
+
+
+# --- A status follows its fact ------------------------------------------------------------------------
+
+
+@transaction.atomic
+def follow_fact(
+    *, participant: Participant, reached: Status, on: dt.date | None, why: str, by: User, now: dt.datetime
+) -> None:
+    """Keep a status in step with the fact that it comes from: its day, or that it did not happen (`on` is None).
+
+    A row is never edited: the old one becomes void with the reason, another takes its place in the order. One that
+    is not there yet is written where it fits. Raises Refused for a day that the steps around it rule out.
+    """
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    history = history_of(participant)
+    place = next((index for index, row in enumerate(history) if row.status == reached), None)
+    if place is not None and on is not None and history[place].effective_on != on:
+        _check_moved(history, place, on=on)
+        _replace(participant, history[place], on=on, why=why, by=by, now=now)
+    elif place is not None and on is None:
+        _take_back(participant, history, place, why=why, by=by, now=now)
+    elif place is None and on is not None and status.fits(*_between(history, reached, on)):
+        write_status(participant, reached, on=on, by=by, now=now)
+
+
+def _between(
+    history: Sequence[ParticipantStatus], new: Status, on: dt.date
+) -> tuple[status.Step | None, Status, status.Step | None]:
+    before, after = status.around(_steps(history), on)
+    return before, new, after
+
+
+def _check_moved(history: Sequence[ParticipantStatus], place: int, *, on: dt.date) -> None:
+    before = history[place - 1] if place else None
+    after = history[place + 1] if place + 1 < len(history) else None
+    row = history[place]
+    in_the_way = before if before and on < before.effective_on else after if after and after.effective_on < on else None
+    if in_the_way is not None:
+        raise Refused(
+            _(
+                "“%(status)s” would begin on %(day)s, but “%(other)s” holds since %(since)s, and they would change "
+                "places. Correct the day, or first what “%(other)s” rests on."
+            )
+            % {
+                "status": row.get_status_display(),
+                "day": long_date(on),
+                "other": in_the_way.get_status_display(),
+                "since": long_date(in_the_way.effective_on),
+            }
+        )
+
+
+def _replace(
+    participant: Participant, row: ParticipantStatus, *, on: dt.date, why: str, by: User, now: dt.datetime
+) -> ParticipantStatus:
+    void(row, reason=why, by=by, now=now)
+    return write_status(
+        participant,
+        Status(row.status),
+        on=on,
+        reason=row.reason,
+        reason_code=row.reason_code,
+        criteria=row.criteria,
+        corrects=row.corrects or row,
+        by=by,
+        now=now,
     )
+
+
+def _take_back(
+    participant: Participant,
+    history: Sequence[ParticipantStatus],
+    place: int,
+    *,
+    why: str,
+    by: User,
+    now: dt.datetime,
+) -> None:
+    """Unless a later step could not stand without it: that one says by itself that the fact was there."""
+    before = Status(history[place - 1].status) if place else None
+    after = [Status(row.status) for row in history[place + 1 : place + 2]]
+    if all(status.can_become(before, one) for one in after):
+        void(history[place], reason=why, by=by, now=now)
+        keep_present_status(participant)
+
+
+def ended_on(participant: Participant) -> dt.date | None:
+    """Since when nobody comes to visits any more."""
+    newest = history_of(participant)[-1]
+    return newest.effective_on if Status(newest.status) in status.NO_MORE_VISITS else None
 
 
 def _forget_planned_infusion(participant: Participant) -> None:
@@ -161,7 +358,7 @@ def _forget_planned_infusion(participant: Participant) -> None:
         participant.save(update_fields=["planned_infusion_on"])
 
 
-def _cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
+def cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
     """Visits whose window was still to come, or open, are no longer due; what was missed stays missed."""
     for visit in participant.visits.standing().filter(state=VisitState.PLANNED, window_closes_on__gte=on):
         visit.state = VisitState.CANCELLED

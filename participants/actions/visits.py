@@ -4,13 +4,14 @@ import datetime as dt
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
-from participants.actions.status import write_status
+from participants.actions.status import cancel_visits_after, ended_on, follow_fact
 from participants.models import DeviationKind, Participant, Visit, VisitState
 from participants.rules import reminders, schedule
 from participants.rules.status import Status
@@ -54,7 +55,11 @@ def schedule_follow_up(
             moved.append(visit)
     # A visit of tomorrow owes its reminder today: do not wait for the next sweep.
     wake("participants.tasks.sweep_visit_reminders")
-    return Visit.objects.bulk_create(new), moved
+    planned = Visit.objects.bulk_create(new)
+    if end := ended_on(participant):
+        # Typed late: somebody who has left by now owes only what was due before.
+        cancel_visits_after(participant, on=end, now=now)
+    return planned, moved
 
 
 def _visits_after(
@@ -156,39 +161,44 @@ def record_visit(*, visit: Visit, deviation_reason: str = "", by: User, now: dt.
     visit.save()
     if visit.state != VisitState.PLANNED:
         notifications.cancel(about=f"visit:{visit.pk}", reason="the visit is settled", now=now)
-    _report_visit_deviation(visit, deviation_reason, by=by, now=now)
-    _move_into_follow_up(visit, by=by, now=now)
+    keep_visit_deviations(visit, deviation_reason, by=by, now=now)
+    _keep_follow_up(visit.participant, by=by, now=now)
     return visit
 
 
-def _report_visit_deviation(visit: Visit, reason: str, *, by: User, now: dt.datetime) -> None:
-    if visit.state == VisitState.DONE and visit.occurred_on and visit.days_outside(visit.occurred_on):
-        kind, what = DeviationKind.VISIT_WINDOW, outside_text(visit, visit.occurred_on)
-    elif visit.state == VisitState.NOT_DONE:
-        kind, what, reason = DeviationKind.VISIT_NOT_DONE, _("Not done."), visit.not_done_reason
-    else:
-        return
-    report_deviation(
-        participant=visit.participant,
-        kind=kind,
-        about=f"visit:{visit.pk}",
-        description=f"{window_text(visit)} {what}",
-        reason=reason,
+def keep_visit_deviations(visit: Visit, reason: str, *, by: User, now: dt.datetime) -> None:
+    """What the visit, its day or its window deviate from now; called whenever one of them changes."""
+    day = visit.occurred_on if visit.state == VisitState.DONE else None
+    outside = outside_text(visit, day) if day else ""
+    missed = _("Not done.") if visit.state == VisitState.NOT_DONE else ""
+    for kind, what, why in (
+        (DeviationKind.VISIT_WINDOW, outside, reason),
+        (DeviationKind.VISIT_NOT_DONE, missed, visit.not_done_reason),
+    ):
+        report_deviation(
+            participant=visit.participant,
+            kind=kind,
+            about=f"visit:{visit.pk}",
+            description=f"{window_text(visit)} {what}" if what else "",
+            reason=why,
+            by=by,
+            now=now,
+        )
+
+
+def _keep_follow_up(participant: Participant, *, by: User, now: dt.datetime) -> None:
+    """The first visit after the inpatient days opens the follow-up: its day is the day of the status."""
+    protocol = get_study().protocol(participant.protocol_version)
+    codes = [visit.code for visit in protocol.visits if visit.phase in {"follow_up", "long_term"}]
+    done = participant.visits.standing().filter(state=VisitState.DONE, code__in=codes)
+    follow_fact(
+        participant=participant,
+        reached=Status.IN_FOLLOW_UP,
+        on=done.aggregate(first=Min("occurred_on"))["first"],
+        why=_("The first follow-up visit was corrected."),
         by=by,
         now=now,
     )
-
-
-def _move_into_follow_up(visit: Visit, *, by: User, now: dt.datetime) -> None:
-    """The first visit after the inpatient days opens the follow-up."""
-    if visit.state != VisitState.DONE or visit.occurred_on is None:
-        return
-    phase = get_study().protocol(visit.protocol_version).visit(visit.code).phase
-    participant = Participant.objects.select_for_update().get(pk=visit.participant_id)
-    if phase in {"follow_up", "long_term"} and participant.status == Status.INFUSED:
-        last = participant.statuses.standing().order_by("-id").first()
-        on = max(visit.occurred_on, last.effective_on) if last else visit.occurred_on
-        write_status(participant, Status.IN_FOLLOW_UP, on=on, reason="", by=by, now=now)
 
 
 # --- Reminders ---------------------------------------------------------------------------------

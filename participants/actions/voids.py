@@ -14,17 +14,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from participants.actions.consents import (
-    first_consent_at,
     first_procedure_at,
-    procedure_before,
-    report_consent_deviation,
+    keep_consent_deviation,
     sync_reconsents,
 )
-from participants.actions.days import long_date, minute, site_day
+from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.eligibility import newest_confirmation
 from participants.actions.enrolment import BEFORE_INFUSION
 from participants.models import (
+    HISTORY,
     STATUS_NAMES,
     Consent,
     ConsentWithdrawal,
@@ -92,16 +91,16 @@ def report_void(
     record: Record, participant: Participant, rests: Iterable[str], *, reason: str, by: User, now: dt.datetime
 ) -> None:
     """Others acted on an entry that is void now: that is a deviation, with the reason of the void."""
-    if lines := list(rests):
-        report_deviation(
-            participant=participant,
-            kind=DeviationKind.VOIDED,
-            about=f"void:{record._meta.model_name}:{record.pk}",
-            description=_("%(entry)s is void. %(rests)s") % {"entry": _name(record), "rests": " ".join(lines)},
-            reason=reason,
-            by=by,
-            now=now,
-        )
+    lines = " ".join(rests)
+    report_deviation(
+        participant=participant,
+        kind=DeviationKind.VOIDED,
+        about=f"void:{record._meta.model_name}:{record.pk}",
+        description=_("%(entry)s is void. %(rests)s") % {"entry": _name(record), "rests": lines} if lines else "",
+        reason=reason,
+        by=by,
+        now=now,
+    )
 
 
 def _name(record: Record) -> str:
@@ -113,7 +112,7 @@ def _name(record: Record) -> str:
 
 def standing_statuses(participant: Participant, *names: Status) -> list[ParticipantStatus]:
     """In the order of the history; all of them, or those of these names."""
-    rows = participant.statuses.standing().order_by("id")
+    rows = participant.statuses.standing().order_by(*HISTORY)
     return list(rows.filter(status__in=names) if names else rows)
 
 
@@ -422,17 +421,8 @@ def void_consent(*, consent: Consent, reason: str, by: User, now: dt.datetime) -
         duty.save(update_fields=["state", "settled_by"])
         notifications.reinstate(about=f"reconsent:{duty.pk}", reason=CONSENTED_AGAIN, now=now)
     sync_reconsents(participant=participant, by=by, now=now)
-    _keep_consent_deviation(participant, reason=reason, by=by, now=now)
+    keep_consent_deviation(participant, reason, by=by, now=now)
     report_void(consent, participant, rests, reason=reason, by=by, now=now)
-
-
-def _keep_consent_deviation(participant: Participant, *, reason: str, by: User, now: dt.datetime) -> None:
-    """Whether a procedure came before the consent is asked anew once one of the two is void."""
-    first, procedure = first_consent_at(participant), first_procedure_at(participant)
-    if procedure is None or (first is not None and procedure >= minute(first)):
-        void_about(f"consent:{participant.pk}", reason=reason, by=by, now=now)
-    elif first is not None and (text := procedure_before(participant.consents.standing().earliest("consented_at"))):
-        report_consent_deviation(participant, text, reason, by=by, now=now)
 
 
 def withdrawal_consequences(withdrawal: ConsentWithdrawal) -> Consequences:
@@ -545,7 +535,7 @@ def void_examination(*, examination: Examination, reason: str, by: User, now: dt
     participant = locked(examination.participant_id)
     rests = examination_consequences(examination).rests
     void(examination, reason=reason, by=by, now=now)
-    _keep_consent_deviation(participant, reason=reason, by=by, now=now)
+    keep_consent_deviation(participant, reason, by=by, now=now)
     report_void(examination, participant, rests, reason=reason, by=by, now=now)
 
 

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from participants import actions
 from participants.models import Consent, ConsentWithdrawal, Reconsent, ReconsentState
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.study import get_study
 from trialsite.voiding import Consequences
@@ -31,7 +32,7 @@ class ConsentForm(RecordForm):
         super().__init__(*args, **kwargs)
         if "version" in self.fields:
             versions = get_study().latest.consent_versions
-            self.fields["version"].choices = [(v.version, v.version) for v in versions]  # type: ignore[attr-defined]
+            self.fields["version"].choices = [("", PLEASE_CHOOSE), *((v.version, v.version) for v in versions)]  # type: ignore[attr-defined]
 
     def check(self, row: Consent) -> None:
         reason = self.cleaned_data.get("deviation_reason", "")

@@ -3,12 +3,13 @@
 import datetime as dt
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -22,6 +23,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminSingleDateWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldBooleanWidget,
 )
 
 from participants import actions, wording
@@ -29,6 +31,8 @@ from participants.models import EligibilityConfirmation, EligibilityRuling, Part
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
+from trialsite import formfields, paper
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
 from trialsite.study import get_study
@@ -81,11 +85,14 @@ class CriterionBlock:
     checks: tuple[CheckLine, ...]
 
 
-def blocks_of(evaluation: actions.Evaluation, *, can_rule: bool = False) -> list[CriterionBlock]:
-    return [_block(state, evaluation, can_rule) for state in evaluation.criteria]
+def blocks_of(
+    evaluation: actions.Evaluation, *, can_rule: bool = False, day: dt.date | None = None
+) -> list[CriterionBlock]:
+    """`day` goes along with the links, where the page judges for another day than today."""
+    return [_block(state, evaluation, can_rule, day) for state in evaluation.criteria]
 
 
-def _block(state: Any, evaluation: actions.Evaluation, can_rule: bool) -> CriterionBlock:
+def _block(state: Any, evaluation: actions.Evaluation, can_rule: bool, day: dt.date | None) -> CriterionBlock:
     criterion = state.criterion
     return CriterionBlock(
         code=criterion.code,
@@ -94,11 +101,11 @@ def _block(state: Any, evaluation: actions.Evaluation, can_rule: bool) -> Criter
         state=str(wording.RESULT_NAMES[state.result]),
         symbol=wording.RESULT_SYMBOLS[state.result],
         tone=TONES[state.result],
-        checks=tuple(_line(decision, evaluation, can_rule) for decision in state.decisions),
+        checks=tuple(_line(decision, evaluation, can_rule, day) for decision in state.decisions),
     )
 
 
-def _line(decision: Decision, evaluation: actions.Evaluation, can_rule: bool) -> CheckLine:
+def _line(decision: Decision, evaluation: actions.Evaluation, can_rule: bool, day: dt.date | None) -> CheckLine:
     verdict = decision.verdict
     is_open = decision.result in {Result.NEEDS_INVESTIGATOR, Result.FAIL_OVERRIDABLE}
     return CheckLine(
@@ -110,7 +117,7 @@ def _line(decision: Decision, evaluation: actions.Evaluation, can_rule: bool) ->
         reason=wording.reason_text(decision),
         facts=tuple(_fact(fact, evaluation, decision.rule.measure) for fact in verdict.facts),
         enter=_enter_link(decision, evaluation.participant),
-        rule=_rule_link(decision, evaluation.participant) if is_open and can_rule else "",
+        rule=_rule_link(decision, evaluation.participant, day) if is_open and can_rule else "",
     )
 
 
@@ -136,8 +143,9 @@ def _enter_link(decision: Decision, participant: Participant) -> str:
     return ""
 
 
-def _rule_link(decision: Decision, participant: Participant) -> str:
-    return _with(reverse("admin:participants_participant_rule", args=[participant.pk]), check=decision.check)
+def _rule_link(decision: Decision, participant: Participant, day: dt.date | None) -> str:
+    query = {"check": decision.check, **({paper.AS_OF: day.isoformat()} if day else {})}
+    return _with(reverse("admin:participants_participant_rule", args=[participant.pk]), **query)
 
 
 def _with(url: str, **query: Any) -> str:
@@ -162,16 +170,26 @@ class RulingForm(forms.Form):
 
 
 class PlanForm(forms.Form):
-    on = forms.DateField(label=_("Planned infusion (Day 0)"), widget=UnfoldAdminSingleDateWidget)
+    on = formfields.DateField(label=_("Planned infusion (Day 0)"), widget=UnfoldAdminSingleDateWidget)
+    is_from_paper = forms.BooleanField(
+        label=_("Taken over from paper: the day may lie in the past"), required=False, widget=UnfoldBooleanWidget
+    )
+
+
+class RescreenForm(forms.Form):
+    on = formfields.DateField(label=_("Screened again on"), widget=UnfoldAdminSingleDateWidget)
 
 
 class FailForm(forms.Form):
-    on = forms.DateField(label=_("Screening ended on"), widget=UnfoldAdminSingleDateWidget)
+    on = formfields.DateField(label=_("Screening ended on"), widget=UnfoldAdminSingleDateWidget)
     reason_code = forms.ChoiceField(
         label=_("Kind of reason"),
         choices=[
-            (code.value, code.label)
-            for code in (ReasonCode.NOT_ELIGIBLE, ReasonCode.SUBJECT, ReasonCode.PHYSICIAN, ReasonCode.OTHER)
+            ("", PLEASE_CHOOSE),
+            *(
+                (code.value, code.label)
+                for code in (ReasonCode.NOT_ELIGIBLE, ReasonCode.SUBJECT, ReasonCode.PHYSICIAN, ReasonCode.OTHER)
+            ),
         ],
         widget=UnfoldAdminSelectWidget,
     )
@@ -203,6 +221,19 @@ def urls(page: Any) -> list[URLPattern]:
     ]
 
 
+def _query(day: dt.date | None) -> str:
+    return f"?{urlencode({paper.AS_OF: day.isoformat()})}" if day else ""
+
+
+def _judged_for(
+    request: HttpRequest, participant: Participant, confirmation: EligibilityConfirmation | None
+) -> dt.date | None:
+    """The day asked for; without one that of the signature, while nobody is enrolled on it yet."""
+    if (day := paper.day_of(request)) or confirmation is None or participant.participant_number is not None:
+        return day
+    return confirmation.judged_for if confirmation.is_signed_later else None
+
+
 def _participant(page: Any, request: HttpRequest, object_id: str) -> Participant:
     obj: Participant | None = page.get_object(request, object_id)
     if obj is None or not page.has_view_permission(request, obj):
@@ -213,8 +244,10 @@ def _participant(page: Any, request: HttpRequest, object_id: str) -> Participant
 def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     obj = _participant(page, request, object_id)
     now = timezone.now()
-    evaluation = actions.evaluate(obj, now=now)
     confirmation = actions.newest_confirmation(obj)
+    day = _judged_for(request, obj, confirmation)
+    evaluation = actions.evaluate(obj, now=now, as_of=day)
+    is_current = actions.is_current(confirmation, evaluation)
     context = {
         **page.admin_site.each_context(request),
         "title": gettext("Eligibility of %(number)s") % {"number": obj.number},
@@ -222,12 +255,15 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "evaluation": evaluation,
         "overall": wording.OVERALL_NAMES[evaluation.overall],
         "overall_tone": {"ELIGIBLE": "good", "INCOMPLETE": "open"}.get(evaluation.overall, "bad"),
-        "blocks": blocks_of(evaluation, can_rule=request.user.has_perm("participants.rule_on_criteria")),
+        "blocks": blocks_of(evaluation, can_rule=request.user.has_perm("participants.rule_on_criteria"), day=day),
+        "can_choose_day": obj.participant_number is None,
+        "as_of": evaluation.anchors.today,
+        "today": actions.site_day(now),
         "counts": _counts(evaluation),
         "window_days": evaluation.anchors.expires_after_days,
         "confirmation": confirmation,
-        "is_current": actions.is_current(confirmation, evaluation),
-        "links": _links(page, request, obj, evaluation),
+        "is_current": is_current,
+        "links": _links(page, request, evaluation, is_current, day),
         "opts": page.opts,
     }
     return TemplateResponse(request, "admin/participants/eligibility.html", context)
@@ -242,12 +278,12 @@ def _counts(evaluation: actions.Evaluation) -> list[tuple[str, str, int]]:
 
 
 def _links(
-    page: Any, request: HttpRequest, obj: Participant, evaluation: actions.Evaluation
+    page: Any, request: HttpRequest, evaluation: actions.Evaluation, is_current: bool, day: dt.date | None
 ) -> list[tuple[str, Any, bool]]:
     """Steps that are possible from here: address, name, whether it is the next one."""
+    obj = evaluation.participant
     has, here = request.user.has_perm, Status(obj.status)
     is_ready = evaluation.overall == "ELIGIBLE"
-    is_current = actions.is_current(actions.newest_confirmation(obj), evaluation)
     before = here in {Status.SCREENING, Status.ENROLLED, Status.LYMPHODEPLETED}
     wanted = [
         (
@@ -276,15 +312,16 @@ def _links(
             here == Status.SCREEN_FAILED and has("participants.add_participant"),
         ),
     ]
-    return [(page.url(name, obj.pk), title, is_next) for name, title, is_next, is_shown in wanted if is_shown]
+    query = _query(day)
+    return [(page.url(name, obj.pk) + query, title, is_next) for name, title, is_next, is_shown in wanted if is_shown]
 
 
 def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     """The same, for the source file on paper."""
     obj = _participant(page, request, object_id)
     now = timezone.now()
-    evaluation = actions.evaluate(obj, now=now)
     confirmation = actions.newest_confirmation(obj)
+    evaluation = actions.evaluate(obj, now=now, as_of=_judged_for(request, obj, confirmation))
     from participants import eligibility_pdf  # only who prints waits for the fonts
 
     content = eligibility_pdf.render(
@@ -298,7 +335,9 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
 def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     check = request.GET.get("check", "")
     obj = _participant(page, request, object_id)
-    decision = next((d for d in actions.evaluate(obj, now=timezone.now()).decisions if d.check == check), None)
+    day = paper.day_of(request)
+    decisions = actions.evaluate(obj, now=timezone.now(), as_of=day).decisions
+    decision = next((d for d in decisions if d.check == check), None)
     intro = " · ".join(text for text in (check, *(_in_words(decision, obj) if decision else ())) if text)
     return page.ask(
         request,
@@ -309,10 +348,17 @@ def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         intro=intro,
         button=_("Record the decision"),
         act=lambda obj, data, now: actions.rule_on(
-            participant=obj, check=check, is_met=data["is_met"], reason=data["reason"], by=request.user, now=now
+            participant=obj,
+            check=check,
+            is_met=data["is_met"],
+            reason=data["reason"],
+            as_of=day,
+            by=request.user,
+            now=now,
         ),
         done=_("The decision is recorded with your name and the values that it rests on."),
         back="eligibility",
+        back_query=_query(day),
     )
 
 
@@ -325,22 +371,39 @@ def _in_words(decision: Decision, participant: Participant) -> tuple[str, ...]:
 
 
 def confirm_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    day = paper.day_of(request)
+    obj = _participant(page, request, object_id)
     return page.ask(
         request,
         object_id,
+        # Who signs has read exactly these facts.
+        rests_on=actions.evaluate(obj, now=timezone.now()).digest,
         allowed=request.user.has_perm("participants.confirm_eligibility"),
         form_class=partial(ConfirmForm, request=request),
         title=_("Confirm eligibility"),
-        intro=actions.meaning_of_signature(),
+        intro=_meaning(day),
         button=_("Sign"),
-        act=lambda obj, data, now: actions.confirm_eligibility(participant=obj, by=request.user, now=now),
+        act=lambda obj, data, now: actions.confirm_eligibility(participant=obj, as_of=day, by=request.user, now=now),
         done=_("Eligibility is confirmed; the facts are frozen beside your signature."),
         back="eligibility",
+        back_query=_query(day),
+    )
+
+
+def _meaning(day: dt.date | None) -> str:
+    """What is signed, and for which day where that is another than today."""
+    if day is None or day == actions.site_day(timezone.now()):
+        return actions.meaning_of_signature()
+    return "{} {}".format(
+        actions.meaning_of_signature(),
+        gettext("Judged for %(day)s, taken over from paper; your signature has the time at which you sign.")
+        % {"day": actions.long_date(day)},
     )
 
 
 def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    return page.ask(
+    """Once it is planned, on to what counts back from it; that page leads back here where nothing is to be moved."""
+    answer: HttpResponse = page.ask(
         request,
         object_id,
         allowed=request.user.has_perm("participants.change_participant"),
@@ -348,10 +411,13 @@ def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         title=_("Plan the infusion"),
         intro=_("Criteria that count back from the infusion are decided again for this day."),
         button=_("Plan"),
-        act=lambda obj, data, now: actions.plan_infusion(participant=obj, on=data["on"], by=request.user, now=now),
+        act=lambda obj, data, now: actions.plan_infusion(participant=obj, **data, by=request.user, now=now),
         done=_("The infusion is planned."),
         back="eligibility",
     )
+    if answer.status_code != HTTPStatus.FOUND or paper.way_back(request):
+        return answer
+    return HttpResponseRedirect(reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id]))
 
 
 def fail_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -374,11 +440,11 @@ def rescreen_view(page: Any, request: HttpRequest, object_id: str) -> HttpRespon
         request,
         object_id,
         allowed=request.user.has_perm("participants.add_participant"),
-        form_class=forms.Form,
+        form_class=partial(RescreenForm, initial={"on": actions.site_day(timezone.now())}),
         title=_("Screen this person again"),
         intro=_("A new screening number, tied to this one. Consent and results start anew."),
         button=_("Give a new screening number"),
-        act=lambda obj, data, now: actions.rescreen(participant=obj, by=request.user, now=now),
+        act=lambda obj, data, now: actions.rescreen(participant=obj, on=data["on"], by=request.user, now=now),
         done=_("A new screening has begun; you are on its page."),
         back="change",
         follow=True,

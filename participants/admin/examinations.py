@@ -1,8 +1,8 @@
 """The pages of examinations: one form for a blood count or a chemistry, as the laboratory prints it."""
 
 import datetime as dt
-import unicodedata
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pghistory
@@ -11,10 +11,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -24,17 +25,21 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
+    UnfoldBooleanWidget,
 )
 
 from participants import actions
-from participants.models import Examination, Measurement, Participant
+from participants.admin import limits
+from participants.models import Examination, Measurement, Participant, numbered
 from participants.names import MEASURE_NAMES, PANEL_NAMES, answer_text
 from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit
-from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin
+from trialsite import audit, formfields, merging, once, paper, questions, versions
+from trialsite.constraints import as_refusals
+from trialsite.reading import read_key
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, rewritten
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
 
@@ -46,12 +51,17 @@ HISTORICAL = frozenset({*QUESTIONS, "CD19"})
 class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
     """When, where and for what; the answers stand in forms of their own below."""
 
-    number = forms.CharField(label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
+    number = formfields.CodeField(
+        label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    )
     deviation_reason = forms.CharField(
         label=_("Reason for the protocol deviation"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text=_("Only when it was done for this study before the consent."),
+    )
+    limits_compared = forms.BooleanField(
+        label=_("I have compared the marked limits with this report"), required=False, widget=UnfoldBooleanWidget
     )
     reason_for_change = forms.CharField(
         label=_("Reason for the change"),
@@ -63,13 +73,15 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Examination
         fields = ("taken_at", "is_fasting", "laboratory", "is_study_procedure", "note")
-        field_classes = {"taken_at": forms.SplitDateTimeField}
+        field_classes = {"taken_at": formfields.MomentField}
         widgets = {
             "taken_at": UnfoldAdminSplitDateTimeWidget,
             "laboratory": UnfoldAdminTextInputWidget,
             "is_study_procedure": UnfoldBooleanSwitchWidget,
             "note": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-            "is_fasting": UnfoldAdminSelectWidget(choices=[("", "—"), ("true", _("yes")), ("false", _("no"))]),
+            "is_fasting": UnfoldAdminSelectWidget(
+                choices=[formfields.UNCHOSEN, ("true", _("yes")), ("false", _("no"))]
+            ),
         }
 
     def __init__(self, *args: Any, participants: QuerySet[Participant], panel: str, **kwargs: Any) -> None:
@@ -81,11 +93,12 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("reason_for_change")
         else:
             self.fields.pop("number")
+            self.fields.pop("limits_compared")
+        questions.prepare(self)
 
     def clean_number(self) -> str:
-        number = self.cleaned_data["number"].strip()
-        found = self.participants.filter(screening_number=number) | self.participants.filter(participant_number=number)
-        participant = found.first()
+        number: str = self.cleaned_data["number"]
+        participant = self.participants.filter(numbered(number)).first()
         if participant is None:
             raise forms.ValidationError(_("No participant of your sites has this number. Check it."))
         self.instance.participant = participant
@@ -100,6 +113,7 @@ class AnswerForm(forms.Form):
     def __init__(self, *args: Any, measure: Measure, **kwargs: Any) -> None:
         super().__init__(*args, prefix=measure.code, use_required_attribute=False, **kwargs)
         self.measure = measure
+        self.marked: set[str] = set()
         getattr(self, f"_add_{measure.kind.value}")()
 
     @property
@@ -110,15 +124,30 @@ class AnswerForm(forms.Form):
     def unit_text(self) -> str:
         return answer_text("unit", self.measure.unit)
 
+    def mark(self, suggested: dict[str, str]) -> None:
+        """The boxes that hold what an older report said stand out until somebody has looked."""
+        self.marked = {
+            name for name, text in suggested.items() if name in self.fields and text and self[name].value() == text
+        }
+        for name in self.marked:
+            attrs = self.fields[name].widget.attrs
+            attrs["class"] = f"{attrs.get('class', '')} ts-suggested"
+            attrs["title"] = gettext("From an older report of this laboratory: compare it.")
+
+    @property
+    def holds_marked(self) -> bool:
+        """Whether limits would be stored that only an older report has said."""
+        return bool(self.marked & {"low", "high", "lloq"})
+
     def _add_number(self) -> None:
-        self.fields["value"] = _text_field()
+        self.fields["value"] = formfields.BoundField(required=False, max_length=40, widget=_line())
         if len(self.measure.all_units) > 1:
             units = [(unit, answer_text("unit", unit)) for unit in self.measure.all_units]
             self.fields["unit"] = forms.ChoiceField(choices=units, required=False, widget=UnfoldAdminSelectWidget)
         if self.measure.has_range:
-            self.fields["low"], self.fields["high"] = _text_field(), _text_field()
+            self.fields["low"], self.fields["high"] = _limit_field(), _limit_field()
         if self.measure.has_lloq:
-            self.fields["lloq"] = _text_field()
+            self.fields["lloq"] = _limit_field()
         self.fields["accepted"] = forms.BooleanField(required=False, label=_("as printed"))
 
     def _add_choice(self) -> None:
@@ -128,31 +157,20 @@ class AnswerForm(forms.Form):
             self.fields["choice"] = forms.ChoiceField(choices=choices, required=False, widget=forms.RadioSelect)
         else:
             self.fields["choice"] = forms.ChoiceField(
-                choices=[("", "—"), *choices], required=False, widget=UnfoldAdminSelectWidget
+                choices=[formfields.UNCHOSEN, *choices], required=False, widget=UnfoldAdminSelectWidget
             )
 
     def _add_date(self) -> None:
-        self.fields["day"] = _text_field(placeholder="YYYY-MM-DD / YYYY-MM / YYYY")
+        widget = _line(placeholder="YYYY-MM-DD / YYYY-MM / YYYY")
+        self.fields["day"] = formfields.PartialDateField(required=False, max_length=40, widget=widget)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        for name in ("low", "high", "lloq"):
-            if name in self.fields and cleaned.get(name):
-                cleaned[name] = self._number(name, cleaned[name])
         if cleaned.get("value"):
-            text = unicodedata.normalize("NFKC", cleaned["value"]).strip()
-            cleaned["comparator"] = text[0] if text[0] in "<>" else ""
-            cleaned["value"] = self._number("value", text.lstrip("<>").strip())
+            cleaned["comparator"], cleaned["value"] = cleaned["value"]
         if cleaned.get("not_done") and any(cleaned.get(name) not in (None, "") for name in ("value", "choice", "day")):
             self.add_error("not_done", _("There is a result: leave this empty, or take the result out."))
         return cleaned
-
-    def _number(self, name: str, text: str) -> Decimal | None:
-        try:
-            return Decimal(unicodedata.normalize("NFKC", text).strip())
-        except InvalidOperation:
-            self.add_error(name, _("Write a number with a point, such as 8.5 or < 0.5."))
-            return None
 
     def answer(self) -> Measurement | None:
         """What was typed as a measurement that is not saved yet; None where nothing was."""
@@ -161,16 +179,16 @@ class AnswerForm(forms.Form):
             return Measurement(code=self.measure.code, not_done_reason=data["not_done"])
         if data.get("choice") or data.get("day"):
             return Measurement(code=self.measure.code, choice=data.get("choice", ""), day=data.get("day", ""))
-        if data.get("value") is None or data.get("value") == "":
+        if data.get("value") is None:
             return None
         return Measurement(
             code=self.measure.code,
             value=data["value"],
             comparator=data.get("comparator", ""),
             unit=data.get("unit") or self.measure.unit,
-            reference_low=data.get("low") or None,
-            reference_high=data.get("high") or None,
-            lloq=None if data.get("lloq") in ("", None) else data["lloq"],
+            reference_low=data.get("low"),
+            reference_high=data.get("high"),
+            lloq=data.get("lloq"),
         )
 
     @property
@@ -190,23 +208,25 @@ class AnswerForm(forms.Form):
         )
 
 
-def _text_field(placeholder: str = "") -> forms.CharField:
-    widget = UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "placeholder": placeholder})
-    return forms.CharField(required=False, max_length=40, widget=widget)
+def _line(placeholder: str = "") -> UnfoldAdminTextInputWidget:
+    return UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "placeholder": placeholder})
 
 
-def _plain(value: Decimal | None) -> str:
-    return "" if value is None else f"{value.normalize():f}"
+def _limit_field() -> formfields.DecimalField:
+    return formfields.DecimalField(required=False, max_digits=20, decimal_places=6, widget=_line())
 
 
-def initial_of(row: Measurement, *, limits_only: bool = False) -> dict[str, Any]:
-    """A saved answer as the form shows it; `limits_only` keeps what a laboratory prints on every report."""
-    limits = {"unit": row.unit, "low": _plain(row.reference_low), "high": _plain(row.reference_high)}
-    limits["lloq"] = _plain(row.lloq)
-    if limits_only:
-        return limits
-    value = f"{row.comparator} {_plain(row.value)}".strip()
-    return {**limits, "value": value, "choice": row.choice, "day": row.day, "not_done": row.not_done_reason}
+def initial_of(row: Measurement) -> dict[str, Any]:
+    """A saved answer as the form shows it."""
+    value = f"{row.comparator} {limits.plain(row.value)}".strip()
+    return {
+        "unit": row.unit,
+        **limits.of_row(row),
+        "value": value,
+        "choice": row.choice,
+        "day": row.day,
+        "not_done": row.not_done_reason,
+    }
 
 
 @admin.register(Examination)
@@ -241,12 +261,17 @@ class ExaminationAdmin(RecordAdmin):
     ) -> Any:
         if object_id is None:
             return self._new(request)
-        obj = self.get_object(request, object_id)
-        if obj is None:
-            raise Http404
-        if not self.has_view_permission(request, obj):
-            raise PermissionDenied
-        return self._page(request, obj, is_editable=self.has_change_permission(request, obj))
+        with transaction.atomic():
+            obj = self.get_object(request, object_id)
+            if obj is not None and request.method == "POST":
+                versions.lock(obj, through="participant")
+                obj = self.get_object(request, object_id)
+            if obj is None:
+                raise Http404
+            if not self.has_view_permission(request, obj):
+                raise PermissionDenied
+            late = self._void_meanwhile(request, object_id)
+            return late or self._page(request, obj, is_editable=self.has_change_permission(request, obj))
 
     def _new(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -273,19 +298,26 @@ class ExaminationAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/participants/choose_panel.html", context)
 
     def _page(self, request: HttpRequest, obj: Examination, *, is_editable: bool) -> HttpResponse:
-        participants = self._participants(request)
-        posted = request.POST if request.method == "POST" and is_editable else None
-        form = ExaminationForm(
-            posted, instance=obj, participants=participants, panel=obj.panel, initial=self._initial(request, obj)
-        )
-        lines = self._lines(posted, obj)
-        if posted is not None and self._save(request, form, lines):
+        posted = request.POST.copy() if request.method == "POST" and is_editable else None
+        opened = versions.of(*_rows_of(obj)) if obj.pk else ""
+        conflict = None
+        if posted is not None and obj.pk:
+            conflict = self._brought_together(request, posted, obj, opened)
+        is_new = is_editable and obj.pk is None
+        offer = limits.offer(request, obj, self._participants(request)) if is_new else limits.NOTHING
+        form = self._form(request, offer.filled(posted), obj)
+        lines = self._lines(offer.filled(posted), obj, offer)
+        may_save = posted is not None and conflict is None and not offer.is_asked
+        if may_save and self._save(request, form, lines, offer):
             return self._after(request, form.instance)
         context = {
+            "opened": opened,
+            "conflict": conflict,
             **self.admin_site.each_context(request),
             "title": PANEL_NAMES[obj.panel],
             "form": form,
             "lines": lines,
+            "offer": offer,
             "is_question": all(line.measure.kind != Kind.NUMBER for line in lines),
             "has_range": any(line.measure.has_range for line in lines),
             "has_lloq": any(line.measure.has_lloq for line in lines),
@@ -302,6 +334,31 @@ class ExaminationAdmin(RecordAdmin):
         }
         return TemplateResponse(request, "admin/participants/examination.html", context)
 
+    def _form(self, request: HttpRequest, posted: Any, obj: Examination) -> ExaminationForm:
+        participants, initial = self._participants(request), self._initial(request, obj)
+        return ExaminationForm(posted, instance=obj, participants=participants, panel=obj.panel, initial=initial)
+
+    def _brought_together(
+        self, request: HttpRequest, posted: QueryDict, obj: Examination, opened: str
+    ) -> versions.Conflict | None:
+        """What somebody else changed meanwhile, in `posted` wherever this person touched nothing; None: nothing."""
+        conflict = versions.conflict(request, opened, *_rows_of(obj))
+        sent = posted.get(versions.FIELD, "")
+        newer = [self._form(request, None, obj), *self._lines(None, obj, limits.NOTHING)]
+        if conflict is None:
+            for form in newer:
+                merging.take_theirs(form, posted)
+            return None
+        older = [versions.as_opened(sent, row) for row in _rows_of(obj)]
+        was: Any = older[0] or obj
+        saved = {row.code: initial_of(row) for row in older[1:] if isinstance(row, Measurement) and not row.is_void}
+        before = [self._form(request, None, was), *(_answer_form(one, saved) for one in PANELS[obj.panel])]
+        labels = ["", *(MEASURE_NAMES[one.code] for one in PANELS[obj.panel])]
+        found = [
+            merging.merge(old, new, posted, label=label) for old, new, label in zip(before, newer, labels, strict=True)
+        ]
+        return replace(conflict, differences=[one for some in found for one in some])
+
     def _participants(self, request: HttpRequest) -> QuerySet[Participant]:
         rows = Participant.objects.standing()
         return rows if request.user.is_superuser else rows.filter(site__in=request.user.sites.all())
@@ -309,25 +366,29 @@ class ExaminationAdmin(RecordAdmin):
     def _initial(self, request: HttpRequest, obj: Examination) -> dict[str, Any]:
         if obj.pk:
             return {}
-        pk = request.GET.get("participant", "")
-        participant = self._participants(request).filter(pk=pk).first() if pk.isdecimal() else None
-        return {"number": participant.number if participant else "", "taken_at": timezone.now()}
+        participant = self._participants(request).filter(pk=read_key(request.GET.get("participant"))).first()
+        laboratory = request.GET.get("laboratory", "")
+        return {
+            "number": participant.number if participant else "",
+            "laboratory": laboratory,
+            "taken_at": timezone.now(),
+        }
 
-    def _lines(self, posted: Any, obj: Examination) -> list[AnswerForm]:
-        """One form for each measure; a new one is filled with the limits that the last report printed."""
+    def _lines(self, posted: Any, obj: Examination, offer: limits.Offer) -> list[AnswerForm]:
+        """One form for each measure; a new one with the limits that its laboratory printed last, marked as such."""
         measures = PANELS[obj.panel]
         if obj.pk:
-            saved = {m.code: initial_of(m) for m in obj.measurements.all() if not m.is_void}
+            first = {m.code: initial_of(m) for m in obj.measurements.all() if not m.is_void}
         else:
-            codes = [m.code for m in measures if m.kind == Kind.NUMBER]
-            last = Measurement.objects.standing().filter(code__in=codes, value__isnull=False)
-            newest = last.order_by("code", "-id").distinct("code")
-            saved = {row.code: initial_of(row, limits_only=True) for row in newest}
-        return [AnswerForm(posted, measure=m, initial=saved.get(m.code, {})) for m in measures]
+            first = {m.code: offer.values(m.code) for m in measures}
+        lines = [_answer_form(m, first, posted) for m in measures]
+        for line in lines:
+            line.mark(offer.values(line.measure.code))
+        return lines
 
     # --- saving ---------------------------------------------------------------------------------
 
-    def _save(self, request: HttpRequest, form: ExaminationForm, lines: list[AnswerForm]) -> bool:
+    def _save(self, request: HttpRequest, form: ExaminationForm, lines: list[AnswerForm], offer: limits.Offer) -> bool:
         """Save, or put every reason where it belongs and keep what was typed."""
         is_complete = form.is_valid()
         for line in lines:
@@ -338,18 +399,38 @@ class ExaminationAdmin(RecordAdmin):
         accepted = {line.measure.code for line in lines if line.cleaned_data.get("accepted")}
         for line in lines:
             self._judge(line, answers.get(line.measure.code), accepted, form.instance)
-        if any(line.errors for line in lines):
+        if any(line.errors for line in lines) or not self._are_limits_compared(form, lines, offer):
             return False
-        is_changed = form.has_changed() or any(line.has_changed() for line in lines)
-        if form.instance.pk and is_changed and not form.cleaned_data["reason_for_change"].strip():
+        is_rewritten = any(rewritten(one) for one in (form, *lines))
+        if form.instance.pk and is_rewritten and not form.cleaned_data["reason_for_change"].strip():
             form.add_error("reason_for_change", _("A change after the first save needs its reason."))
             return False
+        if not self._is_answered_for(request, form, list(answers.values())):
+            return False
         try:
-            self._act(request, form, list(answers.values()), accepted)
+            with as_refusals(), transaction.atomic():
+                self._act(request, form, list(answers.values()), accepted)
+                questions.keep(form, by=request.user, now=timezone.now())
         except Refused as refusal:
             form.add_error(None, refusal)
             return False
         return True
+
+    def _is_answered_for(self, request: HttpRequest, form: ExaminationForm, answers: list[Measurement]) -> bool:
+        """What looks wrong is asked, once everything else is right."""
+        row, now = form.instance, timezone.now()
+        for one in answers:
+            one.participant = row.participant
+        changed = None if row.pk is None else form.changed_data
+        return questions.ask(form, row, *answers, changed=changed, by=request.user, now=now)
+
+    def _are_limits_compared(self, form: ExaminationForm, lines: list[AnswerForm], offer: limits.Offer) -> bool:
+        """Nobody's limits are stored because an older report had them: somebody has looked at this one."""
+        if offer.is_of_another:
+            form.add_error("laboratory", limits.other_text(offer))
+        elif any(line.holds_marked and line.answer() for line in lines) and not form.cleaned_data["limits_compared"]:
+            form.add_error("limits_compared", limits.compare_text(offer))
+        return not form.errors
 
     def _judge(self, line: AnswerForm, answer: Measurement | None, accepted: set[str], obj: Examination) -> None:
         if answer is None:
@@ -369,13 +450,15 @@ class ExaminationAdmin(RecordAdmin):
             "now": timezone.now(),
         }
         if form.instance.pk is None:
-            actions.record_examination(**common)
+            with pghistory.context(reason=questions.reason_of(form)):
+                actions.record_examination(**common)
             return
-        reason = form.cleaned_data["reason_for_change"]
-        with transaction.atomic(), pghistory.context(reason=reason):
+        reason = questions.reason_of(form, form.cleaned_data["reason_for_change"])
+        with pghistory.context(reason=reason):
             actions.correct_examination(**common, reason=reason)
 
     def _after(self, request: HttpRequest, obj: Examination) -> HttpResponse:
+        once.made(request, obj)
         messages.success(request, gettext("%(name)s is saved.") % {"name": obj})
         if "_eligibility" in request.POST:
             return HttpResponseRedirect(
@@ -383,8 +466,9 @@ class ExaminationAdmin(RecordAdmin):
             )
         if "_another" in request.POST:
             path = reverse("admin:participants_examination_add")
-            return HttpResponseRedirect(f"{path}?participant={obj.participant_id}")
-        return HttpResponseRedirect(self.url("change", obj.pk))
+            asked = urlencode({"participant": obj.participant_id, "laboratory": obj.laboratory})
+            return HttpResponseRedirect(f"{path}?{asked}")
+        return HttpResponseRedirect(paper.way_back(request) or self.url("change", obj.pk))
 
     # --- audit trail ----------------------------------------------------------------------------
 
@@ -426,6 +510,14 @@ class MeasurementAdmin(ReadOnlyRecordAdmin):
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         actions.void_measurement(row=obj, reason=reason, by=by, now=now)
+
+
+def _answer_form(measure: Measure, saved: dict[str, Any], posted: Any = None) -> AnswerForm:
+    return AnswerForm(posted, measure=measure, initial=saved.get(measure.code, {}))
+
+
+def _rows_of(obj: Examination) -> list[Any]:
+    return [obj, *obj.measurements.all()]
 
 
 def computed_of(obj: Examination) -> list[tuple[str, str]]:

@@ -4,12 +4,9 @@ By number only: identity stays on the participant's own page, whatever the reade
 """
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -17,8 +14,6 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext
@@ -32,8 +27,9 @@ from participants.admin.people import STATUS_LABELS
 from participants.models import STATUS_NAMES, EnrolmentLogEntry, ScreeningLogEntry
 from participants.rules.flow import Flow, flow
 from participants.rules.status import Status
-from trialsite.exports import attachment, csv_response, file_name, xlsx_response
+from trialsite.exports import attachment, csv_response, file_name
 from trialsite.models import Site
+from trialsite.reading import Unreadable, read_date
 from trialsite.recordadmin import SiteScopedAdmin, VoidFilter
 from trialsite.study import get_study
 
@@ -47,7 +43,7 @@ class LogChangeList(ChangeList):
 
 
 class LogAdmin(SiteScopedAdmin):
-    """A list for reading, with its download: what is filtered and searched now, all pages of it."""
+    """A list for reading; its file has columns of its own, and never identity."""
 
     site_path = "site"
     search_fields = ("screening_number", "participant_number")
@@ -58,12 +54,7 @@ class LogAdmin(SiteScopedAdmin):
         VoidFilter,
     )
     actions = None
-    actions_list: ClassVar[Any] = ["download_csv", "download_excel"]
     list_fullwidth = True
-    # The columns of the file, by the names of the methods below; what the file and its sheet are called.
-    export: tuple[str, ...] = ()
-    content = ""
-    sheet: Any = ""
     empty_value_display = "—"
 
     # --- who may ------------------------------------------------------------------------------
@@ -105,46 +96,10 @@ class LogAdmin(SiteScopedAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LogChangeList
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The buttons take the filters along."""
-        response = super().changelist_view(request, extra_context)
-        query = request.GET.urlencode()
-        for button in getattr(response, "context_data", {}).get("actions_list", []) if query else []:
-            button["path"] = f"{button['path']}?{query}"
-        return response
-
     def get_list_display(self, request: HttpRequest) -> Any:
         """The mark of void entries only where they are shown."""
         columns = super().get_list_display(request)
         return columns if "void" in request.GET else [name for name in columns if name != "void_mark"]
-
-    # --- the files ----------------------------------------------------------------------------
-
-    @action(description=_("Download CSV"), permissions=["view"])
-    def download_csv(self, request: HttpRequest) -> HttpResponse:
-        return self._download(request, csv_response)
-
-    @action(description=_("Download Excel"), permissions=["view"])
-    def download_excel(self, request: HttpRequest) -> HttpResponse:
-        def respond(name: str, header: list[Any], rows: list[list[Any]]) -> HttpResponse:
-            return xlsx_response(name, header, rows, sheet=self.sheet)
-
-        return self._download(request, respond)
-
-    def _download(self, request: HttpRequest, respond: Callable[..., HttpResponse]) -> HttpResponse:
-        request.GET = request.GET.copy()  # type: ignore[assignment]
-        # The page that was looked at does not matter, and may no longer exist.
-        request.GET.pop("p", None)  # type: ignore[misc]
-        try:
-            found = self.get_changelist_instance(request).queryset
-        except IncorrectLookupParameters:
-            return HttpResponseRedirect(self._list_url() + "?e=1")
-        header = [label_for_field(name, self.model, self) for name in self.export]
-        rows = [[_plain(lookup_field(name, row, self)[2]) for name in self.export] for row in found]
-        return respond(file_name(self.content, site_day(timezone.now())), header, rows)
-
-    def _list_url(self) -> str:
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     # --- columns of both logs -----------------------------------------------------------------
 
@@ -173,10 +128,6 @@ class LogAdmin(SiteScopedAdmin):
         return gettext("void") if row.is_void else ""
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Promise) else value
-
-
 def _short(day: dt.date | None, then: Any = "") -> Any:
     """A day that does not break, and what belongs to it below: two facts in one column of the list."""
     if day is None:
@@ -194,9 +145,8 @@ def _block(text: str) -> Any:
 class ScreeningLogAdmin(LogAdmin):
     """Everybody who was asked, newest first, with the outcome of the screening; and the flow of all of them."""
 
-    content = "screening-log"
-    sheet = _("Screening log")
-    actions_list: ClassVar[Any] = ["download_csv", "download_excel", "see_flow"]
+    export_name = "screening-log"
+    actions_list: ClassVar[Any] = ["see_flow"]
     list_display = (
         "number_unbroken",
         "screened",
@@ -208,7 +158,7 @@ class ScreeningLogAdmin(LogAdmin):
         "status_label",
         "void_mark",
     )
-    export = (
+    export_columns = (
         "number",
         "screened_before",
         "screened_on",
@@ -352,8 +302,8 @@ def _day_of(request: HttpRequest) -> dt.date:
     """The day asked for; what cannot be read, or is still to come, is today."""
     today = site_day(timezone.now())
     try:
-        asked = parse_date(request.GET.get("as_of", ""))
-    except ValueError:
+        asked = read_date(request.GET.get("as_of", ""))
+    except Unreadable:
         asked = None
     return min(asked, today) if asked else today
 
@@ -409,8 +359,7 @@ def _flow_json(numbers: Flow, chosen: Site | None, sites: list[Site]) -> HttpRes
 class EnrolmentLogAdmin(LogAdmin):
     """Everybody who holds a participant number, in the order of the numbers."""
 
-    content = "enrolment-log"
-    sheet = _("Enrolment log")
+    export_name = "enrolment-log"
     list_display = (
         "participant",
         "number_unbroken",
@@ -424,7 +373,7 @@ class EnrolmentLogAdmin(LogAdmin):
         "void_mark",
     )
     list_display_links = ("participant",)
-    export = (
+    export_columns = (
         "participant",
         "number",
         "consented_on",

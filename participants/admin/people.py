@@ -1,6 +1,7 @@
 """The pages of participants, consent, visits and deviations."""
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -12,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -35,7 +35,9 @@ from participants.models import (
 )
 from participants.rules import status
 from participants.rules.status import Status
+from trialsite import formfields, paper, reading
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.typedadmin import TypedInline
 from trialsite.voiding import Consequences
 
 STATUS_LABELS = {
@@ -54,6 +56,11 @@ STATUS_LABELS = {
 
 
 class EnrolForm(forms.Form):
+    on = formfields.DateField(
+        label=_("Enrolled on"),
+        widget=UnfoldAdminSingleDateWidget,
+        help_text=_("Another day than today when the enrolment is taken over from paper: criteria are judged for it."),
+    )
     exception_reason = forms.CharField(
         label=_("Reason for an exception"),
         required=False,
@@ -63,7 +70,7 @@ class EnrolForm(forms.Form):
 
 
 class FindForm(forms.Form):
-    value = forms.CharField(
+    value = formfields.LineField(
         label=_("Whole name, phone or hospital number"),
         help_text=_("They are encrypted, so only the whole value finds somebody."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
@@ -71,15 +78,15 @@ class FindForm(forms.Form):
 
 
 def status_form(participant: Participant) -> type[forms.Form]:
-    """A form of the steps that are possible from where the participant stands."""
-    choices = [(s.value, STATUS_NAMES[s]) for s in status.choices_from(Status(participant.status))]
+    """A form of the steps that are possible from where the participant stands, or stood before."""
+    choices = [(s.value, STATUS_NAMES[s]) for s in status.choices_within(_states_of(participant))]
 
     class StatusForm(forms.Form):
         new = forms.ChoiceField(label=_("New status"), choices=choices, widget=UnfoldAdminSelectWidget)
-        on = forms.DateField(label=_("Since"), widget=UnfoldAdminSingleDateWidget)
+        on = formfields.DateField(label=_("Since"), widget=UnfoldAdminSingleDateWidget)
         reason_code = forms.ChoiceField(
             label=_("Kind of reason"),
-            choices=[("", "—"), *ReasonCode.choices],
+            choices=[formfields.UNCHOSEN, *ReasonCode.choices],
             required=False,
             widget=UnfoldAdminSelectWidget,
             help_text=_("For the participant flow. Death, loss to follow-up and relapse need none."),
@@ -89,7 +96,25 @@ def status_form(participant: Participant) -> type[forms.Form]:
     return StatusForm
 
 
-class ReadOnlyInline(TabularInline):
+def _states_of(participant: Participant) -> list[Status]:
+    return [Status(row.status) for row in actions.history_of(participant)]
+
+
+def day_form(participant: Participant) -> type[forms.Form]:
+    """Which step of the history has the wrong day, and the right one."""
+    choices = [
+        (row.pk, f"{row.get_status_display()} · {row.effective_on:%Y-%m-%d}") for row in actions.history_of(participant)
+    ]
+
+    class DayForm(forms.Form):
+        row = forms.TypedChoiceField(label=_("Step"), choices=choices, coerce=int, widget=UnfoldAdminSelectWidget)
+        on = formfields.DateField(label=_("Right day"), widget=UnfoldAdminSingleDateWidget)
+        reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+    return DayForm
+
+
+class ReadOnlyInline(TypedInline):
     extra = 0
     can_delete = False
     show_change_link = True
@@ -154,6 +179,23 @@ class VisitInline(ReadOnlyInline):
 
 
 class ParticipantForm(RecordForm):
+    screened_on = formfields.DateField(
+        label=_("Screened on"),
+        widget=UnfoldAdminSingleDateWidget,
+        help_text=_("The day on which it happened. Change it when the screening is taken over from paper."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.fields.pop("screened_on", None)
+        elif "screened_on" in self.fields:
+            self.fields["screened_on"].initial = actions.site_day(timezone.now())
+
+    def check(self, row: Participant) -> None:
+        if row.pk is None and "screened_on" in self.fields:
+            actions.check_screening(row, on=self.cleaned_data["screened_on"], now=timezone.now())
+
     def clean_birth_date(self) -> dt.date:
         born: dt.date = self.cleaned_data["birth_date"]
         if not dt.date(1900, 1, 1) <= born <= actions.site_day(timezone.now()):
@@ -171,18 +213,19 @@ class ParticipantAdmin(RecordAdmin):
     list_filter = (("status", admin.ChoicesFieldListFilter), "site", "sex")
     search_fields = ("screening_number", "participant_number")
     search_help_text = _("Screening or participant number. For a name, use “Find a person…”.")
-    actions_list = ("find_person",)
+    actions_list = ("find_person", "begin_paper")
     list_select_related = ("site",)
     fieldsets = (
         (
             _("Identity (stays at the site)"),
             {"fields": (("name", "sex"), ("birth_date", "phone"), "hospital_number")},
         ),
-        (_("Study"), {"fields": ("site",)}),
+        (_("Study"), {"fields": (("site", "screened_on"),)}),
     )
     inlines = (StatusInline, ConsentInline, ExaminationInline, VisitInline)
     actions_detail = [
         "eligibility",
+        "paper_steps",
         "add_examination",
         "add_consent",
         "enrol",
@@ -192,6 +235,7 @@ class ParticipantAdmin(RecordAdmin):
         "timeline",
         "course",
         "change_status",
+        "correct_day",
         "withdraw",
         "void_record",
     ]
@@ -200,6 +244,7 @@ class ParticipantAdmin(RecordAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
+        fieldsets = [_without_screened_on(one) for one in fieldsets]
         numbers = ("screening_number", "participant_number", "status_now", "protocol_version")
         more = ("rescreening_of", "planned_infusion_on")
         return [(_("Study number"), {"fields": (numbers[:2], numbers[2:], more)}), *fieldsets]
@@ -240,7 +285,7 @@ class ParticipantAdmin(RecordAdmin):
         form = FindForm(request.POST if request.method == "POST" else None)
         found: list[Participant] = []
         if request.method == "POST" and form.is_valid():
-            found = self._find(request, form.cleaned_data["value"].strip())
+            found = self._find(request, form.cleaned_data["value"])
             if len(found) == 1:
                 return HttpResponseRedirect(self.url("change", found[0].pk))
             if not found:
@@ -256,14 +301,15 @@ class ParticipantAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/participants/find.html", context)
 
     def _find(self, request: HttpRequest, value: str) -> list[Participant]:
-        match = Q(name=value) | Q(phone=value) | Q(hospital_number=value)
+        code = reading.code_key(value)
+        match = Q(name=value) | Q(phone=code) | Q(hospital_number=code)
         return list(self.get_queryset(request).standing().filter(match))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         if change:
             obj.save()
         else:
-            actions.screen(participant=obj, by=request.user, now=now)
+            actions.screen(participant=obj, on=form.cleaned_data["screened_on"], by=request.user, now=now)
 
     @display(description=_("number"), ordering="screening_number")
     def number_link(self, obj: Participant) -> str:
@@ -297,9 +343,11 @@ class ParticipantAdmin(RecordAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("<path:object_id>/paper/", view(self.paper_view), name="participants_participant_paper"),
             path("find/", view(self.find_view), name="participants_participant_find"),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
+            path("<path:object_id>/day/", view(self.day_view), name="participants_participant_day"),
             *eligibility.urls(self),
             *super().get_urls(),
         ]
@@ -319,9 +367,38 @@ class ParticipantAdmin(RecordAdmin):
             hidden.add("_enrol")
         if obj.is_void or not status.can_become(here, Status.INFUSED):
             hidden |= {"_log_infusion", "_readiness"}
-        if obj.is_void or not status.choices_from(here):
+        if obj.is_void or not status.choices_within(_states_of(obj)):
             hidden.add("_change_status")
+        if obj.is_void:
+            hidden.add("_correct_day")
         return hidden
+
+    # --- taking over paper records -------------------------------------------------------------
+
+    @action(description=_("Take over from paper…"), permissions=["add"])
+    def begin_paper(self, request: HttpRequest) -> HttpResponse:
+        """The first step is the screening; its form leads on to the others."""
+        return HttpResponseRedirect(reverse("admin:participants_participant_add") + f"?{paper.PARAMETER}={paper.NEW}")
+
+    @action(description=_("Steps from paper"), permissions=["view"])
+    def paper_steps(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("paper", object_id))
+
+    def paper_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        if obj is None or not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        now, day = timezone.now(), paper.day_of(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Take over from paper"),
+            "participant": obj,
+            "steps": paper.steps_of(obj, user=request.user, as_of=day, now=now),
+            "as_of": day,
+            "today": actions.site_day(now),
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/participants/paper.html", context)
 
     @action(description=_("Eligibility"), permissions=["view"])
     def eligibility(self, request: HttpRequest, object_id: Any) -> HttpResponse:
@@ -329,11 +406,15 @@ class ParticipantAdmin(RecordAdmin):
 
     @action(description=_("Enter results…"), permissions=["examine"])
     def add_examination(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:participants_examination_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:participants_examination_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     @action(description=_("Withdraw consent…"), permissions=["consent"])
     def withdraw(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:participants_consentwithdrawal_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:participants_consentwithdrawal_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     def has_examine_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("participants.add_examination")
@@ -344,23 +425,27 @@ class ParticipantAdmin(RecordAdmin):
 
     @action(description=_("Record consent"), permissions=["consent"])
     def add_consent(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:participants_consent_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:participants_consent_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     @action(description=_("Log an infusion"), permissions=["infuse"])
     def log_infusion(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_infusion_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:dosing_infusion_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     @action(description=_("May we infuse?"), permissions=["readiness"])
     def readiness(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_readiness", args=[object_id]))
+        return HttpResponseRedirect(reverse("admin:dosing_readiness", args=[self.row(request, object_id).pk]))
 
     @action(description=_("Treatment timeline"), permissions=["readiness"])
     def timeline(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_timeline", args=[object_id]))
+        return HttpResponseRedirect(reverse("admin:dosing_timeline", args=[self.row(request, object_id).pk]))
 
     @action(description=_("Course of toxicity"), permissions=["course"])
     def course(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:safety_course", args=[object_id]))
+        return HttpResponseRedirect(reverse("admin:safety_course", args=[self.row(request, object_id).pk]))
 
     def has_course_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("safety.view_bedsideassessment")
@@ -370,7 +455,9 @@ class ParticipantAdmin(RecordAdmin):
 
     @action(description=_("Record medication"), permissions=["medicate"])
     def add_medication(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_medication_add") + f"?participant={object_id}")
+        return HttpResponseRedirect(
+            reverse("admin:dosing_medication_add") + f"?participant={self.row(request, object_id).pk}"
+        )
 
     def has_medicate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("dosing.add_medication")
@@ -378,6 +465,10 @@ class ParticipantAdmin(RecordAdmin):
     @action(description=_("Change status…"), permissions=["status"])
     def change_status(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(self.url("status", object_id))
+
+    @action(description=_("Correct the day of a status…"), permissions=["status"])
+    def correct_day(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("day", object_id))
 
     def has_enrol_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("participants.enrol_participant")
@@ -392,18 +483,42 @@ class ParticipantAdmin(RecordAdmin):
         return request.user.has_perm("participants.change_status")
 
     def enrol_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        day = paper.day_of(request) or actions.site_day(timezone.now())
         return self.ask(
             request,
             object_id,
             allowed=self.has_enrol_permission(request),
-            form_class=EnrolForm,
+            form_class=partial(EnrolForm, initial={"on": day}),
             title=_("Enrol this participant"),
             intro=_("Eligibility is confirmed and nothing changed since: enrolment gives the participant number."),
             button=_("Enrol"),
             act=lambda obj, data, now: actions.enrol(
-                participant=obj, exception_reason=data["exception_reason"], by=request.user, now=now
+                participant=obj,
+                on=data["on"],
+                exception_reason=data["exception_reason"],
+                by=request.user,
+                now=now,
             ),
             done=_("The participant is enrolled."),
+        )
+
+    def day_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        return self.ask(
+            request,
+            object_id,
+            allowed=self.has_status_permission(request),
+            form_class=day_form(obj) if obj else forms.Form,
+            title=_("Correct the day of a status"),
+            intro=_(
+                "The row with the wrong day becomes void with your reason, and one with the right day takes its place. "
+                "What follows from an infusion, a dose or a visit is corrected there."
+            ),
+            button=_("Correct the day"),
+            act=lambda obj, data, now: actions.correct_day(
+                row=obj.statuses.get(pk=data["row"]), on=data["on"], reason=data["reason"], by=request.user, now=now
+            ),
+            done=_("The day is corrected."),
         )
 
     def status_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -426,6 +541,7 @@ class ParticipantAdmin(RecordAdmin):
                 now=now,
             ),
             done=_("The new status is recorded."),
+            row_of=lambda obj, data: ParticipantStatus(participant=obj, status=data["new"], effective_on=data["on"]),
         )
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
@@ -455,3 +571,10 @@ class ParticipantStatusAdmin(ReadOnlyRecordAdmin):
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         actions.void_status(row=obj, reason=reason, by=by, now=now)
+
+
+def _without_screened_on(fieldset: Any) -> Any:
+    """The day of the screening is asked once; later it stands in the status history."""
+    title, options = fieldset
+    rows = [("site",) if row == ("site", "screened_on") else row for row in options["fields"]]
+    return title, {**options, "fields": tuple(rows)}

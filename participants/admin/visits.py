@@ -1,4 +1,4 @@
-"""The pages of visits and protocol deviations."""
+"""The pages of visits."""
 
 import datetime as dt
 from typing import Any
@@ -13,9 +13,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants import actions
-from participants.models import ProtocolDeviation, Visit, VisitState
+from participants.models import Visit, VisitState
 from trialsite.recordadmin import RecordAdmin, RecordForm
-from trialsite.voiding import Consequences
 
 
 class DueFilter(admin.SimpleListFilter):
@@ -138,27 +137,3 @@ class VisitAdmin(RecordAdmin):
     @display(description=_("long-term"))
     def long_term_mark(self, visit: Visit) -> Any:
         return _("long-term follow-up") if visit.is_long_term_follow_up else ""
-
-    def void_instead(self, obj: Any) -> str:
-        return actions.instead_of_visit(obj)
-
-    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
-        return actions.visit_consequences(obj)
-
-    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
-        actions.void_visit(visit=obj, reason=reason, by=by, now=now)
-
-
-@admin.register(ProtocolDeviation)
-class ProtocolDeviationAdmin(RecordAdmin):
-    list_display = ("participant", "kind", "description", "reason", "created_at", "created_by")
-    list_filter = (("kind", admin.ChoicesFieldListFilter),)
-    search_fields = ("participant__screening_number", "participant__participant_number", "description")
-    list_select_related = ("participant", "created_by")
-    fieldsets = ((None, {"fields": ("participant", "kind", "description", "reason")}),)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 
 from participants.actions.measurements import STORED
 from participants.imports.file import quoted
-from participants.imports.words import choice_words, key, measure_words, plain, unit_key, unit_words
+from participants.imports.words import choice_words, key, measure_words, unit_key, unit_words
 from participants.models import Measurement, Participant
 from participants.names import MEASURE_NAMES
 from participants.rules.measures import MEASURES, PANEL_OF, QUESTIONS, Kind, Measure
+from trialsite import reading
+from trialsite.reading import Unreadable
 
 
 class Unclear(ValueError):
@@ -33,6 +35,7 @@ class Reading:
     laboratory: str
     is_study_procedure: bool
     answer: Measurement
+    is_time_assumed: bool = False
 
     @property
     def panel(self) -> str:
@@ -53,6 +56,7 @@ class Reading:
             self.is_fasting,
             self.laboratory,
             self.is_study_procedure,
+            self.is_time_assumed,
         )
 
 
@@ -87,19 +91,29 @@ class _Cells:
 def understood(cells: dict[str, str], known: Known) -> tuple[Reading | None, list[str]]:
     """The row as a reading, or the reasons why it is none."""
     row = _Cells(cells)
-    participant = row.read(find_participant, row.get("participant"), known)
+    participant = _participant(row, known)
     code = row.read(find_measure, row.get("measure"))
     taken_at = row.read(moment, row.get("taken_at"))
     is_fasting = row.read(yes_no, row.get("fasting"), "fasting")
     is_study = row.read(yes_no, row.get("study_procedure"), "study_procedure")
+    is_assumed = row.read(yes_no, row.get("time_assumed"), "time_assumed")
     laboratory = row.read(_short, row.get("laboratory"), "laboratory", 100)
     answer = _answer(row, MEASURES[code]) if code else None
-    if row.reasons or answer is None:
+    if row.reasons or answer is None or participant is None:
         return None, row.reasons
     if is_study is None:
         # What is only told or read in the file is no procedure of the study.
         is_study = PANEL_OF[code] not in QUESTIONS
-    return Reading(participant, code, taken_at, is_fasting, laboratory, is_study, answer), []
+    return Reading(participant, code, taken_at, is_fasting, laboratory, is_study, answer, bool(is_assumed)), []
+
+
+def _participant(row: _Cells, known: Known) -> Participant | None:
+    """Whose row it is; what was wrong with a number that we do not keep was said when the file was read."""
+    if row.get("problem"):
+        row.reasons.append(row.get("problem"))
+        return None
+    found: Participant | None = row.read(find_participant, row.get("participant"), known)
+    return found
 
 
 # What a number of ours looks like; anything else in that column may be a name, and is not repeated.
@@ -108,7 +122,7 @@ _NUMBERED = re.compile(r"[A-Z0-9_-]{1,10}-S?\d{1,6}", re.ASCII)
 
 def study_number(text: str) -> str:
     """The text if it looks like a number of the study, else nothing."""
-    number = plain(text).upper()
+    number = reading.code_key(text)
     return number if _NUMBERED.fullmatch(number) else ""
 
 
@@ -143,17 +157,14 @@ def find_measure(text: str) -> str:
     return code
 
 
-_MOMENT = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
-
-
 def moment(text: str) -> dt.datetime:
     """A moment in the site's time zone, unless the text names another."""
-    written = plain(text)
     try:
-        if found := _MOMENT.fullmatch(written):
-            parts = [int(part or 0) for part in found.groups()]
-            return dt.datetime(*parts, tzinfo=timezone.get_default_timezone())  # type: ignore[arg-type, misc]
-        aware = dt.datetime.fromisoformat(written)
+        return reading.read_moment(text).replace(tzinfo=timezone.get_default_timezone())
+    except Unreadable:
+        pass
+    try:
+        aware = dt.datetime.fromisoformat(reading.plain(text))
     except ValueError:
         aware = None
     if aware is None or aware.tzinfo is None:
@@ -234,7 +245,7 @@ _TOO_LARGE = Decimal(10) ** 14
 
 def bounded_number(text: str) -> tuple[str, Decimal]:
     """A number and the bound before it: "<0.5" is ("<", 0.5)."""
-    found = _BOUNDED.fullmatch(plain(text))
+    found = _BOUNDED.fullmatch(reading.plain(text))
     if not found:
         raise Unclear(
             _("“%(given)s” is not a number. Write it as 7.5, <0.5 or >100: with a point, without commas or words.")
@@ -270,10 +281,9 @@ def find_unit(measure: Measure, text: str) -> str:
     return unit_words(measure.code).get(unit_key(text), text[:40])
 
 
-_DAY = re.compile(r"(\d{4})(?:[-/.](\d{1,2}))?(?:[-/.](\d{1,2}))?", re.ASCII)
-
-
 def _day(text: str) -> str:
     """A partial date in our spelling; anything else as it came, which the check of the answer then refuses."""
-    found = _DAY.fullmatch(plain(text))
-    return "-".join(part.zfill(2) for part in found.groups() if part) if found else text[:40]
+    try:
+        return str(reading.read_partial_date(text))
+    except Unreadable:
+        return text[:40]

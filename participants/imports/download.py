@@ -3,11 +3,12 @@
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from participants.imports.fates import FATE_NAMES
-from participants.imports.file import COLUMNS, lines
+from participants.imports.file import ADDED, COLUMNS, lines
+from participants.imports.headings import WRONG
 
 TEMPLATE_ROWS = (
     ("EXAMPLE-1", "HGB", "118", "g/L", "115", "150", "", "2026-03-05 08:10", "yes", "", "", ""),
@@ -36,9 +37,29 @@ def fates_file(entries: Iterable[dict[str, Any]], text: str) -> bytes:
     for entry in entries:
         own = cells.get(entry["line"], {})
         subject = [own.get(name) or entry[name] for name in ("participant", "measure")]
-        fate = [str(entry["line"]), str(FATE_NAMES[entry["fate"]]), entry["message"]]
+        fate = [entry.get("place") or str(entry["line"]), str(FATE_NAMES[entry["fate"]]), entry["message"]]
         rows.append([*fate, *subject, *(own.get(name, "") for name in columns)])
     return _csv([["line", "fate", "message", "participant", "measure", *columns], *rows])
+
+
+def kept_rows(text: str, numbers: Collection[int]) -> str:
+    """These lines of the file, in our columns, to be handed back."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, [*COLUMNS, *ADDED])
+    writer.writeheader()
+    writer.writerows(line.cells for line in lines(text) if line.number in numbers)
+    return out.getvalue()
+
+
+def handed_back(entries: Iterable[dict[str, Any]], text: str) -> tuple[list[str], list[list[str]]]:
+    """The rows that were handed back as a table to mend: what is wrong stands first, then the cells as they came."""
+    reasons = [entry for entry in entries if entry.get("is_back")]
+    names = ["source", *COLUMNS, "time_assumed"]
+    rows = []
+    for entry, line in zip(reasons, lines(text), strict=True):
+        cells = {**line.cells, "source": entry.get("place") or str(entry["line"])}
+        rows.append([entry["message"], *(cells.get(name, "") for name in names)])
+    return [str(WRONG), *names], rows
 
 
 def _csv(rows: Iterable[Iterable[str]]) -> bytes:

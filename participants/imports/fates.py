@@ -50,17 +50,20 @@ class Judged:
     participant: str = ""
     measure: str = ""
     examination: int | None = None
+    place: str = ""
     reading: Reading | None = None
 
     def entry(self) -> dict[str, Any]:
         """As it is kept with the import."""
-        entry = {
+        entry: dict[str, Any] = {
             "line": self.line,
             "fate": self.fate.value,
             "message": self.message,
             "participant": self.participant,
             "measure": self.measure,
         }
+        if self.place and self.place != str(self.line):
+            entry["place"] = self.place
         return entry if self.examination is None else {**entry, "examination": self.examination}
 
 
@@ -73,26 +76,27 @@ class Row:
     reasons: list[str]
 
 
-def judged(row: Row, known: Known, first_lines: dict[Any, int], *, now: dt.datetime) -> Judged:
+def judged(row: Row, known: Known, first_lines: dict[Any, Line], *, now: dt.datetime) -> Judged:
     """What becomes of a row. `first_lines` gathers the line that had each answer first."""
     reading, number = row.reading, row.line.number
     given: dict[str, Any] = {"participant": study_number(row.line.cells["participant"]), "line": number}
+    given["place"] = row.line.place
     if reading is None:
         given["measure"] = measure_words().get(key(row.line.cells["measure"]), "")
         return Judged(fate=Fate.REFUSED, message=" ".join(row.reasons), **given)
     given |= {"measure": reading.code, "participant": reading.participant.number, "reading": reading}
-    first = first_lines.setdefault(reading.key, number)
-    reasons = [*_twice(first, number), *_wrong_moment(reading, known, now=now), *_wrong(reading)]
+    first = first_lines.setdefault(reading.key, row.line)
+    reasons = [*_twice(first, row.line), *_wrong_moment(reading, known, now=now), *_wrong(reading)]
     if reasons:
         return Judged(fate=Fate.REFUSED, message=" ".join(reasons), **given)
     return _against_recorded(reading, known, given)
 
 
-def _twice(first: int, number: int) -> list[str]:
-    if first == number:
+def _twice(first: Line, line: Line) -> list[str]:
+    if first.number == line.number:
         return []
     text = _("The file has this measure at this moment in line %(line)s already. Keep one of the two rows.")
-    return [text % {"line": first}]
+    return [text % {"line": first.place}]
 
 
 def _wrong(reading: Reading) -> list[str]:
@@ -168,21 +172,31 @@ def counted(entries: Iterable[dict[str, Any]]) -> dict[str, int]:
     return counts
 
 
-def why_not(counts: dict[str, Any], *, accept_unusual: bool) -> str:
-    """In words, why the rows cannot be imported; empty when they can."""
+def taken(accept_unusual: bool) -> frozenset[str]:
+    """The fates with which a row is written."""
+    return frozenset({Fate.NEW, Fate.UNUSUAL} if accept_unusual else {Fate.NEW})
+
+
+def why_not(counts: dict[str, Any], *, accept_unusual: bool, is_partial: bool = False) -> str:
+    """In words, why the rows cannot be imported; empty when they can.
+
+    `is_partial`: the good rows are wanted, and the others are handed back.
+    """
     blocked = sum(int(counts.get(fate, 0)) for fate in BLOCKING)
     unusual, new = int(counts.get(Fate.UNUSUAL, 0)), int(counts.get(Fate.NEW, 0))
-    if blocked:
+    if blocked and not is_partial:
         return ngettext(
-            "%(count)s row is refused or differs, so nothing of this file can be imported. Correct the file, discard "
-            "this import and upload the file again.",
-            "%(count)s rows are refused or differ, so nothing of this file can be imported. Correct the file, discard "
-            "this import and upload the file again.",
+            "%(count)s row is refused or differs, so the file is not imported as it is. Take the good rows and have "
+            "this one handed back to mend; or correct the file, discard this import and upload the file again.",
+            "%(count)s rows are refused or differ, so the file is not imported as it is. Take the good rows and have "
+            "these handed back to mend; or correct the file, discard this import and upload the file again.",
             blocked,
         ) % {"count": blocked}
-    if not new + unusual:
+    if not new + unusual and not blocked:
         return _("Every row of this file is recorded already: there is nothing to import. Discard this import.")
-    if unusual and not accept_unusual:
+    if is_partial and not sum(int(counts.get(fate, 0)) for fate in taken(accept_unusual)):
+        return _("No row of this file can be taken now. Download all rows, mend them, and upload the file again.")
+    if unusual and not accept_unusual and not is_partial:
         return ngettext(
             "%(count)s value is unusual. Compare it with the source; if it is right, tick that you did.",
             "%(count)s values are unusual. Compare them with the source; if they are right, tick that you did.",

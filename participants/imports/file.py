@@ -35,6 +35,12 @@ COLUMNS: dict[str, Any] = {
 }
 
 
+# Columns that we add when we read a laboratory's own file: where a result stood, whether its time was assumed, and what
+# is wrong with it that its cells no longer tell.
+ADDED = ("source", "time_assumed", "problem")
+KNOWN = (*COLUMNS, *ADDED)
+
+
 @dataclass(frozen=True)
 class Line:
     """One row of the file: where it stands, and its cells by our names of the columns."""
@@ -42,11 +48,16 @@ class Line:
     number: int
     cells: dict[str, str]
 
+    @property
+    def place(self) -> str:
+        """Where a person finds it: the line, or the line or cell of the laboratory's own file."""
+        return self.cells.get("source") or str(self.number)
+
 
 def inspected(content: bytes) -> tuple[str, int]:
     """The file's text and its number of rows. Raises Refused, before anything is stored, for what is no such file."""
     check_size(len(content))
-    text = _decoded(content)
+    text = decoded(content)
     rows = sum(1 for _line in lines(text))
     if rows > MAX_ROWS:
         raise Refused(
@@ -67,9 +78,7 @@ def check_size(size: int) -> None:
         )
 
 
-def _decoded(content: bytes) -> str:
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise Refused(_("This is an Excel workbook. In Excel, save it as “CSV UTF-8” and upload that file."))
+def decoded(content: bytes) -> str:
     # Excel in China writes GB18030, which takes nearly every file: so it comes second.
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -81,11 +90,21 @@ def _decoded(content: bytes) -> str:
     raise Refused(_("The file is not text in UTF-8 or GB18030. Save it as “CSV UTF-8” and upload it again."))
 
 
+def is_ours(content: bytes) -> bool:
+    """Whether the file is a text whose columns all bear our own names, as in the template."""
+    try:
+        text = decoded(content)
+    except Refused:
+        return False
+    headers = [_header(text, delimiter) for delimiter in DELIMITERS]
+    return any(header and all(_column(name) in (*KNOWN, "") for name in header) for header in headers)
+
+
 def lines(text: str) -> Iterator[Line]:
     """The rows below the column names, without empty ones. Raises Refused."""
     delimiter, columns = _layout(text)
     header_seen = False
-    for number, cells in _split(text, delimiter):
+    for number, cells in split_rows(text, delimiter):
         if header_seen and any(cells):
             _check_width(number, cells, columns)
             # Not strict: a missing cell at the end of a row is an empty one.
@@ -93,7 +112,7 @@ def lines(text: str) -> Iterator[Line]:
         header_seen = header_seen or any(cells)
 
 
-def _split(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def split_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Each row with the number of its first line."""
     # NUL-free, so that the reader fails for its quotes and for endless cells only.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -112,24 +131,24 @@ def _split(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _layout(text: str) -> tuple[str, list[str]]:
     """The delimiter, and our names of the columns in the file's order; "" where a column has no name and no cells."""
     readings = {delimiter: _header(text, delimiter) for delimiter in DELIMITERS}
-    delimiter = max(readings, key=lambda one: sum(_column(name) in COLUMNS for name in readings[one]))
+    delimiter = max(readings, key=lambda one: sum(_column(name) in KNOWN for name in readings[one]))
     given = readings[delimiter]
     columns = [_column(name) for name in given]
-    if unknown := [name for name, column in zip(given, columns, strict=True) if column not in COLUMNS and column]:
+    if unknown := [name for name, column in zip(given, columns, strict=True) if column not in KNOWN and column]:
         raise Refused(_unknown_columns(unknown))
     if missing := [name for name in REQUIRED if name not in columns]:
         raise Refused(
             _("The file has no column %(missing)s. Add it to the first row; the template shows every column.")
             % {"missing": quoted(missing)}
         )
-    if twice := [name for name in COLUMNS if columns.count(name) > 1]:
+    if twice := [name for name in KNOWN if columns.count(name) > 1]:
         raise Refused(_("The column %(names)s is there twice. Keep one of them.") % {"names": quoted(twice)})
     return delimiter, columns
 
 
 def _header(text: str, delimiter: str) -> list[str]:
     try:
-        return next((cells for _number, cells in _split(text, delimiter) if any(cells)), [])
+        return next((cells for _number, cells in split_rows(text, delimiter) if any(cells)), [])
     except Refused:
         # Quotes that make no sense with this delimiter may with another one.
         return []

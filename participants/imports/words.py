@@ -7,22 +7,19 @@ from typing import Any
 
 from django.utils import translation
 
+from participants.imports.synonyms import NO_UNIT, SYNONYMS, UNIT_SYNONYMS
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.measures import MEASURES
+from trialsite.reading import word_key
 
 LANGUAGES = ("en", "zh-hans")
 
 
-def plain(text: str) -> str:
-    """Without the differences that a keyboard makes: full-width letters, spaces at the ends."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
 def key(text: str) -> str:
-    return plain(text).casefold()
+    return word_key(text)
 
 
-def _in_languages(word: Callable[[], Any]) -> list[str]:
+def in_languages(word: Callable[[], Any]) -> list[str]:
     found = []
     for language in LANGUAGES:
         with translation.override(language):
@@ -36,7 +33,9 @@ def measure_words() -> dict[str, str]:
     words = {key(code): code for code in MEASURES}
     named: dict[str, set[str]] = {}
     for code in MEASURES:
-        for name in _in_languages(lambda code=code: MEASURE_NAMES[code]):  # type: ignore[misc]
+        for name in in_languages(lambda code=code: MEASURE_NAMES[code]):  # type: ignore[misc]
+            named.setdefault(key(name), set()).add(code)
+        for name in SYNONYMS.get(code, ()):
             named.setdefault(key(name), set()).add(code)
     return {word: codes.pop() if len(codes) == 1 else "" for word, codes in named.items()} | words
 
@@ -54,8 +53,12 @@ def unit_key(text: str) -> str:
 def unit_words(code: str) -> dict[str, str]:
     words = {}
     for unit in MEASURES[code].all_units:
-        for word in (*_in_languages(lambda unit=unit: answer_text("unit", unit)), unit):  # type: ignore[misc]
+        for word in (*in_languages(lambda unit=unit: answer_text("unit", unit)), unit):  # type: ignore[misc]
             words[unit_key(word)] = unit
+        for word in UNIT_SYNONYMS.get(unit, ()):
+            words.setdefault(unit_key(word), unit)
+        if not unit:
+            words |= dict.fromkeys(map(unit_key, NO_UNIT), unit)
     return words
 
 
@@ -71,7 +74,7 @@ _ALSO = {
 def choice_words(code: str) -> dict[str, str]:
     words: dict[str, str] = {}
     for choice in MEASURES[code].choices:
-        names = _in_languages(lambda choice=choice: answer_text(code, choice))  # type: ignore[misc]
+        names = in_languages(lambda choice=choice: answer_text(code, choice))  # type: ignore[misc]
         for word in (choice, *names, *_ALSO.get(choice, ())):
             words.setdefault(key(word), choice)
     return words

@@ -1,10 +1,11 @@
 """Rows of the app: one file a subject."""
 
 from participants.models.eligibility import EligibilityConfirmation, EligibilityRuling, RulingKind
-from participants.models.imports import MeasurementImport
+from participants.models.imports import LaboratoryLayout, MeasurementImport
 from participants.models.logs import EnrolmentLogEntry, ScreeningLogEntry
 from participants.models.measurements import Examination, Measurement
 from participants.models.people import (
+    HISTORY,
     STATUS_NAMES,
     Consent,
     ConsentWithdrawal,
@@ -16,10 +17,12 @@ from participants.models.people import (
     ReconsentState,
     Sex,
     WithdrawalScope,
+    numbered,
 )
-from participants.models.visits import DeviationKind, ProtocolDeviation, Visit, VisitState
+from participants.models.visits import DeviationKind, ProtocolDeviation, Severity, Visit, VisitState
 
 __all__ = [
+    "HISTORY",
     "STATUS_NAMES",
     "Consent",
     "ConsentWithdrawal",
@@ -28,6 +31,7 @@ __all__ = [
     "EligibilityRuling",
     "EnrolmentLogEntry",
     "Examination",
+    "LaboratoryLayout",
     "Measurement",
     "MeasurementImport",
     "Participant",
@@ -39,8 +43,10 @@ __all__ = [
     "ReconsentState",
     "RulingKind",
     "ScreeningLogEntry",
+    "Severity",
     "Sex",
     "Visit",
     "VisitState",
     "WithdrawalScope",
+    "numbered",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pghistory
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models.people import Participant
@@ -61,6 +62,8 @@ class EligibilityConfirmation(Record):
         Participant, models.PROTECT, verbose_name=_("participant"), related_name="confirmations"
     )
     overall = models.CharField(_("result"), max_length=12, editable=False)
+    # Another day than that of the signature where an enrolment is taken over from paper.
+    judged_for = models.DateField(_("judged for the day"), null=True, blank=True, editable=False)
     meaning = models.TextField(_("meaning of the signature"), editable=False)
     # JSON text, with its keys in order: what was signed, letter by letter.
     snapshot = models.TextField(_("what was confirmed"), editable=False)
@@ -84,3 +87,7 @@ class EligibilityConfirmation(Record):
 
     def __str__(self) -> str:
         return f"{self.participant} · {self.content_hash[:12]}"
+
+    @property
+    def is_signed_later(self) -> bool:
+        return self.judged_for is not None and self.judged_for < timezone.localtime(self.created_at).date()

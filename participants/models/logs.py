@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from participants.models.eligibility import EligibilityConfirmation
-from participants.models.people import Consent, Participant, ParticipantStatus, ReasonCode
+from participants.models.people import HISTORY, Consent, Participant, ParticipantStatus, ReasonCode
 from participants.models.visits import DeviationKind, ProtocolDeviation
 from participants.rules import flow
 from participants.rules.status import Status
@@ -20,7 +20,7 @@ from trialsite.models import RecordQuerySet, User
 
 class LogQuerySet(RecordQuerySet["ScreeningLogEntry"]):
     def with_history(self) -> LogQuerySet:
-        statuses = ParticipantStatus.objects.standing().order_by("id")
+        statuses = ParticipantStatus.objects.standing().order_by(*HISTORY)
         return self.select_related("rescreening_of").prefetch_related(
             Prefetch("statuses", statuses.select_related("created_by"))
         )
@@ -90,7 +90,7 @@ class ScreeningLogEntry(Participant):
 
     @property
     def infused_on(self) -> dt.date | None:
-        """Day 0: a corrected infusion moves the day beside the history, not the history itself."""
+        """Day 0, which a second infusion may move beyond the day of the status."""
         since = self._since(Status.INFUSED)
         return (self.planned_infusion_on or since) if since else None
 

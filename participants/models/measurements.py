@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.models.people import Participant
 from participants.names import COMPARATORS, MEASURE_NAMES, PANEL_NAMES, answer_text
+from participants.rules.contradictions import Kind
 from trialsite.fields import PartialDateField
 from trialsite.models import Record
+from trialsite.twins import Twin
 
 
 @pghistory.track()
@@ -37,6 +39,11 @@ class Examination(Record):
     note = models.TextField(_("note"), blank=True)
     # The file that it was read from, by the number of its import; a later row would make a circle of the models.
     import_number = models.PositiveIntegerField(_("import"), null=True, blank=True, editable=False)
+    # The file gave the day alone; whoever imported it said which time to put.
+    is_time_assumed = models.BooleanField(_("time assumed, only the day is known"), default=False, editable=False)
+
+    twin = Twin(same=("participant", "panel", "laboratory"), at="taken_at")
+    dated = {"taken_at": Kind.RESULT}
 
     class Meta(Record.Meta):
         verbose_name = _("examination")
@@ -82,6 +89,10 @@ class Measurement(Record):
     choice = models.CharField(_("answer"), max_length=30, blank=True)
     day = PartialDateField(_("date"), blank=True)
     not_done_reason = models.CharField(_("why it was not done"), max_length=200, blank=True)
+    # The import that brought it; it may have joined an examination that was there before.
+    import_number = models.PositiveIntegerField(_("import"), null=True, blank=True, editable=False, db_index=True)
+
+    dated = {"taken_at": Kind.RESULT, "day": Kind.BACKGROUND}
 
     class Meta(Record.Meta):
         verbose_name = _("measurement")
@@ -99,7 +110,12 @@ class Measurement(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["examination", "code"], condition=Q(voided_at__isnull=True), name="measurement_once"
+                fields=["examination", "code"],
+                condition=Q(voided_at__isnull=True),
+                name="measurement_once",
+                violation_error_message=_(
+                    "This examination has a result for this already: open it anew, and correct that one."
+                ),
             ),
             models.CheckConstraint(
                 name="measurement_says_one_thing",

@@ -8,14 +8,19 @@ import pghistory
 import pgtrigger
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.rules.age import LeapDay, completed_years
+from participants.rules.contradictions import Kind
 from participants.rules.status import Status
-from trialsite.fields import EncryptedDateField, EncryptedTextField
+from participants.sameperson import SAME_PERSON
+from trialsite.fields import EncryptedCodeField, EncryptedDateField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
+from trialsite.reading import code_key
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 STATUS_NAMES = {
     Status.SCREENING: _("In screening"),
@@ -59,6 +64,12 @@ class Sex(models.TextChoices):
     MALE = "M", _("male")
 
 
+def numbered(text: str) -> models.Q:
+    """Whoever has this screening or participant number, in whatever spelling it was typed."""
+    number = code_key(text)
+    return models.Q(screening_number__iexact=number) | models.Q(participant_number__iexact=number)
+
+
 @pghistory.track()
 class Participant(Record):
     """A person who gave, or was asked for, consent to this study; known outside the site by number only."""
@@ -82,8 +93,8 @@ class Participant(Record):
     name = EncryptedTextField(pgettext_lazy("person", "name"), max_length=100, label="participant.name")
     birth_date = EncryptedDateField(_("birth date"), label="participant.birth_date")
     sex = models.CharField(_("sex"), max_length=1, choices=Sex)
-    phone = EncryptedTextField(_("phone"), max_length=40, blank=True, label="participant.phone")
-    hospital_number = EncryptedTextField(
+    phone = EncryptedCodeField(_("phone"), max_length=40, blank=True, label="participant.phone")
+    hospital_number = EncryptedCodeField(
         _("hospital number"), max_length=40, blank=True, label="participant.hospital_number"
     )
     rescreening_of = models.ForeignKey(
@@ -96,6 +107,8 @@ class Participant(Record):
         editable=False,
     )
     planned_infusion_on = models.DateField(_("planned infusion"), null=True, blank=True, editable=False)
+
+    twin = SAME_PERSON
 
     class Meta(Record.Meta):
         verbose_name = _("participant")
@@ -158,6 +171,9 @@ class Consent(Record):
         help_text=_("A minor's own agreement, beside the guardian's signature; leave open for adults."),
     )
 
+    twin = Twin(same=("participant", "version"), at="consented_at")
+    dated = {"consented_at": Kind.CONSENT}
+
     class Meta(Record.Meta):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
@@ -183,6 +199,10 @@ class WithdrawalScope(models.TextChoices):
     VISITS = "visits", _("no more treatment and visits; the file may be read on")
     EVERYTHING = "everything", _("no further contact and no further data")
 
+    def goes_beyond(self, other: WithdrawalScope) -> bool:
+        """Whether more is taken back than with the other: they stand in this order."""
+        return list(WithdrawalScope).index(self) > list(WithdrawalScope).index(other)
+
 
 @pghistory.track()
 class ConsentWithdrawal(Record):
@@ -201,6 +221,7 @@ class ConsentWithdrawal(Record):
         help_text=_("Integrating vectors: the long-term safety follow-up asks only with permission."),
     )
     reason = models.TextField(_("reason"), blank=True, help_text=_("Nobody has to give one."))
+    dated = {"withdrawn_at": Kind.WITHDRAWAL}
 
     class Meta(Record.Meta):
         verbose_name = _("withdrawal of consent")
@@ -210,7 +231,8 @@ class ConsentWithdrawal(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant"],
+                # It may go further later: from the treatment to everything.
+                fields=["participant", "scope"],
                 condition=Q(voided_at__isnull=True),
                 name="consent_withdrawn_once",
                 violation_error_message=_("The withdrawal is recorded already."),
@@ -260,6 +282,7 @@ class Reconsent(Record):
                 fields=["participant", "cause", "version"],
                 condition=Q(voided_at__isnull=True),
                 name="reconsent_once",
+                violation_error_message=_("This consent is on the list of those to be renewed already."),
             ),
             models.CheckConstraint(
                 name="reconsent_done_has_consent",
@@ -287,6 +310,10 @@ class ReasonCode(models.TextChoices):
     OTHER = "other", pgettext_lazy("reason", "other")
 
 
+# The order of a history: by day, and within a day as recorded; a row that corrects another stands in its place.
+HISTORY = ("effective_on", Coalesce("corrects", "id"), "id")
+
+
 @pghistory.track()
 class ParticipantStatus(Record):
     """From this day the participant stood here in the study; a row is never changed, a new one follows."""
@@ -298,11 +325,17 @@ class ParticipantStatus(Record):
     reason_code = models.CharField(_("kind of reason"), max_length=25, choices=ReasonCode, blank=True)
     # The criteria that a screen failure did not meet, by their codes.
     criteria = models.JSONField(_("criteria not met"), default=list, blank=True)
+    # The first of the rows whose place this one takes, each void since the next: among several of one day it tells
+    # which came first.
+    corrects = models.ForeignKey(
+        "self", models.PROTECT, verbose_name=_("corrects"), related_name="+", null=True, blank=True, editable=False
+    )
+    dated = {"effective_on": Kind.STATUS}
 
     class Meta(Record.Meta):
         verbose_name = _("status")
         verbose_name_plural = _("status history")
-        ordering = ["id"]
+        ordering = HISTORY
         permissions = [("void_participantstatus", "Can void a status entered by mistake")]
         triggers = immutable()
 

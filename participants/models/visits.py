@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any, ClassVar
 
 import pghistory
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from participants.models.people import Participant
 from participants.rules import schedule
+from participants.rules.contradictions import Kind
 from participants.rules.status import NO_MORE_VISITS
-from trialsite.models import Record, RecordQuerySet
+from trialsite.models import Record, RecordQuerySet, User, all_or_none
 from trialsite.study import get_study
 
 
@@ -60,6 +63,9 @@ class Visit(Record):
 
     objects = VisitQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 
+    not_filled_in: ClassVar[dict[str, str]] = {"state": VisitState.PLANNED}
+    dated = {"occurred_on": Kind.PROCEDURE}
+
     class Meta(Record.Meta):
         verbose_name = _("visit")
         verbose_name_plural = _("visits")
@@ -76,7 +82,10 @@ class Visit(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["participant", "code"], condition=Q(voided_at__isnull=True), name="visit_once"
+                fields=["participant", "code"],
+                condition=Q(voided_at__isnull=True),
+                name="visit_once",
+                violation_error_message=_("This visit is planned already: record it there."),
             ),
             models.CheckConstraint(
                 name="visit_window_holds_target",
@@ -106,6 +115,13 @@ class Visit(Record):
         return schedule.days_outside(day, opens=self.window_opens_on, closes=self.window_closes_on)
 
 
+def _person(name: Any) -> models.ForeignKey[Any, Any]:
+    """Who did a step of the work on a row, beside its moment."""
+    return models.ForeignKey(
+        User, models.PROTECT, verbose_name=name, related_name="+", null=True, blank=True, editable=False
+    )
+
+
 class DeviationKind(models.TextChoices):
     VISIT_WINDOW = "visit_window", _("visit outside its window")
     VISIT_NOT_DONE = "visit_not_done", _("visit not done")
@@ -118,11 +134,41 @@ class DeviationKind(models.TextChoices):
     LYMPHODEPLETION = "lymphodepletion", _("lymphodepletion not as the protocol wants it")
     OVERRIDE = "override", _("a limit set aside by the principal investigator")
     VOIDED = "voided", _("an entry that others rest on is void")
+    PROCEDURE = "procedure", _("study procedure not done, or done otherwise")
+    SAMPLE = "sample", _("sample missing, late or lost")
+    REPORTING = "reporting", _("report sent late or not at all")
+    OTHER = "other", pgettext_lazy("deviation", "other")
+
+
+class Severity(models.TextChoices):
+    """How much a deviation weighs. Important: may bear on the participant's rights, safety or well-being, or on
+    the reliability of the data (ICH E3 Q&A (R1), 2012)."""
+
+    MINOR = "minor", pgettext_lazy("deviation", "minor")
+    MAJOR = "major", pgettext_lazy("deviation", "major")
+    IMPORTANT = "important", pgettext_lazy("deviation", "important")
+
+
+class DeviationQuerySet(RecordQuerySet["ProtocolDeviation"]):
+    def open(self) -> DeviationQuerySet:
+        return self.standing().filter(closed_at__isnull=True)
+
+    def true(self) -> DeviationQuerySet:
+        """Those that did happen: not void, and no correction has shown otherwise."""
+        return self.standing().filter(is_untrue=False)
+
+    def unclassified(self) -> DeviationQuerySet:
+        return self.true().filter(severity="")
+
+    def unreported(self) -> DeviationQuerySet:
+        """Important ones that the sponsor or the ethics committee was not told of."""
+        unsaid = Q(reported_to_sponsor_at__isnull=True) | Q(reported_to_ethics_at__isnull=True)
+        return self.true().filter(unsaid, severity=Severity.IMPORTANT)
 
 
 @pghistory.track()
 class ProtocolDeviation(Record):
-    """Reality differed from the protocol: what, by how much, and why."""
+    """Reality differed from the protocol: what, by how much, why; how much it weighs, and who was told."""
 
     participant = models.ForeignKey(
         Participant, models.PROTECT, verbose_name=_("participant"), related_name="deviations"
@@ -132,18 +178,60 @@ class ProtocolDeviation(Record):
     about = models.CharField(_("about"), max_length=80)
     description = models.TextField(_("what happened"))
     reason = models.TextField(_("reason"))
+    occurred_on = models.DateField(_("happened on"), null=True, blank=True)
+    severity = models.CharField(_("weight"), max_length=10, choices=Severity, blank=True, editable=False)
+    classified_at = models.DateTimeField(_("classified at"), null=True, blank=True, editable=False)
+    classified_by = _person(_("classified by"))
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, editable=False)
+    closed_by = _person(_("closed by"))
+    close_note = models.TextField(_("what was done"), blank=True, editable=False)
+    is_untrue = models.BooleanField(_("untrue after a correction"), default=False, editable=False)
+    reported_to_sponsor_at = models.DateTimeField(
+        _("reported to the sponsor at"), null=True, blank=True, editable=False
+    )
+    reported_to_sponsor_by = _person(_("reported to the sponsor by"))
+    reported_to_ethics_at = models.DateTimeField(
+        _("reported to the ethics committee at"), null=True, blank=True, editable=False
+    )
+    reported_to_ethics_by = _person(_("reported to the ethics committee by"))
+
+    objects = DeviationQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 
     class Meta(Record.Meta):
         verbose_name = _("protocol deviation")
         verbose_name_plural = _("protocol deviations")
         ordering = ["-id"]
-        permissions = [("void_protocoldeviation", "Can void a deviation entered by mistake")]
+        permissions = [
+            ("assess_protocoldeviation", "Can classify, close and report a protocol deviation"),
+            ("void_protocoldeviation", "Can void a protocol deviation entered by mistake"),
+        ]
         constraints = [
             *Record.Meta.constraints,
+            all_or_none("deviation_classified_complete", "classified_at", "classified_by"),
+            all_or_none("deviation_closed_complete", "closed_at", "closed_by"),
+            all_or_none("deviation_sponsor_complete", "reported_to_sponsor_at", "reported_to_sponsor_by"),
+            all_or_none("deviation_ethics_complete", "reported_to_ethics_at", "reported_to_ethics_by"),
+            models.CheckConstraint(
+                name="deviation_classified_has_weight",
+                condition=Q(severity="", classified_at__isnull=True)
+                | (~Q(severity="") & Q(classified_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="deviation_closed_says_what_was_done",
+                condition=Q(closed_at__isnull=True, close_note="", is_untrue=False)
+                | Q(closed_at__isnull=False, close_note__regex=r"\S"),
+            ),
             models.UniqueConstraint(
-                fields=["about", "kind"], condition=Q(voided_at__isnull=True), name="deviation_once"
+                fields=["about", "kind"],
+                condition=Q(voided_at__isnull=True),
+                name="deviation_once",
+                violation_error_message=_("This deviation is recorded already."),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.participant} · {self.get_kind_display()}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None and not self.is_void

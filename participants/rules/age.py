@@ -30,6 +30,20 @@ def completed_years(born: dt.date, day: dt.date, leap_day: LeapDay = LeapDay.MAR
     return years - (day < birthday(born, years, leap_day))
 
 
+# Completed years with which another group of reference intervals begins: children by WS/T 779-2021, adults from 18
+# by WS/T 405-2012, creatinine and others anew from 60 by WS/T 404.5-2015.
+GROUPS_BEGIN = (0, 1, 2, 6, 13, 18, 60)
+
+
+def age_group(years: int) -> int:
+    """The years with which the person's group of reference intervals begins.
+
+    >>> [age_group(years) for years in (12, 13, 17, 18, 59, 60)]
+    [6, 13, 13, 18, 18, 60]
+    """
+    return max((begin for begin in GROUPS_BEGIN if begin <= years), default=0)
+
+
 def months_before(day: dt.date, months: int) -> dt.date:
     """The same day so many calendar months earlier; the last of the month where it has no such day.
 

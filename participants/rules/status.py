@@ -5,6 +5,9 @@ ICH E6(R3) trial participant; SDTM names appear only where data leaves. Death ca
 reality can always be recorded.
 """
 
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -57,3 +60,31 @@ def can_become(current: Status | None, new: Status) -> bool:
 def choices_from(current: Status) -> tuple[Status, ...]:
     """The steps that a person may choose from this state, in the order of the study."""
     return tuple(s for s in Status if s in TRANSITIONS[current] and s not in BY_OWN_ACTION)
+
+
+# --- The history: by the days on which things happened, whenever they are typed ------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    status: Status
+    on: dt.date
+
+
+def around(history: Sequence[Step], on: dt.date) -> tuple[Step | None, Step | None]:
+    """The step that holds on a day, and the next one; a further step of the same day follows those that are there.
+
+    `history` is in the order of its days.
+    """
+    before = [step for step in history if step.on <= on]
+    return (before[-1] if before else None), next((step for step in history if step.on > on), None)
+
+
+def fits(before: Step | None, new: Status, after: Step | None) -> bool:
+    """Whether a step can stand between these two."""
+    return can_become(before.status if before else None, new) and (after is None or can_become(new, after.status))
+
+
+def choices_within(history: Sequence[Status]) -> tuple[Status, ...]:
+    """The steps that a person may record now or late: possible from some state that the participant was in."""
+    return tuple(new for new in Status if any(new in choices_from(state) for state in history))

@@ -28,6 +28,7 @@ from safety.actions.assessments import (
     is_established,
     past_of,
     preview,
+    questions_about,
     regrade,
 )
 from safety.actions.blood import assess_iec_hs, check_iec_hs, record_icaht
@@ -36,6 +37,7 @@ from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_e
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
 from safety.actions.guidance import approve_guidance, propose_guidance
 from safety.actions.rounds import DueRound, due_rounds, rounds_of
+from safety.actions.voids import void_assessment, void_bedside, void_discharge
 
 __all__ = [
     "DueRound",
@@ -74,6 +76,7 @@ __all__ = [
     "preview",
     "propose_event",
     "propose_guidance",
+    "questions_about",
     "raise_overdue",
     "record_discharge",
     "record_icaht",
@@ -83,5 +86,8 @@ __all__ = [
     "site_names",
     "sync_episodes",
     "treatments_of",
+    "void_assessment",
+    "void_bedside",
+    "void_discharge",
     "warn_after",
 ]

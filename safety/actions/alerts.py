@@ -14,7 +14,16 @@ from dosing.models import Infusion
 from participants.actions import long_moment
 from participants.models import Participant
 from safety.actions.rounds import DueRound, due_rounds, round_of
-from safety.models import AlertKind, Discharge, OnCallShift, SafetyAlert, Scale, SettledBy, ToxicityAssessment
+from safety.models import (
+    AlertKind,
+    Discharge,
+    OnCallShift,
+    SafetyAlert,
+    Scale,
+    SettledBy,
+    ToxicityAssessment,
+    current,
+)
 from safety.rules import warnings
 from safety.rules.episodes import Seen
 from safety.rules.rounds import State
@@ -78,15 +87,20 @@ def _tell(alerts: Sequence[SafetyAlert], people: Iterable[User], stage: str, *, 
 # Inside the transaction of the assessment: a failure here takes the assessment back, too.
 @transaction.atomic(savepoint=False)
 def warn_after(
-    assessment: ToxicityAssessment, *, others: Sequence[Seen] | None = None, now: dt.datetime
+    assessment: ToxicityAssessment,
+    *,
+    others: Sequence[Seen] | None = None,
+    is_untold: bool = False,
+    now: dt.datetime,
 ) -> list[SafetyAlert]:
     """Warn of what this saved assessment shows for the first time; returns the new alerts, none the second time.
 
     `others` are the assessments of the same scale that hold beside it; they are read where the caller has not.
+    `is_untold`: nobody was warned of what it corrects, so that all of it is news.
     """
     if not assessment.final_grade:
         return []
-    corrected = assessment.corrects
+    corrected = None if is_untold else assessment.corrects
     found = warnings.due(
         Seen(assessment.assessed_at, assessment.final_grade, assessment.pk),
         _others(assessment) if others is None else others,
@@ -99,11 +113,8 @@ def warn_after(
 
 
 def _others(assessment: ToxicityAssessment) -> list[Seen]:
-    rows = (
-        ToxicityAssessment.objects.standing()
-        .filter(participant=assessment.participant_id, toxicity=assessment.toxicity, corrected_by=None)
-        .exclude(pk=assessment.pk)
-    )
+    of_scale = ToxicityAssessment.objects.filter(participant=assessment.participant_id, toxicity=assessment.toxicity)
+    rows = current(of_scale).exclude(pk=assessment.pk)
     return [Seen(row.assessed_at, row.final_grade, row.pk) for row in rows.order_by("assessed_at", "id")]
 
 
@@ -125,6 +136,8 @@ def _raise_warning(
             "created_at": now,
         },
     )
+    if not is_new and alert.settled_at is not None:
+        _reopen(alert)
     return alert if is_new else None
 
 
@@ -184,7 +197,15 @@ def _answered_grade(alert: SafetyAlert, rows: Mapping[int, ToxicityAssessment]) 
         return SettledBy.VOIDED
     # What is new stays new at a lower grade.
     least = 1 if alert.kind in NEW.values() else alert.grade or 0
-    return SettledBy.CORRECTED if row.final_grade is not None and row.final_grade < least else None
+    if row.final_grade is not None and row.final_grade < least:
+        return SettledBy.CORRECTED
+    return SettledBy.UNSUPPORTED if alert.kind == AlertKind.RISE and not _still_rises(row, rows.values()) else None
+
+
+def _still_rises(row: ToxicityAssessment, rows: Iterable[ToxicityAssessment]) -> bool:
+    others = {one.pk: one for one in rows if one.toxicity == row.toxicity and not one.is_void and one.pk != row.pk}
+    seen = [Seen(one.assessed_at, one.final_grade, one.pk) for one in others.values()]
+    return warnings.still_rises(Seen(row.assessed_at, row.final_grade, row.pk), seen)
 
 
 def _settle(alert: SafetyAlert, cause: SettledBy, *, now: dt.datetime) -> bool:
@@ -243,7 +264,7 @@ def _raise_round(due: DueRound, *, now: dt.datetime) -> bool:
 
 
 def _reopen(alert: SafetyAlert) -> None:
-    """The assessment that had answered it turned out to be a mistake. Unanswered, it escalates at the next look."""
+    """What had answered it turned out to be a mistake. Unanswered, it escalates at the next look."""
     alert.settled_at, alert.settled_because = None, ""
     alert.save(update_fields=["settled_at", "settled_because"])
 

@@ -10,14 +10,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from dosing.actions import day0_of
-from participants.actions import first_consent_at, long_moment, site_day
+from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety.actions import alerts, episodes
-from safety.models import BedsideAssessment, Scale, ToxicityAssessment
-from safety.rules import bedside, crs, icans
+from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
+from safety.rules import bedside, contradictions, crs, icans
 from safety.rules.bedside import Context, Observations
 from safety.rules.episodes import Seen
-from safety.rules.grading import Graded
+from safety.rules.grading import Graded, Reason
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Policy, get_study
@@ -81,8 +81,7 @@ def seen_of(row: ToxicityAssessment) -> Seen:
 def past_of(participant: Participant, *, but: Sequence[int] = ()) -> Past:
     """Without void rows, without those that a later row corrects, and without `but`."""
     rows = (
-        ToxicityAssessment.objects.standing()
-        .filter(participant=participant, corrected_by=None)
+        current(ToxicityAssessment.objects.filter(participant=participant))
         .exclude(pk__in=but)
         .order_by("assessed_at", "id")
         .values_list("toxicity", "assessed_at", "grade", "investigator_grade", "id")
@@ -112,20 +111,11 @@ def context_of(participant: Participant, at: dt.datetime, past: Past) -> Context
 
 
 def check_assessment(assessment: ToxicityAssessment | BedsideAssessment, *, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent."""
+    """Raises Refused for a moment in the future; one before the consent is asked about where it is typed."""
     if assessment.assessed_at > now:
         raise Refused(
             _("%(at)s is after now, %(now)s. Correct the date and time of the assessment.")
             % {"at": long_moment(assessment.assessed_at), "now": long_moment(now)}
-        )
-    consented_at = first_consent_at(assessment.participant)
-    if consented_at is None or assessment.assessed_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the assessment is %(at)s.")
-            % {
-                "consent": long_moment(consented_at) if consented_at else _("never"),
-                "at": long_moment(assessment.assessed_at),
-            }
         )
 
 
@@ -138,7 +128,14 @@ def preview(participant: Participant, at: dt.datetime, seen: Observations) -> di
     """The grades that these observations would give, nothing saved: for the form while it is typed."""
     context = context_of(participant, at, past_of(participant))
     policy = _policy(participant)
-    return {scale: grade(scale, findings, policy) for scale, findings in findings_of(seen, context).items()}
+    found = findings_of(bedside.applicable(seen), context)
+    return {scale: grade(scale, findings, policy) for scale, findings in found.items()}
+
+
+def questions_about(participant: Participant, at: dt.datetime, seen: Observations) -> tuple[Reason, ...]:
+    """What does not go together in these observations, to be asked about before they are saved."""
+    context = context_of(participant, at, past_of(participant))
+    return contradictions.questions(bedside.applicable(seen), context)
 
 
 @transaction.atomic
@@ -149,7 +146,8 @@ def assess_bedside(
 
     A correction points to the assessment that it replaces, and its grades to that one's grades.
     """
-    participant = _locked(assessment.participant_id)
+    participant = locked(assessment.participant_id)
+    seen = bedside.applicable(seen)
     assessment.participant = participant
     check_assessment(assessment, now=now)
     replaced = _replaced(assessment)
@@ -175,7 +173,7 @@ def assess_bedside(
     return assessment
 
 
-def _locked(pk: int) -> Participant:
+def locked(pk: int) -> Participant:
     return Participant.objects.select_for_update(of=("self",)).select_related("site").get(pk=pk)
 
 
@@ -184,12 +182,16 @@ def _replaced(assessment: BedsideAssessment) -> dict[str, ToxicityAssessment]:
     old = assessment.corrects
     if old is None:
         return {}
-    if old.is_void or BedsideAssessment.objects.filter(corrects=old).exists():
+    _check_replaces(assessment, old)
+    return {row.toxicity: row for row in current(old.grades.all())}
+
+
+def _check_replaces(assessment: Any, old: Any) -> None:
+    """Raises Refused for what is replaced or void already, and for somebody else's."""
+    if old.is_void or is_replaced(old):
         raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
     if old.participant_id != assessment.participant_id:
         raise Refused(_("A correction is about the same participant as the assessment that it corrects."))
-    current = old.grades.standing().filter(corrected_by=None)
-    return {row.toxicity: row for row in current}
 
 
 def _graded(
@@ -220,8 +222,10 @@ def assess(
     *, assessment: ToxicityAssessment, scale: Scale, findings: Any, by: User, now: dt.datetime
 ) -> ToxicityAssessment:
     """One scale alone: grade the findings and keep both; the row is never changed afterwards."""
-    participant = _locked(assessment.participant_id)
+    participant = locked(assessment.participant_id)
     check_assessment(assessment, now=now)
+    if assessment.corrects is not None:
+        _check_replaces(assessment, assessment.corrects)
     past = past_of(participant, but=[assessment.corrects_id] if assessment.corrects_id else [])
     _graded(assessment, scale, findings, participant=participant, at=assessment.assessed_at, by=by, now=now)
     assessment.save()
@@ -238,9 +242,9 @@ def regrade(
     *, assessment: ToxicityAssessment, investigator_grade: int, reason: str, by: User, now: dt.datetime
 ) -> ToxicityAssessment:
     """An investigator sets another grade on the same findings: a new row that points to the old."""
-    participant = _locked(assessment.participant_id)
+    participant = locked(assessment.participant_id)
     old = ToxicityAssessment.objects.get(pk=assessment.pk)
-    if old.is_void or ToxicityAssessment.objects.filter(corrects=old).exists():
+    if old.is_void or is_replaced(old):
         raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
     if not reason.strip():
         raise Refused(_("A grade other than the computed one needs its reason."))
@@ -266,17 +270,16 @@ def _follow(
     _settle(participant, past, rows, by=by, now=now)
     since = next((row.assessed_at for row in rows if row.toxicity == Scale.CRS), None)
     if since is not None and any(seen.at > since for seen in past.of(Scale.CRS)):
-        _grade_later_anew(participant, since, by=by, now=now)
+        grade_anew(participant, since, by=by, now=now)
 
 
-def _grade_later_anew(participant: Participant, since: dt.datetime, *, by: User, now: dt.datetime) -> None:
-    """Later CRS grades that rested on whether there was CRS before: each a new row that points to the old.
+def grade_anew(participant: Participant, since: dt.datetime, *, by: User, now: dt.datetime) -> None:
+    """CRS grades from this moment on that rested on whether there was CRS before: a new row for each that differs.
 
     An investigator's own grade stands: it was not computed.
     """
-    later = ToxicityAssessment.objects.standing().filter(
-        participant=participant, toxicity=Scale.CRS, corrected_by=None, assessed_at__gt=since
-    )
+    later = current(ToxicityAssessment.objects.filter(participant=participant, toxicity=Scale.CRS))
+    later = later.filter(assessed_at__gte=since)
     for old in later.order_by("assessed_at", "id"):
         past = past_of(participant, but=[old.pk])
         established = past.is_established(Scale.CRS, before=old.assessed_at)
@@ -285,7 +288,7 @@ def _grade_later_anew(participant: Participant, since: dt.datetime, *, by: User,
         findings = replace(_crs_findings(old.findings), crs_established=established)
         row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
         _graded(row, Scale.CRS, findings, participant=participant, at=old.assessed_at, by=by, now=now)
-        row.flags = [*row.flags, "GRADED_ANEW"]
+        row.flags = [*row.flags, crs.GRADED_ANEW]
         row.save()
         _settle(participant, past, [row], by=by, now=now)
 

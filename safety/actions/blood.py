@@ -3,24 +3,26 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dosing.actions import day0_of
 from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
-from participants.actions import first_consent_at, long_moment, site_day
-from participants.models import Measurement, Participant, ParticipantStatus
+from participants.actions import long_moment, site_day
+from participants.models import HISTORY, Measurement, Participant, ParticipantStatus
 from participants.rules.measures import MEASURES
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.units import convert
 from safety.actions.ctcae import ctcae_version
-from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment
+from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, is_replaced
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded
 from safety.rules.icaht import Anc, Early, Late, Observed
@@ -35,6 +37,30 @@ PER_UL = 1000
 NOT_OBSERVED = Observed(-1)
 # Who may choose the severity, or a grade other than the computed one.
 JUDGE = "safety.regrade_assessment"
+
+
+# --- What rests on results ---------------------------------------------------------------------------
+
+
+def grades_on(results: Collection[int]) -> Sequence[str]:
+    """Grades of the blood that were computed while these results counted, in a sentence; for whoever voids them."""
+    rows = Measurement.objects.filter(pk__in=results)
+    first = dict(rows.order_by().values_list("participant").annotate(first=Min("created_at")))
+    found = [
+        one
+        for model in (IecHsAssessment, IcahtAssessment)
+        for one in model.objects.standing().filter(participant__in=first).select_related("participant")
+        if one.created_at >= first[one.participant_id]
+    ]
+    if not found:
+        return []
+    text = ngettext(
+        "%(count)s grade of the blood (ICAHT, IEC-HS) of %(people)s was computed with results of this import.",
+        "%(count)s grades of the blood (ICAHT, IEC-HS) of %(people)s were computed with results of this import.",
+        len(found),
+    )
+    numbers = sorted({one.participant.number for one in found})
+    return [text % {"count": len(found), "people": _(", ").join(numbers)}]
 
 
 # --- What was measured -------------------------------------------------------------------------------
@@ -164,7 +190,7 @@ def _observed(
     statuses = list(
         ParticipantStatus.objects.standing()
         .filter(participant=participant)
-        .order_by("id")
+        .order_by(*HISTORY)
         .values_list("status", "effective_on")
     )
     ends = [on for status, on in statuses[-1:] if Status(status) in NO_MORE_VISITS]
@@ -353,20 +379,11 @@ def _lab(course: Course, result: Result | None) -> LabResult | None:
 
 
 def check_iec_hs(assessment: IecHsAssessment, *, by: User, now: dt.datetime) -> None:
-    """Raises Refused for a moment in the future or before consent, and for a judgement by somebody who may not."""
+    """Raises Refused for a moment in the future, and for a judgement by somebody who may not."""
     if assessment.assessed_at > now:
         raise Refused(
             _("%(at)s is after now, %(now)s. Correct the date and time of the assessment.")
             % {"at": long_moment(assessment.assessed_at), "now": long_moment(now)}
-        )
-    consented_at = first_consent_at(assessment.participant)
-    if consented_at is None or assessment.assessed_at < consented_at:
-        raise Refused(
-            _("Consent comes before every procedure: consent was given %(consent)s, the assessment is %(at)s.")
-            % {
-                "consent": long_moment(consented_at) if consented_at else _("never"),
-                "at": long_moment(assessment.assessed_at),
-            }
         )
     if assessment.severity and not by.has_perm(JUDGE):
         raise Refused(_("The severity of IEC-HS is an investigator's choice. Save the findings without it."))
@@ -404,7 +421,7 @@ def _check_correction(assessment: IecHsAssessment) -> None:
     if old is None:
         assessment.correction_reason = ""
         return
-    if old.is_void or IecHsAssessment.objects.filter(corrects=old).exists():
+    if old.is_void or is_replaced(old):
         raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
     if old.participant_id != assessment.participant_id:
         raise Refused(_("A correction is about the same participant as the assessment that it corrects."))

@@ -1,7 +1,6 @@
 """Finding a CTCAE term, keeping it with an event, and loading the texts and names that a site holds itself."""
 
 import datetime as dt
-import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -25,6 +24,7 @@ from safety.ctcae.catalogue import Term as CtcaeTerm
 from safety.imports.ctcae_workbook import PARTS, Workbook
 from safety.imports.meddra_zh import Names
 from safety.models import AdverseEvent, CtcaeText, SiteTermName
+from trialsite.reading import word_key
 from trialsite.refusal import Refused
 from trialsite.study import get_study
 
@@ -100,7 +100,7 @@ def near(version: str, text: str) -> tuple[CtcaeTerm, ...]:
 
 def _plain(text: str) -> str:
     """Small letters, one width, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return word_key(text)
 
 
 @lru_cache(maxsize=REMEMBERED)

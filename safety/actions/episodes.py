@@ -12,12 +12,13 @@ from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Participant
 from safety.actions.events import log_adverse_event
-from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityEpisode
+from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityEpisode, current
 from safety.rules import episodes as rules
 from safety.rules.episodes import Episode, Seen
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
+from trialsite.voiding import void
 
 # The term under which an episode becomes an adverse event, and its code in each version of CTCAE: 5.0 has none of its
 # own for ICANS.
@@ -40,34 +41,48 @@ def sync_episodes(
     for scale, assessments in seen.items():
         found = rules.episodes(assessments, joins_within=dt.timedelta(hours=hours))
         of_scale = [row for row in known if row.toxicity == scale]
-        for number, episode in enumerate(found, start=1):
-            row = of_scale[number - 1] if number <= len(of_scale) else None
-            _write(row, episode, participant=participant, scale=scale, number=number, by=by, now=now)
-        for surplus in of_scale[len(found) :]:
-            surplus.voided_at, surplus.voided_by = now, by
-            surplus.void_reason = "no assessment supports it any more"
-            surplus.save(update_fields=["voided_at", "voided_by", "void_reason"])
+        paired = pair(of_scale, found)
+        for surplus in of_scale:
+            if surplus not in paired:
+                void(surplus, reason=_("no assessment supports it any more"), by=by, now=now)
+        _renumber([(row, number) for number, row in enumerate(paired, start=1) if row is not None])
+        for number, (row, episode) in enumerate(zip(paired, found, strict=True), start=1):
+            if row is None:
+                _begin(episode, participant=participant, scale=scale, number=number, by=by, now=now)
+            else:
+                _follow(row, episode)
+
+
+def pair(rows: Sequence[ToxicityEpisode], found: Sequence[Episode]) -> list[ToxicityEpisode | None]:
+    """For each episode found the row that it is, None for a new one; rows in nobody's place have lost their ground."""
+    known = [(row.onset_at, row.resolved_at) for row in rows]
+    numbers = rules.match(known, [(episode.onset_at, episode.resolved_at) for episode in found])
+    return [None if number is None else rows[number] for number in numbers]
+
+
+def _renumber(rows: Sequence[tuple[ToxicityEpisode, int]]) -> None:
+    """Numbers in the order of time. Those that move up go first from the last, so that no number is there twice."""
+    up = [(row, number) for row, number in reversed(rows) if number > row.number]
+    down = [(row, number) for row, number in rows if number < row.number]
+    for row, number in (*up, *down):
+        row.number = number
+        row.save(update_fields=["number"])
 
 
 FIELDS = ("onset_at", "highest_grade", "highest_at", "resolved_at")
 
 
-def _write(
-    row: ToxicityEpisode | None,
-    episode: Episode,
-    *,
-    participant: Participant,
-    scale: Scale,
-    number: int,
-    by: User,
-    now: dt.datetime,
+def _begin(
+    episode: Episode, *, participant: Participant, scale: Scale, number: int, by: User, now: dt.datetime
 ) -> None:
     values = {name: getattr(episode, name) for name in FIELDS}
-    if row is None:
-        ToxicityEpisode.objects.create(
-            participant=participant, toxicity=scale, number=number, created_by=by, created_at=now, **values
-        )
-        return
+    ToxicityEpisode.objects.create(
+        participant=participant, toxicity=scale, number=number, created_by=by, created_at=now, **values
+    )
+
+
+def _follow(row: ToxicityEpisode, episode: Episode) -> None:
+    values = {name: getattr(episode, name) for name in FIELDS}
     if values != {name: getattr(row, name) for name in FIELDS}:
         for name, value in values.items():
             setattr(row, name, value)
@@ -163,9 +178,8 @@ def treatments_of(episode: ToxicityEpisode) -> list[Treatment]:
     drugs = Medication.objects.standing().filter(
         participant=episode.participant, kind__in=TREATMENTS, started_at__gte=episode.onset_at
     )
-    seen = BedsideAssessment.objects.standing().filter(
-        participant=episode.participant, corrected_by=None, assessed_at__gte=episode.onset_at
-    )
+    seen = current(BedsideAssessment.objects.filter(participant=episode.participant))
+    seen = seen.filter(assessed_at__gte=episode.onset_at)
     if episode.resolved_at is not None:
         drugs = drugs.filter(started_at__lte=episode.resolved_at)
         seen = seen.filter(assessed_at__lte=episode.resolved_at)

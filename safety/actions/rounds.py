@@ -12,7 +12,7 @@ from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
 from participants.actions import site_day
 from participants.models import Participant, ParticipantStatus
 from participants.rules.status import NO_MORE_VISITS, Status
-from safety.models import Discharge, Scale, ToxicityAssessment
+from safety.models import Discharge, Scale, ToxicityAssessment, current
 from safety.rules import rounds
 from safety.rules.icans import ICE_ITEMS, IcePerformed
 from safety.rules.rounds import FIRST_STUDY, Round, State
@@ -129,13 +129,10 @@ def day_begins(day: dt.date) -> dt.datetime:
 
 
 def _newest_assessments(participants: Iterable[Participant], now: dt.datetime) -> dict[tuple[int, str], dt.datetime]:
-    rows = (
-        ToxicityAssessment.objects.standing()
-        .filter(
-            participant__in=[participant.pk for participant in participants], assessed_at__lte=now, corrected_by=None
-        )
-        .order_by()
+    rows = current(ToxicityAssessment.objects.all()).filter(
+        participant__in=[participant.pk for participant in participants], assessed_at__lte=now
     )
+    rows = rows.order_by()
     newest = rows.values_list("participant", "toxicity").annotate(newest=Max("assessed_at"))
     return {(pk, toxicity): at for pk, toxicity, at in newest}
 
@@ -196,9 +193,7 @@ def _lymphodepletion_day(participant: Any) -> dt.date | None:
 
 
 def _scored(participants: list[int]) -> dict[int, list[dt.datetime]]:
-    rows = ToxicityAssessment.objects.standing().filter(
-        participant__in=participants, toxicity=Scale.ICANS, corrected_by=None
-    )
+    rows = current(ToxicityAssessment.objects.filter(participant__in=participants, toxicity=Scale.ICANS))
     found: dict[int, list[dt.datetime]] = {}
     for pk, at, findings in rows.values_list("participant", "assessed_at", "findings"):
         if is_scored(findings):

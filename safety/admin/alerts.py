@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from safety import actions, guidance
+from safety import actions, consequences, guidance
 from safety.models import AlertState, Discharge, OnCallShift, SafetyAlert, Scale
 from trialsite.models import Notification, NotificationState, User
 from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 NUMBERS = ("participant__screening_number", "participant__participant_number")
 SEARCH_HELP = _("Screening or participant number.")
@@ -81,9 +82,21 @@ class SafetyAlertAdmin(RecordAdmin):
     list_select_related = ("participant", "acknowledged_by")
     date_hierarchy = "raised_at"
     fieldsets = (
-        (_("Alert"), {"fields": (("participant", "kind"), ("what_in_words", "happened_at"), "assessment_link")}),
+        (
+            _("Alert"),
+            {
+                "fields": (("participant", "kind"), ("what_in_words", "happened_at"), "assessment_link"),
+                "description": _(
+                    "Raised from what was recorded. If that is a mistake, void or correct the assessment: the alert is "
+                    "settled with it."
+                ),
+            },
+        ),
         (_("What guidelines say"), {"fields": ("guidance_shown",)}),
-        (_("Answer"), {"fields": ("state_in_words", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")}),
+        (
+            _("What was done"),
+            {"fields": ("state_in_words", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")},
+        ),
         (_("Who was told"), {"fields": (("raised_at", "escalated_at"), "messages_shown")}),
     )
     readonly_fields = ("what_in_words", "assessment_link", "guidance_shown", "state_in_words", "messages_shown")
@@ -225,6 +238,9 @@ class OnCallShiftAdmin(RecordAdmin):
             kwargs["queryset"] = reachable.distinct().order_by("last_name", "first_name", "username")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_shift(obj, now=now)
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Most people plan the coming night of the one site that they have."""
         sites = list(request.user.sites.all()[:2])
@@ -259,6 +275,12 @@ class DischargeAdmin(RecordAdmin):
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.record_discharge(discharge=obj, by=request.user, now=now)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_discharge(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_discharge(discharge=obj, reason=reason, by=by, now=now)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"discharged_at": timezone.now(), **super().get_changeform_initial_data(request)}

@@ -5,7 +5,7 @@ from dataclasses import fields as dataclass_fields
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -23,37 +23,54 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
 )
 
-from safety import actions
+from safety import actions, consequences
+from safety.actions.voids import belongs_to_bedside
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
-from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
+from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, current
 from safety.rules import crs, icans
+from trialsite import formfields
+from trialsite.fields import PLEASE_CHOOSE
+from trialsite.models import Record
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
+
+NOT_LOOKED_AT = _("not looked at")
 
 
-def choice(name: str, kind: Any, initial: str) -> forms.TypedChoiceField:
-    """A choice of the rule's own words, named in the reader's language."""
+def choice(name: str, kind: Any, *, required: bool = True) -> forms.TypedChoiceField:
+    """A choice of the rule's own words, named in the reader's language; nothing is chosen at first."""
+    answers = [("", PLEASE_CHOOSE), *choices(kind)]
     return forms.TypedChoiceField(
         label=FINDING_NAMES[name],
-        choices=choices(kind),
+        choices=answers,
         coerce=kind,
-        initial=initial,
-        widget=UnfoldAdminSelectWidget(choices=choices(kind)),
+        empty_value=None,
+        required=required,
+        widget=UnfoldAdminSelectWidget(choices=answers),
     )
 
 
-def yes_no(name: str, initial: str | None = None) -> forms.TypedChoiceField:
-    """Yes or no as two buttons: nothing chosen is not a no."""
+def buttons(name: str, answers: Any, coerce: Any, *, required: bool = True) -> forms.TypedChoiceField:
     return forms.TypedChoiceField(
         label=FINDING_NAMES[name],
-        choices=[("yes", _("yes")), ("no", _("no"))],
-        coerce=lambda value: value == "yes",
-        initial=initial,
+        choices=answers,
+        coerce=coerce,
+        empty_value=None,
+        required=required,
         widget=UnfoldAdminRadioSelectWidget(radio_style=admin.HORIZONTAL),
     )
 
 
-def points(name: str, top: int) -> forms.IntegerField:
-    return forms.IntegerField(
+def yes_no(name: str, *, required: bool = True) -> forms.TypedChoiceField:
+    """Yes or no as two buttons: nothing chosen is not a no. Where no answer is required, a third says “not looked
+    at”.
+    """
+    answers = [("yes", _("yes")), ("no", _("no")), *(() if required else (("", NOT_LOOKED_AT),))]
+    return buttons(name, answers, lambda value: value == "yes", required=required)
+
+
+def points(name: str, top: int) -> formfields.IntegerField:
+    return formfields.IntegerField(
         label=format_lazy("{} (0–{})", FINDING_NAMES[name], top),
         min_value=0,
         max_value=top,
@@ -62,8 +79,8 @@ def points(name: str, top: int) -> forms.IntegerField:
     )
 
 
-def measured(name: str, low: int, high: int, help_text: Any = "") -> forms.DecimalField:
-    return forms.DecimalField(
+def measured(name: str, low: int, high: int, help_text: Any = "") -> formfields.DecimalField:
+    return formfields.DecimalField(
         label=FINDING_NAMES[name],
         min_value=low,
         max_value=high,
@@ -76,6 +93,8 @@ def measured(name: str, low: int, high: int, help_text: Any = "") -> forms.Decim
 class AssessmentForm(RecordForm):
     """Findings in, grade out: nobody types a grade that the scale computes."""
 
+    scale: ClassVar[Scale]
+
     def findings(self) -> Any:
         """The rule's findings, from what was typed and what the record says. Raises ValueError."""
         raise NotImplementedError
@@ -83,29 +102,51 @@ class AssessmentForm(RecordForm):
     def check(self, row: ToxicityAssessment) -> None:
         actions.check_assessment(row, now=timezone.now())
 
+    def keep_if(self, is_question: bool, *names: str, asks: bool = True) -> None:
+        """Forget the answers to what is no question; where it is one and `asks`, nobody else answers it."""
+        for name in names:
+            if not is_question:
+                self.cleaned_data[name] = None
+            elif asks and self.cleaned_data.get(name) is None and name not in self.errors:
+                self.add_error(name, _("Look, and answer this, too: the grade hangs on it."))
+
+    def rows(self) -> list[Record]:
+        self.instance.toxicity = self.scale
+        return super().rows()
+
     def given(self, kind: Any) -> dict[str, Any]:
         """The typed values that the findings have fields for."""
         return {f.name: self.cleaned_data[f.name] for f in dataclass_fields(kind) if f.name in self.cleaned_data}
 
 
 class CrsForm(AssessmentForm):
+    scale = Scale.CRS
     temperature_c = measured("temperature_c", 25, 45, _("Leave empty if it was not measured."))
-    fever_attributable = yes_no("fever_attributable", "yes")
+    fever_attributable = yes_no("fever_attributable", required=False)
     antipyretic_or_anticytokine_given = yes_no("antipyretic_or_anticytokine_given")
     hypotension = yes_no("hypotension")
-    vasopressors = forms.TypedChoiceField(
-        label=FINDING_NAMES["vasopressors"],
-        choices=[("0", "0"), ("1", "1"), ("2", _("2 or more"))],
-        coerce=int,
-        initial="0",
-        widget=UnfoldAdminRadioSelectWidget(radio_style=admin.HORIZONTAL),
+    vasopressors = buttons(
+        "vasopressors", [("0", "0"), ("1", "1"), ("2", _("2 or more")), ("", NOT_LOOKED_AT)], int, required=False
     )
-    vasopressin = yes_no("vasopressin", "no")
-    hypotension_attributable = yes_no("hypotension_attributable", "yes")
-    oxygen_device = choice("oxygen_device", crs.OxygenDevice, "none")
+    vasopressin = yes_no("vasopressin", required=False)
+    hypotension_attributable = yes_no("hypotension_attributable", required=False)
+    oxygen_device = choice("oxygen_device", crs.OxygenDevice)
     oxygen_flow_l_min = measured("oxygen_flow_l_min", 0, 100, _("Needed with a nasal cannula."))
-    oxygen_reason = choice("oxygen_reason", crs.OxygenReason, "crs_hypoxia")
-    death = choice("death", crs.CrsDeath, "none")
+    oxygen_reason = choice("oxygen_reason", crs.OxygenReason, required=False)
+    death = choice("death", crs.CrsDeath, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Asked once another answer makes it a question; what is none is not kept."""
+        cleaned = super().clean()
+        is_pressed = bool(cleaned.get("hypotension") or cleaned.get("vasopressors") or cleaned.get("vasopressin"))
+        temperature, device = cleaned.get("temperature_c"), cleaned.get("oxygen_device")
+        is_febrile = temperature is not None and temperature >= crs.FEVER_C
+        is_on_oxygen = device not in (None, crs.OxygenDevice.NONE)
+        self.keep_if(is_febrile or temperature is None, "fever_attributable", asks=is_febrile)
+        self.keep_if(is_pressed, "hypotension_attributable", "vasopressors", "vasopressin")
+        self.keep_if(is_on_oxygen, "oxygen_reason")
+        self.keep_if(is_on_oxygen, "oxygen_flow_l_min", asks=False)
+        return cleaned
 
     def findings(self) -> crs.CrsFindings:
         row = self.instance
@@ -117,24 +158,25 @@ class CrsForm(AssessmentForm):
 
 
 class IcansForm(AssessmentForm):
-    ice_performed = choice("ice_performed", icans.IcePerformed, "yes")
+    scale = Scale.ICANS
+    ice_performed = choice("ice_performed", icans.IcePerformed, required=False)
     orientation = points("orientation", 4)
     naming = points("naming", 3)
     commands = points("commands", 1)
     writing = points("writing", 1)
     attention = points("attention", 1)
-    use_capd = yes_no("use_capd", "no")
+    use_capd = yes_no("use_capd", required=False)
     capd_score = points("capd_score", 32)
-    consciousness = choice("consciousness", icans.Consciousness, "alert")
-    consciousness_attributable = yes_no("consciousness_attributable", "yes")
-    seizure = choice("seizure", icans.Seizure, "none")
+    consciousness = choice("consciousness", icans.Consciousness)
+    consciousness_attributable = yes_no("consciousness_attributable", required=False)
+    seizure = choice("seizure", icans.Seizure, required=False)
     seizure_minutes = measured("seizure_minutes", 0, 10_000)
-    deep_focal_weakness = yes_no("deep_focal_weakness")
-    cerebral_oedema = choice("cerebral_oedema", icans.Oedema, "none")
-    pressure_sign = choice("pressure_sign", icans.PressureSign, "none")
-    intracranial_haemorrhage = yes_no("intracranial_haemorrhage", "no")
-    attributable_to_other_cause = yes_no("attributable_to_other_cause", "no")
-    death = choice("death", icans.IcansDeath, "none")
+    deep_focal_weakness = yes_no("deep_focal_weakness", required=False)
+    cerebral_oedema = choice("cerebral_oedema", icans.Oedema, required=False)
+    pressure_sign = choice("pressure_sign", icans.PressureSign, required=False)
+    intracranial_haemorrhage = yes_no("intracranial_haemorrhage", required=False)
+    attributable_to_other_cause = yes_no("attributable_to_other_cause", required=False)
+    death = choice("death", icans.IcansDeath, required=False)
 
     def findings(self) -> icans.IcansFindings:
         row = self.instance
@@ -145,7 +187,13 @@ class IcansForm(AssessmentForm):
     def clean(self) -> dict[str, Any]:
         """An ICE that was performed has all of its five items."""
         cleaned = super().clean()
-        if cleaned.get("use_capd") or cleaned.get("ice_performed") != icans.IcePerformed.YES:
+        is_awake = cleaned.get("consciousness") in (None, icans.Consciousness.ALERT)
+        self.keep_if(not is_awake, "consciousness_attributable")
+        if cleaned.get("use_capd"):
+            return cleaned
+        if cleaned.get("ice_performed") is None and "ice_performed" not in self.errors:
+            self.add_error("ice_performed", _("Was ICE performed? If CAPD was used instead, say so below."))
+        if cleaned.get("ice_performed") != icans.IcePerformed.YES:
             return cleaned
         for name in icans.ICE_ITEMS:
             if name not in self.errors and cleaned.get(name) is None:
@@ -158,7 +206,7 @@ class RegradeForm(ReasonForm):
 
     investigator_grade = forms.TypedChoiceField(
         label=_("investigator's grade, if different"),
-        choices=[(str(grade), str(grade)) for grade in range(6)],
+        choices=[("", PLEASE_CHOOSE), *((str(grade), str(grade)) for grade in range(6))],
         coerce=int,
         widget=UnfoldAdminSelectWidget,
     )
@@ -217,8 +265,24 @@ class AssessmentAdmin(RecordAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "corrects":
-            kwargs["queryset"] = self.get_queryset(request).standing().filter(corrected_by=None)
+            kwargs["queryset"] = current(self.get_queryset(request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    # --- voiding ------------------------------------------------------------------------------
+
+    def void_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What was computed from a look at the bed is taken back with it."""
+        obj = self.get_object(request, object_id)
+        if obj is None or obj.is_void or not belongs_to_bedside(obj):
+            return super().void_view(request, object_id)
+        messages.info(request, _("This grade was computed at the bedside: here both grades are voided with it."))
+        return HttpResponseRedirect(reverse("admin:safety_bedsideassessment_void", args=[obj.bedside_id]))
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_assessment(obj, actions.void_assessment, now=now)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_assessment(assessment=obj, reason=reason, by=by, now=now)
 
     # --- another grade ------------------------------------------------------------------------
 
@@ -256,7 +320,7 @@ class AssessmentAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:

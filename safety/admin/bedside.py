@@ -2,12 +2,15 @@
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import pghistory
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -27,10 +30,11 @@ from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Participant
-from safety import actions, guidance, heatmap, overview
+from safety import actions, consequences, guidance, heatmap, overview
 from safety.actions.alerts import unanswered
 from safety.actions.rounds import DueRound, round_of
-from safety.admin.bedsideform import POINTS, SECTIONS, BedsideForm, initial_of
+from safety.admin import seriousness
+from safety.admin.bedsideform import ABSENT, POINTS, SECTIONS, BedsideForm, initial_of
 from safety.choices import FINDING_NAMES, name_of
 from safety.models import (
     SERIOUSNESS,
@@ -42,15 +46,21 @@ from safety.models import (
     Scale,
     ToxicityAssessment,
     ToxicityEpisode,
+    is_replaced,
 )
-from safety.rules import crs, icans
-from safety.rules.bedside import Death, Vasopressor
+from safety.rules import contradictions, crs, icans
+from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
-from safety.rules.grading import Graded, ImpossibleFinding
+from safety.rules.grading import Graded, ImpossibleFinding, Reason
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from trialsite import formfields, once, questions, versions
+from trialsite.constraints import as_refusals
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
+from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 TEXTS = {Scale.CRS: (crs.REASON_TEXT, crs.FLAG_TEXT), Scale.ICANS: (icans.REASON_TEXT, icans.FLAG_TEXT)}
 KINDS: dict[str, Any] = {
@@ -63,14 +73,8 @@ KINDS: dict[str, Any] = {
     "pressure_sign": PressureSign,
     "death": Death,
 }
-# One touch: awake, ten of ten, nothing else.
-NORMAL = {
-    "ice_performed": "yes",
-    **dict.fromkeys(POINTS, "yes"),
-    "consciousness": "alert",
-    "seizure": "none",
-    "deep_focal_weakness": "no",
-}
+# One touch: awake, ten of ten.
+NORMAL = {"ice_performed": "yes", **dict.fromkeys(POINTS, "yes"), "consciousness": "alert"}
 ANTICYTOKINES = (
     MedicationKind.TOCILIZUMAB,
     MedicationKind.CORTICOSTEROID,
@@ -104,6 +108,10 @@ def shown_of(scale: Scale, graded: Graded) -> Shown:
     )
 
 
+def questions_in_words(found: Sequence[Reason]) -> list[str]:
+    return [gettext(contradictions.QUESTION_TEXT[one.code]).format(**one.values) for one in found]
+
+
 def shown_row(row: ToxicityAssessment) -> Shown:
     reasons, flags = TEXTS[Scale(row.toxicity)]
     sentences = [gettext(reasons[one["code"]]).format(**one["values"]) for one in row.reasons]
@@ -124,8 +132,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant", "created_by")
     date_hierarchy = "assessed_at"
-    can_void = False
-    actions_detail = ["correct", "course_of"]
+    actions_detail = ["correct", "course_of", "void_record"]
     fieldsets = (
         (_("Assessment"), {"fields": (("participant", "assessed_at"), "grades_in_words")}),
         (_("What was seen"), {"fields": ("observations_in_words", "note")}),
@@ -137,7 +144,15 @@ class BedsideAssessmentAdmin(RecordAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related("grades").select_related("corrected_by")
+        return super().get_queryset(request).prefetch_related("grades", "corrections")
+
+    # --- voiding ------------------------------------------------------------------------------
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_assessment(obj, actions.void_bedside, now=now)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_bedside(assessment=obj, reason=reason, by=by, now=now)
 
     # --- adding -------------------------------------------------------------------------------
 
@@ -151,9 +166,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
         ]
 
     def participant_of(self, request: HttpRequest, pk: Any) -> Participant | None:
-        if not str(pk or "").isdigit():
-            return None
-        rows = Participant.objects.standing().filter(pk=pk).select_related("site")
+        rows = Participant.objects.standing().filter(pk=read_key(pk)).select_related("site")
         if not request.user.is_superuser:
             rows = rows.filter(site__in=request.user.sites.all())
         return rows.first()
@@ -166,12 +179,18 @@ class BedsideAssessmentAdmin(RecordAdmin):
         if participant is None:
             return self._choose(request)
         now = timezone.now()
+        # Who corrects an assessment that somebody else has corrected meanwhile reads that first.
+        rows = [old, *BedsideAssessment.objects.filter(corrects=old)] if old else []
+        opened = versions.of(*rows)
+        conflict = versions.conflict(request, opened, *rows)
         form = BedsideForm(
             request.POST if request.method == "POST" else None,
             initial=initial_of(old.observations, old.assessed_at, old.note) if old else _initial(participant, now),
             is_correction=old is not None,
         )
-        if request.method == "POST" and form.is_valid() and self._save(request, participant, form, old, now=now):
+        questions.prepare(form)
+        is_sent = request.method == "POST" and conflict is None
+        if is_sent and form.is_valid() and self._save(request, participant, form, old, now=now):
             return HttpResponseRedirect(reverse("admin:safety_course", args=[participant.pk]))
         context = {
             **self.admin_site.each_context(request),
@@ -185,14 +204,17 @@ class BedsideAssessmentAdmin(RecordAdmin):
                 for title, names, is_open in SECTIONS
             ],
             "old": old,
+            "opened": opened,
+            "conflict": conflict,
             "normal_json": json.dumps(NORMAL),
+            "absent_json": json.dumps(ABSENT),
             "back": reverse("admin:safety_course", args=[participant.pk]),
         }
         return TemplateResponse(request, "admin/safety/bedside.html", context)
 
     def _corrected(self, request: HttpRequest) -> BedsideAssessment | None:
         pk = request.GET.get("corrects", "")
-        return self.get_queryset(request).filter(pk=pk).first() if pk.isdigit() else None
+        return self.get_queryset(request).filter(pk=read_key(pk)).first()
 
     def _choose(self, request: HttpRequest) -> HttpResponse:
         """Whom? Those who were infused lately first."""
@@ -224,16 +246,32 @@ class BedsideAssessmentAdmin(RecordAdmin):
             corrects=old,
             correction_reason=form.cleaned_data.get("correction_reason", "").strip(),
         )
+        if not questions.ask(form, row, by=request.user, now=now):
+            return False
         try:
-            actions.assess_bedside(assessment=row, seen=form.observations(), by=request.user, now=now)
+            seen = replace(form.observations(), confirmed=self._confirmed(participant, form))
+            with as_refusals(), transaction.atomic(), pghistory.context(reason=questions.reason_of(form)):
+                actions.assess_bedside(assessment=row, seen=seen, by=request.user, now=now)
+                questions.keep(form, by=request.user, now=now)
         except ImpossibleFinding as error:
             form.add_error(error.name if error.name in form.fields else None, str(error))
             return False
         except Refused as refusal:
             form.add_error(None, refusal)
             return False
+        once.made(request, row)
         messages.success(request, _("The assessment is saved."))
         return True
+
+    def _confirmed(self, participant: Participant, form: BedsideForm) -> tuple[str, ...]:
+        """The odd pairs that are so. Raises Refused, with the questions on the page, before somebody said so."""
+        at = form.cleaned_data["assessed_at"]
+        found = actions.questions_about(participant, at, form.observations())
+        codes = tuple(one.code for one in found)
+        if codes and form.data.get("is_so") != " ".join(codes):
+            form.questions, form.codes = questions_in_words(found), " ".join(codes)
+            raise Refused(_("Some answers do not go together. Look again; if it is so, say it below and save."))
+        return codes
 
     def grade_view(self, request: HttpRequest) -> HttpResponse:
         """The grades of what is typed so far, as a piece of the page; nothing is saved."""
@@ -298,7 +336,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     @action(description=_("Correct…"), permissions=["correct"])
@@ -318,7 +356,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @display(description=_("state"))
     def state_shown(self, row: BedsideAssessment) -> Any:
-        return _("corrected") if is_replaced(row) else ""
+        return _("void") if row.is_void else _("corrected") if is_replaced(row) else ""
 
     @admin.display(description=_("computed grades and their reasons"))
     def grades_in_words(self, row: BedsideAssessment) -> Any:
@@ -340,14 +378,16 @@ class BedsideAssessmentAdmin(RecordAdmin):
     @admin.display(description=_("observations"))
     def observations_in_words(self, row: BedsideAssessment) -> Any:
         names = [name for _title, fields, _open in SECTIONS for name in fields if name in row.observations]
+        # What was no question is not told as if it had been left out.
+        names = [name for name in names if name not in ONLY_WHEN or row.observations[name] not in (None, "")]
         pairs = ((_label(name), seen_in_words(name, row.observations[name])) for name in names)
         return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
 
     @admin.display(description=_("replaced by"))
     def replaced_by(self, row: BedsideAssessment) -> Any:
-        if not is_replaced(row):
+        newer = next((one for one in row.corrections.all() if not one.is_void), None)
+        if newer is None:
             return "—"
-        newer = row.corrected_by
         return format_html('<a href="{}">{}</a>', self.url("change", newer.pk), newer)
 
 
@@ -363,11 +403,12 @@ class Moment:
 
 
 def moments_of(participant: Participant) -> list[Moment]:
-    """The newest first; one query."""
+    """The newest first; two queries."""
     rows = (
         ToxicityAssessment.objects.standing()
         .filter(participant=participant)
-        .select_related("created_by", "corrected_by")
+        .select_related("created_by")
+        .prefetch_related("corrections")
         .order_by("-assessed_at", "-id")[: 2 * SHOWN]
     )
     groups: dict[tuple[Any, ...], list[ToxicityAssessment]] = {}
@@ -379,14 +420,10 @@ def moments_of(participant: Participant) -> list[Moment]:
 def _moment(group: list[ToxicityAssessment]) -> Moment:
     first = group[0]
     page = "bedsideassessment" if first.bedside_id else f"{first.toxicity.lower()}assessment"
-    standing = [row for row in group if not hasattr(row, "corrected_by")]
+    standing = [row for row in group if not is_replaced(row)]
     shown = sorted(standing or group, key=lambda row: row.toxicity)
     link = reverse(f"admin:safety_{page}_change", args=[first.bedside_id or first.pk])
     return Moment(first.assessed_at, first.created_by, link, shown, not standing)
-
-
-def is_replaced(row: BedsideAssessment) -> bool:
-    return hasattr(row, "corrected_by")
 
 
 def current_grades(row: BedsideAssessment | None) -> list[ToxicityAssessment]:
@@ -410,7 +447,7 @@ def _label(name: str) -> Any:
 
 def seen_in_words(name: str, value: Any) -> Any:
     """An observation as people say it; what was not recorded is not a no."""
-    if name == "vasopressors":
+    if name == "vasopressors" and value is not None:
         return ", ".join(str(name_of(Vasopressor, one)) for one in value) or _("none running")
     if value is None or value == "":
         return _("not recorded")
@@ -421,7 +458,7 @@ def seen_in_words(name: str, value: Any) -> Any:
 
 def _initial(participant: Participant, now: dt.datetime) -> dict[str, Any]:
     """What the record knows already; everything else waits for an answer."""
-    known: dict[str, Any] = {"assessed_at": now, "fever_attributable": "yes"}
+    known: dict[str, Any] = {"assessed_at": now}
     rows = (
         Medication.objects.standing()
         .filter(
@@ -496,28 +533,39 @@ def _round_shown(due: DueRound, now: dt.datetime) -> dict[str, str]:
 # --- episodes ----------------------------------------------------------------------------------------
 
 
+def _open(kind: Any) -> list[tuple[str, Any]]:
+    """Nothing is chosen at first: this is somebody's judgement."""
+    return [("", PLEASE_CHOOSE), *kind.choices]
+
+
 class EventForm(forms.Form):
     """What a person decides about the adverse event of an episode; the rest is known."""
 
     relatedness = forms.ChoiceField(
-        label=_("relatedness to the CAR-T cells"), choices=Relatedness.choices, widget=UnfoldAdminSelectWidget
+        label=_("relatedness to the CAR-T cells"), choices=_open(Relatedness), widget=UnfoldAdminSelectWidget
     )
-    outcome = forms.ChoiceField(label=_("outcome"), choices=Outcome.choices, widget=UnfoldAdminSelectWidget)
+    outcome = forms.ChoiceField(label=_("outcome"), choices=_open(Outcome), widget=UnfoldAdminSelectWidget)
     action_taken = forms.ChoiceField(
-        label=_("action taken"),
-        choices=ActionTaken.choices,
-        initial=ActionTaken.NOT_APPLICABLE,
-        widget=UnfoldAdminSelectWidget,
+        label=_("action taken"), choices=_open(ActionTaken), widget=UnfoldAdminSelectWidget
     )
-    site_aware_at = forms.SplitDateTimeField(
-        label=_("site aware at"), widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now
+    site_aware_at = formfields.MomentField(
+        label=_("site aware at"),
+        widget=UnfoldAdminSplitDateTimeWidget,
+        help_text=_("When anybody of the site's team first knew of it."),
     )
+    is_serious_said = seriousness.field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in SERIOUSNESS:
             label = AdverseEvent._meta.get_field(name).verbose_name  # type: ignore[union-attr]
             self.fields[name] = forms.BooleanField(label=label, required=False, widget=UnfoldBooleanWidget)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        seriousness.compare(self, cleaned)
+        cleaned.pop(seriousness.SAID, None)
+        return cleaned
 
 
 @admin.register(ToxicityEpisode)
@@ -542,6 +590,10 @@ class ToxicityEpisodeAdmin(RecordAdmin):
         (
             _("Episode"),
             {
+                "description": _(
+                    "Computed from the assessments. A mistake in it is a mistake in one of them: void or correct that "
+                    "one, and the episode follows."
+                ),
                 "fields": (
                     ("participant", "toxicity", "number"),
                     ("onset_at", "resolved_at"),
@@ -549,7 +601,7 @@ class ToxicityEpisodeAdmin(RecordAdmin):
                     "duration_shown",
                     "treatment_shown",
                     "adverse_event",
-                )
+                ),
             },
         ),
     )
@@ -587,7 +639,7 @@ class ToxicityEpisodeAdmin(RecordAdmin):
 
     @action(description=_("Course of toxicity"))
     def course_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_course", args=[row.participant_id]))
 
     @display(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import pghistory
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -20,6 +22,7 @@ from unfold.decorators import action, display
 
 from participants.models import Participant
 from participants.names import MEASURE_NAMES
+from safety import consequences
 from safety.actions import blood
 from safety.actions.blood import Course, Prefilled
 from safety.admin.bloodforms import (
@@ -44,12 +47,16 @@ from safety.bloodwords import (
     value_in_words,
 )
 from safety.curve import curve_of
-from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen
+from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, is_replaced
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
+from trialsite import once, questions, versions
+from trialsite.constraints import as_refusals
+from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
+from trialsite.voiding import Consequences
 
 SHOWN = 20
 # Shown beside a finding that no value decides alone.
@@ -167,13 +174,13 @@ class BloodAdmin(RecordAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        chosen = request.GET.get("participant", "")
-        where = ("safety_blood", [chosen]) if chosen.isdigit() else ("safety_iechsassessment_blood", [])
+        chosen = read_key(request.GET.get("participant"))
+        where = ("safety_blood", [chosen]) if chosen is not None else ("safety_iechsassessment_blood", [])
         return HttpResponseRedirect(reverse(f"admin:{where[0]}", args=where[1]))
 
     @action(description=_("Blood of this participant"))
     def blood_of(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         return HttpResponseRedirect(reverse("admin:safety_blood", args=[row.participant_id]))
 
     @display(
@@ -218,7 +225,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("corrected_by")
+        return super().get_queryset(request).prefetch_related("corrections")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -227,6 +234,9 @@ class IecHsAssessmentAdmin(BloodAdmin):
             path("blood/<int:participant_id>/", wrap(self.blood_view), name="safety_blood"),
             *super().get_urls(),
         ]
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return Consequences(tuple(consequences.replaced_or_corrected(obj)))
 
     # --- the page of a participant ------------------------------------------------------------
 
@@ -279,18 +289,24 @@ class IecHsAssessmentAdmin(BloodAdmin):
             raise PermissionDenied
         old = self._corrected(request, participant)
         form = bound["iec_hs"] = self._iec_hs_form(request, data=request.POST, old=old)
-        if not form.is_valid():
+        questions.prepare(form)
+        rows = _corrections(old)
+        if versions.conflict(request, versions.of(*rows), *rows) is not None or not form.is_valid():
             return None
         kept = ("assessed_at", "investigator_grade", "investigator_reason", "note", "correction_reason")
         given = {name: form.cleaned_data[name] for name in kept if name in form.cleaned_data}
         row = IecHsAssessment(participant=participant, corrects=old, **given)
+        if not questions.ask(form, row, by=request.user, now=now):
+            return None
+        seen = {"findings": form.findings(), "others": form.cleaned_data["others"]}
         try:
-            blood.assess_iec_hs(
-                assessment=row, findings=form.findings(), others=form.cleaned_data["others"], by=request.user, now=now
-            )
+            with as_refusals(), transaction.atomic(), pghistory.context(reason=questions.reason_of(form)):
+                blood.assess_iec_hs(assessment=row, **seen, by=request.user, now=now)
+                questions.keep(form, by=request.user, now=now)
         except Refused as refusal:
             form.add_error(None, refusal)
             return None
+        once.made(request, row)
         messages.success(request, gettext("Saved. %(result)s") % {"result": iec_hs_result(row)})
         return HttpResponseRedirect(reverse("admin:safety_blood", args=[participant.pk]))
 
@@ -310,10 +326,12 @@ class IecHsAssessmentAdmin(BloodAdmin):
             given = {name: form.cleaned_data[name] for name in ("investigator_grade", "investigator_reason")}
             row = IcahtAssessment(participant=participant, phase=phase, **given)
             try:
-                blood.record_icaht(assessment=row, seen=form.cleaned_data["seen"], by=request.user, now=now)
+                with as_refusals():
+                    blood.record_icaht(assessment=row, seen=form.cleaned_data["seen"], by=request.user, now=now)
             except Refused as refusal:
                 form.add_error(None, refusal)
             else:
+                once.made(request, row)
                 messages.success(request, _("The grade is recorded."))
                 return HttpResponseRedirect(reverse("admin:safety_blood", args=[participant.pk]))
         bound[phase] = form
@@ -321,7 +339,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     def _corrected(self, request: HttpRequest, participant: Participant) -> IecHsAssessment | None:
         pk = request.POST.get("corrects") or request.GET.get("corrects", "")
-        return self.get_queryset(request).filter(pk=pk, participant=participant).first() if pk.isdigit() else None
+        return self.get_queryset(request).filter(pk=read_key(pk), participant=participant).first()
 
     def _iec_hs_form(self, request: HttpRequest, *, old: IecHsAssessment | None, **kwargs: Any) -> IecHsForm:
         may_judge = request.user.has_perm(blood.JUDGE)
@@ -337,7 +355,9 @@ class IecHsAssessmentAdmin(BloodAdmin):
         form = bound.get("iec_hs") or self._iec_hs_form(request, old=old, initial=first)
         confirmed = list(IcahtAssessment.objects.filter(participant=participant).select_related("created_by")[:SHOWN])
         judged = list(
-            IecHsAssessment.objects.filter(participant=participant).select_related("created_by", "corrected_by")[:SHOWN]
+            IecHsAssessment.objects.filter(participant=participant)
+            .select_related("created_by")
+            .prefetch_related("corrections")[:SHOWN]
         )
         newest = next((row for row in judged if not row.is_void and not is_replaced(row)), None)
         return {
@@ -356,6 +376,8 @@ class IecHsAssessmentAdmin(BloodAdmin):
             "newest": newest,
             "newest_shown": shown_row(newest) if newest else None,
             "old": old,
+            "opened": versions.of(*_corrections(old)),
+            "conflict": versions.conflict(request, versions.of(*_corrections(old)), *_corrections(old)),
             "form": form,
             "is_form_open": form.is_bound or old is not None,
             "criteria": criteria_shown(form, known, course),
@@ -367,7 +389,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     @action(description=_("Correct…"), permissions=["correct"])
     def correct(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        row = self.get_object(request, object_id)
+        row = self.row(request, object_id)
         address = reverse("admin:safety_blood", args=[row.participant_id])
         return HttpResponseRedirect(f"{address}?corrects={row.pk}#iec-hs")
 
@@ -395,9 +417,9 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     @admin.display(description=_("replaced by"))
     def replaced_by(self, row: IecHsAssessment) -> Any:
-        if not is_replaced(row):
+        newer = next((one for one in row.corrections.all() if not one.is_void), None)
+        if newer is None:
             return "—"
-        newer = row.corrected_by
         return format_html('<a href="{}">{}</a>', self.url("change", newer.pk), newer)
 
 
@@ -412,13 +434,17 @@ class IcahtAssessmentAdmin(BloodAdmin):
     )
     readonly_fields = ("grade_with_reason", "computed_at", "summary_in_words")
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_icaht(obj)
+
     @admin.display(description=_("counts and runs"))
     def summary_in_words(self, row: IcahtAssessment) -> Any:
         return format_html_join("", "<p>{}</p>", ((line,) for line in summary_lines(row.summary)))
 
 
-def is_replaced(row: IecHsAssessment) -> bool:
-    return hasattr(row, "corrected_by")
+def _corrections(old: IecHsAssessment | None) -> list[Any]:
+    """An assessment that is to be corrected, and what somebody else may have made of it meanwhile."""
+    return [old, *IecHsAssessment.objects.filter(corrects=old)] if old else []
 
 
 def iec_hs_result(row: IecHsAssessment) -> str:

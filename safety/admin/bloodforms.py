@@ -11,6 +11,7 @@ from safety.actions.blood import Prefilled
 from safety.models import IecHsAssessment, IecHsSeverity
 from safety.rules import iec_hs
 from safety.rules.iec_hs import IecHsFindings, Severity
+from trialsite import formfields
 
 UNKNOWN = "unknown"
 FINDING_NAMES: dict[str, Any] = {
@@ -36,13 +37,13 @@ OTHER_NAMES: dict[str, Any] = {
 ANSWERS = [("yes", _("yes")), ("no", _("no")), (UNKNOWN, _("not recorded"))]
 AS_WORD = {True: "yes", False: "no", None: UNKNOWN}
 AS_ANSWER = {"yes": True, "no": False, UNKNOWN: None}
-GRADES = [("", "—"), *((str(grade), str(grade)) for grade in range(6))]
+GRADES = [formfields.UNCHOSEN, *((str(grade), str(grade)) for grade in range(6))]
 
 
 class IecHsForm(forms.Form):
     """Each criterion is yes, no or not recorded; the severity and another grade are the investigator's."""
 
-    assessed_at = forms.SplitDateTimeField(
+    assessed_at = formfields.MomentField(
         label=_("assessed at"),
         widget=forms.SplitDateTimeWidget(
             date_attrs={"type": "date", "class": "ts-input"},

@@ -15,19 +15,24 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from participants.models import Participant
-from safety import actions
+from safety import actions, consequences
 from safety.actions.ctcae import resolve
-from safety.admin import ctcae
+from safety.admin import ctcae, seriousness
 from safety.ctcae.catalogue import UnknownTerm, term
 from safety.models import AdverseEvent, SiteTermName
 from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 
 class AdverseEventForm(RecordForm):
     ctcae_code = ctcae.CtcaeField(label=_("CTCAE term"))
+    is_serious_said = seriousness.field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            # It was answered when the event was recorded; the boxes tell the rest.
+            self.fields.pop(seriousness.SAID, None)
         if "ctcae_code" in self.fields:
             field: Any = self.fields["ctcae_code"]
             field.of_version(self.instance.ctcae_version or actions.ctcae_version(self._participant()))
@@ -41,6 +46,11 @@ class AdverseEventForm(RecordForm):
             return self.fields["participant"].clean(value)
         except ValidationError:
             return None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        seriousness.compare(self, cleaned)
+        return cleaned
 
     def check(self, row: AdverseEvent) -> None:
         actions.check_adverse_event(row, now=timezone.now())
@@ -85,6 +95,7 @@ class AdverseEventAdmin(RecordAdmin):
             _("Seriousness (any of these makes it serious; a high grade alone does not)"),
             {
                 "fields": (
+                    seriousness.SAID,
                     ("results_in_death", "is_life_threatening"),
                     ("requires_hospitalisation", "results_in_disability"),
                     ("is_congenital_anomaly", "is_other_important"),
@@ -107,7 +118,10 @@ class AdverseEventAdmin(RecordAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
+        if obj is None:
+            return fieldsets
+        fieldsets = [_left_out(one, seriousness.SAID) for one in fieldsets]
+        if self.has_change_permission(request, obj):
             return fieldsets
         return [_exchanged(one, "ctcae_code", "ctcae_shown") for one in fieldsets]
 
@@ -116,6 +130,9 @@ class AdverseEventAdmin(RecordAdmin):
             actions.correct_adverse_event(event=obj, by=request.user, now=now)
         else:
             actions.log_adverse_event(event=obj, by=request.user, now=now)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_event(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdverseEvent]:
         of_the_site = SiteTermName.objects.filter(code=OuterRef("ctcae_code")).values("name_zh")
@@ -155,6 +172,11 @@ class AdverseEventAdmin(RecordAdmin):
     @display(description=_("resolved"), ordering="resolved")
     def end(self, event: AdverseEvent) -> Any:
         return event.resolved or _("ongoing")
+
+
+def _left_out(fieldset: Any, name: str) -> Any:
+    title, options = fieldset
+    return title, {**options, "fields": tuple(field for field in options["fields"] if field != name)}
 
 
 def _exchanged(fieldset: Any, name: str, other: str) -> Any:

@@ -12,13 +12,16 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import translation
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from safety import actions, guidance
+from safety import actions, consequences, guidance
 from safety.guidance import Cell
 from safety.models import GuidanceText, Scale
+from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
+from trialsite.voiding import Consequences
 
 
 @admin.register(GuidanceText)
@@ -54,6 +57,9 @@ class GuidanceTextAdmin(RecordAdmin):
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.propose_guidance(text=obj, by=request.user, now=now)
 
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return consequences.of_guidance(obj)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "site" and not request.user.is_superuser:
             kwargs["queryset"] = request.user.sites.all()
@@ -66,7 +72,7 @@ class GuidanceTextAdmin(RecordAdmin):
         given = {"site": sites[0].pk, **asked} if len(sites) == 1 else asked
         grade = str(given.get("grade", ""))
         with_crs = given.get("with_crs") in {"True", "1", "on", True}
-        cell = guidance.cell_of(given.get("toxicity", ""), int(grade) if grade.isdigit() else None, with_crs)
+        cell = guidance.cell_of(given.get("toxicity", ""), read_key(grade), with_crs)
         return {**_texts(cell), **given, "with_crs": with_crs} if cell in guidance.CELLS else given
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
@@ -147,7 +153,8 @@ class GuidanceTextAdmin(RecordAdmin):
 
 def name_of(cell: Cell) -> str:
     with_crs = " + CRS" if cell.with_crs else ""
-    return f"{Scale(cell.toxicity).label} {cell.grade}{with_crs}"
+    graded = gettext("%(scale)s %(grade)s") % {"scale": Scale(cell.toxicity).label, "grade": cell.grade}
+    return f"{graded}{with_crs}"
 
 
 def _texts(cell: Cell | None) -> dict[str, str]:

@@ -13,13 +13,14 @@ the one that the word has.
 
 import csv
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
+
+from trialsite.reading import word_key
 
 HERE = Path(__file__).parent
 V5, V6 = "5.0", "6.0"
@@ -335,7 +336,7 @@ def _query(text: str) -> Query:
 
 def _plain(text: str) -> str:
     """Small letters, one width (Ⅱ is ii, （ is (), ü as people type it."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().replace("ü", "v").split())
+    return word_key(text).replace("ü", "v")
 
 
 def _american(text: str) -> str:

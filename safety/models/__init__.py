@@ -4,6 +4,7 @@ from safety.models.alerts import AlertKind, AlertState, Discharge, OnCallShift, 
 from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.models.bedside import BedsideAssessment, ToxicityEpisode
 from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, IecHsSeverity
+from safety.models.corrections import current, is_replaced
 from safety.models.ctcae import CtcaeText, SiteTermName
 from safety.models.events import SERIOUSNESS, ActionTaken, AdverseEvent, Outcome, Relatedness
 from safety.models.guidance import GuidanceText
@@ -34,4 +35,6 @@ __all__ = [
     "SiteTermName",
     "ToxicityAssessment",
     "ToxicityEpisode",
+    "current",
+    "is_replaced",
 ]

@@ -6,12 +6,14 @@ import pghistory
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
 from trialsite.models import Record, Site, User, all_or_none, immutable
+from trialsite.twins import Twin
 
 
 class AlertKind(models.TextChoices):
@@ -28,6 +30,7 @@ class SettledBy(models.TextChoices):
     ASSESSED = "assessed", _("assessed since")
     CORRECTED = "corrected", _("corrected to a lower grade")
     VOIDED = "voided", _("the assessment is void")
+    UNSUPPORTED = "bare", _("nothing supports it any more: what it rested on is void")
     OVER = "over", _("no more assessments are due")
 
 
@@ -108,8 +111,10 @@ class SafetyAlert(Record):
     @property
     def what(self) -> str:
         """In a few words: “CRS 3”, or the toxicity that was not assessed."""
-        parts = (str(part) for part in (self.toxicity, self.grade) if part)
-        return " ".join(parts) if self.grade else str(self.get_kind_display())
+        if not self.grade:
+            return str(self.get_kind_display())
+        values = {"scale": self.toxicity, "grade": self.grade}
+        return gettext("%(scale)s %(grade)s") % values if self.toxicity else str(self.grade)
 
     @property
     def state(self) -> AlertState:
@@ -129,6 +134,8 @@ class OnCallShift(Record):
     person = models.ForeignKey(User, models.PROTECT, verbose_name=_("person"), related_name="on_call_shifts")
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(pgettext_lazy("time", "until"))
+
+    twin = Twin(same=("site", "person"), at="starts_at")
 
     class Meta(Record.Meta):
         verbose_name = _("shift on call")
@@ -163,6 +170,9 @@ class Discharge(Record):
         blank=True,
         help_text=_("Only if the participant came back: assessments at the bedside are due again from then on."),
     )
+
+    twin = Twin(same=("participant",), at="discharged_at", minutes=60)
+    dated = {"discharged_at": Kind.EVENT, "readmitted_at": Kind.EVENT}
 
     class Meta(Record.Meta):
         verbose_name = _("discharge")

@@ -10,7 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
+from safety.models.corrections import corrected_once
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 
 class Scale(models.TextChoices):
@@ -50,15 +53,18 @@ class ToxicityAssessment(Record):
         validators=[MinValueValidator(0), MaxValueValidator(5)],
     )
     investigator_reason = models.TextField(_("reason for the different grade"), blank=True)
-    corrects = models.OneToOneField(
+    corrects = models.ForeignKey(
         "self",
         models.PROTECT,
         verbose_name=_("corrects the assessment"),
-        related_name="corrected_by",
+        related_name="corrections",
         null=True,
         blank=True,
     )
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant", "toxicity"), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("toxicity assessment")
@@ -69,6 +75,7 @@ class ToxicityAssessment(Record):
         permissions = [("regrade_assessment", "Can set a grade other than the computed one, with a reason")]
         constraints = [
             *Record.Meta.constraints,
+            corrected_once("assessment"),
             models.CheckConstraint(
                 name="assessment_grades_0_to_5",
                 condition=(Q(grade__isnull=True) | Q(grade__lte=5))

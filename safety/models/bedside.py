@@ -10,9 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
+from safety.models.corrections import corrected_once
 from safety.models.events import AdverseEvent
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 
 @pghistory.track()
@@ -25,11 +28,11 @@ class BedsideAssessment(Record):
     assessed_at = models.DateTimeField(_("assessed at"))
     # Everything observed, by the names of the rule; None stands for "not recorded", never for "no".
     observations = models.JSONField(_("observations"), editable=False)
-    corrects = models.OneToOneField(
+    corrects = models.ForeignKey(
         "self",
         models.PROTECT,
         verbose_name=_("corrects the assessment"),
-        related_name="corrected_by",
+        related_name="corrections",
         null=True,
         blank=True,
         editable=False,
@@ -37,14 +40,19 @@ class BedsideAssessment(Record):
     correction_reason = models.TextField(_("why it is corrected"), blank=True)
     note = models.TextField(_("note"), blank=True)
 
+    twin = Twin(same=("participant",), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
+
     class Meta(Record.Meta):
         verbose_name = _("bedside assessment")
         verbose_name_plural = _("bedside assessments")
         ordering = ["-assessed_at", "-id"]
         triggers = immutable()
+        permissions = [("void_bedsideassessment", "Can void a bedside assessment entered by mistake")]
         indexes = [models.Index(fields=["participant", "assessed_at"], name="bedside_of_participant")]
         constraints = [
             *Record.Meta.constraints,
+            corrected_once("bedside"),
             models.CheckConstraint(
                 name="bedside_correction_says_why",
                 condition=Q(corrects__isnull=True, correction_reason="")
@@ -92,6 +100,7 @@ class ToxicityEpisode(Record):
                 fields=["participant", "toxicity", "number"],
                 condition=Q(voided_at__isnull=True),
                 name="episode_number_once",
+                violation_error_message=_("This episode is recorded already: open the page anew."),
             ),
             models.CheckConstraint(
                 name="episode_grade_1_to_5", condition=Q(highest_grade__gte=1, highest_grade__lte=5)

@@ -11,7 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
+from participants.rules.contradictions import Kind
+from safety.models.corrections import corrected_once
 from trialsite.models import Record, immutable
+from trialsite.twins import Twin
 
 OTHER_GRADE_NEEDS_REASON = _("A grade other than the computed one needs its reason.")
 
@@ -81,17 +84,20 @@ class IecHsAssessment(Record):
     reasons = models.JSONField(_("reasons"), default=list, editable=False)
     investigator_grade = _own_grade()
     investigator_reason = models.TextField(_("reason for the different grade"), blank=True)
-    corrects = models.OneToOneField(
+    corrects = models.ForeignKey(
         "self",
         models.PROTECT,
         verbose_name=_("corrects the assessment"),
-        related_name="corrected_by",
+        related_name="corrections",
         null=True,
         blank=True,
         editable=False,
     )
     correction_reason = models.TextField(_("why it is corrected"), blank=True)
     note = models.TextField(_("note"), blank=True)
+
+    twin = Twin(same=("participant",), at="assessed_at", but="corrects")
+    dated = {"assessed_at": Kind.PROCEDURE}
 
     class Meta(Record.Meta):
         verbose_name = _("IEC-HS assessment")
@@ -103,6 +109,7 @@ class IecHsAssessment(Record):
         constraints = [
             *Record.Meta.constraints,
             *_grade_constraints("iec_hs", 5),
+            corrected_once("iec_hs"),
             models.CheckConstraint(
                 name="iec_hs_correction_says_why",
                 condition=Q(corrects__isnull=True, correction_reason="")

@@ -39,7 +39,11 @@ class CtcaeText(models.Model):
         # Loaded by a command, read beside the terms: nobody edits them, so there is nothing to permit.
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["version", "code"], name="one_text_for_each_term"),
+            models.UniqueConstraint(
+                fields=["version", "code"],
+                name="one_text_for_each_term",
+                violation_error_message=_("This term has its text already."),
+            ),
             models.CheckConstraint(
                 name="ctcae_text_of_a_term",
                 condition=Q(version__in=VERSIONS, code__regex=CODE),

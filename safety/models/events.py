@@ -11,9 +11,11 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.models import Infusion
 from participants.models import Participant
+from participants.rules.contradictions import Kind
 from safety.models.ctcae import CODE, is_code
 from trialsite.fields import PartialDateField
 from trialsite.models import Record, record_triggers
+from trialsite.twins import Twin
 
 
 class Relatedness(models.TextChoices):
@@ -102,9 +104,7 @@ class AdverseEvent(Record):
         help_text=_("Investigator's view."),
     )
     outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome)
-    action_taken = models.CharField(
-        _("action taken"), max_length=15, choices=ActionTaken, default=ActionTaken.NOT_APPLICABLE
-    )
+    action_taken = models.CharField(_("action taken"), max_length=15, choices=ActionTaken)
     site_aware_at = models.DateTimeField(
         _("site aware at"), help_text=_("When anybody of the site's team first knew of it.")
     )
@@ -118,6 +118,9 @@ class AdverseEvent(Record):
         help_text=_("Only for a reaction to the cells while they were given, or shortly after."),
     )
     note = models.TextField(_("course and treatment"), blank=True)
+
+    twin = Twin(same=("participant", "term", "onset"))
+    dated = {"onset": Kind.EVENT, "resolved": Kind.EVENT, "site_aware_at": Kind.KNOWLEDGE}
 
     class Meta(Record.Meta):
         verbose_name = _("adverse event")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from safety.models.assessments import Scale
 from trialsite.models import Record, Site, User, all_or_none, immutable
+from trialsite.twins import Twin
 
 
 @pghistory.track()
@@ -38,6 +39,8 @@ class GuidanceText(Record):
         blank=True,
         editable=False,
     )
+
+    twin = Twin(same=("site", "toxicity", "grade", "with_crs", "version"))
 
     class Meta(Record.Meta):
         verbose_name = _("guidance text")

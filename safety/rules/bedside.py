@@ -5,12 +5,13 @@ Source: the tables of Lee DW et al., Biol Blood Marrow Transplant 2019;25:625-63
 scale asks for what is required, not for numbers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from safety.rules.crs import CrsDeath, CrsFindings, OxygenDevice, OxygenReason
+from safety.rules.crs import FEVER_C, CrsDeath, CrsFindings, OxygenDevice, OxygenReason
 from safety.rules.grading import check_range
 from safety.rules.icans import (
     Consciousness,
@@ -54,22 +55,23 @@ class Observations:
 
     temperature_c: Decimal | None = None
     temperature_not_done: str = ""
-    fever_attributable: bool = True
-    antipyretic_given: bool = False
-    anticytokine_given: bool = False
+    fever_attributable: bool | None = None
+    antipyretic_given: bool | None = None
+    anticytokine_given: bool | None = None
     systolic: int | None = None
     diastolic: int | None = None
-    hypotension: bool = False
-    hypotension_attributable: bool = True
-    fluids_given: bool = False
-    vasopressors: tuple[Vasopressor, ...] = ()
-    vasopressin: bool = False
+    hypotension: bool | None = None
+    hypotension_attributable: bool | None = None
+    fluids_given: bool | None = None
+    # Empty: somebody looked, and none is running.
+    vasopressors: tuple[Vasopressor, ...] | None = None
+    vasopressin: bool | None = None
     spo2_percent: Decimal | None = None
-    oxygen_device: OxygenDevice = OxygenDevice.NONE
+    oxygen_device: OxygenDevice | None = None
     oxygen_flow_l_min: Decimal | None = None
-    oxygen_reason: OxygenReason = OxygenReason.CRS_HYPOXIA
-    in_icu: bool = False
-    ice_performed: IcePerformed = IcePerformed.NOT_DONE
+    oxygen_reason: OxygenReason | None = None
+    in_icu: bool | None = None
+    ice_performed: IcePerformed | None = None
     ice_not_done: str = ""
     year: bool | None = None
     month: bool | None = None
@@ -82,18 +84,20 @@ class Observations:
     writes: bool | None = None
     sentence: str = ""
     counts: bool | None = None
-    use_capd: bool = False
+    use_capd: bool | None = None
     capd_score: int | None = None
-    consciousness: Consciousness = Consciousness.ALERT
-    consciousness_attributable: bool = True
-    seizure: Seizure = Seizure.NONE
+    consciousness: Consciousness | None = None
+    consciousness_attributable: bool | None = None
+    seizure: Seizure | None = None
     seizure_minutes: Decimal | None = None
-    deep_focal_weakness: bool = False
-    cerebral_oedema: Oedema = Oedema.NONE
-    pressure_sign: PressureSign = PressureSign.NONE
-    intracranial_haemorrhage: bool = False
-    attributable_to_other_cause: bool = False
-    death: Death = Death.NONE
+    deep_focal_weakness: bool | None = None
+    cerebral_oedema: Oedema | None = None
+    pressure_sign: PressureSign | None = None
+    intracranial_haemorrhage: bool | None = None
+    attributable_to_other_cause: bool | None = None
+    death: Death | None = None
+    # Codes of the questions that somebody answered with “yes, it is so”.
+    confirmed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_range("systolic", self.systolic, 0, 350)
@@ -117,6 +121,42 @@ def points(seen: Observations, item: str) -> int | None:
     return None if None in answers else sum(answers)
 
 
+def _is_febrile(seen: Observations) -> bool:
+    return seen.temperature_c is None or seen.temperature_c >= FEVER_C
+
+
+def _is_pressed(seen: Observations) -> bool:
+    """A vasopressor is hypotension even where the box says no."""
+    return seen.hypotension is not False or bool(seen.vasopressors or seen.vasopressin)
+
+
+# Questions that only another answer makes questions, and when. What no answer makes a question has none.
+ONLY_WHEN: dict[str, Callable[[Observations], bool]] = {
+    "temperature_not_done": lambda seen: seen.temperature_c is None,
+    "fever_attributable": _is_febrile,
+    **dict.fromkeys(("hypotension_attributable", "fluids_given", "vasopressors", "vasopressin"), _is_pressed),
+    **dict.fromkeys(("oxygen_flow_l_min", "oxygen_reason"), lambda seen: seen.oxygen_device is not OxygenDevice.NONE),
+    **dict.fromkeys(
+        (*(name for names in ICE_POINTS.values() for name in names), "sentence"),
+        lambda seen: seen.ice_performed in (None, IcePerformed.YES),
+    ),
+    "ice_not_done": lambda seen: seen.ice_performed in (None, IcePerformed.NOT_DONE),
+    "capd_score": lambda seen: seen.use_capd is not False,
+    "consciousness_attributable": lambda seen: seen.consciousness is not Consciousness.ALERT,
+    # A duration counts even where the kind says none.
+    "seizure_minutes": lambda seen: seen.seizure is not Seizure.NONE or bool(seen.seizure_minutes),
+}
+
+
+def applicable(seen: Observations) -> Observations:
+    """Without what is no question here: room air has no reason for oxygen, and no fever has no cause.
+
+    >>> applicable(Observations(oxygen_device=OxygenDevice.NONE, oxygen_reason=OxygenReason.OTHER)).oxygen_reason
+    """
+    empty = Observations()
+    return replace(seen, **{name: getattr(empty, name) for name, asks in ONLY_WHEN.items() if not asks(seen)})
+
+
 @dataclass(frozen=True)
 class Context:
     """What the record knows at that moment."""
@@ -133,10 +173,10 @@ def crs_findings(seen: Observations, context: Context) -> CrsFindings:
         temperature_c=seen.temperature_c,
         fever_attributable=seen.fever_attributable,
         crs_established=context.crs_established,
-        antipyretic_or_anticytokine_given=seen.antipyretic_given or seen.anticytokine_given,
+        antipyretic_or_anticytokine_given=_either(seen.antipyretic_given, seen.anticytokine_given),
         hypotension=seen.hypotension,
         hypotension_attributable=seen.hypotension_attributable,
-        vasopressors=len(seen.vasopressors),
+        vasopressors=None if seen.vasopressors is None else len(seen.vasopressors),
         vasopressin=seen.vasopressin,
         oxygen_device=seen.oxygen_device,
         oxygen_flow_l_min=seen.oxygen_flow_l_min,
@@ -167,7 +207,16 @@ def icans_findings(seen: Observations, context: Context) -> IcansFindings:
     )
 
 
-def _death(seen: Death, own: Death, due: T, other: T, none: T) -> T:
+def _either(one: bool | None, other: bool | None) -> bool | None:
+    """Yes as soon as one says so; no only where both do."""
+    if one or other:
+        return True
+    return None if None in (one, other) else False
+
+
+def _death(seen: Death | None, own: Death, due: T, other: T, none: T) -> T | None:
+    if seen is None:
+        return None
     if seen is Death.NONE:
         return none
     return due if seen is own else other

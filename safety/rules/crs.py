@@ -11,7 +11,9 @@ hypotension even where the box says no; established CRS that is afebrile without
 or hypoxic stays graded, flagged; fever that was never seen because of earlier therapy gives grade 0, flagged;
 a nasal cannula without its flow cannot be graded, unless the other axis decides; a high-flow device is high
 flow whatever its flow; support that has another reason than CRS (as before, airway protection, a procedure)
-does not count; before the infusion there is no CRS; a missing temperature is flagged where it would decide.
+does not count; before the infusion there is no CRS; a missing temperature is flagged where it would decide; a
+question about pressure or oxygen that nobody answered is no "no": unless the other answers reach the most that it could
+mean, there is no grade. A cause or a reason that nobody named is CRS.
 
 Unverified [M], recalled and not read in the source: airway protection or a procedure without hypoxia is not
 grade 4; an onset after day 14 is graded, but flagged for another cause; CRS ends when fever, hypotension and
@@ -67,8 +69,9 @@ DEVICE_GRADE = {
     OxygenDevice.BIPAP: 4,
     OxygenDevice.INVASIVE_VENTILATION: 4,
 }
-# The most that a nasal cannula can mean, whatever its flow.
-CANNULA_AT_MOST = 3
+# What a nasal cannula can mean, whatever its flow.
+CANNULA = {"at_least": 2, "at_most": 3}
+HIGHEST_OF_AN_AXIS = 4
 
 REASON_TEXT = {
     "before-infusion": mark("Day {day}: before the infusion there is no CRS."),
@@ -105,17 +108,25 @@ REASON_TEXT = {
     "hypoxia-bipap": mark("BiPAP is positive pressure: grade 4."),
     "hypoxia-invasive_ventilation": mark("Intubation and ventilation is positive pressure: grade 4."),
     "hypoxia-explained": mark("The oxygen support has another reason than hypoxia due to CRS: it does not count."),
+    "hypotension-not-asked": mark("Nobody has said yet whether there is hypotension: not gradable."),
+    "vasopressors-not-asked": mark(
+        "Hypotension, grade 2 at least; nobody has said whether a vasopressor is running: not gradable."
+    ),
+    "hypoxia-not-asked": mark("Nobody has said yet whether oxygen is given: not gradable."),
     "flow-missing": mark("Nasal cannula without its flow: low and high flow cannot be told apart."),
 }
+# Set beside the rule, by whoever computes a grade anew on the same findings.
+GRADED_ANEW = "GRADED_ANEW"
 FLAG_TEXT = {
     "MISSING_TEMPERATURE": mark("Measure the temperature and assess again."),
     "INCOMPLETE_O2_FLOW": mark("Record the oxygen flow in L/min and assess again."),
+    "NOT_ASKED": mark("Look, answer what is open and assess again."),
     "VASOPRESSIN_ALONE": mark("Vasopressin without another vasopressor: the scale is silent, an investigator reviews."),
     "AFEBRILE_NO_THERAPY": mark("No fever and no therapy that would explain it: an investigator reviews."),
     "FEVER_MASKED_BY_PRIOR_THERAPY": mark(
         "Hypotension or hypoxia without fever after antipyretics, steroids or anticytokines: fever may be masked."
     ),
-    "GRADED_ANEW": mark("Graded anew: an earlier assessment was added or corrected."),
+    GRADED_ANEW: mark("Graded anew: an earlier assessment was added, corrected or voided."),
     "LATE_ONSET_GT14D": mark("New onset more than 14 days after the infusion: look for another cause."),
 }
 
@@ -144,17 +155,17 @@ class CrsFindings:
 
     days_since_infusion: int
     temperature_c: Decimal | None
-    fever_attributable: bool = True
+    fever_attributable: bool | None = True
     crs_established: bool = False
-    antipyretic_or_anticytokine_given: bool = False
-    hypotension: bool = False
-    hypotension_attributable: bool = True
-    vasopressors: int = 0
-    vasopressin: bool = False
-    oxygen_device: OxygenDevice = OxygenDevice.NONE
+    antipyretic_or_anticytokine_given: bool | None = False
+    hypotension: bool | None = False
+    hypotension_attributable: bool | None = True
+    vasopressors: int | None = 0
+    vasopressin: bool | None = False
+    oxygen_device: OxygenDevice | None = OxygenDevice.NONE
     oxygen_flow_l_min: Decimal | None = None
-    oxygen_reason: OxygenReason = OxygenReason.CRS_HYPOXIA
-    death: CrsDeath = CrsDeath.NONE
+    oxygen_reason: OxygenReason | None = OxygenReason.CRS_HYPOXIA
+    death: CrsDeath | None = CrsDeath.NONE
 
     def __post_init__(self) -> None:
         check_range("temperature_c", self.temperature_c, 25, 45)
@@ -170,6 +181,9 @@ class Axis:
     grade: int | None
     reasons: tuple[Reason, ...] = ()
     flags: tuple[str, ...] = ()
+    # Where the grade cannot be told: what it is at least, and what it could be.
+    at_least: int = 0
+    at_most: int = HIGHEST_OF_AN_AXIS
 
 
 def grade(findings: CrsFindings, policy: CrsPolicy = FIRST_STUDY) -> Graded:
@@ -192,25 +206,33 @@ def hypotension_axis(findings: CrsFindings, policy: CrsPolicy = FIRST_STUDY) -> 
     """Table 2, row hypotension. A vasopressor is the requirement itself, whatever the pressure under it."""
     name = "hypotension"
     if not (findings.hypotension or findings.vasopressors or findings.vasopressin):
-        return Axis(name, 0)
-    if not findings.hypotension_attributable:
+        return _not_asked(name) if findings.hypotension is None else Axis(name, 0)
+    if findings.hypotension_attributable is False:
         return Axis(name, 0, (Reason("hypotension-explained"),))
-    if findings.vasopressors >= 2:
+    if (findings.vasopressors or 0) >= 2:
         return Axis(name, 4, (Reason("hypotension-many", {"count": str(findings.vasopressors)}),))
     if findings.vasopressors == 1:
         return Axis(name, 3, (Reason("hypotension-one"),))
     if findings.vasopressin:
         reason = Reason("hypotension-vasopressin", {"grade": str(policy.vasopressin_alone_grade)})
         return Axis(name, policy.vasopressin_alone_grade, (reason,), ("VASOPRESSIN_ALONE",))
+    if findings.vasopressors is None:
+        return Axis(name, None, (Reason("vasopressors-not-asked"),), ("NOT_ASKED",), at_least=2)
     return Axis(name, 2, (Reason("hypotension-fluids"),))
+
+
+def _not_asked(name: str) -> Axis:
+    return Axis(name, None, (Reason(f"{name}-not-asked"),), ("NOT_ASKED",))
 
 
 def hypoxia_axis(findings: CrsFindings) -> Axis:
     """Table 2, row hypoxia. Only a nasal cannula depends on the flow."""
     name = "hypoxia"
+    if findings.oxygen_device is None:
+        return _not_asked(name)
     if findings.oxygen_device is OxygenDevice.NONE:
         return Axis(name, 0)
-    if findings.oxygen_reason is not OxygenReason.CRS_HYPOXIA:
+    if findings.oxygen_reason not in (None, OxygenReason.CRS_HYPOXIA):
         return Axis(name, 0, (Reason("hypoxia-explained"),))
     if findings.oxygen_device is OxygenDevice.NASAL_CANNULA:
         return _cannula(findings.oxygen_flow_l_min)
@@ -219,7 +241,7 @@ def hypoxia_axis(findings: CrsFindings) -> Axis:
 
 def _cannula(flow: Decimal | None) -> Axis:
     if flow is None:
-        return Axis("hypoxia", None, (Reason("flow-missing"),), ("INCOMPLETE_O2_FLOW",))
+        return Axis("hypoxia", None, (Reason("flow-missing"),), ("INCOMPLETE_O2_FLOW",), **CANNULA)
     if flow <= LOW_FLOW_L_MIN:
         return Axis("hypoxia", 2, (Reason("hypoxia-low-flow", {"flow": str(flow)}),))
     return Axis("hypoxia", 3, (Reason("hypoxia-high-flow", {"flow": str(flow)}),))
@@ -231,7 +253,7 @@ def _has_fever(findings: CrsFindings) -> bool:
 
 def _may_have_fever(findings: CrsFindings) -> bool:
     """Nobody measured, and fever would count."""
-    return findings.temperature_c is None and findings.fever_attributable
+    return findings.temperature_c is None and findings.fever_attributable is not False
 
 
 def _temperature(findings: CrsFindings) -> dict[str, str]:
@@ -242,7 +264,7 @@ def _new_onset(findings: CrsFindings, axes: tuple[Axis, Axis], policy: CrsPolicy
     """Without CRS before, everything hangs on fever that nothing else explains."""
     if _may_have_fever(findings):
         return _without_temperature()
-    if not (_has_fever(findings) and findings.fever_attributable):
+    if not (_has_fever(findings) and findings.fever_attributable is not False):
         return _no_crs(findings, axes, policy)
     late = ("LATE_ONSET_GT14D",) if findings.days_since_infusion > policy.usual_onset_days else ()
     return _worst(1, axes, (Reason("fever", _temperature(findings)),), late)
@@ -253,7 +275,7 @@ def _no_crs(findings: CrsFindings, axes: tuple[Axis, Axis], policy: CrsPolicy) -
         return _nothing(Reason("fever-not-due"))
     if _has_fever(findings):
         return _nothing(Reason("fever-explained", _temperature(findings)))
-    is_masked = findings.antipyretic_or_anticytokine_given and any(axis.grade != 0 for axis in axes)
+    is_masked = findings.antipyretic_or_anticytokine_given and any(axis.grade or axis.at_least for axis in axes)
     flags = ("FEVER_MASKED_BY_PRIOR_THERAPY",) if is_masked else ()
     if is_masked and policy.grades_masked_fever:
         return _worst(0, axes, (Reason("fever-masked"),), flags)
@@ -262,7 +284,7 @@ def _no_crs(findings: CrsFindings, axes: tuple[Axis, Axis], policy: CrsPolicy) -
 
 def _established(findings: CrsFindings, axes: tuple[Axis, Axis], policy: CrsPolicy) -> Graded:
     """With CRS before, fever gives grade 1 at least, and the axes count with or without it."""
-    if _has_fever(findings) and findings.fever_attributable:
+    if _has_fever(findings) and findings.fever_attributable is not False:
         return _worst(1, axes, (Reason("fever", _temperature(findings)),), ())
     if all(axis.grade == 0 for axis in axes):
         if _may_have_fever(findings):
@@ -288,7 +310,7 @@ def _worst(floor: int, axes: tuple[Axis, Axis], reasons: tuple[Reason, ...], fla
     known = max(floor, *(axis.grade or 0 for axis in axes))
     why = (*reasons, *(reason for axis in axes for reason in axis.reasons))
     all_flags = (*(flag for axis in axes for flag in axis.flags), *flags)
-    if any(axis.grade is None for axis in axes) and known < CANNULA_AT_MOST:
+    if any(axis.grade is None and known < axis.at_most for axis in axes):
         return Graded(None, (), all_flags, why)
     reached = tuple(axis.name for axis in axes if axis.grade == known and known > 0)
     return Graded(known, reached or (("fever",) if known else ()), all_flags, why)

@@ -6,7 +6,7 @@ said: what comes back within so many hours belongs to the same episode [P].
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 JOINS_WITHIN = dt.timedelta(hours=24)
@@ -49,6 +49,35 @@ def episodes(seen: Iterable[Seen], *, joins_within: dt.timedelta = JOINS_WITHIN)
         elif current is not None and current.resolved_at is None:
             found[-1] = replace(current, resolved_at=one.at)
     return tuple(found)
+
+
+Span = tuple[dt.datetime, dt.datetime | None]
+
+
+def match(known: Sequence[Span], found: Sequence[Span]) -> tuple[int | None, ...]:
+    """For each episode found, in the order of time, which of the known ones it is; None for a new one.
+
+    As many as before: each moved at most. Otherwise the first that shares a moment with it, so that the second episode
+    keeps its row, and its adverse event, when the first one turns out to be a mistake.
+
+    >>> at = [dt.datetime(2026, 3, day, tzinfo=dt.UTC) for day in range(1, 7)]
+    >>> match([(at[0], at[1]), (at[4], None)], [(at[4], None)])
+    (1,)
+    """
+    if len(known) == len(found):
+        return tuple(range(len(found)))
+    free = list(range(len(known)))
+    matched: list[int | None] = []
+    for span in found:
+        number = next((one for one in free if _share(known[one], span)), None)
+        # What is later in time stays later: the ones before it are passed by.
+        free = free if number is None else [one for one in free if one > number]
+        matched.append(number)
+    return tuple(matched)
+
+
+def _share(one: Span, other: Span) -> bool:
+    return (one[1] is None or other[0] <= one[1]) and (other[1] is None or one[0] <= other[1])
 
 
 def _is_over(episode: Episode, at: dt.datetime, joins_within: dt.timedelta) -> bool:

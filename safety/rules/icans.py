@@ -10,7 +10,8 @@ intracranial haemorrhage the oedema and pressure findings are left to CTCAE, fla
 done or only in part, another domain still gives the grade that it shows, flagged, and nothing else gives none;
 somebody who cannot be aroused because of sedation has no ICE score, rather than one of 0; a seizure with a
 recorded duration counts even where its kind says none; before the infusion there is no ICANS (the ICE score
-of that day is the baseline).
+of that day is the baseline); what nobody looked at (consciousness, seizure, weakness, signs of pressure) is no "no" and
+goes like an ICE that was not done; imaging that was not made shows no oedema and no haemorrhage, and the signs decide.
 
 Unverified [M], recalled and not read in the source: CAPD serves up to 21 years where development is delayed.
 """
@@ -130,11 +131,16 @@ REASON_TEXT = {
     "pressure-papilloedema": mark("Papilloedema, a sign of raised intracranial pressure: grade 4."),
     "pressure-cushing_triad": mark("Cushing's triad, a sign of raised intracranial pressure: grade 4."),
     "haemorrhage": mark("Intracranial haemorrhage is graded by CTCAE: its oedema and pressure signs do not count."),
+    "consciousness-not-looked-at": mark("Nobody has said yet how awake the participant is: this cannot be graded."),
+    "seizure-not-looked-at": mark("Nobody has said yet whether there was a seizure: this cannot be graded."),
+    "motor-not-looked-at": mark("Nobody has looked for deep focal weakness yet: this cannot be graded."),
+    "icp-not-looked-at": mark("Nobody has looked for signs of raised intracranial pressure: this cannot be graded."),
     "nothing": mark("No finding of ICANS: grade 0."),
 }
 FLAG_TEXT = {
     "LOC_EXCLUDED_OTHER_CAUSE": mark("Depressed consciousness was left out: assess again when its cause is gone."),
     "ICE_NOT_DONE": mark("ICE was not done: the grade may be higher than shown."),
+    "NOT_LOOKED_AT": mark("Not everything was looked at: the grade may be higher than shown."),
     "CAPD_NOT_DONE": mark("CAPD was not done: the grade may be higher than shown."),
     "AGE_LT12_USE_CAPD": mark("Below 12 years CAPD is the tool, not ICE: assess again with CAPD."),
     "ICH_GRADE_BY_CTCAE": mark("Record the intracranial haemorrhage as an adverse event, graded by CTCAE."),
@@ -161,24 +167,24 @@ class IcansFindings:
     """
 
     age_years: int
-    use_capd: bool = False
-    ice_performed: IcePerformed = IcePerformed.YES
+    use_capd: bool | None = False
+    ice_performed: IcePerformed | None = IcePerformed.YES
     orientation: int | None = None
     naming: int | None = None
     commands: int | None = None
     writing: int | None = None
     attention: int | None = None
     capd_score: int | None = None
-    consciousness: Consciousness = Consciousness.ALERT
-    consciousness_attributable: bool = True
-    seizure: Seizure = Seizure.NONE
+    consciousness: Consciousness | None = Consciousness.ALERT
+    consciousness_attributable: bool | None = True
+    seizure: Seizure | None = Seizure.NONE
     seizure_minutes: Decimal | None = None
-    deep_focal_weakness: bool = False
-    cerebral_oedema: Oedema = Oedema.NONE
-    pressure_sign: PressureSign = PressureSign.NONE
-    intracranial_haemorrhage: bool = False
-    attributable_to_other_cause: bool = False
-    death: IcansDeath = IcansDeath.NONE
+    deep_focal_weakness: bool | None = False
+    cerebral_oedema: Oedema | None = Oedema.NONE
+    pressure_sign: PressureSign | None = PressureSign.NONE
+    intracranial_haemorrhage: bool | None = False
+    attributable_to_other_cause: bool | None = False
+    death: IcansDeath | None = IcansDeath.NONE
     days_since_infusion: int | None = None
 
     def __post_init__(self) -> None:
@@ -192,12 +198,13 @@ class IcansFindings:
     def is_unarousable(self) -> bool:
         """Unarousable, and for no other cause such as sedation."""
         says_so = self.ice_performed is IcePerformed.UNABLE_UNAROUSABLE
-        return self.consciousness_attributable and (says_so or self.consciousness is Consciousness.UNAROUSABLE)
+        is_deep = says_so or self.consciousness is Consciousness.UNAROUSABLE
+        return is_deep and self.consciousness_attributable is not False
 
     @property
     def is_sedated(self) -> bool:
         """ICE is impossible, because something other than ICANS keeps the participant from waking."""
-        return self.ice_performed is IcePerformed.UNABLE_UNAROUSABLE and not self.consciousness_attributable
+        return self.ice_performed is IcePerformed.UNABLE_UNAROUSABLE and self.consciousness_attributable is False
 
     @property
     def is_before_infusion(self) -> bool:
@@ -219,7 +226,7 @@ class Domain:
 
 def ice_total(findings: IcansFindings) -> int | None:
     """The ICE score, 0 to 10; 0 when it cannot be performed, None when it was not done or CAPD is used."""
-    if findings.use_capd or findings.is_sedated or findings.ice_performed is IcePerformed.NOT_DONE:
+    if findings.use_capd or findings.is_sedated or findings.ice_performed in (None, IcePerformed.NOT_DONE):
         return None
     if findings.ice_performed is not IcePerformed.YES:
         return 0
@@ -296,12 +303,18 @@ def capd_domain(findings: IcansFindings, policy: IcansPolicy = FIRST_STUDY) -> D
 
 def consciousness_domain(findings: IcansFindings) -> Domain:
     """Table 6, row consciousness: only what nothing else explains, such as sedation."""
+    if findings.consciousness is None:
+        return _not_looked_at("consciousness")
     level = CONSCIOUSNESS_GRADE[findings.consciousness]
     if level == 0:
         return Domain("consciousness", 0)
-    if not findings.consciousness_attributable:
+    if findings.consciousness_attributable is False:
         return Domain("consciousness", 0, (Reason("consciousness-excluded"),), ("LOC_EXCLUDED_OTHER_CAUSE",))
     return Domain("consciousness", level, (Reason(f"consciousness-{level}"),))
+
+
+def _not_looked_at(name: str) -> Domain:
+    return Domain(name, None, (Reason(f"{name}-not-looked-at"),), ("NOT_LOOKED_AT",))
 
 
 def seizure_domain(findings: IcansFindings) -> Domain:
@@ -309,14 +322,19 @@ def seizure_domain(findings: IcansFindings) -> Domain:
     minutes = findings.seizure_minutes or Decimal(0)
     if minutes > PROLONGED_MINUTES:
         return Domain("seizure", 4, (Reason("seizure-long", {"minutes": str(minutes)}),))
-    level = SEIZURE_GRADE[findings.seizure] or (SEIZURE_OF_UNKNOWN_KIND if minutes else 0)
+    if findings.seizure is None and not minutes:
+        return _not_looked_at("seizure")
+    kind = findings.seizure or Seizure.NONE
+    level = SEIZURE_GRADE[kind] or (SEIZURE_OF_UNKNOWN_KIND if minutes else 0)
     if level == 0:
         return Domain("seizure", 0)
-    return Domain("seizure", level, (Reason(f"seizure-{findings.seizure}", {"minutes": str(minutes)}),))
+    return Domain("seizure", level, (Reason(f"seizure-{kind}", {"minutes": str(minutes)}),))
 
 
 def motor_domain(findings: IcansFindings) -> Domain:
     """Table 6, row motor: deep focal weakness only; tremor and myoclonus are graded by CTCAE."""
+    if findings.deep_focal_weakness is None:
+        return _not_looked_at("motor")
     return Domain("motor", 4, (Reason("motor"),)) if findings.deep_focal_weakness else Domain("motor", 0)
 
 
@@ -324,8 +342,11 @@ def pressure_domain(findings: IcansFindings) -> Domain:
     """Table 6, row raised pressure and oedema; a haemorrhage, with or without oedema, is graded by CTCAE."""
     if findings.intracranial_haemorrhage:
         return Domain("icp", 0, (Reason("haemorrhage"),), ("ICH_GRADE_BY_CTCAE",))
-    level = OEDEMA_GRADE[findings.cerebral_oedema]
+    level = OEDEMA_GRADE[findings.cerebral_oedema or Oedema.NONE]
     reasons = (Reason(f"oedema-{findings.cerebral_oedema}"),) if level else ()
+    if findings.pressure_sign is None:
+        unknown = _not_looked_at("icp")
+        return Domain("icp", level, reasons, unknown.flags) if level else unknown
     if findings.pressure_sign is not PressureSign.NONE:
         return Domain("icp", 4, (*reasons, Reason(f"pressure-{findings.pressure_sign}")))
     return Domain("icp", level, reasons)
@@ -334,7 +355,8 @@ def pressure_domain(findings: IcansFindings) -> Domain:
 def _highest(domains: Iterable[Domain], total: int | None) -> Graded:
     """The worst domain wins, and every domain that reaches it determined the grade."""
     domains = tuple(domains)
-    flags = tuple(flag for domain in domains for flag in domain.flags)
+    # Each flag once: several domains may raise the same.
+    flags = tuple(dict.fromkeys(flag for domain in domains for flag in domain.flags))
     reasons = tuple(reason for domain in domains for reason in domain.reasons)
     top = max(domain.grade or 0 for domain in domains)
     if top == 0 and any(domain.grade is None for domain in domains):

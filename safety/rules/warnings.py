@@ -78,6 +78,18 @@ def due(
     return tuple(one for one in _due(newest, others, policy) if _told(one) not in known)
 
 
+def still_rises(newest: Seen, others: Iterable[Seen], *, policy: WarningPolicy = FIRST_STUDY) -> bool:
+    """Whether an earlier assessment within the time stands so far below that a rise was rightly warned of.
+
+    >>> at = dt.datetime(2026, 3, 5, 8, tzinfo=dt.UTC)
+    >>> still_rises(Seen(at, 2, 2), [Seen(at - dt.timedelta(hours=10), 1, 1)])
+    False
+    """
+    lower = (newest.grade or 0) - policy.rise_by
+    since = newest.at - policy.rise_within
+    return any(one.grade is not None and one.grade <= lower and since <= one.at <= newest.at for one in others)
+
+
 def _told(warning: EarlyWarning) -> tuple[Kind, int]:
     """What people were told: a severe grade with its number, since 4 is other news than 3."""
     return warning.kind, warning.grade if warning.kind is Kind.SEVERE else 0

@@ -28,13 +28,25 @@ class Round(NamedTuple):
     chosen: dict[str, str]
 
 
+NOTHING = {"antipyretic_given": "no", "anticytokine_given": "no", "hypotension": "no", "oxygen_device": "none"}
+# Asked once there is fever, or a low pressure.
+FEBRILE = {"fever_attributable": "yes"}
+PRESSED = {"hypotension_attributable": "yes", "vasopressin": "no"}
+WITHOUT_VASOPRESSOR = {**FEBRILE, **PRESSED, "vasopressors": "none"}
 COURSE = (
-    Round(46, ("CRS 1", "ICANS 0"), {"temperature_c": "38.6"}, {}),
+    Round(46, ("CRS 1", "ICANS 0"), {"temperature_c": "38.6"}, FEBRILE),
     Round(
         36,
         ("CRS 2", "ICANS 0"),
         {"temperature_c": "39.4", "systolic": "84"},
-        {"hypotension": "yes", "fluids_given": "yes", "antipyretic_given": "yes"},
+        {
+            "hypotension": "yes",
+            "fluids_given": "yes",
+            "antipyretic_given": "yes",
+            **FEBRILE,
+            **PRESSED,
+            "vasopressors": "none",
+        },
     ),
     Round(
         22,
@@ -44,14 +56,15 @@ COURSE = (
             "hypotension": "yes",
             "vasopressors": "norepinephrine",
             "anticytokine_given": "yes",
+            **PRESSED,
             "oxygen_device": "hfnc",
+            "oxygen_reason": "crs_hypoxia",
             "counts": "no",
             "writes": "no",
         },
     ),
     Round(1, ("CRS 0", "ICANS 0"), {"temperature_c": "36.9", "spo2_percent": "98"}, {"anticytokine_given": "yes"}),
 )
-NOTHING = {"antipyretic_given": "no", "anticytokine_given": "no", "hypotension": "no", "oxygen_device": "none"}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +84,10 @@ def record(page: Any, address: str, seen: Round) -> None:
     at = dt.datetime.now(SHANGHAI) - dt.timedelta(hours=seen.hours_ago)
     page.fill("#id_assessed_at_0", f"{at:%Y-%m-%d}")
     page.fill("#id_assessed_at_1", f"{at:%H:%M}")
-    page.locator("[data-fill]").click()
+    for button in page.locator("[data-fill]").all():
+        button.click()
+    # First what makes others a question.
+    page.fill("#id_temperature_c", seen.typed["temperature_c"])
     for name, value in {**NOTHING, **seen.chosen}.items():
         page.locator(f'[name="{name}"][value="{value}"]').check()
     for name, value in seen.typed.items():

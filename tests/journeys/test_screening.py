@@ -34,7 +34,8 @@ def moment(ago: dt.timedelta = dt.timedelta()) -> tuple[str, str]:
 
 def add_participant(client: Client, site: Site) -> Participant:
     identity = {"name": "林小雨", "birth_date": "1996-04-02", "sex": "F", "phone": "13900000000"}
-    response = client.post(reverse("admin:participants_participant_add"), {**identity, "site": site.pk})
+    data = {**identity, "site": site.pk, "screened_on": moment()[0]}
+    response = client.post(reverse("admin:participants_participant_add"), data)
     assert response.status_code == 302, response.content.decode()
     return Participant.objects.latest("pk")
 
@@ -91,7 +92,7 @@ def test_screen_fail_screen_again_enrol(site: Site, alice: User, ivan: User, log
     first.refresh_from_db()
     assert first.status == Status.SCREEN_FAILED
 
-    response = coordinator.post(page_of(first, "rescreen"))
+    response = coordinator.post(page_of(first, "rescreen"), {"on": day})
     second = Participant.objects.get(rescreening_of=first)
     assert response["Location"] == page_of(second, "change")
     consent(coordinator, second)
@@ -107,7 +108,7 @@ def test_screen_fail_screen_again_enrol(site: Site, alice: User, ivan: User, log
     assert "not your password" in wrong.content.decode()
     assert not EligibilityConfirmation.objects.exists()
     assert investigator.post(page_of(second, "confirm"), {"password": PASSWORD}).status_code == 302
-    assert investigator.post(page_of(second, "enrol"), {}).status_code == 302
+    assert investigator.post(page_of(second, "enrol"), {"on": day}).status_code == 302
     second.refresh_from_db()
     assert (second.status, second.participant_number) == (Status.ENROLLED, "ZJ-001")
     signed = EligibilityConfirmation.objects.get()

@@ -49,9 +49,7 @@ from trialsite.voiding import Consequences
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
-PAGES = [
-    page for page in admin.site._registry.values() if isinstance(page, RecordAdmin) and page.opts.app_label != "safety"
-]
+PAGES = [page for page in admin.site._registry.values() if isinstance(page, RecordAdmin)]
 
 
 @pytest.fixture

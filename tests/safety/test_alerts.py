@@ -636,8 +636,8 @@ def test_the_first_page_shows_alerts_first_and_what_is_due(
     assert (alarm.tone, alarm.count, due.count) == ("alarm", 1, 1)
     assert alarm.rows[0].label == due.rows[0].label == participant.number
     assert alarm.rows[0].facts[:2] == ("CRS 3", "new CRS, grade 3 or higher")
-    assert alarm.rows[0].facts[-1] == "12:00 h"
-    assert due.rows[0].late == "overdue by 1:00 h"
+    assert alarm.rows[0].facts[-1] == "12 h 0 min"
+    assert due.rows[0].late == "overdue by 1 h 0 min"
     assert due.rows[0].link.endswith(f"?participant={participant.pk}")
     actions.acknowledge(alert=SafetyAlert.objects.all()[0], by=alice, now=start + 13 * HOUR)
     assert [section.tone for section in alertlist.sections(user=alice, now=start + 13 * HOUR)] == ["attention"]

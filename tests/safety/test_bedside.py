@@ -1,6 +1,7 @@
 """The bedside: one form for both scales, rows that are never changed, episodes, and their adverse events."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -17,15 +18,30 @@ from safety import actions
 from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert, Scale, ToxicityAssessment, ToxicityEpisode
 from safety.rules import bedside
 from safety.rules.bedside import ICE_POINTS, Context, Death, Observations, Vasopressor
-from safety.rules.crs import CrsDeath
-from safety.rules.icans import IcansDeath, IcePerformed
+from safety.rules.crs import CrsDeath, OxygenDevice, OxygenReason
+from safety.rules.icans import Consciousness, IcansDeath, IcePerformed, PressureSign, Seizure
 from tests import factories
 from trialsite.models import Site, User
 from trialsite.refusal import Refused
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 ALL_RIGHT = {name: True for names in ICE_POINTS.values() for name in names}
-WELL = Observations(temperature_c=Decimal("36.8"), ice_performed=IcePerformed.YES, **ALL_RIGHT)  # type: ignore[arg-type]
+# Looked at, and absent.
+ABSENT: dict[str, Any] = {
+    "antipyretic_given": False,
+    "anticytokine_given": False,
+    "hypotension": False,
+    "vasopressors": (),
+    "vasopressin": False,
+    "oxygen_device": OxygenDevice.NONE,
+    "in_icu": False,
+    "consciousness": Consciousness.ALERT,
+    "seizure": Seizure.NONE,
+    "deep_focal_weakness": False,
+    "pressure_sign": PressureSign.NONE,
+    "death": Death.NONE,
+}
+WELL = Observations(temperature_c=Decimal("36.8"), ice_performed=IcePerformed.YES, **ALL_RIGHT, **ABSENT)
 
 
 def seen(**change: Any) -> Observations:
@@ -136,6 +152,39 @@ class TestSaving:
         asked = [one["sql"] for one in captured if "SAVEPOINT" not in one["sql"]]
         assert len(asked) < 10, "\n".join(asked)
 
+    @pytest.mark.parametrize(
+        ("change", "names"),
+        [
+            pytest.param({"fever_attributable": True}, ["fever_attributable"], id="no-fever-has-no-cause"),
+            pytest.param(
+                {"hypotension_attributable": True, "fluids_given": False},
+                ["hypotension_attributable", "fluids_given", "vasopressin"],
+                id="no-hypotension-has-no-cause",
+            ),
+            pytest.param(
+                {"oxygen_reason": OxygenReason.CRS_HYPOXIA, "oxygen_flow_l_min": Decimal(2)},
+                ["oxygen_reason", "oxygen_flow_l_min"],
+                id="room-air-has-no-reason",
+            ),
+            pytest.param({"consciousness_attributable": True}, ["consciousness_attributable"], id="awake"),
+            pytest.param({"seizure_minutes": Decimal(0)}, ["seizure_minutes"], id="no-seizure-has-no-length"),
+        ],
+    )
+    def test_what_does_not_apply_is_not_stored(
+        self, participant: Participant, alice: User, now: dt.datetime, change: dict[str, Any], names: list[str]
+    ) -> None:
+        row = assessed(participant, now, seen(**change), alice)
+        assert {row.observations[name] for name in names} == {None}
+        findings = {name: value for one in row.grades.all() for name, value in one.findings.items()}
+        assert {findings[name] for name in names if name in findings} == {None}
+        assert grades(row) == {"CRS": 0, "ICANS": 0}
+
+    def test_a_vasopressor_counts_even_where_the_box_says_no(
+        self, participant: Participant, alice: User, now: dt.datetime
+    ) -> None:
+        pressed = seen(temperature_c=Decimal("38.0"), hypotension=False, vasopressors=(Vasopressor.DOPAMINE,))
+        assert grades(assessed(participant, now, pressed, alice))["CRS"] == 3
+
     def test_nothing_of_it_is_ever_changed(self, participant: Participant, alice: User, now: dt.datetime) -> None:
         row = assessed(participant, now, WELL, alice)
         for rows in (BedsideAssessment.objects.filter(pk=row.pk),):
@@ -156,15 +205,14 @@ class TestSaving:
         with pytest.raises(Refused, match="corrected already"):
             assessed(participant, now, WELL, alice, corrects=old, why="again")
 
-    def test_the_future_and_the_time_before_consent_are_refused(
+    def test_the_future_is_refused_and_the_time_before_consent_can_be_recorded(
         self, participant: Participant, alice: User, now: dt.datetime
     ) -> None:
         row = BedsideAssessment(participant=participant, assessed_at=now + HOUR)
         with pytest.raises(Refused, match="is after now"):
             actions.assess_bedside(assessment=row, seen=WELL, by=alice, now=now)
         row.assessed_at = now - 40 * DAY
-        with pytest.raises(Refused, match="Consent comes before"):
-            actions.assess_bedside(assessment=row, seen=WELL, by=alice, now=now)
+        assert actions.assess_bedside(assessment=row, seen=WELL, by=alice, now=now).pk
 
     def test_an_investigator_sets_another_grade_with_a_reason(
         self, participant: Participant, alice: User, ivan: User, now: dt.datetime
@@ -295,7 +343,7 @@ class TestEpisodes:
             participant=participant, assessed_at=first.assessed_at, corrects=first, correction_reason="typing error"
         )
         actions.assess_bedside(assessment=row, seen=seen(temperature_c=Decimal("38.6")), by=alice, now=now)
-        anew = later.grades.get(toxicity=Scale.CRS, corrected_by=None)
+        anew = later.grades.get(toxicity=Scale.CRS, corrections=None)
         assert (anew.grade, anew.flags, anew.corrects.grade) == (3, ["GRADED_ANEW"], 0)
         episode = ToxicityEpisode.objects.get()
         assert (episode.onset_at, episode.highest_grade, episode.resolved_at) == (first.assessed_at, 3, None)
@@ -308,7 +356,7 @@ class TestEpisodes:
         later = assessed(participant, now - HOUR, pressed, alice)
         row = BedsideAssessment(participant=participant, assessed_at=now - 2 * HOUR)
         actions.assess_bedside(assessment=row, seen=seen(temperature_c=Decimal("38.6")), by=alice, now=now)
-        assert later.grades.get(toxicity=Scale.CRS, corrected_by=None).grade == 2
+        assert later.grades.get(toxicity=Scale.CRS, corrections=None).grade == 2
 
     def test_a_vasopressor_is_told_once(self, participant: Participant, alice: User, now: dt.datetime) -> None:
         self.course(participant, now - DAY, alice, "38.2")
@@ -341,28 +389,19 @@ def typed(participant: Participant, at: dt.datetime, **more: str) -> dict[str, s
         "assessed_at_0": f"{local:%Y-%m-%d}",
         "assessed_at_1": f"{local:%H:%M}",
         "temperature_c": "36.8",
-        "fever_attributable": "yes",
         "antipyretic_given": "no",
         "anticytokine_given": "no",
         "hypotension": "no",
-        "hypotension_attributable": "yes",
-        "fluids_given": "no",
-        "vasopressin": "no",
         "oxygen_device": "none",
-        "oxygen_reason": "crs_hypoxia",
-        "in_icu": "no",
         "ice_performed": "yes",
         **dict.fromkeys(ALL_RIGHT, "yes"),
         "consciousness": "alert",
-        "consciousness_attributable": "yes",
+        "in_icu": "no",
         "seizure": "none",
         "deep_focal_weakness": "no",
-        "use_capd": "no",
-        "cerebral_oedema": "none",
         "pressure_sign": "none",
+        "cerebral_oedema": "none",
         "intracranial_haemorrhage": "no",
-        "attributable_to_other_cause": "no",
-        "death": "none",
         **more,
     }
 
@@ -386,7 +425,8 @@ class TestPages:
     ) -> None:
         client = login(alice)
         assert "10 of 10, awake" in client.get(self.url(here)).content.decode()
-        form = typed(here, timezone.now(), temperature_c="38.6", oxygen_device="nasal_cannula", oxygen_flow_l_min="3")
+        oxygen = {"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": "3", "oxygen_reason": "crs_hypoxia"}
+        form = typed(here, timezone.now(), temperature_c="38.6", fever_attributable="yes", **oxygen)
         response = client.post(self.url(here), form)
         assert response.status_code == 302
         page = client.get(response["Location"]).content.decode()
@@ -399,7 +439,7 @@ class TestPages:
     def test_wide_digits_of_a_chinese_keyboard_are_read(
         self, here: Participant, alice: User, login: Any, text: str
     ) -> None:
-        form = typed(here, timezone.now(), temperature_c=text, systolic="\uff11\uff12\uff10")
+        form = typed(here, timezone.now(), temperature_c=text, fever_attributable="yes", systolic="\uff11\uff12\uff10")
         assert login(alice).post(self.url(here), form).status_code == 302
         observed = BedsideAssessment.objects.get().observations
         assert (observed["temperature_c"], observed["systolic"]) == ("38.5", 120)
@@ -409,11 +449,19 @@ class TestPages:
         [
             pytest.param({"temperature_c": ""}, "why it was not measured", id="no-temperature"),
             pytest.param({"hypotension": ""}, "required", id="nothing-chosen-is-not-a-no"),
+            pytest.param({"temperature_c": "38.0"}, "grade hangs on it", id="fever-without-its-cause"),
+            pytest.param({"hypotension": "yes"}, "grade hangs on it", id="hypotension-without-its-treatment"),
+            pytest.param(
+                {"hypotension": "yes", "vasopressors": ["none", "dopamine"]}, "take one of them back", id="none-and-one"
+            ),
+            pytest.param({"oxygen_device": "hfnc"}, "grade hangs on it", id="oxygen-without-its-reason"),
+            pytest.param({"consciousness": "unarousable_or_vigorous"}, "grade hangs on it", id="coma-without-a-cause"),
+            pytest.param({"ice_performed": ""}, "Was ICE performed?", id="ice-not-asked"),
             pytest.param({"counts": ""}, "Right (1) or wrong (0)?", id="one-ice-point-not-asked"),
             pytest.param({"ice_performed": "not_done"}, "Say why ICE was not done", id="ice-not-done-without-a-reason"),
             pytest.param({"oxygen_device": "nasal_cannula"}, "Low and high flow", id="cannula-without-flow"),
             pytest.param({"use_capd": "yes"}, "Give the CAPD score", id="capd-without-score"),
-            pytest.param({"temperature_c": "386"}, "less than or equal to 45", id="impossible-temperature"),
+            pytest.param({"temperature_c": "386"}, "must lie in 25–45", id="impossible-temperature"),
             pytest.param(
                 {"systolic": "80", "diastolic": "120"}, "120, is above the systolic, 80", id="pressures-swapped"
             ),
@@ -434,7 +482,7 @@ class TestPages:
         [
             pytest.param({"temperature_c": "", "temperature_not_done": "refused"}, id="temperature-not-done"),
             pytest.param({"ice_performed": "not_done", "ice_not_done": "asleep after sedation"}, id="ice-not-done"),
-            pytest.param({"use_capd": "yes", "capd_score": "0"}, id="capd-0"),
+            pytest.param({"use_capd": "yes", "capd_score": "0", "ice_performed": ""}, id="capd-0"),
         ],
     )
     def test_not_done_with_its_reason_is_an_answer(
@@ -449,8 +497,57 @@ class TestPages:
         assert "still missing" in shown
         assert not BedsideAssessment.objects.exists(), "nothing is saved"
         misread = client.post(url, {**typed(here, timezone.now()), "temperature_c": "55"}).content.decode()
-        assert "temperature (°C): 55? Ensure this value is less than or equal to 45." in misread
+        assert "Temperature must lie in 25–45 °C; 55 was written" in misread
         assert login(mona).post(url, {"participant": here.pk}).status_code == 403
+
+    def test_nothing_is_chosen_before_somebody_chose_it(self, here: Participant, alice: User, login: Any) -> None:
+        """Only “not looked at” stands there: it says that nobody has."""
+        page = login(alice).get(self.url(here)).content.decode()
+        chosen = re.findall(r"<input[^>]*\bchecked\b[^>]*>", page)
+        assert {re.search(r'value="([^"]*)"', one)[1] for one in chosen} == {""}  # type: ignore[index]
+
+    def test_what_nobody_looked_at_is_stored_as_that_and_gives_no_icans_grade(
+        self, here: Participant, alice: User, login: Any
+    ) -> None:
+        open_ones = ("in_icu", "seizure", "deep_focal_weakness", "pressure_sign", "cerebral_oedema")
+        form = {**typed(here, timezone.now()), **dict.fromkeys((*open_ones, "intracranial_haemorrhage"), "")}
+        login(alice).post(self.url(here), form)
+        row = BedsideAssessment.objects.get()
+        assert {row.observations[name] for name in (*open_ones, "intracranial_haemorrhage")} == {None}
+        assert grades(row) == {"CRS": 0, "ICANS": None}
+        assert row.grades.get(toxicity="ICANS").flags == ["NOT_LOOKED_AT"]
+
+    def test_absent_is_stored_as_absent(self, here: Participant, alice: User, login: Any) -> None:
+        login(alice).post(self.url(here), typed(here, timezone.now()))
+        row = BedsideAssessment.objects.get()
+        assert (row.observations["seizure"], row.observations["in_icu"]) == ("none", False)
+        assert grades(row) == {"CRS": 0, "ICANS": 0}
+
+    def test_a_vasopressor_is_running_or_none_is_or_nobody_has_said(
+        self, here: Participant, alice: User, login: Any
+    ) -> None:
+        low = {"hypotension": "yes", "hypotension_attributable": "yes", "vasopressin": "no", "fluids_given": "yes"}
+        form = typed(here, timezone.now(), temperature_c="38.6", fever_attributable="yes", **low)
+        shown = login(alice).post(reverse("admin:safety_bedside_grade"), form).content.decode()
+        assert "nobody has said whether a vasopressor is running" in shown
+        login(alice).post(self.url(here), {**form, "vasopressors": "none"})
+        row = BedsideAssessment.objects.get()
+        assert (row.observations["vasopressors"], grades(row)["CRS"]) == ([], 2)
+
+    def test_what_does_not_go_together_is_asked_about_and_kept(
+        self, here: Participant, alice: User, login: Any
+    ) -> None:
+        client, form = login(alice), typed(here, timezone.now(), systolic="70", diastolic="40", note="turned in bed")
+        page = client.post(self.url(here), form).content.decode()
+        assert "70/40 mmHg, but “no hypotension”: is that so?" in page
+        assert "turned in bed" in page
+        assert 'name="is_so" value="low-pressure"' in page
+        assert (
+            "do not go together" in client.post(self.url(here), {**form, "is_so": "ice-beside-capd"}).content.decode()
+        )
+        assert not BedsideAssessment.objects.exists()
+        assert client.post(self.url(here), {**form, "is_so": "low-pressure"}).status_code == 302
+        assert BedsideAssessment.objects.get().observations["confirmed"] == ["low-pressure"]
 
     def test_a_monitor_reads_and_does_not_write(self, here: Participant, mona: User, login: Any) -> None:
         client = login(mona)

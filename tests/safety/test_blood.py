@@ -303,15 +303,9 @@ class TestJudging:
         row = judged(participant, ivan, now, IecHsFindings(), investigator_grade=2, investigator_reason="biopsy")
         assert (row.grade, row.final_grade) == (None, 2)
 
-    @pytest.mark.parametrize(
-        ("moved", "words"),
-        [(dt.timedelta(minutes=5), "is after now"), (-400 * DAY, "Consent comes before every procedure")],
-    )
-    def test_the_moment_must_be_possible(
-        self, participant: Participant, ivan: User, now: dt.datetime, moved: dt.timedelta, words: str
-    ) -> None:
-        row = IecHsAssessment(participant=participant, assessed_at=now + moved)
-        with pytest.raises(Refused, match=words):
+    def test_the_moment_must_be_possible(self, participant: Participant, ivan: User, now: dt.datetime) -> None:
+        row = IecHsAssessment(participant=participant, assessed_at=now + dt.timedelta(minutes=5))
+        with pytest.raises(Refused, match="is after now"):
             blood.assess_iec_hs(assessment=row, findings=POSITIVE, by=ivan, now=now)
 
     def test_a_correction_replaces_once_and_says_why(
@@ -324,7 +318,7 @@ class TestJudging:
         with pytest.raises(Refused, match="same participant"):
             judged(somebody, ivan, now, POSITIVE, corrects=old, correction_reason="mistyped")
         new = judged(participant, ivan, now, IecHsFindings(), corrects=old, correction_reason="mistyped")
-        assert (old.corrected_by, new.grade) == (new, None)
+        assert (old.corrections.get(), new.grade) == (new, None)
         with pytest.raises(Refused, match="corrected already"):
             judged(participant, ivan, now, POSITIVE, corrects=old, correction_reason="again")
 

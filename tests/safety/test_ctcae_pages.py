@@ -57,6 +57,7 @@ def form(participant: Participant, now: dt.datetime) -> Any:
             "relatedness": "possible",
             "outcome": "not_recovered",
             "action_taken": "not_applicable",
+            "is_serious_said": "no",
             "site_aware_at_0": f"{local:%Y-%m-%d}",
             "site_aware_at_1": f"{local:%H:%M:%S}",
             "note": "",
@@ -326,7 +327,7 @@ def test_a_term_of_another_version_is_refused_with_what_stands_for_it(
         pytest.param(
             HEADACHE,
             "5",
-            {"results_in_death": "on", "outcome": "fatal"},
+            {"results_in_death": "on", "outcome": "fatal", "is_serious_said": "yes"},
             "choose the term for what the participant died of",
             id="headache-5",
         ),

@@ -23,8 +23,8 @@ CRS = {
     "hypotension_attributable": "yes",
     "oxygen_device": "none",
     "oxygen_flow_l_min": "",
-    "oxygen_reason": "crs_hypoxia",
-    "death": "none",
+    "oxygen_reason": "",
+    "death": "",
 }
 ICANS = {
     "ice_performed": "yes",
@@ -71,6 +71,7 @@ def test_a_crs_assessment_is_graded_with_its_reason(form: Any, alice: User, logi
     response = login(alice).post(reverse("admin:safety_crsassessment_add"), form(CRS), follow=True)
     row = CrsAssessment.objects.get()
     assert (row.grade, row.determinants, row.scale) == (3, "hypotension", "ASTCT 2019")
+    assert (row.findings["oxygen_reason"], row.findings["death"]) == (None, None), "nobody said so"
     text = response.content.decode()
     assert "One vasopressor, with or without vasopressin: grade 3." in text
     assert f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}" in text
@@ -139,6 +140,7 @@ EVENT = {
     "relatedness": "possible",
     "outcome": "not_recovered",
     "action_taken": "not_applicable",
+    "is_serious_said": "no",
     "note": "",
 }
 
@@ -149,10 +151,15 @@ EVENT = {
     [
         pytest.param({"resolved": "2025-12"}, "before it began", id="end-before-start"),
         pytest.param({"onset": "2099"}, "in the future", id="onset-in-the-future"),
-        pytest.param({"onset": "05.01.2026"}, "is not a date", id="not-a-date"),
-        pytest.param({"grade": "6"}, "less than or equal to 5", id="grade-6"),
+        pytest.param({"onset": "05.01.2026"}, "did you mean", id="not-a-date"),
+        pytest.param({"grade": "6"}, "must lie in 1–5", id="grade-6"),
+        pytest.param({"is_serious_said": ""}, "required", id="nobody-said-whether-it-is-serious"),
+        pytest.param({"is_serious_said": "yes"}, "Tick what makes it serious", id="serious-for-no-reason"),
+        pytest.param({"is_life_threatening": "on"}, "take the tick back", id="ticked-but-not-serious"),
+        pytest.param({"relatedness": ""}, "required", id="nobody-judged-the-relation"),
+        pytest.param({"action_taken": ""}, "required", id="nobody-said-what-was-done"),
         pytest.param({"grade": "5"}, "must agree", id="grade-5-without-death"),
-        pytest.param({"results_in_death": "on"}, "must agree", id="death-without-grade-5"),
+        pytest.param({"results_in_death": "on", "is_serious_said": "yes"}, "must agree", id="death-without-grade-5"),
     ],
 )
 def test_an_event_that_cannot_be_is_refused(
@@ -169,7 +176,7 @@ def test_an_event_that_cannot_be_is_refused(
 def test_an_event_with_a_partial_date_is_logged(form: Any, alice: User, login: Any, now: dt.datetime) -> None:
     local = timezone.localtime(now)
     aware = {"site_aware_at_0": f"{local:%Y-%m-%d}", "site_aware_at_1": f"{local:%H:%M:%S}"}
-    data = {**form({}), **EVENT, **aware, "requires_hospitalisation": "on"}
+    data = {**form({}), **EVENT, **aware, "requires_hospitalisation": "on", "is_serious_said": "yes"}
     assert login(alice).post(reverse("admin:safety_adverseevent_add"), data).status_code == 302
     event = AdverseEvent.objects.get()
     assert (event.onset, event.is_serious, event.ctcae_version) == ("2026-01", True, "5.0")

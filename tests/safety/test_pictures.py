@@ -21,6 +21,7 @@ from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
 from safety.rules.crs import OxygenDevice
 from safety.rules.icans import IcePerformed
 from tests import factories
+from tests.safety.test_bedside import ABSENT
 from trialsite.models import Site, User
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -44,7 +45,7 @@ def assessed(participant: Participant, at: dt.datetime, by: User, temperature: s
         temperature_c=None if temperature is None else D(temperature),
         temperature_not_done="" if temperature else "refused",
         ice_performed=IcePerformed.YES,
-        **{**RIGHT, **more},
+        **{**RIGHT, **ABSENT, **more},
     )
     row = BedsideAssessment(participant=participant, assessed_at=at)
     return actions.assess_bedside(assessment=row, seen=seen, by=by, now=at)
@@ -77,7 +78,7 @@ def test_not_gradable_is_a_question_mark_and_corrected_rows_do_not_count(
     row = BedsideAssessment(
         participant=participant, assessed_at=day0 + 2 * DAY, corrects=old, correction_reason="typing error"
     )
-    seen = Observations(temperature_c=D("36.9"), ice_performed=IcePerformed.YES, **RIGHT)
+    seen = Observations(temperature_c=D("36.9"), ice_performed=IcePerformed.YES, **RIGHT, **ABSENT)
     actions.assess_bedside(assessment=row, seen=seen, by=alice, now=day0 + 3 * DAY)
     found = cells(participant, day0)
     assert found["CRS"] == {1: "?", 2: "0"}

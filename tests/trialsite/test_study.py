@@ -468,6 +468,18 @@ MISTAKES = [
         "sae_site_to_sponsor_hours says 48 hours",
         id="two-limits",
     ),
+    pytest.param(
+        swap('below_ml_min = 50, mg_m2 = "18"', 'below_ml_min = 50, mg_m2 = "24"'),
+        "lymphodepletion.drugs[0]",
+        "from the highest limit to the lowest",
+        id="levels-do-not-fall",
+    ),
+    pytest.param(
+        swap('below_ml_min = 80, mg_m2 = "24"', 'below_ml_min = 80, mg_m2 = "30"'),
+        "lymphodepletion.drugs[0]",
+        "all below planned_mg_m2 30",
+        id="level-not-reduced",
+    ),
     pytest.param(swap('"5.0"', '"4.03"'), "policy.ctcae_version", "must be one of: '5.0' or '6.0'", id="policy-value"),
     pytest.param(swap("ice_from_age_years = 12\n", ""), "policy.ice_from_age_years", "is missing", id="policy-missing"),
     pytest.param(

@@ -4,6 +4,7 @@ Each part is checked within itself here; what must fit between parts is compared
 """
 
 import datetime as dt
+import itertools
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal, Self
 
@@ -128,6 +129,13 @@ class Dose(Part):
         return self
 
 
+class ReducedLevel(Part):
+    """Below this creatinine clearance the drug is usually given at this level; 0 leaves it out."""
+
+    below_ml_min: Annotated[int, Field(ge=1, le=200)]
+    mg_m2: Annotated[Decimal, BeforeValidator(exact), Field(ge=0, allow_inf_nan=False)]
+
+
 class Drug(Part):
     code: Code
     name: Text
@@ -136,6 +144,7 @@ class Drug(Part):
     accepted_high_mg_m2: Exact
     planned_doses: Annotated[int, Field(ge=1)]
     accepted_doses: tuple[Annotated[int, Field(ge=1)], ...]
+    reduced: tuple[ReducedLevel, ...] = ()
 
     @model_validator(mode="after")
     def _plan_is_accepted(self) -> Self:
@@ -146,6 +155,17 @@ class Drug(Part):
             )
         if self.planned_doses not in self.accepted_doses:
             raise ValueError(f"planned_doses {self.planned_doses} is not one of accepted_doses")
+        return self
+
+    @model_validator(mode="after")
+    def _levels_fall_with_the_clearance(self) -> Self:
+        levels = [(level.below_ml_min, level.mg_m2) for level in self.reduced]
+        falling = all(a > c and b > d for (a, b), (c, d) in itertools.pairwise(levels))
+        if not falling or any(mg >= self.planned_mg_m2 for _limit, mg in levels):
+            raise ValueError(
+                f"reduced levels are listed from the highest limit to the lowest, each with less than the one before "
+                f"and all below planned_mg_m2 {self.planned_mg_m2}"
+            )
         return self
 
 

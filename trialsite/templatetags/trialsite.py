@@ -1,9 +1,15 @@
+import json
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.db.models import Model
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from trialsite import identity, once, versions
 
 register = template.Library()
 
@@ -17,3 +23,22 @@ def admin_link(row: Model) -> str:
 @register.filter
 def admin_path(row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+@register.simple_tag(takes_context=True)
+def form_guard(context: Any) -> SafeString:
+    """Within every form that records something: its token, and the state of the rows that it was opened with."""
+    request = context["request"]
+    fields = format_html(
+        '<input type="hidden" name="{}" value="{}" data-person="{}" data-never="{}" data-restored="{}" '
+        'data-discard="{}">',
+        once.FIELD,
+        once.token_for(request),
+        request.user.pk,
+        json.dumps(sorted(identity.never_kept(context.get("opts")))),
+        _("Restored: what you typed at {time}, which was not saved yet."),
+        _("Discard it"),
+    )
+    if opened := context.get("opened"):
+        fields += format_html('<input type="hidden" name="{}" value="{}">', versions.FIELD, opened)
+    return fields

@@ -7,13 +7,28 @@
   let waiting = null;
   let asked = 0;
 
+  // The grades that stand there are of other answers then.
+  const say = (words) => {
+    const sentence = document.createElement("p");
+    sentence.className = "ts-error";
+    sentence.textContent = words;
+    shown.replaceChildren(sentence);
+  };
   const ask = async () => {
     const number = ++asked;
+    if (window.trialsite) trialsite.renew(form);
+    const typed = new FormData(form);
+    // A look is not the one time that the form may be taken.
+    typed.delete("_once");
     try {
-      const answer = await fetch(form.dataset.gradeUrl, { method: "POST", body: new FormData(form) });
-      if (answer.ok && number === asked) shown.innerHTML = await answer.text();
+      const answer = await fetch(form.dataset.gradeUrl, { method: "POST", body: typed });
+      const text = answer.ok && !answer.redirected ? await answer.text() : "";
+      if (number !== asked) return;
+      if (answer.redirected || answer.status === 403) say(shown.dataset.login);
+      else if (answer.ok) shown.innerHTML = text;
+      else say(shown.dataset.away);
     } catch {
-      shown.dataset.offline = "true";
+      if (number === asked) say(shown.dataset.away);
     }
   };
   const soon = () => {
@@ -27,9 +42,11 @@
     const chosen = fields.find((field) => field.type !== "radio" || field.checked);
     return chosen ? chosen.value.trim() : "";
   };
+  // As the server reads it: a Chinese keyboard writes wide digits and its own full stop.
+  const number = (value) => Number(value.normalize("NFKC").replace("。", "."));
   const holds = (value, wanted) => {
     if (wanted === "empty") return value === "";
-    if (wanted.startsWith(">=")) return value !== "" && Number(value) >= Number(wanted.slice(2));
+    if (wanted.startsWith(">=")) return value !== "" && number(value) >= Number(wanted.slice(2));
     if (wanted.startsWith("!")) return value !== "" && value !== wanted.slice(1);
     return value === wanted;
   };
@@ -56,6 +73,8 @@
   document.querySelectorAll("[data-fill]").forEach((button) => {
     button.addEventListener("click", () => {
       for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+        // "All of these absent" speaks of what is still open: it never takes back what was seen.
+        if ("fillOpen" in button.dataset && answer(name) !== "") continue;
         const field = form.querySelector(`[name="${name}"][value="${value}"]`);
         if (field) field.checked = true;
       }

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from dosing.rules import product, regimen, tocilizumab
 from dosing.rules.dose import DoseBand, DoseLimits, Fill, band, viable_car_t_cells_e8
 from dosing.rules.product import Administration, Check, State
-from dosing.rules.regimen import AcceptedRange, BsaFormula, DoseCheck, Timing, TimingLimits
+from dosing.rules.regimen import (
+    AcceptedRange,
+    BsaFormula,
+    DoseCheck,
+    Level,
+    Timing,
+    TimingLimits,
+    course_before,
+    shifted,
+    suggested_level,
+)
 from dosing.rules.tocilizumab import Advice, Limits
 
 D = Decimal
@@ -274,3 +284,44 @@ def test_a_product_goes_its_way_step_by_step(current: State, new: State, is_poss
 )
 def test_who_may_receive_what(given_: Administration, expected: Check) -> None:
     assert product.check_administration(given_) == expected
+
+
+LEVELS = (Level(80, Decimal(24)), Level(50, Decimal(18)), Level(30, Decimal(0)))
+
+
+@pytest.mark.parametrize(
+    ("clearance", "mg_m2"),
+    [
+        ("80", None),
+        ("79.99", 24),
+        ("50", 24),
+        ("49.99", 18),
+        ("30", 18),
+        ("29.99", 0),
+        ("0.1", 0),
+    ],
+)
+def test_the_level_falls_with_the_clearance(clearance: str, mg_m2: int | None) -> None:
+    found = suggested_level(Decimal(clearance), LEVELS)
+    assert (found.mg_m2 if found else None) == mg_m2
+
+
+def test_no_clearance_and_no_levels_suggest_nothing() -> None:
+    assert suggested_level(None, LEVELS) is None
+    assert suggested_level(Decimal(10), ()) is None
+
+
+def test_a_plan_moves_by_the_days_of_the_infusion() -> None:
+    planned, before = dt.date(2026, 2, 26), dt.date(2026, 3, 5)
+    assert shifted(planned, planned_for=before, infusion_on=before) == planned
+    assert shifted(planned, planned_for=before, infusion_on=dt.date(2026, 3, 7)) == dt.date(2026, 2, 28)
+    assert shifted(planned, planned_for=before, infusion_on=dt.date(2026, 3, 1)) == dt.date(2026, 2, 22)
+
+
+def test_the_course_before_the_infusion_prepares_it() -> None:
+    begins = {1: dt.date(2026, 3, 5), 2: dt.date(2026, 4, 5)}
+    assert course_before(dt.date(2026, 3, 4), begins) == 2
+    assert course_before(dt.date(2026, 3, 5), begins) == 1
+    assert course_before(dt.date(2026, 4, 4), begins) == 1
+    assert course_before(dt.date(2026, 4, 5), begins) == 2
+    assert course_before(dt.date(2026, 4, 5), {}) is None

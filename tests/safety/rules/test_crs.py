@@ -303,7 +303,7 @@ def test_established_grade_is_the_worse_axis_and_1_with_fever(findings: CrsFindi
 
 @given(FOUND, st.sampled_from(["hypotension", "vasopressin", "vasopressors", "crs_established", "death"]))
 def test_a_worse_finding_never_lowers_the_grade(findings: CrsFindings, name: str) -> None:
-    worse: dict[str, Any] = {"vasopressors": findings.vasopressors + 1, "death": CrsDeath.CRS}
+    worse: dict[str, Any] = {"vasopressors": (findings.vasopressors or 0) + 1, "death": CrsDeath.CRS}
     if name == "crs_established" and crs.hypoxia_axis(findings).grade is None:
         return  # what cannot be told is missing, not worse
     assert level(replace(findings, **{name: worse.get(name, True)})) >= level(findings)

@@ -128,6 +128,7 @@ def _lymphodepletion(protocol: Protocol) -> Iterator[str]:
     plan = protocol.lymphodepletion
     yield from _pairs(
         *((drug.name, _drug(drug)) for drug in plan.drugs),
+        *((drug.name, _reduced(drug)) for drug in plan.drugs if drug.reduced),
         (_("Planned days"), ", ".join(str(day) for day in plan.planned_days)),
         (_("Possible days"), _span(plan.earliest_day, plan.last_day)),
         (_("Clear days before the infusion"), plan.clear_days_before_infusion),
@@ -142,6 +143,15 @@ def _drug(drug: Drug) -> str:
         "doses": drug.planned_doses,
         "accepted": accepted,
     }
+
+
+def _reduced(drug: Drug) -> str:
+    """Which clearance asks for less."""
+    levels = (
+        _("below %(limit)s mL/min: %(level)s mg/m²") % {"limit": level.below_ml_min, "level": level.mg_m2}
+        for level in drug.reduced
+    )
+    return _(", ").join(levels)
 
 
 def _visits(protocol: Protocol) -> Iterator[str]:

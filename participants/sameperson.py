@@ -1,0 +1,44 @@
+"""The same person screened twice at a site: whom a new entry looks like, without saying anything of the identity."""
+
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from participants.rules.identity import Identity, Match, match
+from participants.rules.status import Status
+from trialsite.models import Record
+from trialsite.twins import Twin, braces, link
+
+IDENTITY = ("name", "birth_date", "hospital_number")
+BY_WHAT = {
+    Match.HOSPITAL_NUMBER: gettext_lazy("has the same hospital number"),
+    Match.NAME_AND_BIRTH_DATE: gettext_lazy("has the same name and birth date"),
+}
+
+
+def identity_of(row: Any) -> Identity:
+    return Identity(row.name, row.birth_date, row.hospital_number)
+
+
+class SamePerson(Twin):
+    """Compared in the program: what is encrypted can be searched only letter by letter, and a site has few hundred."""
+
+    def find(self, row: Any) -> Record | None:
+        """The newest of the site who looks like this person and is not void; a screening before is no twin."""
+        rows = type(row)._default_manager.standing().filter(site=row.site_id).exclude(pk=row.pk)
+        known = rows.exclude(pk=row.rescreening_of_id).exclude(rescreening_of=row.pk) if row.pk else rows
+        return next((one for one in known.order_by("-pk") if match(identity_of(row), identity_of(one))), None)
+
+    def ask(self, row: Any, found: Any, by: Any) -> Any:
+        by_what = match(identity_of(row), identity_of(found))
+        assert by_what is not None
+        text = _("%(row)s (%(status)s) %(same)s. Is this the same person? If not, say why it is another one.")
+        if found.status == Status.SCREEN_FAILED:
+            text += " " + _("If the person is screened once more, use “Screen again…” on the eligibility page there.")
+        values = {"row": link(found, by), "status": found.get_status_display(), "same": BY_WHAT[by_what]}
+        return format_html(braces(text), **values)
+
+
+SAME_PERSON = SamePerson(same=(*IDENTITY, "site"))

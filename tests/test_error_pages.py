@@ -1,0 +1,254 @@
+"""What is not there or went wrong ends on a page of ours with the way back; no address ends in HTTP 500."""
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.contrib import admin
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls.converters import IntConverter
+from django.urls.resolvers import RoutePattern
+from django.utils import timezone
+
+from participants.models import Participant
+from tests import factories
+from tests.conftest import person
+from trialsite import errors, urls
+from trialsite.logs import JsonFormatter
+from trialsite.models import Site, User
+from trialsite.roles import Role
+
+
+def failing(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("王小明")
+
+
+urlpatterns = [path("fails/", failing), *urls.urlpatterns]
+handler500 = urls.handler500
+
+STAFF = [role for role in Role if role is not Role.SPONSOR_PROGRAM]
+GRACEFUL = {200, 302, 400, 403, 404, 405}
+LONG = "9" * 30
+# Each name is asked for by some page; together they are many bad questions in one.
+QUERIES = (
+    "participant=abc&panel=nope&infusion=x&corrects=x&version=nope&grade=x&toxicity=y&number=x&first_on=y",
+    f"participant=999999&panel=CHEM&infusion=999999&corrects=999999&laboratory=x&p=x&q={LONG}",
+    f"participant={LONG}&panel=CBC&corrects={LONG}&infusion={LONG}&fate=nope&version=5.0&q=x",
+    "participant=²&corrects=²&infusion=²&as_of=nope&site=nope&fate=nope&soc=x&differs=x&before=x",
+    "q=%00",
+    "participant=１２&as_of=2026-13-45",
+)
+
+
+def patterns(within: Any = None) -> Iterator[URLPattern]:
+    for one in within if within is not None else admin.site.get_urls():
+        if isinstance(one, URLResolver):
+            yield from patterns(one.url_patterns)
+        elif one.name:
+            yield one
+
+
+def addresses(value: str) -> list[str]:
+    """Every named address of the admin, with this in the place of each thing that it names."""
+    found = {reverse(f"admin:{one.name}", kwargs=names(one, value)) for one in patterns()}
+    # Whoever logs out sees no more.
+    return sorted(at for at in found if not at.endswith(("/logout/", "/password_change/")))
+
+
+def names(one: URLPattern, value: str) -> dict[str, Any]:
+    if isinstance(one.pattern, RoutePattern):
+        number = int(value) if value.isdigit() and len(value) < 10 else 999999
+        kinds = one.pattern.converters.items()
+        return {name: number if isinstance(kind, IntConverter) else value for name, kind in kinds}
+    return {name: "dosing" if name == "app_label" else value for name in one.pattern.regex.groupindex}
+
+
+def test_the_walk_goes_over_every_page() -> None:
+    assert len(addresses("999999")) > 150
+
+
+def watched(client: Client, address: str, method: str = "get") -> int:
+    client.raise_request_exception = False
+    status: int = getattr(client, method)(address).status_code
+    return status
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("role", "value"),
+    [
+        *((role, "999999") for role in STAFF if role is not Role.PRINCIPAL_INVESTIGATOR),
+        *((role, value) for role in (Role.PRINCIPAL_INVESTIGATOR, None) for value in ("999999", "abc", LONG)),
+    ],
+)
+def test_a_row_that_is_not_there_is_no_fault_of_the_site(role: Role | None, value: str, site: Site, login: Any) -> None:
+    client = login(somebody(role, site))
+    faults = {at: status for at in addresses(value) if (status := watched(client, at)) not in GRACEFUL}
+    assert not faults
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", [Role.PRINCIPAL_INVESTIGATOR, None])
+def test_nor_is_it_when_something_is_sent_there(role: Role | None, site: Site, login: Any) -> None:
+    client = login(somebody(role, site))
+    faults = {p: status for p in addresses("999999") if (status := watched(client, p, "post")) not in GRACEFUL}
+    assert not faults
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("role", [Role.COORDINATOR, None])
+def test_a_bad_question_is_no_fault_of_the_site(
+    role: Role | None, query: str, site: Site, login: Any, alice: User
+) -> None:
+    participant = factories.consented(site=site, by=alice, now=timezone.now() - dt.timedelta(days=1))
+    client = login(somebody(role, site))
+    asked = [at for at in addresses(str(participant.pk)) if not at.endswith(("/delete/", "/history/", "/void/"))]
+    faults = {at: status for at in asked if (status := watched(client, f"{at}?{query}")) not in GRACEFUL}
+    assert not faults
+
+
+def somebody(role: Role | None, site: Site) -> User:
+    if role is None:
+        return User.objects.create_superuser("root", "root@example.org", "correct horse battery")
+    return person("somebody", role, site)
+
+
+# --- the pages ---------------------------------------------------------------------------------
+
+
+def shown(response: Any) -> str:
+    text: str = response.content.decode()
+    assert 'href="/admin/"' in text
+    return text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "There is nothing at this address"), ("zh-hans", "这个地址没有内容")]
+)
+def test_404_is_ours_in_both_languages(language: str, words: str, alice: User, login: Any) -> None:
+    alice.language = language
+    alice.save()
+    response = login(alice).get("/nowhere/")
+    assert response.status_code == 404
+    assert words in shown(response)
+
+
+@pytest.mark.django_db
+def test_404_leads_back_to_where_one_came_from_but_never_away(alice: User, login: Any) -> None:
+    client = login(alice)
+    here, away = "http://testserver/admin/participants/visit/", "http://example.org/trap"
+    assert here in shown(client.get("/nowhere/", headers={"referer": here}))
+    assert away not in shown(client.get("/nowhere/", headers={"referer": away}))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "words", "role"),
+    [("en", "This is not open to you", "Monitor"), ("zh-hans", "您不能打开此页", "监查员")],
+)
+def test_403_names_the_role_and_who_can_give_another(
+    language: str, words: str, role: str, mona: User, login: Any
+) -> None:
+    User.objects.create_superuser("root", "root@example.org", "x", first_name="Rosa")
+    mona.language = language
+    mona.save()
+    response = login(mona).get(reverse("admin:dosing_infusion_add"))
+    assert response.status_code == 403
+    text = shown(response)
+    assert words in text
+    assert role in text
+    assert "Rosa" in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("language", "words"), [("en", "too old to be saved"), ("zh-hans", "表单已过期")])
+def test_a_form_without_its_token_says_what_to_do(language: str, words: str, alice: User) -> None:
+    alice.language = language
+    alice.save()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    response = client.post(reverse("admin:participants_participant_add"), {})
+    assert response.status_code == 403
+    assert words in shown(response)
+
+
+@pytest.mark.django_db
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize(("language", "words"), [("en", "Something went wrong here"), ("zh-hans", "系统出错")])
+def test_500_gives_a_reference_that_stands_in_the_log_and_no_detail(
+    language: str, words: str, alice: User, login: Any, caplog: Any
+) -> None:
+    alice.language = language
+    alice.save()
+    client = login(alice)
+    client.raise_request_exception = False
+    with caplog.at_level(logging.ERROR, "django.request"):
+        response = client.get("/fails/")
+    assert response.status_code == 500
+    text = shown(response)
+    reference = response.wsgi_request.error_reference
+    assert reference in text
+    assert words in text
+    assert "RuntimeError" not in text
+    assert "王小明" not in text
+    (record,) = [one for one in caplog.records if one.name == "django.request"]
+    assert json.loads(JsonFormatter().format(record))["reference"] == reference
+
+
+def test_500_stands_without_database_and_without_a_person(rf: RequestFactory) -> None:
+    """Rendered outside of any test with a database: a query would fail."""
+    request = rf.get("/admin/", headers={"accept-language": "en"})
+    assert "Something went wrong here" in errors.server_error(request).content.decode()
+    request = rf.get("/admin/", headers={"accept-language": "zh-CN"})
+    assert "系统出错" in errors.server_error(request).content.decode()
+
+
+@pytest.mark.django_db
+def test_500_comes_when_the_database_goes_away_before_the_person_is_known(alice: User, login: Any) -> None:
+    client = login(alice)
+    client.raise_request_exception = False
+    with patch("django.contrib.sessions.backends.db.SessionStore.load", side_effect=OperationalError("gone")):
+        response = client.get("/admin/", headers={"accept-language": "en"})
+    assert response.status_code == 500
+    assert "Something went wrong here" in shown(response)
+
+
+def test_400_is_ours(client: Client) -> None:
+    response = client.get("/admin/", headers={"host": "not a host"})
+    assert response.status_code == 400
+    assert "无法识别" in shown(response)
+
+
+def test_a_program_gets_no_page(client: Client) -> None:
+    response = client.get("/api/nowhere/")
+    assert (response.status_code, response["Content-Type"]) == (404, "application/json")
+
+
+@pytest.mark.django_db
+def test_a_closed_login_says_for_how_long(alice: User) -> None:
+    client = Client()
+    for _attempt in range(5):
+        response = client.post("/admin/login/", {"username": "alice", "password": "wrong"})
+    assert response.status_code == 429
+    assert "15 分钟" in shown(response)
+
+
+@pytest.mark.django_db
+def test_a_participant_of_another_site_is_not_there(site: Site, alice: User, charlie: User, login: Any) -> None:
+    participant: Participant = factories.consented(site=site, by=alice, now=timezone.now() - dt.timedelta(days=1))
+    client = login(charlie)
+    client.raise_request_exception = False
+    for at in addresses(str(participant.pk)):
+        if str(participant.pk) in at.split("/") and "/participant" in at:
+            response = client.get(at)
+            assert response.status_code in {302, 403, 404}, at
+            assert participant.number not in response.content.decode()

@@ -1,0 +1,90 @@
+"""The pages of what went wrong: what happened, that nothing is lost by it, and the way back.
+
+They need no database, no static files and no template of the theme, so that they stand when those do not.
+"""
+
+import secrets
+from typing import Any
+
+from django.core.exceptions import DisallowedHost
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from trialsite.models import User
+from trialsite.roles import ROLE_NAMES, Role
+
+# Read aloud over the telephone: no letter that sounds or looks like another.
+LETTERS = "ACDEFHKMNPRTWX34679"
+SHOWN = 3
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _page(request, "400", 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _page(request, "403", 403, **_who(request))
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _page(request, "404", 404)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _page(request, "403_csrf", 403)
+
+
+def locked_out(request: HttpRequest, response: HttpResponse | None = None, credentials: Any = None) -> HttpResponse:
+    """Too many wrong passwords."""
+    return _page(request, "429", 429)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The reference stands in the log beside the error, and says nothing by itself."""
+    reference = "".join(secrets.choice(LETTERS) for _letter in range(6))
+    request.error_reference = reference  # type: ignore[attr-defined]
+    return _page(request, "500", 500, reference=reference, at=timezone.now())
+
+
+def _page(request: HttpRequest, name: str, status: int, **context: Any) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        known = {"reference": context["reference"]} if "reference" in context else {}
+        return JsonResponse({"detail": f"HTTP {status}", **known}, status=status)
+    with translation.override(_language(request)):
+        text = render_to_string(f"{name}.html", {**context, "back": _back(request)})
+        return HttpResponse(text, status=status, headers={"Cache-Control": "no-store"})
+
+
+def _language(request: HttpRequest) -> str:
+    """The person's, where it was known before things went wrong; else the browser's."""
+    return getattr(request, "LANGUAGE_CODE", None) or translation.get_language_from_request(request)
+
+
+def _back(request: HttpRequest) -> str:
+    """The page that led here, if it is one of ours and not this one."""
+    came_from: str = request.META.get("HTTP_REFERER", "")
+    try:
+        here = request.get_host()
+        is_ours = url_has_allowed_host_and_scheme(came_from, {here}, require_https=request.is_secure())
+    except DisallowedHost:
+        return ""
+    return came_from if is_ours and came_from != request.build_absolute_uri() else ""
+
+
+def _who(request: HttpRequest) -> dict[str, Any]:
+    """The roles of whoever was refused, and who could give another one."""
+    user = getattr(request, "user", None)
+    try:
+        if user is None or not user.is_authenticated:
+            return {}
+        names = {group.name for group in user.groups.all()}
+        givers = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")[:SHOWN]
+        people = [str(person) for person in givers]
+    except DatabaseError:
+        return {}
+    roles = [str(ROLE_NAMES[role]) for role in Role if role.value in names]
+    return {"who": user, "roles": _(", ").join(roles), "people": _(", ").join(people)}

@@ -1,0 +1,188 @@
+"""Every list as a file: what its filters show, recorded before it leaves.
+
+The file is written to a temporary place, one row in memory at a time, counted and hashed; its record is committed;
+then it is sent. So there is no file without its record.
+"""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import IO, Any
+from urllib.parse import unquote_plus
+
+from django import forms
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
+
+from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
+from trialsite.listcolumns import Column, columns_of, identity_of, joined
+from trialsite.models import ListExport, Site, User
+from trialsite.typedadmin import TypedAdmin
+
+CHUNK = 1000
+FORMATS = {"csv": _("CSV (text, for statistics programs)"), "xlsx": _("Excel (XLSX)")}
+TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
+# Which page of the list was looked at, and how it told of a mistake: neither says which rows were meant.
+NOT_FILTERS = ("p", "e", "all")
+HIDDEN = "•••"
+
+
+class ExportForm(forms.Form):
+    format = forms.ChoiceField(
+        label=_("Format"), choices=FORMATS.items(), initial="csv", widget=UnfoldAdminRadioSelectWidget
+    )
+    with_identity = forms.BooleanField(label=_("With identity"), required=False, widget=UnfoldBooleanWidget)
+
+    def __init__(self, *args: Any, identity: Iterable[Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = [str(field.verbose_name) for field in identity]
+        if not names:
+            self.fields.pop("with_identity")
+            return
+        text = _("Adds %(names)s. Such a file names people: keep it at the site, and delete it after use.")
+        self.fields["with_identity"].help_text = text % {"names": str(_(", ")).join(names)}
+
+
+class ExportAdmin(TypedAdmin):
+    """A list with its export; what a person may view, they may export."""
+
+    # Exactly these columns instead of those of the list and the model.
+    export_columns: tuple[str, ...] = ()
+    # Fields that say nothing outside the program.
+    export_exclude: tuple[str, ...] = ()
+    # What the file is called; the model's name if nothing is said.
+    export_name = ""
+    # Fields that name a person outside the study: for those who may see identity only.
+    identity_fields: tuple[str, ...] = ()
+
+    def sees_identity(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("participants.view_identity")
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The buttons take along what is filtered, searched and sorted."""
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            button = {"title": _("Export…"), "icon": "download", "attrs": {}, "path": self._list_url("export")}
+            query = self._query(request).urlencode()
+            if query:
+                button["path"] = f"{button['path']}?{query}"
+            response.context_data["actions_list"] = [*response.context_data.get("actions_list", []), button]
+        return response
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        request.GET = self._query(request)  # type: ignore[assignment]
+        try:
+            found = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(self._list_url("changelist") + "?e=1")
+        identity = identity_of(self) if self.sees_identity(request) else []
+        form = ExportForm(request.POST if request.method == "POST" else None, identity=identity)
+        if request.method == "POST" and form.is_valid():
+            return self._export(request, joined(found.queryset), form.cleaned_data)
+        return self._export_page(request, found, form)
+
+    def _export_page(self, request: HttpRequest, found: Any, form: ExportForm) -> HttpResponse:
+        query = request.GET.urlencode()
+        back = self._list_url("changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Export a list"),
+            "form": form,
+            "opts": self.opts,
+            "rows": found.result_count,
+            "filters": _filters_in_words(found),
+            "search": request.GET.get("q", ""),
+            "back": f"{back}?{query}" if query else back,
+        }
+        return TemplateResponse(request, "admin/trialsite/export.html", context)
+
+    def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> FileResponse:
+        kind, with_identity = asked["format"], asked.get("with_identity", False)
+        now, person = timezone.now(), _person(request)
+        columns = columns_of(self, request, rows, with_identity=with_identity)
+        with ExitStack() as failed, transaction.atomic():
+            file = failed.enter_context(tempfile.TemporaryFile())
+            count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural)
+            ListExport.objects.create(
+                at=now,
+                by=person,
+                model=self.opts.label,
+                filters=_recorded(request.GET),
+                kind=kind,
+                rows=count,
+                has_identity=with_identity,
+                sha256=_hash(file),
+            )
+            failed.pop_all()  # from here on the response closes the file, once it is sent
+        name = timed_name(self.export_name or self.opts.model_name.replace("_", "-"), now)
+        return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
+
+    def _query(self, request: HttpRequest) -> QueryDict:
+        query = request.GET.copy()
+        for name in NOT_FILTERS:
+            query.pop(name, None)
+        return query
+
+    def _list_url(self, page: str) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}")
+
+
+def _person(request: HttpRequest) -> User:
+    """Who asks; the admin lets nobody else in."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _write(file: IO[bytes], kind: str, columns: list[Column], rows: QuerySet[Any], *, sheet: Any) -> int:
+    header = [column.title for column in columns]
+    table = ([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK))
+    return write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
+
+
+def _hash(file: IO[bytes]) -> str:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while part := file.read(1 << 20):
+        digest.update(part)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _filters_in_words(found: Any) -> list[tuple[Any, Any]]:
+    """What is chosen beside the list, as it stands there."""
+    chosen = []
+    for spec in found.filter_specs:
+        words = [one.get("display") for one in spec.choices(found) if one.get("selected")]
+        if spec.used_parameters and words:
+            chosen.append((spec.title, words[0]))
+    return chosen
+
+
+def _recorded(query: QueryDict) -> str:
+    """The filters of the address; what was searched for only if it is a number of the study, for it may be a name."""
+    kept = query.copy()
+    if "q" in kept and not _is_study_number(query.get("q", "")):
+        kept["q"] = HIDDEN
+    return unquote_plus(kept.urlencode())[:1000]
+
+
+def _is_study_number(text: str) -> bool:
+    codes = "|".join(re.escape(code) for code in Site.objects.values_list("code", flat=True))
+    return re.fullmatch(rf"({codes})-S?\d{{1,6}}", text.strip(), re.ASCII | re.IGNORECASE) is not None

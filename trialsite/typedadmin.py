@@ -1,0 +1,66 @@
+"""What every page of the admin shares where people type: fields that read it, and a search box that does."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from trialsite import formfields, reading
+
+
+class TypedAdmin(ModelAdmin):
+    formfield_overrides: ClassVar[dict[Any, Any]] = formfields.OVERRIDES
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        return formfields.with_range(field, db_field.validators)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """What has no preset by the model starts unchosen: the first of a list is nobody's answer."""
+        if db_field.name not in self.radio_fields and "choices" not in kwargs:
+            starts_empty = db_field.blank or not db_field.has_default()
+            kwargs["choices"] = db_field.get_choices(include_blank=starts_empty, blank_choice=[formfields.UNCHOSEN])
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if getattr(field, "empty_label", None) is not None:
+            field.empty_label = formfields.UNCHOSEN[1]
+        return field
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address fills in; what should name a row and cannot is left out."""
+        given = super().get_changeform_initial_data(request)
+        rows = {field.name for field in self.opts.get_fields() if field.many_to_one or field.many_to_many}
+        return {name: value for name, value in given.items() if name not in rows or _names_rows(value)}
+
+    def row(self, request: HttpRequest, object_id: Any) -> Any:
+        """The row of an address, within the person's reach. Raises Http404 where there is none."""
+        found = self.get_object(request, str(object_id))
+        if found is None:
+            raise Http404
+        return found
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """What was typed into the search box as it stands, and as another keyboard would have written it."""
+        found, has_twins = super().get_search_results(request, queryset, search_term)
+        if (plain := reading.read_code(search_term)) == search_term:
+            return found, has_twins
+        also, also_twins = super().get_search_results(request, queryset, plain)
+        return found | also, has_twins or also_twins
+
+
+def _names_rows(value: Any) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(reading.read_key(getattr(one, "pk", one)) is not None for one in values)
+
+
+class TypedInline(TabularInline):
+    """Rows that are typed below the page of another row."""
+
+    formfield_overrides: ClassVar[dict[Any, Any]] = formfields.OVERRIDES
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        return formfields.with_range(field, db_field.validators)
