@@ -90,6 +90,7 @@ def test_ten_times_the_dose_is_typed_twice_and_told(
     assert not [secret for secret in ("王小明", "1990", "13800000000") if secret in message.body_text]
 
 
+@pytest.mark.usefixtures("english")
 @pytest.mark.parametrize(("times", "is_refused"), [("99.9", False), ("100.1", True)])
 def test_the_hundredfold_is_refused_with_its_range(
     dose: LymphodepletionDose, ivan: User, now: dt.datetime, times: str, is_refused: bool
@@ -143,6 +144,7 @@ def test_what_nobody_can_be_given_is_refused_with_its_range(
     assert not Medication.objects.exists()
 
 
+@pytest.mark.usefixtures("english")
 @pytest.mark.parametrize(("cells", "is_refused"), [("10", False), ("10.1", True), ("50", True)])
 def test_cells_by_the_hundredfold_are_refused_with_their_range(
     participant: Participant, ivan: User, now: dt.datetime, cells: str, is_refused: bool
