@@ -67,6 +67,7 @@ def of(participant: Participant, **more: Any) -> dict[str, Any]:
 
 def _person(participant: Participant, now: dt.datetime, by: User) -> Filled:
     facts = {"name": "李雷", "sex": "M", "birth_date": "1988-02-03", "hospital_number": "H 1", "phone": ""}
+    facts["screened_on"] = f"{timezone.localtime(now):%Y-%m-%d}"
     return Filled(add("participants.Participant"), {**facts, "site": participant.site_id})
 
 
@@ -140,6 +141,7 @@ def _event(participant: Participant, now: dt.datetime, by: User) -> Filled:
         relatedness="possible",
         outcome="recovering",
         action_taken="not_applicable",
+        is_serious_said="no",
         **when("site_aware_at", now),
     )
     return Filled(add("safety.AdverseEvent"), data, "onset", is_day=True)
@@ -163,6 +165,12 @@ def _iec_hs(participant: Participant, now: dt.datetime, by: User) -> Filled:
     return Filled(address, {**iec_hs_form(), **when("assessed_at", now)}, "assessed_at", form="form")
 
 
+def _deviation(participant: Participant, now: dt.datetime, by: User) -> Filled:
+    day = f"{timezone.localtime(now):%Y-%m-%d}"
+    data = of(participant, kind="sample", occurred_on=day, description="tube broken", reason="fell")
+    return Filled(add("participants.ProtocolDeviation"), data, "occurred_on", is_day=True)
+
+
 def _discharge(participant: Participant, now: dt.datetime, by: User) -> Filled:
     data = of(participant, **when("discharged_at", now - 2 * HOUR), **when("readmitted_at", now - HOUR))
     return Filled(add("safety.Discharge"), data, "discharged_at", also=("readmitted_at",))
@@ -183,6 +191,7 @@ FILL: dict[str, Fill] = {
     "participants.Consent": _consent,
     "participants.ConsentWithdrawal": _withdrawal,
     "participants.Examination": _examination,
+    "participants.ProtocolDeviation": _deviation,
     "dosing.Medication": _medication,
     "dosing.Leukapheresis": _leukapheresis,
     "dosing.CellProduct": _product,
