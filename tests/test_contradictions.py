@@ -28,10 +28,17 @@ WITHOUT_KIND = {
     "participants.Participant.planned_infusion_on": "planned, on a page with rules of its own",
     "participants.Reconsent.opens_on": "computed",
     "participants.Reconsent.due_on": "computed",
+    "participants.EligibilityConfirmation.judged_for": "the day shown, with rules of its own",
+    "participants.ProtocolDeviation.classified_at": "the moment of the click",
+    "participants.ProtocolDeviation.closed_at": "the moment of the click",
+    "participants.ProtocolDeviation.reported_to_sponsor_at": "about the site; one in the future is refused there",
+    "participants.ProtocolDeviation.reported_to_ethics_at": "about the site; one in the future is refused there",
     "participants.Visit.target_date": "computed",
     "participants.Visit.window_opens_on": "computed",
     "participants.Visit.window_closes_on": "computed",
     "dosing.LymphodepletionDose.planned_on": "planned, with rules of its own",
+    "dosing.LymphodepletionDose.infusion_on": "planned, on the participant",
+    "dosing.LymphodepletionDose.creatinine_on": "computed: the day of the result that the dose rests on",
     "safety.GuidanceText.approved_at": "about nobody; the moment of the click",
     "safety.SafetyAlert.happened_at": "computed",
     "safety.SafetyAlert.raised_at": "computed",
@@ -55,14 +62,16 @@ NEVER_ASKED = {
         "participants.ConsentWithdrawal",
         # Its own rule asks, by whether it was done for the study.
         "participants.Examination",
+        # Something done before the consent is one itself.
+        "participants.ProtocolDeviation",
         # Concomitant medication is older than the study as often as not.
         "dosing.Medication",
         # After the first infusion, and so after enrolment and consent.
         "dosing.Infusion",
         "safety.Discharge",
     },
-    # Who has died is infused no more: the status stands against it.
-    Code.AFTER_DEATH: {"dosing.Infusion"},
+    # Who has died is infused no more: the status stands against it. A death is reported late after it.
+    Code.AFTER_DEATH: {"dosing.Infusion", "participants.ProtocolDeviation"},
     Code.AFTER_NO_MORE_DATA: {"participants.ConsentWithdrawal", "dosing.Infusion"},
 }
 

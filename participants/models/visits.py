@@ -195,6 +195,9 @@ class ProtocolDeviation(Record):
     )
     reported_to_ethics_by = _person(_("reported to the ethics committee by"))
 
+    # What the site did or left undone: before the consent, or in a report after a death, it is one all the same.
+    dated = {"occurred_on": Kind.KNOWLEDGE}
+
     objects = DeviationQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 
     class Meta(Record.Meta):

@@ -29,6 +29,7 @@ from participants.models import (
     ConsentWithdrawal,
     DeviationKind,
     EligibilityRuling,
+    MeasurementImport,
     Participant,
     ProtocolDeviation,
     Reconsent,
@@ -38,8 +39,26 @@ from participants.models import (
     WithdrawalScope,
 )
 from participants.rules.status import Status
+from safety import actions as safety
 from safety.actions import due_rounds
+from safety.models import (
+    CrsAssessment,
+    Discharge,
+    IcansAssessment,
+    IecHsAssessment,
+    OnCallShift,
+    SafetyAlert,
+    Scale,
+    ToxicityEpisode,
+)
+from safety.rules.crs import CrsFindings
+from safety.rules.icans import IcansFindings
+from safety.rules.iec_hs import IecHsFindings
 from tests import factories
+from tests.safety.test_bedside import assessed, seen
+from tests.safety.test_blood import confirmed as icaht_confirmed
+from tests.safety.test_blood import measured
+from tests.safety.test_guidance import own as guidance_own
 from trialsite.models import Notification, NotificationState, Site, User
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
@@ -49,7 +68,8 @@ from trialsite.voiding import Consequences
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
-PAGES = [page for page in admin.site._registry.values() if isinstance(page, RecordAdmin)]
+RECORDS = [page for page in admin.site._registry.values() if isinstance(page, RecordAdmin)]
+PAGES = [page for page in RECORDS if page.can_void]
 
 
 @pytest.fixture
@@ -83,9 +103,13 @@ def all_of(consequences: Consequences) -> str:
 # --- every page ------------------------------------------------------------------------------------
 
 
+def test_only_what_is_computed_from_other_entries_cannot_be_voided() -> None:
+    """Their pages say what to void instead."""
+    assert {page.model for page in RECORDS} - {page.model for page in PAGES} == {SafetyAlert, ToxicityEpisode}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
 def test_every_entry_can_be_voided_by_somebody_and_the_page_says_who(page: Any) -> None:
-    assert page.can_void
     assert page.permission("void").split(".")[1] in dict(page.opts.permissions), "the permission is declared"
     assert Role.DATA_MANAGER in page.roles_that_void()
     assert "void_record" in page.actions_detail or page.opts.label == "participants.Examination"
@@ -115,9 +139,7 @@ def lived(participant: Participant, by: User, now: dt.datetime) -> None:
     )
     second = factories.thawed(participant, at=now - DAY)
     dosing.move_product(product=second, new=State.DISCARDED, at=now - HOUR, reason="broken", by=by, now=now)
-    actions.report_deviation(
-        participant=participant, kind=DeviationKind.DOSE, about="x", description="x", reason="x", by=by, now=now
-    )
+    suffered(participant, by, now)
     withdrawal = ConsentWithdrawal(
         participant=participant,
         withdrawn_at=now,
@@ -126,6 +148,31 @@ def lived(participant: Participant, by: User, now: dt.datetime) -> None:
         may_contact=True,
     )
     actions.withdraw_consent(withdrawal=withdrawal, by=by, now=now)
+    seen_by_hand = ProtocolDeviation(
+        participant=participant, kind=DeviationKind.SAMPLE, occurred_on=on(now), description="x", reason="x"
+    )
+    actions.add_deviation(deviation=seen_by_hand, by=by, now=now)
+
+
+def suffered(participant: Participant, by: User, now: dt.datetime) -> None:
+    """What the pages of safety show: assessed at the bed, on each scale alone and in the blood, with what follows."""
+    assessed(participant, now - 3 * HOUR, seen(temperature_c=Decimal("38.6")), by)
+    weight = {"relatedness": "probable", "outcome": "recovering", "action_taken": "not_applicable"}
+    safety.propose_event(episode=ToxicityEpisode.objects.get(), site_aware_at=now, by=by, now=now, **weight)
+    crs = CrsAssessment(participant=participant, assessed_at=now - 2 * HOUR)
+    fever = CrsFindings(days_since_infusion=5, temperature_c=Decimal("38.6"))
+    safety.assess(assessment=crs, scale=Scale.CRS, findings=fever, by=by, now=now)
+    writes_not = IcansFindings(age_years=40, orientation=4, naming=3, commands=1, writing=0, attention=1)
+    icans = IcansAssessment(participant=participant, assessed_at=now - 2 * HOUR)
+    safety.assess(assessment=icans, scale=Scale.ICANS, findings=writes_not, by=by, now=now)
+    iec_hs = IecHsAssessment(participant=participant, assessed_at=now - HOUR)
+    safety.assess_iec_hs(assessment=iec_hs, findings=IecHsFindings(), by=by, now=now)
+    measured(participant, now - 2 * HOUR, NEUT="0.4")
+    icaht_confirmed(participant, by, now)
+    safety.record_discharge(discharge=Discharge(participant=participant, discharged_at=now - HOUR), by=by, now=now)
+    row: dict[str, Any] = {"created_by": by, "created_at": now}
+    OnCallShift.objects.create(site=participant.site, person=by, starts_at=now, ends_at=now + 8 * HOUR, **row)
+    guidance_own(participant.site, by, now)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
@@ -644,9 +691,11 @@ def test_a_void_participant_is_nowhere(
         ("participants_screeninglogentry", infused.screening_number),
         ("participants_enrolmentlogentry", number),
     ):
-        path, file = reverse(f"admin:{name}_changelist"), reverse(f"admin:{name}_download_csv")
+        path, file = reverse(f"admin:{name}_changelist"), reverse(f"admin:{name}_export")
         assert shown not in client.get(path).content.decode()
-        assert shown not in client.get(file).content.decode()
+        for query, is_in in (("", False), ("?void=all", True)):
+            exported = client.post(f"{file}{query}", {"format": "csv"})
+            assert (shown.encode() in b"".join(exported.streaming_content)) is is_in
         assert shown in client.get(f"{path}?void=all").content.decode()
     query = "?app_label=dosing&model_name=infusion&field_name=participant&term=ZJ"
     assert client.get(reverse("admin:autocomplete") + query).json()["results"] == []
@@ -676,6 +725,8 @@ def test_the_lot_of_a_void_participant_is_free_for_the_right_one(
 
 
 def test_roles_hold_only_voids_that_exist() -> None:
-    known = {page.permission("void") for page in admin.site._registry.values() if isinstance(page, RecordAdmin)}
+    """An import is no record: its page has a void of its own."""
+    imports = {admin.site._registry[MeasurementImport].permission("void")}
+    known = {page.permission("void") for page in PAGES} | imports
     held = {name for granted in ROLE_PERMISSIONS.values() for name in granted if ".void_" in name}
     assert held <= known
