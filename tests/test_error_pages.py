@@ -176,7 +176,7 @@ def test_a_form_without_its_token_says_what_to_do(language: str, words: str, ali
     alice.save()
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
-    response = client.post(reverse("admin:participants_participant_add"), {})
+    response = client.post(reverse("admin:login"), {})
     assert response.status_code == 403
     assert words in shown(response)
 
@@ -250,5 +250,5 @@ def test_a_participant_of_another_site_is_not_there(site: Site, alice: User, cha
     for at in addresses(str(participant.pk)):
         if str(participant.pk) in at.split("/") and "/participant" in at:
             response = client.get(at)
-            assert response.status_code in {302, 403, 404}, at
+            assert response.status_code in {302, 403, 404, 405}, at
             assert participant.number not in response.content.decode()

@@ -15,6 +15,10 @@ class TrialsiteAdminSite(UnfoldAdminSite):
     site_url = None
     login_url = reverse_lazy("admin:login")
 
+    def get_urls(self) -> list[Any]:
+        # Rows by the number of their kind and their own: no page of ours links so, and some kinds have no table.
+        return [one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site"]
+
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """Every page of the site; each form that carries a token is taken once."""
         # The site is made before there are models.

@@ -19,8 +19,8 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.csrf import csrf_failure as default_csrf_failure
 
+from trialsite import errors
 from trialsite.models import FormToken
 
 # No field of a model has such a name.
@@ -43,8 +43,8 @@ def made(request: HttpRequest, row: Model) -> None:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A page that is older than the login leads back to itself, where what was typed is restored."""
-    if not request.path.startswith(reverse("admin:index")):
-        return default_csrf_failure(request, reason)
+    if not request.path.startswith(reverse("admin:index")) or request.path == reverse("admin:login"):
+        return errors.csrf_failure(request, reason)
     messages.warning(request, _("The page was older than your login; nothing was saved yet. Look, and save again."))
     return HttpResponseRedirect(request.get_full_path())
 

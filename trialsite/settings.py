@@ -136,7 +136,6 @@ AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
 AXES_LOCKOUT_CALLABLE = "trialsite.errors.locked_out"
-CSRF_FAILURE_VIEW = "trialsite.errors.csrf_failure"
 
 # --- Languages and time ------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"

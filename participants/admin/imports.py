@@ -273,7 +273,7 @@ class MeasurementImportAdmin(SiteScopedAdmin):
 
     @action(description=_("Void…"), permissions=["void"])
     def void_all(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(self._url("void", object_id))
+        return HttpResponseRedirect(self._url("void", self._row(request, object_id).pk))
 
     def void_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """All that the import brought, out of the count in one act; what goes with it is shown before."""

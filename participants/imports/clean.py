@@ -14,6 +14,8 @@ REFUSE, DECIMAL, THOUSANDS = "refuse", "decimal", "thousands"
 # ↑ ↓ H L behind (or before) a value say that it lies outside the range printed beside it; * that it is critical.
 _FLAG = r"(?:[↑↓▲▼⇑⇓]+|HH?|LL?|\*+)"
 _FLAGGED = re.compile(rf"(?:\*|[↑↓▲▼])? *(?P<value>[<>≤≥]?=? *[+-]?\d.*?) *[(\[]? *{_FLAG}? *[)\]]?", re.IGNORECASE)
+_RAISED = re.compile(r"10([⁺⁻]?[⁰¹²³⁴-⁹]+)")
+_LOWERED = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
 _POWER = re.compile(r"(\d[\d.,]*) ?[x×*] ?10 ?[\^*]? ?([+-]?\d{1,2})", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"([<>]? ?[+-]?\d+),(\d+)((?:e[+-]?\d+)?)", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[<>]? ?[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -25,7 +27,7 @@ def clean_number(text: str, comma: str) -> str:
     >>> clean_number("12.5 (H)", REFUSE), clean_number("7,5", DECIMAL), clean_number("阴性", REFUSE)
     ('12.5', '7.5', '阴性')
     """
-    written = plain(re.sub(r"10([⁰¹²³⁴-⁹]+)", r"10^\1", text))
+    written = plain(_RAISED.sub(lambda power: f"10^{power[1].translate(_LOWERED)}", text))
     if found := _FLAGGED.fullmatch(written):
         written = found["value"]
     written = _POWER.sub(r"\1e\2", written)

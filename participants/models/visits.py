@@ -17,6 +17,7 @@ from participants.rules.contradictions import Kind
 from participants.rules.status import NO_MORE_VISITS
 from trialsite.models import Record, RecordQuerySet, User, all_or_none
 from trialsite.study import get_study
+from trialsite.twins import Twin
 
 
 class VisitState(models.TextChoices):
@@ -195,6 +196,7 @@ class ProtocolDeviation(Record):
     )
     reported_to_ethics_by = _person(_("reported to the ethics committee by"))
 
+    twin = Twin(same=("participant", "kind", "occurred_on"))
     # What the site did or left undone: before the consent, or in a report after a death, it is one all the same.
     dated = {"occurred_on": Kind.KNOWLEDGE}
 

@@ -58,7 +58,8 @@ def open_bedside(site: Stack, page: Any) -> None:
 
 def test_a_session_that_runs_out_at_the_bed_loses_nothing(running_site: Stack, page: Any) -> None:
     open_bedside(running_site, page)
-    page.locator("[data-fill]").click()
+    for button in page.locator("[data-fill]").all():
+        button.click()
     page.fill("#id_temperature_c", "38.7")
     for name in ("antipyretic_given", "anticytokine_given", "hypotension"):
         page.locator(f'[name="{name}"][value="no"]').check()
@@ -75,7 +76,8 @@ def test_a_session_that_runs_out_at_the_bed_loses_nothing(running_site: Stack, p
     page.locator(NOTICE, has_text="Restored").wait_for()
     assert page.input_value("#id_temperature_c") == "38.7"
     assert page.input_value("#id_note") == "seen with the night nurse"
-    assert page.locator('[name="hypotension"][value="no"]').is_checked()
+    for name, value in (("hypotension", "no"), ("seizure", "none"), ("in_icu", "no")):
+        assert page.locator(f'[name="{name}"][value="{value}"]').is_checked()
     page.locator("#ts-grades .ts-grade", has_text="CRS 1").wait_for()
     page.locator("form[data-grade-url] button[type=submit]").click()
     page.wait_for_url("**/course/**")

@@ -69,7 +69,7 @@ def test_a_straightforward_infusion(
     assert "No: something stands against the infusion" in answer
     for words in ("No lymphodepletion is planned", "No product", "No fitness check", "0 of 2 people"):
         assert words in answer
-    factories.lymphodepleted(participant, until=at)
+    factories.lymphodepleted(participant, until=moment)
     factories.checked(participant, before="infusion", at=at)
     product = factories.thawed(participant, at=at)
 

@@ -465,7 +465,7 @@ class TestPages:
             pytest.param(
                 {"systolic": "80", "diastolic": "120"}, "120, is above the systolic, 80", id="pressures-swapped"
             ),
-            pytest.param({"assessed_at_0": "2099-01-01"}, "is after now", id="in-the-future"),
+            pytest.param({"assessed_at_0": "2099-01-01"}, "is in the future", id="in-the-future"),
         ],
     )
     def test_what_is_missing_is_asked_for_and_nothing_is_lost(

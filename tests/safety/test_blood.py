@@ -26,7 +26,7 @@ from trialsite.models import Site, User
 from trialsite.recordadmin import void
 from trialsite.refusal import Refused
 
-HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+SECOND, HOUR, DAY = dt.timedelta(seconds=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 PANELS = {"NEUT": "CBC", "PLAT": "CBC", "HGB": "CBC", "FIBRINO": "COAG"}
 UNITS = {"NEUT": "10^9/L", "PLAT": "10^9/L", "HGB": "g/L", "FIBRINO": "g/L", "FERRITIN": "ug/L", "ALT": "U/L"}
 UNITS |= {"AST": "U/L", "CA": "mmol/L", "ALB": "g/L", "K": "mmol/L"}
@@ -392,8 +392,9 @@ def live(site: Site, alice: User) -> Participant:
     """Infused twenty days before this moment, with a week of neutropenia and a blood count of today."""
     at = timezone.now()
     participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 20 * DAY)
-    counted(participant, at, WEEK_OF_400)
-    measured(participant, at - HOUR / 4, PLAT=("18", "125", "350"))
+    # A second ago, so that it is today's in the first hour of a day, too.
+    counted(participant, at + HOUR - SECOND, WEEK_OF_400)
+    measured(participant, at - SECOND, PLAT=("18", "125", "350"))
     return participant
 
 
@@ -479,7 +480,7 @@ class TestPage:
     def test_what_is_wrong_is_shown_with_all_that_was_typed(self, live: Participant, ivan: User, login: Any) -> None:
         answers = iec_hs_form(cytopenia="yes", assessed_at_0="2099-01-01", note="kept")
         text = login(ivan).post(page_of(live), answers).content.decode()
-        assert "is after now" in text
+        assert "is in the future" in text
         assert "kept" in text
         assert "Not saved yet" in login(ivan).post(page_of(live), iec_hs_form(cytopenia="")).content.decode()
         assert not IecHsAssessment.objects.exists()

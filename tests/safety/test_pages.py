@@ -10,6 +10,7 @@ from django.utils import timezone
 from safety.actions import is_established
 from safety.models import AdverseEvent, CrsAssessment, IcansAssessment, Scale
 from tests import factories
+from trialsite import questions
 from trialsite.models import Site, User
 
 DAY = dt.timedelta(days=1)
@@ -177,6 +178,10 @@ def test_an_event_with_a_partial_date_is_logged(form: Any, alice: User, login: A
     local = timezone.localtime(now)
     aware = {"site_aware_at_0": f"{local:%Y-%m-%d}", "site_aware_at_1": f"{local:%H:%M:%S}"}
     data = {**form({}), **EVENT, **aware, "requires_hospitalisation": "on", "is_serious_said": "yes"}
-    assert login(alice).post(reverse("admin:safety_adverseevent_add"), data).status_code == 302
+    client, add = login(alice), reverse("admin:safety_adverseevent_add")
+    # It began before the consent, which is asked about.
+    question = client.post(add, data).context["adminform"].form.data[questions.ASKED]
+    answer = {questions.ASKED: question, questions.ANSWER: "seen at screening"}
+    assert client.post(add, {**data, **answer}).status_code == 302
     event = AdverseEvent.objects.get()
     assert (event.onset, event.is_serious, event.ctcae_version) == ("2026-01", True, "5.0")

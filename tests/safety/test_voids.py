@@ -25,7 +25,7 @@ from safety.models import (
     SettledBy,
     ToxicityAssessment,
     ToxicityEpisode,
-    standing,
+    current,
 )
 from safety.rules.crs import CrsFindings
 from safety.rules.iec_hs import IecHsFindings
@@ -53,7 +53,7 @@ def void_bedside(row: BedsideAssessment, by: User, now: dt.datetime) -> None:
 
 
 def counting(participant: Participant) -> list[tuple[str, int | None]]:
-    rows = standing(ToxicityAssessment.objects.filter(participant=participant)).order_by("assessed_at", "toxicity")
+    rows = current(ToxicityAssessment.objects.filter(participant=participant)).order_by("assessed_at", "toxicity")
     return [(row.toxicity, row.final_grade) for row in rows]
 
 
@@ -104,7 +104,7 @@ class TestBedside:
         later = assessed(participant, now - HOUR, PRESSED, alice)
         assert later.grades.get(toxicity=Scale.CRS).grade == 2
         void_bedside(first, dana, now)
-        anew = standing(later.grades.filter(toxicity=Scale.CRS)).get()
+        anew = current(later.grades.filter(toxicity=Scale.CRS)).get()
         assert (anew.grade, anew.flags[-1]) == (0, "GRADED_ANEW")
         assert episodes_of(participant) == []
         assert not unanswered().exists()
@@ -177,7 +177,7 @@ class TestBedside:
         wrong = assessed(participant, now - 2 * HOUR, SHOCKED, alice)
         right = assessed(participant, now - HOUR, SHOCKED, alice)
         void_bedside(wrong, dana, now)
-        about = f"assessment:{standing(right.grades.filter(toxicity=Scale.CRS)).get().pk}"
+        about = f"assessment:{current(right.grades.filter(toxicity=Scale.CRS)).get().pk}"
         assert {(alert.kind, alert.about) for alert in unanswered()} == {("new_crs", about), ("severe", about)}
         assert Notification.objects.filter(about=about, state=NotificationState.QUEUED).exists()
 
@@ -383,7 +383,7 @@ def test_a_void_correction_of_iec_hs_lets_the_corrected_one_stand(
     page = reverse("admin:safety_iechsassessment_void", args=[new.pk])
     assert "counts again" in client.get(page).content.decode()
     client.post(page, {"reason": "it was right"})
-    assert list(standing(IecHsAssessment.objects.all())) == [old]
+    assert list(current(IecHsAssessment.objects.all())) == [old]
     assert judged(corrects=old, correction_reason="mistyped after all").pk
 
 
