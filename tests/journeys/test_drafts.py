@@ -63,6 +63,7 @@ def test_a_session_that_runs_out_at_the_bed_loses_nothing(running_site: Stack, p
     page.fill("#id_temperature_c", "38.7")
     for name in ("antipyretic_given", "anticytokine_given", "hypotension"):
         page.locator(f'[name="{name}"][value="no"]').check()
+    page.locator('[name="fever_attributable"][value="yes"]').check()
     page.locator('[name="oxygen_device"][value="none"]').check()
     page.locator("#ts-grades .ts-grade", has_text="CRS 1").wait_for()
     end_session(running_site, page)
