@@ -302,6 +302,20 @@ def test_a_refused_infusion_says_why_and_keeps_what_was_typed(
 
 
 @pytest.mark.django_db
+def test_a_volume_that_makes_too_much_is_typed_twice(site: Site, alice: User, now: dt.datetime, login: Any) -> None:
+    participant = factories.enrolled(site=site, by=alice, now=now - DAY)
+    client, add = login(alice), reverse("admin:dosing_infusion_add")
+    form = infusion_form(participant, now - dt.timedelta(hours=1), cells="0.61", deviation_reason="the only bag")
+    assert "type it again" in client.post(add, form).content.decode()
+    assert "differs from the first, 10" in client.post(add, {**form, "volume_again": "1"}).content.decode()
+    assert not Infusion.objects.exists()
+    assert client.post(add, {**form, "volume_again": "10.0"}).status_code == 302
+    change = page_of(Infusion.objects.get())
+    data = {**fields_of(client.get(change)), "note": "calm", "reason_for_change": "seen later"}
+    assert client.post(change, data).status_code == 302, "the same volume is asked for no more"
+
+
+@pytest.mark.django_db
 def test_a_race_lost_after_the_form_was_checked_still_shows_on_the_form(
     site: Site, alice: User, now: dt.datetime, login: Any, monkeypatch: Any
 ) -> None:

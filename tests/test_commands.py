@@ -16,7 +16,7 @@ from trialsite.models import Counter, Site, User
 
 @pytest.mark.django_db
 def test_the_demo_study_is_believable(site: Site, settings: Any) -> None:
-    settings.DEBUG = True
+    settings.LOCAL = True
     call_command("demo", stdout=io.StringIO())
     statuses = set(Participant.objects.values_list("status", flat=True))
     assert statuses >= {
@@ -36,7 +36,7 @@ def test_the_demo_study_is_believable(site: Site, settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_the_demo_study_refuses_a_database_that_holds_anything(site: Site, alice: User, settings: Any) -> None:
-    settings.DEBUG = True
+    settings.LOCAL = True
     with pytest.raises(CommandError, match="empty"):
         call_command("demo")
     out = io.StringIO()
@@ -46,7 +46,7 @@ def test_the_demo_study_refuses_a_database_that_holds_anything(site: Site, alice
 
 @pytest.mark.django_db
 def test_the_demo_study_is_the_same_each_time(site: Site, settings: Any) -> None:
-    settings.DEBUG = True
+    settings.LOCAL = True
     make_people()
     now = timezone.now()
     assert Scene(now).dice.random() == Scene(now).dice.random()

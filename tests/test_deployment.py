@@ -14,7 +14,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 LONG_RUNNING = {name: service for name, service in COMPOSE["services"].items() if name != "migrate"}
 PRODUCTION = {
-    "DEBUG": "0",
+    "LOCAL": "0",
     "SECRET_KEY": "o8Zk3-x7Qw_1mN5vB9cR2tY6uI0pL4aS8dF1gH3jK5lM7nB9vC2xZ",
     "SITE_URL": "https://trialsite.example.org",
     "ALLOWED_HOSTS": "trialsite.example.org",
@@ -40,10 +40,10 @@ def test_check_deploy_is_clean() -> None:
 
 
 @pytest.mark.parametrize("words", [["demo"], ["demo", "--if-empty"], ["demo", "--logins"]])
-def test_demo_data_and_logins_need_debug(words: list[str]) -> None:
+def test_demo_data_and_logins_need_a_local_site(words: list[str]) -> None:
     done = manage(*words)
     assert done.returncode == 1
-    assert "DEBUG is off" in done.stderr
+    assert "LOCAL is off" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "FIELD_KEYS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"])

@@ -11,9 +11,11 @@ from trialsite import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = env.boolean("DEBUG", False)
+# On one's own machine: plain HTTP, demo data. Django's own DEBUG stays off there, too: its pages would show whoever
+# meets an error the settings, and the names that the code just held.
+LOCAL = env.boolean("LOCAL", False)
 SECRET_KEY = env.text("SECRET_KEY")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if LOCAL else "")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- Trialsite ---------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ TEMPLATES = [
 DATABASES = {"default": env.database(env.text("DATABASE_URL"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Where the units of measurement are kept as the library has read them; in production nothing is written.
-UNITS_CACHE = BASE_DIR / "var" / "cache" if DEBUG else None
+UNITS_CACHE = BASE_DIR / "var" / "cache" if LOCAL else None
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {
     # The database keeps the API's throttle counts: a broker that is down must not turn reads into errors.
@@ -149,29 +151,29 @@ FORMAT_MODULE_PATH = ["trialsite.formats"]
 # --- Static files ------------------------------------------------------------------------------
 STATIC_URL = "static/"
 # While developing, files are served from where they lie, and nothing is collected.
-STATIC_ROOT = None if DEBUG else BASE_DIR / "staticfiles"
+STATIC_ROOT = None if LOCAL else BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "trialsite" / "static"]
-WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_USE_FINDERS = LOCAL
 WHITENOISE_AUTOREFRESH = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
-            if DEBUG
+            if LOCAL
             else "whitenoise.storage.CompressedManifestStaticFilesStorage"
         )
     },
 }
 
 # --- Safety of the transport -------------------------------------------------------------------
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
-SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", not DEBUG)
-SECURE_HSTS_SECONDS = 0 if DEBUG else env.integer("SECURE_HSTS_SECONDS", 31_536_000)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
+SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", not LOCAL)
+SECURE_HSTS_SECONDS = 0 if LOCAL else env.integer("SECURE_HSTS_SECONDS", 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 # The health checks are asked inside the network, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-if env.boolean("BEHIND_TLS_PROXY", not DEBUG):
+if env.boolean("BEHIND_TLS_PROXY", not LOCAL):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # How many trusted proxies stand before us: whose word about the caller's address counts.
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)

@@ -190,14 +190,20 @@ def void_dose(*, dose: LymphodepletionDose, reason: str, by: User, now: dt.datet
 PLAN_OF_DOSE = (
     "participant",
     "drug",
+    "course",
+    "course_reason",
     "number",
     "planned_on",
+    "infusion_on",
     "mg_m2",
     "height_cm",
     "weight_kg",
     "bsa_m2",
     "bsa_formula",
     "planned_mg",
+    "clearance_ml_min",
+    "creatinine_on",
+    "level_reason",
 )
 
 

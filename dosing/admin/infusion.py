@@ -13,13 +13,14 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from dosing import actions
 from dosing.admin import bedside
 from dosing.models import Infusion, InfusionInterruption
-from dosing.rules.dose import DoseBand
+from dosing.rules.dose import OUT_OF_RANGE, DoseBand
 from participants.models import Participant
+from trialsite import formfields
 from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm, rewritten
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -33,6 +34,15 @@ class InfusionForm(RecordForm):
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text=_("Only when the dose is outside the protocol's range, or something stood against the infusion."),
+    )
+    volume_again = formfields.DecimalField(
+        label=_("Volume once more (mL)"),
+        required=False,
+        min_value=0,
+        max_digits=8,
+        decimal_places=3,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Only when the dose is outside the protocol's range: read it again from the bag."),
     )
     is_day0_confirmed = forms.BooleanField(
         label=_("Day 0 really moves"),
@@ -56,7 +66,23 @@ class InfusionForm(RecordForm):
             }
 
     def check(self, row: Infusion) -> None:
-        actions.check_infusion(row, **self.answers(), now=timezone.now())
+        try:
+            actions.check_infusion(row, **self.answers(), now=timezone.now())
+        finally:
+            self._compare_volumes(row)
+
+    def _compare_volumes(self, row: Infusion) -> None:
+        """A dose that the protocol does not want may be a slip of the finger: both are asked for at once."""
+        is_typed_now = row.pk is None or "volume_given_ml" in self.changed_data
+        if row.dose_band not in OUT_OF_RANGE or not is_typed_now:
+            return
+        again = self.cleaned_data.get("volume_again")
+        if again != row.volume_given_ml:
+            text = _("The dose is outside the protocol's range. Read the volume again from the bag, and type it again.")
+            differs = _("The second number differs from the first, %(first)s. Correct the one that is wrong.")
+            self.add_error(
+                "volume_again", text if again is None else differs % {"first": f"{row.volume_given_ml.normalize():f}"}
+            )
 
     def answers(self) -> dict[str, Any]:
         return {
@@ -124,7 +150,7 @@ class InfusionAdmin(RecordAdmin):
         (_("How much"), {"fields": (("volume_given_ml", "remainder"), "dose_shown")}),
         (_("How it went"), {"fields": ("has_reaction", "note")}),
         (_("In parts, or a second time"), {"fields": ("occasion", "occasion_reason"), "classes": ("collapse",)}),
-        (_("If something speaks against it"), {"fields": ("deviation_reason", "is_day0_confirmed")}),
+        (_("If something speaks against it"), {"fields": ("deviation_reason", "volume_again", "is_day0_confirmed")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -223,22 +223,25 @@ class ParticipantAdmin(RecordAdmin):
         (_("Study"), {"fields": (("site", "screened_on"),)}),
     )
     inlines = (StatusInline, ConsentInline, ExaminationInline, VisitInline)
-    actions_detail = [
+    actions_detail = (
         "eligibility",
-        "paper_steps",
-        "add_examination",
-        "add_consent",
         "enrol",
         "readiness",
         "log_infusion",
-        "add_medication",
         "timeline",
         "course",
-        "change_status",
-        "correct_day",
-        "withdraw",
-        "void_record",
-    ]
+        # One line of buttons has room for so many.
+        {
+            "title": _("Record…"),
+            "icon": "edit_note",
+            "items": ("add_examination", "add_consent", "add_medication", "paper_steps"),
+        },
+        {
+            "title": _("Status…"),
+            "icon": "swap_horiz",
+            "items": ("change_status", "correct_day", "withdraw", "void_record"),
+        },
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

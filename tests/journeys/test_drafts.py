@@ -131,6 +131,25 @@ def test_identity_is_never_kept_and_a_log_out_clears_the_rest(running_site: Stac
     assert drafts(page) == []
 
 
+def test_rows_added_below_a_form_come_back(running_site: Stack, page: Any) -> None:
+    address = f"{running_site.site_url}/admin/dosing/infusion/add/"
+    page.goto(address)
+    page.wait_for_load_state("load")
+    for number, reason in enumerate(("fever", "chills")):
+        page.locator("#interruptions-group .add-row").click()
+        page.fill(f'[name="interruptions-{number}-reason"]', reason)
+    page.close()
+    again = page.context.new_page()
+    again.goto(address)
+    again.locator(NOTICE, has_text="Restored").wait_for()
+    for number, reason in enumerate(("fever", "chills")):
+        again.wait_for_function(
+            f"""document.querySelector('[name="interruptions-{number}-reason"]')?.value === '{reason}'"""
+        )
+    assert again.input_value('[name="interruptions-TOTAL_FORMS"]') == "2"
+    again.close()
+
+
 def test_back_and_save_again_is_told_apart_from_a_new_entry(running_site: Stack, page: Any) -> None:
     address = f"{running_site.site_url}/admin/participants/participant/add/"
     page.goto(address)

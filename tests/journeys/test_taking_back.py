@@ -59,7 +59,7 @@ from tests.safety.test_bedside import assessed, seen
 from tests.safety.test_blood import confirmed as icaht_confirmed
 from tests.safety.test_blood import measured
 from tests.safety.test_guidance import own as guidance_own
-from trialsite.models import Notification, NotificationState, Site, User
+from trialsite.models import Notification, NotificationState, Record, Site, User
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_PERMISSIONS, Role
@@ -112,7 +112,10 @@ def test_only_what_is_computed_from_other_entries_cannot_be_voided() -> None:
 def test_every_entry_can_be_voided_by_somebody_and_the_page_says_who(page: Any) -> None:
     assert page.permission("void").split(".")[1] in dict(page.opts.permissions), "the permission is declared"
     assert Role.DATA_MANAGER in page.roles_that_void()
-    assert "void_record" in page.actions_detail or page.opts.label == "participants.Examination"
+    assert (
+        "void_record" in page._extract_action_names(page.actions_detail)
+        or page.opts.label == "participants.Examination"
+    )
 
 
 def lived(participant: Participant, by: User, now: dt.datetime) -> None:
@@ -205,6 +208,18 @@ def test_every_page_previews_a_void_and_does_it_once(
     again = client.post(page.url("void", row.pk), {"reason": "again", "is_confirmed": "on"})
     assert "void already" in again.content.decode()
     assert client.get(page.url("change", row.pk)).status_code == 200
+
+
+def test_what_was_seen_at_the_bed_since_an_infusion_is_asked_about(
+    infused: Participant, ivan: User, moment: dt.datetime
+) -> None:
+    infusion = infused.infusions.get()
+    assert not dosing.infusion_consequences(infusion).rests
+    assessed(infused, moment - 6 * DAY, seen(), ivan)
+    assert not dosing.infusion_consequences(infusion).rests, "before the cells"
+    assessed(infused, moment - HOUR, seen(), ivan)
+    (sentence,) = dosing.infusion_consequences(infusion).rests
+    assert "assessed once since this infusion" in sentence
 
 
 def test_who_may_not_void_reads_who_may(infused: Participant, alice: User, dana: User, login: Any) -> None:
@@ -378,6 +393,13 @@ def test_a_dose_of_lymphodepletion_is_planned_again_and_its_status_goes(
     dosing.record_dose(dose=again, deviation_reason="no check", by=ivan, now=moment)
     one.refresh_from_db()
     assert one.status == Status.LYMPHODEPLETED, "the right entry works"
+
+
+def test_all_that_was_planned_of_a_dose_is_planned_again() -> None:
+    of_every_record = {field.name for field in Record._meta.fields} | {"id"}
+    became = {"state", "given_at", "given_mg", "change_reason"}
+    fields = {field.name for field in LymphodepletionDose._meta.concrete_fields}
+    assert set(PLAN_OF_DOSE) == fields - of_every_record - became
 
 
 def test_one_of_two_doses_leaves_the_status(site: Site, ivan: User, dana: User, moment: dt.datetime) -> None:

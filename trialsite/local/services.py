@@ -37,7 +37,7 @@ FREE_BYTES = 300_000_000
 TEMPORARY = "trialsite-throwaway-"
 # What we set, and so must not arrive from the outside, neither as NAME nor as NAME_FILE.
 OURS = (
-    "DEBUG",
+    "LOCAL",
     "DATABASE_URL",
     "APP_DATABASE_URL",
     "APP_DATABASE_ROLE",
@@ -136,7 +136,7 @@ class Stack:
     def settings(self) -> dict[str, str]:
         """The variables we set, with the application's role."""
         return {
-            "DEBUG": "1",
+            "LOCAL": "1",
             "DATABASE_URL": self.postgres.url(APP),
             "REDIS_URL": self.valkey.url,
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail_port}",

@@ -14,7 +14,7 @@ WHOLE = ("-n", "auto", "--dist", "loadgroup", "--durations=20", "--durations-min
 ALONE = ("-n", "0", "-p", "no:schemathesis")
 # Settings must be there to be read, but nothing answers at these addresses.
 NOTHING_THERE = {
-    "DEBUG": "1",
+    "LOCAL": "1",
     "SECRET_KEY": "rules-need-none",
     "FIELD_KEYS": "A" * 86 + "==",
     "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",

@@ -17,7 +17,7 @@ from trialsite.roles import ROLE_NAMES
 
 
 class Command(BaseCommand):
-    help = "Builds the demo study and its logins. Only with DEBUG on, and only in an empty database."
+    help = "Builds the demo study and its logins. Only with LOCAL on, and only in an empty database."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--if-empty", action="store_true", help="do nothing where there is data already")
@@ -25,8 +25,8 @@ class Command(BaseCommand):
         parser.add_argument("--logins", action="store_true", help="print the demo logins; alone it builds nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not settings.DEBUG:
-            raise CommandError("Demo data and logins have known passwords: they are for DEBUG only, and DEBUG is off.")
+        if not settings.LOCAL:
+            raise CommandError("Demo data and logins have known passwords: only for a LOCAL site, and LOCAL is off.")
         if options["if_empty"] or not options["logins"]:
             self._fill(may_hold_data=options["if_empty"], is_small=options["small"])
         if options["logins"]:

@@ -113,6 +113,35 @@
     }
 
     restore(draft) {
+      this.fill(draft);
+      // Rows that were added below the form; its buttons work once the page is loaded.
+      if (this.missingRows(draft).length) {
+        addEventListener("load", () => setTimeout(() => {
+          this.missingRows(draft).forEach((button) => button.click());
+          this.fill(draft);
+        }));
+      }
+      // Saved on top of the state that it was typed over: what somebody else has changed since is then shown.
+      this.token.value = draft.token;
+      if (this.opened && draft.opened) this.opened.value = draft.opened;
+      this.remember();
+      this.say(draft);
+    }
+
+    // For each row that was typed and is not on the page, the button that adds one.
+    missingRows(draft) {
+      const rows = draft.values.map(([name]) => name.match(/^(.+)-\d+-[^-]+$/)).filter(Boolean);
+      const missing = new Map(
+        rows
+          .filter(([name]) => !this.form.elements.namedItem(name))
+          .map(([name, prefix]) => [name.slice(0, name.lastIndexOf("-")), prefix])
+      );
+      return [...missing.values()]
+        .map((prefix) => document.querySelector(`#${CSS.escape(prefix)}-group .add-row`))
+        .filter(Boolean);
+    }
+
+    fill(draft) {
       const fields = this.fields();
       for (const [name, type, value, isChecked] of draft.values) {
         const alike = fields.filter((field) => field.name === name);
@@ -124,11 +153,6 @@
           alike[0].value = value;
         }
       }
-      // Saved on top of the state that it was typed over: what somebody else has changed since is then shown.
-      this.token.value = draft.token;
-      if (this.opened && draft.opened) this.opened.value = draft.opened;
-      this.remember();
-      this.say(draft);
       this.form.dispatchEvent(new Event("change", { bubbles: true }));
     }
 
