@@ -143,9 +143,8 @@ def test_rows_added_below_a_form_come_back(running_site: Stack, page: Any) -> No
     again.goto(address)
     again.locator(NOTICE, has_text="Restored").wait_for()
     for number, reason in enumerate(("fever", "chills")):
-        again.wait_for_function(
-            f"""document.querySelector('[name="interruptions-{number}-reason"]')?.value === '{reason}'"""
-        )
+        row = f"document.querySelector('[name=interruptions-{number}-reason]')"
+        again.wait_for_function(f"{row}?.value === '{reason}'")
     assert again.input_value('[name="interruptions-TOTAL_FORMS"]') == "2"
     again.close()
 
