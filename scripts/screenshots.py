@@ -21,10 +21,11 @@ PAGES = {
     "timeline": "/admin/dosing/infusion/timeline/{participant}/",
     "bedside": "/admin/safety/bedsideassessment/add/?participant={participant}",
     "course": "/admin/safety/bedsideassessment/course/{participant}/",
+    "paper": "/admin/participants/participant/{participant}/paper/",
     "notifications": "/admin/trialsite/notification/",
 }
 # Their picture is further down.
-LONG = {"course"}
+LONG = {"course", "paper"}
 
 
 def main() -> int:
@@ -53,8 +54,35 @@ def _photograph(site_url: str, language: str, suffix: str, locale: str) -> None:
         ids = _ids(page, site_url)
         for name, path in PAGES.items():
             page.goto(site_url + path.format(**ids))
-            page.wait_for_timeout(500)  # the theme's own animation
-            page.screenshot(path=str(FOLDER / f"{name}-{suffix}.png"), full_page=name in LONG)
+            _save(page, f"{name}-{suffix}")
+        _conflict(page, site_url)
+        _save(page, f"conflict-{suffix}")
+        context.clear_cookies()
+        log_in(page, site_url, "datamanager")
+        choose_language(page, site_url, language)
+        page.goto(f"{site_url}/admin/dosing/infusion/")
+        newest = str(page.locator("#result_list tbody th a").first.get_attribute("href"))
+        page.goto(site_url + newest.replace("/change/", "/void/"))
+        _save(page, f"void-{suffix}")
+
+
+def _save(page: Page, name: str) -> None:
+    page.wait_for_timeout(500)  # the theme's own animation
+    page.screenshot(path=str(FOLDER / f"{name}.png"), full_page=name.partition("-")[0] in LONG)
+
+
+def _conflict(page: Page, site_url: str) -> None:
+    """Two people note something about one visit; this one comes second."""
+    page.goto(f"{site_url}/admin/participants/visit/?state__exact=planned&o=-4")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_url("**/change/**")
+    other = page.context.new_page()
+    other.goto(page.url)
+    for one, note in ((other, "14:00"), (page, "16:30")):
+        one.fill("#id_note", note)
+        one.locator("button[name=_save]").click()
+        one.wait_for_load_state()
+    other.close()
 
 
 def _ids(page: Page, site_url: str) -> dict[str, str]:

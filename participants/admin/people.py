@@ -364,13 +364,15 @@ class ParticipantAdmin(RecordAdmin):
         ]
 
     def _impossible(self, obj: Participant) -> set[str]:
-        here = Status(obj.status)
+        here, history = Status(obj.status), _states_of(obj)
         hidden = set()
         if obj.is_void or not status.can_become(here, Status.ENROLLED):
             hidden.add("_enrol")
         if obj.is_void or not status.can_become(here, Status.INFUSED):
             hidden |= {"_log_infusion", "_readiness"}
-        if obj.is_void or not status.choices_within(_states_of(obj)):
+        elif Status.INFUSED not in history:
+            hidden.add("_course")
+        if obj.is_void or not status.choices_within(history):
             hidden.add("_change_status")
         if obj.is_void:
             hidden.add("_correct_day")

@@ -101,6 +101,7 @@ def test_a_database_from_before_the_first_release_is_brought_over_without_loss(s
         # One phone was spelt with wide digits; its old spelling stays in the trail.
         assert after["participants_participantevent"][0] == before["participants_participantevent"][0] + 1
         phone = database.execute("SELECT phone FROM participants_participant WHERE id = 8").fetchone()
+        assert phone is not None
         with override_settings(FIELD_KEYS=[KEYS["FIELD_KEYS"]]):
             assert decrypt(phone[0], "participant.phone") == "13800000008"
         days = "SELECT infusion_on, count(*) FROM dosing_lymphodepletiondose WHERE state = 'planned' GROUP BY 1"
