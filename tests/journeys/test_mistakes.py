@@ -104,13 +104,16 @@ def day(at: dt.datetime, form: str = "%Y-%m-%d") -> str:
 
 
 def test_screening_typed_badly_twice_and_by_two_people(
-    site: Site, alice: User, ivan: User, login: Any, now: dt.datetime
+    site: Site, alice: User, ivan: User, dana: User, login: Any, now: dt.datetime
 ) -> None:
     coordinator, investigator, page = login(alice), login(ivan), add("participants.Participant")
-    person = {"name": "李雷", "sex": "M", "hospital_number": "AB-0012", "phone": "13800000000"}
-    unread = send(
-        coordinator, page, **person, birth_date="spring of 88", screened_on=day(now - 3 * DAY, "%Y年%m月%d日")
-    )
+    person = {
+        "name": "李雷",
+        "sex": "M",
+        "hospital_number": "AB-0012",
+        "screened_on": day(now - 3 * DAY, "%Y年%m月%d日"),
+    }
+    unread = send(coordinator, page, **person, birth_date="spring of 88")
     assert formfields.EXAMPLE_DATE in words_of(unread), "it says how a date is written"
     mended = {**form_of(unread), "birth_date": "1988年2月3日"}
     assert (mended["name"], mended["hospital_number"]) == ("李雷", "AB-0012"), "nothing else is typed again"
@@ -119,12 +122,14 @@ def test_screening_typed_badly_twice_and_by_two_people(
     participant = Participant.objects.get()
     assert participant.birth_date == dt.date(1988, 2, 3)
 
-    again = send(
-        coordinator, page, **{**person, "name": "李磊", "hospital_number": "ａｂ－ ００１２"}, birth_date="1988/2/4"
-    )
-    assert "s this the same" in words_of(again)
-    assert address_of(participant) in words_of(again)
+    again = send(coordinator, page, **person | {"hospital_number": "ａｂ－ ００１２", "birth_date": "1988/2/4"})
+    assert all(words in words_of(again) for words in ("s this the same", address_of(participant)))
     assert Participant.objects.count() == 1, "asked, and not saved"
+    saved(answered(coordinator, page, again, "a namesake"))
+    twin = Participant.objects.exclude(pk=participant.pk).get()
+    void(login(dana), twin, "the same person after all")
+    listed = investigator.get(reverse("admin:participants_participant_changelist"))
+    assert (participant.number in words_of(listed), twin.number in words_of(listed)) == (True, False)
 
     page = add("participants.Consent")
     consent = {"participant": participant.pk, "version": "1.0", "consented_at_1": "9时30分"}
@@ -139,7 +144,7 @@ def test_screening_typed_badly_twice_and_by_two_people(
 
     page = address_of(participant)
     first, second = form_of(coordinator.get(page)), form_of(investigator.get(page))
-    saved(coordinator.post(page, {**first, "phone": "13911112222", "reason_for_change": "moved"}))
+    saved(coordinator.post(page, {**first, "phone": "13911112222"}))
     late = investigator.post(page, {**second, "phone": "13833334444", "name": "李蕾", "reason_for_change": "misheard"})
     assert all(word in words_of(late) for word in ("nothing was saved", "alice", "13911112222", "13833334444", "李蕾"))
     participant.refresh_from_db()
@@ -237,6 +242,12 @@ def test_lymphodepletion_lowered_moved_overdosed_and_given_again(
     assert (deviation.kind, deviation.reason) == ("dose", "the pump ran too fast")
     assert Notification.objects.get(about=f"lymphodepletion:{dose.pk}").recipient == paula
 
+    other = doses.filter(drug="cy").earliest("number")
+    cy = {"given_mg": f"{other.planned_mg}", **when("given_at", now - HOUR)}
+    saved(send(client, address_of(other), **cy))
+    assert "planned again" in void(client, other, "not given: another person's")
+    assert doses.filter(drug="cy", state="planned").count() == 3
+
     again = {"number": participant.number, "first_on": day(now + 30 * DAY)}
     saved(send(client, infusion_plan, on=day(now + 37 * DAY)))
     assert "plan another course" in words_of(client.post(plan, again))
@@ -313,10 +324,17 @@ def test_a_look_at_the_bed_of_another_time_goes_in_one_act(
 
 
 def test_a_death_and_a_withdrawal_that_were_another_persons(
-    site: Site, alice: User, ivan: User, dana: User, login: Any, now: dt.datetime
+    site: Site, alice: User, ivan: User, login: Any, now: dt.datetime
 ) -> None:
-    participant = factories.infused(site=site, by=alice, now=now, infused_at=now - 29 * DAY)
+    participant = factories.infused(site=site, by=alice, now=now, infused_at=now - 30 * DAY)
     coordinator, investigator = login(alice), login(ivan)
+
+    page, right = address_of(participant.infusions.get()), now - 29 * DAY
+    moved = {**when("infused_at", right), **when("ended_at", right), "reason_for_change": "a day later"}
+    shown = send(coordinator, page, **moved, deviation_reason="signed on paper")
+    assert "Day 0 would move from" in words_of(shown)
+    saved(coordinator.post(page, {**form_of(shown), "is_day0_confirmed": "on"}))
+    assert f"{participant.statuses.standing().get(status='infused').effective_on}" == day(right), "it follows its fact"
 
     dose = FILL["dosing.Medication"](participant, now, alice)
     refused = send(coordinator, dose.address, **{**dose.data, "dose_unit": "g"})
@@ -353,6 +371,8 @@ def test_a_death_and_a_withdrawal_that_were_another_persons(
     )
     withdraws("everything", now - MINUTE)
     assert status_of(participant) == Status.WITHDRAWN
+    late = FILL["dosing.FitnessCheck"](participant, timezone.now(), alice).on(timezone.now())
+    assert "Ask the data manager" in words_of(send(coordinator, late.address, **late.data))
 
 
 def test_a_deviation_is_added_weighed_reported_and_closed(
@@ -360,9 +380,17 @@ def test_a_deviation_is_added_weighed_reported_and_closed(
 ) -> None:
     participant = factories.infused(site=site, by=alice, now=now, infused_at=now - 9 * DAY)
     coordinator, manager = login(alice), login(dana)
+    early = FILL["safety.BedsideAssessment"](participant, now, alice).on(now - 40 * DAY)
+    asked = send(coordinator, early.address, **early.data)
+    assert "before the consent" in words_of(asked)
+    saved(answered(coordinator, early.address, asked, "routine of the ward"))
+    assert ProtocolDeviation.objects.get().reason == "routine of the ward"
+    assert "1 protocol deviation about it" in void(manager, BedsideAssessment.objects.get(), "the month before")
+    assert not ProtocolDeviation.objects.standing().exists(), "it goes with what it is about"
+
     found = FILL["participants.ProtocolDeviation"](participant, now, alice)
     saved(send(coordinator, found.address, **found.data))
-    row = ProtocolDeviation.objects.get()
+    row = ProtocolDeviation.objects.standing().get()
     assert coordinator.get(address_of(row, "classify")).status_code == 403
     assert "once it is classified" in words_of(send(manager, address_of(row, "close"), note="a new tube"))
     saved(send(manager, address_of(row, "classify"), severity="important", reason="the endpoint"))
@@ -371,3 +399,9 @@ def test_a_deviation_is_added_weighed_reported_and_closed(
     saved(send(manager, address_of(row, "close"), note="a new tube"))
     assert not ProtocolDeviation.objects.open().exists()
     assert not ProtocolDeviation.objects.unreported().exists()
+
+    consent = participant.consents.get()
+    unsure = send(manager, address_of(consent, "void"), reason="another person's form")
+    assert "only consent" in words_of(unsure), "infused on it: asked"
+    void(manager, consent, "another person's form")
+    assert ProtocolDeviation.objects.open().get().kind == "voided"
