@@ -7,8 +7,16 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from participants.actions.contradictions import Contradiction, contradictions, owner_of, report_without_agreement
+from participants.actions.contradictions import (
+    Contradiction,
+    close_where_agreed,
+    contradictions,
+    owner_of,
+    report_without_agreement,
+    without_agreement,
+)
 from participants.actions.days import long_date, long_moment, site_day
+from participants.actions.voids import lines_about, void_deviations
 from participants.models import Measurement
 from participants.names import MEASURE_NAMES
 from participants.rules.contradictions import Code
@@ -61,6 +69,18 @@ def _question(row: Record, one: Contradiction) -> Question:
         return Question(one.finding.code, text)
     keep = partial(report_without_agreement, row, description=text)
     return Question(one.finding.code, f"{text} {BECOMES_A_DEVIATION}", keep=keep)
+
+
+def corrected(row: Record, *, by: Any, now: dt.datetime) -> None:
+    close_where_agreed(row, by=by, now=now)
+
+
+def goes_with(row: Record) -> tuple[str, ...]:
+    return lines_about(without_agreement(row))
+
+
+def take_back(row: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
+    void_deviations(without_agreement(row), reason=reason, by=by, now=now)
 
 
 def sentence(row: Any, one: Contradiction) -> str:

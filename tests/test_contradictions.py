@@ -242,3 +242,38 @@ def test_the_facts_take_one_query(participant: Participant, django_assert_num_qu
         facts = actions.facts_about(participant)
     assert facts.died_at is None
     assert facts.consented_at is not None
+
+
+# --- what an answer left follows the row ------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("label", sorted(set(DATED) - NEVER_ASKED[Code.BEFORE_CONSENT] - {"safety.AdverseEvent"}))
+def test_the_deviation_of_a_date_goes_with_its_row(
+    label: str, participant: Participant, root: User, login: Any, now: dt.datetime
+) -> None:
+    client = login(root)
+    row: Any = saved_with_a_reason(client, FILL[label](participant, now, root).on(now - 70 * DAY), label)
+    deviation = ProtocolDeviation.objects.get(kind="consent")
+    path = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_void", args=[row.pk])
+    assert "1 protocol deviation about it becomes void too" in client.get(path).content.decode()
+    assert client.post(path, {"reason": "another person", "is_confirmed": "on"}).status_code == 302
+    deviation.refresh_from_db()
+    assert (deviation.is_void, deviation.void_reason) == (True, "another person")
+
+
+@pytest.mark.django_db
+def test_a_corrected_date_closes_its_deviation(
+    participant: Participant, root: User, login: Any, now: dt.datetime
+) -> None:
+    client, filled = login(root), FILL["dosing.Leukapheresis"](participant, now, root)
+    row: Any = saved_with_a_reason(client, filled.on(now - 70 * DAY), "dosing.Leukapheresis")
+    path = reverse("admin:dosing_leukapheresis_change", args=[row.pk])
+    deviation = ProtocolDeviation.objects.get(kind="consent")
+    elsewhere = {**filled.on(now - 70 * DAY).data, "venous_access": "central", "reason_for_change": "asked"}
+    assert client.post(path, elsewhere).status_code == 302
+    deviation.refresh_from_db()
+    assert deviation.is_open
+    assert client.post(path, {**filled.on(now - 50 * DAY).data, "reason_for_change": "the month"}).status_code == 302
+    deviation.refresh_from_db()
+    assert (deviation.is_open, deviation.is_untrue) == (False, True)

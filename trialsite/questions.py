@@ -2,13 +2,15 @@
 
 A question is no refusal. The form shows it with a field for the reason; sent again with a reason for exactly these
 questions, it is saved. The reason goes into the audit trail beside the entry, and to where the question keeps it.
-Each app asks its own questions in a module of that name: `questions_of(row, changed=…, by=…, now=…)`.
+Each app asks its own questions in a module of that name: `questions_of(row, changed=…, by=…, now=…)`. What its
+answers leave beside a row follows the row: `corrected(row, by=…, now=…)` once it is saved, `goes_with(row)` before its
+void, `take_back(row, reason=…, by=…, now=…)` with it.
 """
 
 import datetime as dt
 import hashlib
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib import import_module
@@ -54,10 +56,18 @@ def questions_of(row: Record, *, changed: Collection[str] | None, by: Any, now: 
     Raises Refused for what cannot be true whatever the reason.
     """
     found = [*_twins(row, changed, by)]
+    for ask_of in _each("questions_of"):
+        found += ask_of(row, changed=changed, by=by, now=now)
+    return found
+
+
+def _each(verb: str) -> Iterator[Callable[..., Any]]:
+    """What the apps have of this name."""
     for name in APPS:
         if apps.is_installed(name) and find_spec(f"{name}.questions"):
-            found += import_module(f"{name}.questions").questions_of(row, changed=changed, by=by, now=now)
-    return found
+            found = getattr(import_module(f"{name}.questions"), verb, None)
+            if found is not None:
+                yield found
 
 
 def _twins(row: Record, changed: Collection[str] | None, by: Any) -> list[Question]:
@@ -115,6 +125,19 @@ def keep(form: Any, *, by: Any, now: dt.datetime) -> None:
     for question in getattr(form, "answered", ()):
         if question.keep is not None:
             question.keep(reason=form.answer, by=by, now=now)
+    if isinstance(row := getattr(form, "instance", None), Record):
+        for correct in _each("corrected"):
+            correct(row, by=by, now=now)
+
+
+def goes_with(row: Record) -> tuple[str, ...]:
+    """In sentences, what answers about this row have left beside it and its void takes back."""
+    return tuple(line for lines_of in _each("goes_with") for line in lines_of(row))
+
+
+def take_back(row: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
+    for each in _each("take_back"):
+        each(row, reason=reason, by=by, now=now)
 
 
 def reason_of(form: Any, reason: str = "") -> str:

@@ -426,7 +426,7 @@ class RecordAdmin(SiteScopedAdmin):
             return HttpResponseRedirect(self.url("change", object_id))
         is_possible = obj is not None and obj.is_standing
         try:
-            consequences = self.consequences(obj, now=timezone.now()) if is_possible else Consequences()
+            consequences = self._all_consequences(obj) if is_possible else Consequences()
         except Refused as refusal:
             messages.error(request, " ".join(refusal.messages))
             return HttpResponseRedirect(self.url("change", object_id))
@@ -442,6 +442,11 @@ class RecordAdmin(SiteScopedAdmin):
             act=lambda obj, data, now: self.perform_void(obj, reason=data["reason"], by=request.user, now=now),
             done=_("The entry is void."),
         )
+
+    def _all_consequences(self, obj: Any) -> Consequences:
+        """Those of its kind, and what was answered about it."""
+        own = self.consequences(obj, now=timezone.now())
+        return own + Consequences(tuple(line for line in questions.goes_with(obj) if line not in own.follows))
 
     # --- questions on a page of their own -----------------------------------------------------
 

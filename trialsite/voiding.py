@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
+from trialsite import questions
 from trialsite.models import Record
 from trialsite.refusal import Refused
 
@@ -87,10 +88,14 @@ def void_parts(record: Record, *, reason: str, by: Any, now: dt.datetime) -> Non
 
 @transaction.atomic
 def void(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
-    """Take this one row out of the count, for good and with its reason. Raises Refused when it is void already."""
+    """Take this one row out of the count, for good and with its reason. Raises Refused when it is void already.
+
+    What was answered when it was saved goes with it, whatever kind of row it is.
+    """
     # Somebody else may have voided it since it was read.
     stored = type(record)._default_manager.select_for_update(of=("self",)).get(pk=record.pk)
     if stored.is_void:
         raise Refused(_("This entry is void already; nothing was changed."))
     record.voided_at, record.voided_by, record.void_reason = now, by, reason
     record.save(update_fields=["voided_at", "voided_by", "void_reason"])
+    questions.take_back(record, reason=reason, by=by, now=now)

@@ -410,8 +410,9 @@ def range_text(dose: LymphodepletionDose) -> str:
         return ""
     return _("%(drug)s: %(given)s mg/m² is outside the accepted %(low)s to %(high)s mg/m².") % {
         "drug": dose.drug_name,
-        "given": f"{mg_m2.quantize(TENTH):f}",
-        "low": f"{low:f}",
+        "given": f"{mg_m2.quantize(TENTH).normalize():f}",
+        # Two decimals where it comes from the database, none where it comes from the study file.
+        "low": f"{low.normalize():f}",
         "high": f"{drug.accepted_high_mg_m2:f}",
     }
 

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from dosing.rules.dose import Fill
 from dosing.rules.product import State
+from dosing.samebag import SAME_BAG
 from participants.models import Participant
 from participants.rules.contradictions import Kind
 from trialsite.fields import CodeField
@@ -152,6 +153,7 @@ class CellProduct(Record):
     storage = models.CharField(_("storage and location"), max_length=120, blank=True)
     note = models.TextField(_("note"), blank=True)
     dated = {"released_on": Kind.PRODUCT, "expires_on": Kind.PLANNED}
+    twin = SAME_BAG
 
     class Meta(Record.Meta):
         verbose_name = _("cell product")

@@ -5,14 +5,22 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Min, OuterRef, Subquery
+from django.db.models import Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from participants.actions.days import minute
 from participants.actions.deviations import report_deviation
-from participants.models import HISTORY, Consent, ConsentWithdrawal, DeviationKind, Participant, ParticipantStatus
+from participants.models import (
+    HISTORY,
+    Consent,
+    ConsentWithdrawal,
+    DeviationKind,
+    Participant,
+    ParticipantStatus,
+    ProtocolDeviation,
+)
 from participants.models.people import WithdrawalScope
-from participants.rules.contradictions import Dated, Facts, Finding, findings, worst
+from participants.rules.contradictions import RULES, Dated, Facts, Finding, findings, worst
 from participants.rules.status import NO_MORE_VISITS, Status
 from trialsite.models import Record, User
 from trialsite.partialdate import PartialDate
@@ -134,9 +142,33 @@ def report_without_agreement(row: Any, *, description: str, reason: str, by: Use
     report_deviation(
         participant=participant,
         kind=DeviationKind.CONSENT,
-        about=f"{subject._meta.concrete_model._meta.model_name}:{subject.pk}",
+        about=_about(subject),
         description=description,
         reason=reason,
         by=by,
         now=now,
     )
+
+
+def close_where_agreed(row: Any, *, by: User, now: dt.datetime) -> None:
+    """A correction of the date has brought it under the consent: the deviation closes, with a note."""
+    participant = owner_of(row) if _may_deviate(row) else None
+    if participant is None or any(one.finding.deviates for one in contradictions(row, now=now)):
+        return
+    gone: Any = {"kind": DeviationKind.CONSENT, "about": _about(row), "description": "", "reason": ""}
+    report_deviation(participant=participant, **gone, by=by, now=now)
+
+
+def without_agreement(row: Any) -> QuerySet[ProtocolDeviation]:
+    """The deviation that a date of this row became, or of a product's order, which has no page of its own."""
+    mine = ProtocolDeviation.objects.standing().filter(kind=DeviationKind.CONSENT, about=_about(row))
+    # What came before a consent is kept about its participant, with the number that stands behind "consent:".
+    return mine.none() if isinstance(row, Consent) else mine
+
+
+def _about(row: Any) -> str:
+    return f"{row._meta.concrete_model._meta.model_name}:{row.pk}"
+
+
+def _may_deviate(row: Any) -> bool:
+    return any(RULES[dated.kind].deviates for _name, dated in dates_of(row))

@@ -69,14 +69,22 @@ def deviations_about(*about: str) -> QuerySet[ProtocolDeviation]:
 
 def void_about(*about: str, reason: str, by: User, now: dt.datetime) -> None:
     """What was written because of an entry goes with it: its deviations, and messages that still wait."""
-    for deviation in deviations_about(*about):
-        void(deviation, reason=reason, by=by, now=now)
+    void_deviations(deviations_about(*about), reason=reason, by=by, now=now)
     for one in about:
         notifications.cancel(about=one, reason=ENTRY_IS_VOID, now=now)
 
 
+def void_deviations(rows: QuerySet[ProtocolDeviation], *, reason: str, by: User, now: dt.datetime) -> None:
+    for deviation in rows:
+        void(deviation, reason=reason, by=by, now=now)
+
+
 def deviation_lines(*about: str) -> tuple[str, ...]:
-    count = deviations_about(*about).count()
+    return lines_about(deviations_about(*about))
+
+
+def lines_about(rows: QuerySet[ProtocolDeviation]) -> tuple[str, ...]:
+    count = rows.count()
     if not count:
         return ()
     text = ngettext(
