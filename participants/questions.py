@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from participants.actions.contradictions import (
     Contradiction,
+    close_what_is_agreed,
     close_where_agreed,
     contradictions,
     owner_of,
@@ -17,7 +18,7 @@ from participants.actions.contradictions import (
 )
 from participants.actions.days import long_date, long_moment, site_day
 from participants.actions.voids import lines_about, void_deviations
-from participants.models import Measurement
+from participants.models import Consent, ConsentWithdrawal, Measurement
 from participants.names import MEASURE_NAMES
 from participants.rules.contradictions import Code
 from trialsite.models import Record
@@ -73,6 +74,8 @@ def _question(row: Record, one: Contradiction) -> Question:
 
 def corrected(row: Record, *, by: Any, now: dt.datetime) -> None:
     close_where_agreed(row, by=by, now=now)
+    if isinstance(row, Consent):
+        close_what_is_agreed(row.participant, by=by, now=now)
 
 
 def goes_with(row: Record) -> tuple[str, ...]:
@@ -81,6 +84,8 @@ def goes_with(row: Record) -> tuple[str, ...]:
 
 def take_back(row: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
     void_deviations(without_agreement(row), reason=reason, by=by, now=now)
+    if isinstance(row, ConsentWithdrawal):
+        close_what_is_agreed(row.participant, by=by, now=now)
 
 
 def sentence(row: Any, one: Contradiction) -> str:

@@ -14,7 +14,7 @@ from participants.models import ConsentWithdrawal, Participant, ProtocolDeviatio
 from participants.rules.contradictions import Code
 from participants.rules.status import Status
 from tests import factories
-from tests.addforms import FILL, Filled
+from tests.addforms import FILL, Filled, when
 from tests.test_twins import answer, asked, send
 from trialsite import audit
 from trialsite.fields import PartialDateField
@@ -277,3 +277,26 @@ def test_a_corrected_date_closes_its_deviation(
     assert client.post(path, {**filled.on(now - 50 * DAY).data, "reason_for_change": "the month"}).status_code == 302
     deviation.refresh_from_db()
     assert (deviation.is_open, deviation.is_untrue) == (False, True)
+
+
+@pytest.mark.django_db
+def test_a_corrected_consent_closes_what_lies_under_it_now(
+    participant: Participant, root: User, login: Any, now: dt.datetime
+) -> None:
+    client, filled = login(root), FILL["dosing.Leukapheresis"](participant, now, root)
+    saved_with_a_reason(client, filled.on(now - 70 * DAY), "dosing.Leukapheresis")
+    saved_with_a_reason(client, filled.on(now - 80 * DAY), "dosing.Leukapheresis")
+    late, early = ProtocolDeviation.objects.filter(kind="consent", about__startswith="leuk").order_by("pk")
+    consent = participant.consents.get()
+    path = reverse("admin:participants_consent_change", args=[consent.pk])
+    data = {
+        "participant": participant.pk,
+        "version": consent.version,
+        **when("consented_at", now - 75 * DAY),
+        "reason_for_change": "misread",
+    }
+    page = client.post(path, data)
+    assert page.status_code == 302, page.context["adminform"].form.errors
+    for deviation, is_open in ((late, False), (early, True)):
+        deviation.refresh_from_db()
+        assert deviation.is_open is is_open

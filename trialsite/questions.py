@@ -3,8 +3,8 @@
 A question is no refusal. The form shows it with a field for the reason; sent again with a reason for exactly these
 questions, it is saved. The reason goes into the audit trail beside the entry, and to where the question keeps it.
 Each app asks its own questions in a module of that name: `questions_of(row, changed=…, by=…, now=…)`. What its
-answers leave beside a row follows the row: `corrected(row, by=…, now=…)` once it is saved, `goes_with(row)` before its
-void, `take_back(row, reason=…, by=…, now=…)` with it.
+answers leave beside a row follows the row: `corrected(row, by=…, now=…)` once it is saved, `goes_with(row)` and
+`rests_on(row)` before its void, `take_back(row, reason=…, by=…, now=…)` with it.
 """
 
 import datetime as dt
@@ -133,6 +133,11 @@ def keep(form: Any, *, by: Any, now: dt.datetime) -> None:
 def goes_with(row: Record) -> tuple[str, ...]:
     """In sentences, what answers about this row have left beside it and its void takes back."""
     return tuple(line for lines_of in _each("goes_with") for line in lines_of(row))
+
+
+def rests_on(row: Record) -> tuple[str, ...]:
+    """In sentences, what was done because of this row though nothing points at it."""
+    return tuple(line for lines_of in _each("rests_on") for line in lines_of(row))
 
 
 def take_back(row: Record, *, reason: str, by: Any, now: dt.datetime) -> None:

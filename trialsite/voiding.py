@@ -1,10 +1,7 @@
 """Taking an entry out of the count: what goes with it, what rests on it, and the act itself."""
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django import forms
@@ -16,8 +13,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 from trialsite import questions
 from trialsite.models import Record
 from trialsite.refusal import Refused
-
-APPS = ("participants", "dosing", "safety")
 
 
 @dataclass(frozen=True)
@@ -45,14 +40,7 @@ def entangled(record: Record) -> Consequences:
             follows.append(_("%(kind)s: %(count)s go with it.") % values)
         elif count:
             rests.append(_("%(kind)s: %(count)s point at it, and stay.") % values)
-    return Consequences(tuple(follows), (*rests, *resting_on(record)))
-
-
-def resting_on(record: Record) -> Iterator[str]:
-    """What was done because of this row though nothing points at it: an app says so in a module `resting`."""
-    for name in APPS:
-        if find_spec(f"{name}.resting"):
-            yield from import_module(f"{name}.resting").resting_on(record)
+    return Consequences(tuple(follows), (*rests, *questions.rests_on(record)))
 
 
 def pointing_at(model: type[Record]) -> list[Any]:

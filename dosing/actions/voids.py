@@ -4,6 +4,7 @@ Each verb has a preview beside it, which reads what the verb will write.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from dosing.actions.infusion import day0_of, dose_band
 from dosing.actions.medication import advice_of
+from dosing.actions.readiness import newest_fitness
 from dosing.models import (
     STATE_NAMES,
     CellProduct,
@@ -161,12 +163,18 @@ def _lymphodepleted_by(dose: LymphodepletionDose) -> list[ParticipantStatus]:
 
 def _infused_after(participant: Participant, at: dt.datetime | None) -> tuple[str, ...]:
     """In words, the infusions that were given in the belief that something at this moment was true."""
-    if at is None:
-        return ()
+    return () if at is None else _given_on_it(_infusions_after(participant, at))
+
+
+def _infusions_after(participant: Participant, at: dt.datetime) -> QuerySet[Infusion]:
     # An infusion may be entered long after it was given: what was judged in between was judged for it.
-    rows = participant.infusions.standing().filter(Q(infused_at__gte=at) | Q(created_at__gte=at))
+    rows: QuerySet[Infusion] = participant.infusions.standing().filter(Q(infused_at__gte=at) | Q(created_at__gte=at))
+    return rows
+
+
+def _given_on_it(infusions: Iterable[Infusion]) -> tuple[str, ...]:
     text = _("The infusion of %(day)s was given on it.")
-    return tuple(text % {"day": participants.long_date(row.day)} for row in rows)
+    return tuple(text % {"day": participants.long_date(row.day)} for row in infusions)
 
 
 @transaction.atomic
@@ -345,8 +353,17 @@ Checked = FitnessCheck | IdentityCheck | ReadinessRuling
 
 def check_consequences(row: Checked) -> Consequences:
     """Of a fitness check, an identity check or a judgement: an infusion may have been given on it."""
-    at = row.checked_at if isinstance(row, FitnessCheck) else row.created_at
-    return Consequences(rests=_infused_after(row.participant, at)) + entangled(row)
+    if isinstance(row, FitnessCheck):
+        rests = _given_on_it(_infusions_on(row))
+    else:
+        rests = _infused_after(row.participant, row.created_at)
+    return Consequences(rests=rests) + entangled(row)
+
+
+def _infusions_on(check: FitnessCheck) -> list[Infusion]:
+    """Those for which no newer check of the same kind stood."""
+    rows = _infusions_after(check.participant, check.checked_at)
+    return [row for row in rows if newest_fitness(check.participant, check.before, at=row.infused_at) in (check, None)]
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
@@ -157,6 +158,22 @@ def close_where_agreed(row: Any, *, by: User, now: dt.datetime) -> None:
         return
     gone: Any = {"kind": DeviationKind.CONSENT, "about": _about(row), "description": "", "reason": ""}
     report_deviation(participant=participant, **gone, by=by, now=now)
+
+
+def close_what_is_agreed(participant: Participant, *, by: User, now: dt.datetime) -> None:
+    """A consent was recorded or corrected, or its withdrawal taken back: what lies under it now deviates no longer."""
+    rows = ProtocolDeviation.objects.standing().filter(participant=participant, kind=DeviationKind.CONSENT)
+    for about in list(rows.filter(is_untrue=False).values_list("about", flat=True)):
+        if (row := _row_of(about)) is not None:
+            close_where_agreed(row, by=by, now=now)
+
+
+def _row_of(about: str) -> Any:
+    """What a deviation is about, of whatever app; None where that is no row with a date."""
+    name, _colon, number = about.partition(":")
+    models = [one for one in apps.get_models() if one._meta.model_name == name and getattr(one, "dated", None)]
+    is_row = len(models) == 1 and number.isdecimal() and not issubclass(models[0], Consent)
+    return models[0]._default_manager.filter(pk=number).first() if is_row else None
 
 
 def without_agreement(row: Any) -> QuerySet[ProtocolDeviation]:

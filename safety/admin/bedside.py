@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,7 +102,7 @@ def shown_of(scale: Scale, graded: Graded) -> Shown:
         scale.value,
         graded.grade,
         [gettext(reasons[one.code]).format(**one.values) for one in graded.reasons],
-        [gettext(flags[flag]) for flag in graded.flags],
+        _once(flags, graded.flags),
         graded.scale,
         graded.ice_total,
     )
@@ -121,7 +121,12 @@ def shown_row(row: ToxicityAssessment) -> Shown:
                 grade="—" if row.grade is None else row.grade, reason=row.investigator_reason
             )
         )
-    return Shown(row.toxicity, row.final_grade, sentences, [gettext(flags[flag]) for flag in row.flags], row.scale)
+    return Shown(row.toxicity, row.final_grade, sentences, _once(flags, row.flags), row.scale)
+
+
+def _once(texts: Mapping[Any, str], flags: Iterable[Any]) -> list[str]:
+    """Two flags may say the same to whoever stands at the bed."""
+    return list(dict.fromkeys(gettext(texts[flag]) for flag in flags))
 
 
 @admin.register(BedsideAssessment)

@@ -1,4 +1,4 @@
-"""What this app recorded in the belief that an entry of a lower floor was right."""
+"""What this app says before an entry of a lower floor is void: what was seen in the belief that it was right."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from safety.models import ToxicityAssessment, current
 from trialsite.models import Record
 
 
-def resting_on(row: Record) -> Iterator[str]:
+def rests_on(row: Record) -> Iterator[str]:
     """CRS and ICANS were looked for because of the cells; with another infusion before, they are of that one."""
     if not isinstance(row, Infusion):
         return
