@@ -1,10 +1,36 @@
-"""An operation for migrations: many tables at once."""
+"""Operations for migrations: many steps at once, and the state of the models rendered once for all."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.db.migrations.operations import CreateModel
 from django.db.migrations.operations.base import Operation
+
+
+class Together(Operation):
+    """Steps of which none needs what another of them made, such as fields and constraints of tables that were there.
+
+    Each finds the models as they were before all and as they are after all.
+    """
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self.operations = operations
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        state.__dict__.pop("apps", None)  # a cached property: the next reader renders it
+        for one in self.operations:
+            one.state_forwards(app_label, state)
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        for one in self.operations:
+            one.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        for one in reversed(self.operations):
+            one.database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def describe(self) -> str:
+        return f"Take {len(self.operations)} steps"
 
 
 class CreateModels(Operation):

@@ -5,6 +5,8 @@ import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
 
+from trialsite.operations import Together
+
 
 class Migration(migrations.Migration):
 
@@ -15,100 +17,102 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterModelOptions(
-            name='lymphodepletiondose',
-            options={'ordering': ['participant', 'planned_on', 'drug', 'number'], 'permissions': [('void_lymphodepletiondose', 'Can void a dose entered by mistake'), ('plan_lymphodepletion', 'Can plan a lymphodepletion')], 'verbose_name': 'lymphodepletion dose', 'verbose_name_plural': 'lymphodepletion doses'},
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='lymphodepletiondose',
-            name='insert_insert',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='lymphodepletiondose',
-            name='update_update',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='lymphodepletiondose',
-            name='delete_delete',
-        ),
-        migrations.RemoveConstraint(
-            model_name='lymphodepletiondose',
-            name='lymphodepletion_dose_once',
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondose',
-            name='clearance_ml_min',
-            field=models.DecimalField(blank=True, decimal_places=1, editable=False, max_digits=6, null=True, verbose_name='creatinine clearance (mL/min)'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondose',
-            name='course',
-            field=models.PositiveSmallIntegerField(default=1, editable=False, verbose_name='course'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondose',
-            name='course_reason',
-            field=models.TextField(blank=True, editable=False, verbose_name='why another course'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondose',
-            name='creatinine_on',
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name='creatinine of'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondose',
-            name='infusion_on',
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name='planned for the infusion of'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondose',
-            name='level_reason',
-            field=models.TextField(blank=True, editable=False, verbose_name='why this dose level'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondoseevent',
-            name='clearance_ml_min',
-            field=models.DecimalField(blank=True, decimal_places=1, editable=False, max_digits=6, null=True, verbose_name='creatinine clearance (mL/min)'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondoseevent',
-            name='course',
-            field=models.PositiveSmallIntegerField(default=1, editable=False, verbose_name='course'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondoseevent',
-            name='course_reason',
-            field=models.TextField(blank=True, editable=False, verbose_name='why another course'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondoseevent',
-            name='creatinine_on',
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name='creatinine of'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondoseevent',
-            name='infusion_on',
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name='planned for the infusion of'),
-        ),
-        migrations.AddField(
-            model_name='lymphodepletiondoseevent',
-            name='level_reason',
-            field=models.TextField(blank=True, editable=False, verbose_name='why this dose level'),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='lymphodepletiondose',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "dosing_lymphodepletiondoseevent" ("bsa_formula", "bsa_m2", "change_reason", "clearance_ml_min", "course", "course_reason", "created_at", "created_by_id", "creatinine_on", "drug", "given_at", "given_mg", "height_cm", "id", "infusion_on", "level_reason", "mg_m2", "modified_at", "number", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "planned_mg", "planned_on", "state", "void_reason", "voided_at", "voided_by_id", "weight_kg") VALUES (NEW."bsa_formula", NEW."bsa_m2", NEW."change_reason", NEW."clearance_ml_min", NEW."course", NEW."course_reason", NEW."created_at", NEW."created_by_id", NEW."creatinine_on", NEW."drug", NEW."given_at", NEW."given_mg", NEW."height_cm", NEW."id", NEW."infusion_on", NEW."level_reason", NEW."mg_m2", NEW."modified_at", NEW."number", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."planned_mg", NEW."planned_on", NEW."state", NEW."void_reason", NEW."voided_at", NEW."voided_by_id", NEW."weight_kg"); RETURN NULL;', hash='1cd127b86d22a38eec8e73905ccef9d715e52a3d', operation='INSERT', pgid='pgtrigger_insert_insert_f086f', table='dosing_lymphodepletiondose', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='lymphodepletiondose',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "dosing_lymphodepletiondoseevent" ("bsa_formula", "bsa_m2", "change_reason", "clearance_ml_min", "course", "course_reason", "created_at", "created_by_id", "creatinine_on", "drug", "given_at", "given_mg", "height_cm", "id", "infusion_on", "level_reason", "mg_m2", "modified_at", "number", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "planned_mg", "planned_on", "state", "void_reason", "voided_at", "voided_by_id", "weight_kg") VALUES (NEW."bsa_formula", NEW."bsa_m2", NEW."change_reason", NEW."clearance_ml_min", NEW."course", NEW."course_reason", NEW."created_at", NEW."created_by_id", NEW."creatinine_on", NEW."drug", NEW."given_at", NEW."given_mg", NEW."height_cm", NEW."id", NEW."infusion_on", NEW."level_reason", NEW."mg_m2", NEW."modified_at", NEW."number", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."planned_mg", NEW."planned_on", NEW."state", NEW."void_reason", NEW."voided_at", NEW."voided_by_id", NEW."weight_kg"); RETURN NULL;', hash='1ca466761505127b13430916909176cb1fb97a1e', operation='UPDATE', pgid='pgtrigger_update_update_0a2a3', table='dosing_lymphodepletiondose', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='lymphodepletiondose',
-            trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "dosing_lymphodepletiondoseevent" ("bsa_formula", "bsa_m2", "change_reason", "clearance_ml_min", "course", "course_reason", "created_at", "created_by_id", "creatinine_on", "drug", "given_at", "given_mg", "height_cm", "id", "infusion_on", "level_reason", "mg_m2", "modified_at", "number", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "planned_mg", "planned_on", "state", "void_reason", "voided_at", "voided_by_id", "weight_kg") VALUES (OLD."bsa_formula", OLD."bsa_m2", OLD."change_reason", OLD."clearance_ml_min", OLD."course", OLD."course_reason", OLD."created_at", OLD."created_by_id", OLD."creatinine_on", OLD."drug", OLD."given_at", OLD."given_mg", OLD."height_cm", OLD."id", OLD."infusion_on", OLD."level_reason", OLD."mg_m2", OLD."modified_at", OLD."number", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."planned_mg", OLD."planned_on", OLD."state", OLD."void_reason", OLD."voided_at", OLD."voided_by_id", OLD."weight_kg"); RETURN NULL;', hash='d3234b45d12ba3bab846a22b476286175f414119', operation='DELETE', pgid='pgtrigger_delete_delete_874c5', table='dosing_lymphodepletiondose', when='AFTER')),
-        ),
-        migrations.AddConstraint(
-            model_name='lymphodepletiondose',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'course', 'drug', 'number'), name='lymphodepletion_dose_once', violation_error_message='This dose is planned already: record it there.'),
-        ),
+        Together([
+            migrations.AlterModelOptions(
+                name='lymphodepletiondose',
+                options={'ordering': ['participant', 'planned_on', 'drug', 'number'], 'permissions': [('void_lymphodepletiondose', 'Can void a dose entered by mistake'), ('plan_lymphodepletion', 'Can plan a lymphodepletion')], 'verbose_name': 'lymphodepletion dose', 'verbose_name_plural': 'lymphodepletion doses'},
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='lymphodepletiondose',
+                name='insert_insert',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='lymphodepletiondose',
+                name='update_update',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='lymphodepletiondose',
+                name='delete_delete',
+            ),
+            migrations.RemoveConstraint(
+                model_name='lymphodepletiondose',
+                name='lymphodepletion_dose_once',
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondose',
+                name='clearance_ml_min',
+                field=models.DecimalField(blank=True, decimal_places=1, editable=False, max_digits=6, null=True, verbose_name='creatinine clearance (mL/min)'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondose',
+                name='course',
+                field=models.PositiveSmallIntegerField(default=1, editable=False, verbose_name='course'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondose',
+                name='course_reason',
+                field=models.TextField(blank=True, editable=False, verbose_name='why another course'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondose',
+                name='creatinine_on',
+                field=models.DateField(blank=True, editable=False, null=True, verbose_name='creatinine of'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondose',
+                name='infusion_on',
+                field=models.DateField(blank=True, editable=False, null=True, verbose_name='planned for the infusion of'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondose',
+                name='level_reason',
+                field=models.TextField(blank=True, editable=False, verbose_name='why this dose level'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondoseevent',
+                name='clearance_ml_min',
+                field=models.DecimalField(blank=True, decimal_places=1, editable=False, max_digits=6, null=True, verbose_name='creatinine clearance (mL/min)'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondoseevent',
+                name='course',
+                field=models.PositiveSmallIntegerField(default=1, editable=False, verbose_name='course'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondoseevent',
+                name='course_reason',
+                field=models.TextField(blank=True, editable=False, verbose_name='why another course'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondoseevent',
+                name='creatinine_on',
+                field=models.DateField(blank=True, editable=False, null=True, verbose_name='creatinine of'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondoseevent',
+                name='infusion_on',
+                field=models.DateField(blank=True, editable=False, null=True, verbose_name='planned for the infusion of'),
+            ),
+            migrations.AddField(
+                model_name='lymphodepletiondoseevent',
+                name='level_reason',
+                field=models.TextField(blank=True, editable=False, verbose_name='why this dose level'),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='lymphodepletiondose',
+                trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "dosing_lymphodepletiondoseevent" ("bsa_formula", "bsa_m2", "change_reason", "clearance_ml_min", "course", "course_reason", "created_at", "created_by_id", "creatinine_on", "drug", "given_at", "given_mg", "height_cm", "id", "infusion_on", "level_reason", "mg_m2", "modified_at", "number", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "planned_mg", "planned_on", "state", "void_reason", "voided_at", "voided_by_id", "weight_kg") VALUES (NEW."bsa_formula", NEW."bsa_m2", NEW."change_reason", NEW."clearance_ml_min", NEW."course", NEW."course_reason", NEW."created_at", NEW."created_by_id", NEW."creatinine_on", NEW."drug", NEW."given_at", NEW."given_mg", NEW."height_cm", NEW."id", NEW."infusion_on", NEW."level_reason", NEW."mg_m2", NEW."modified_at", NEW."number", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."planned_mg", NEW."planned_on", NEW."state", NEW."void_reason", NEW."voided_at", NEW."voided_by_id", NEW."weight_kg"); RETURN NULL;', hash='1cd127b86d22a38eec8e73905ccef9d715e52a3d', operation='INSERT', pgid='pgtrigger_insert_insert_f086f', table='dosing_lymphodepletiondose', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='lymphodepletiondose',
+                trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "dosing_lymphodepletiondoseevent" ("bsa_formula", "bsa_m2", "change_reason", "clearance_ml_min", "course", "course_reason", "created_at", "created_by_id", "creatinine_on", "drug", "given_at", "given_mg", "height_cm", "id", "infusion_on", "level_reason", "mg_m2", "modified_at", "number", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "planned_mg", "planned_on", "state", "void_reason", "voided_at", "voided_by_id", "weight_kg") VALUES (NEW."bsa_formula", NEW."bsa_m2", NEW."change_reason", NEW."clearance_ml_min", NEW."course", NEW."course_reason", NEW."created_at", NEW."created_by_id", NEW."creatinine_on", NEW."drug", NEW."given_at", NEW."given_mg", NEW."height_cm", NEW."id", NEW."infusion_on", NEW."level_reason", NEW."mg_m2", NEW."modified_at", NEW."number", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."planned_mg", NEW."planned_on", NEW."state", NEW."void_reason", NEW."voided_at", NEW."voided_by_id", NEW."weight_kg"); RETURN NULL;', hash='1ca466761505127b13430916909176cb1fb97a1e', operation='UPDATE', pgid='pgtrigger_update_update_0a2a3', table='dosing_lymphodepletiondose', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='lymphodepletiondose',
+                trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "dosing_lymphodepletiondoseevent" ("bsa_formula", "bsa_m2", "change_reason", "clearance_ml_min", "course", "course_reason", "created_at", "created_by_id", "creatinine_on", "drug", "given_at", "given_mg", "height_cm", "id", "infusion_on", "level_reason", "mg_m2", "modified_at", "number", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "planned_mg", "planned_on", "state", "void_reason", "voided_at", "voided_by_id", "weight_kg") VALUES (OLD."bsa_formula", OLD."bsa_m2", OLD."change_reason", OLD."clearance_ml_min", OLD."course", OLD."course_reason", OLD."created_at", OLD."created_by_id", OLD."creatinine_on", OLD."drug", OLD."given_at", OLD."given_mg", OLD."height_cm", OLD."id", OLD."infusion_on", OLD."level_reason", OLD."mg_m2", OLD."modified_at", OLD."number", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."planned_mg", OLD."planned_on", OLD."state", OLD."void_reason", OLD."voided_at", OLD."voided_by_id", OLD."weight_kg"); RETURN NULL;', hash='d3234b45d12ba3bab846a22b476286175f414119', operation='DELETE', pgid='pgtrigger_delete_delete_874c5', table='dosing_lymphodepletiondose', when='AFTER')),
+            ),
+            migrations.AddConstraint(
+                model_name='lymphodepletiondose',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'course', 'drug', 'number'), name='lymphodepletion_dose_once', violation_error_message='This dose is planned already: record it there.'),
+            ),
+        ]),
     ]

@@ -8,6 +8,8 @@ import trialsite.fields
 from django.conf import settings
 from django.db import migrations, models
 
+from trialsite.operations import Together
+
 
 class Migration(migrations.Migration):
 
@@ -25,464 +27,455 @@ class Migration(migrations.Migration):
                 ('laboratory', models.CharField(blank=True, max_length=100, verbose_name='laboratory')),
                 ('layout', models.JSONField(default=dict, verbose_name='columns and tests')),
                 ('saved_at', models.DateTimeField(verbose_name='matched at')),
+                ('saved_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='matched by')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trialsite.site', verbose_name='site')),
             ],
             options={
                 'verbose_name': "layout of a laboratory's files",
                 'verbose_name_plural': "layouts of laboratories' files",
                 'ordering': ['site', 'laboratory'],
+                'constraints': [models.UniqueConstraint(fields=('site', 'laboratory'), name='layout_of_a_laboratory_once', violation_error_message="How this laboratory's files are read was kept meanwhile: upload it again.")],
             },
         ),
-        migrations.AlterModelOptions(
-            name='measurementimport',
-            options={'ordering': ['-uploaded_at', '-id'], 'permissions': [('void_measurementimport', 'Can void all that an import brought in')], 'verbose_name': 'import of results', 'verbose_name_plural': 'imports of results'},
-        ),
-        migrations.AlterModelOptions(
-            name='participantstatus',
-            options={'ordering': ('effective_on', django.db.models.functions.comparison.Coalesce('corrects', 'id'), 'id'), 'permissions': [('void_participantstatus', 'Can void a status entered by mistake')], 'verbose_name': 'status', 'verbose_name_plural': 'status history'},
-        ),
-        migrations.AlterModelOptions(
-            name='protocoldeviation',
-            options={'ordering': ['-id'], 'permissions': [('assess_protocoldeviation', 'Can classify, close and report a protocol deviation'), ('void_protocoldeviation', 'Can void a protocol deviation entered by mistake')], 'verbose_name': 'protocol deviation', 'verbose_name_plural': 'protocol deviations'},
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='eligibilityconfirmation',
-            name='immutable',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='eligibilityconfirmation',
-            name='insert_insert',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='eligibilityconfirmation',
-            name='update_update',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='eligibilityconfirmation',
-            name='delete_delete',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='examination',
-            name='insert_insert',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='examination',
-            name='update_update',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='examination',
-            name='delete_delete',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='measurement',
-            name='insert_insert',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='measurement',
-            name='update_update',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='measurement',
-            name='delete_delete',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='participantstatus',
-            name='immutable',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='participantstatus',
-            name='insert_insert',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='participantstatus',
-            name='update_update',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='participantstatus',
-            name='delete_delete',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='protocoldeviation',
-            name='insert_insert',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='protocoldeviation',
-            name='update_update',
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name='protocoldeviation',
-            name='delete_delete',
-        ),
-        migrations.RemoveConstraint(
-            model_name='consentwithdrawal',
-            name='consent_withdrawn_once',
-        ),
-        migrations.RemoveConstraint(
-            model_name='measurementimport',
-            name='import_finished_when_ended',
-        ),
-        migrations.RemoveConstraint(
-            model_name='measurementimport',
-            name='import_decided_when_done',
-        ),
-        migrations.AddField(
-            model_name='eligibilityconfirmation',
-            name='judged_for',
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name='judged for the day'),
-        ),
-        migrations.AddField(
-            model_name='eligibilityconfirmationevent',
-            name='judged_for',
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name='judged for the day'),
-        ),
-        migrations.AddField(
-            model_name='examination',
-            name='is_time_assumed',
-            field=models.BooleanField(default=False, editable=False, verbose_name='time assumed, only the day is known'),
-        ),
-        migrations.AddField(
-            model_name='examinationevent',
-            name='is_time_assumed',
-            field=models.BooleanField(default=False, editable=False, verbose_name='time assumed, only the day is known'),
-        ),
-        migrations.AddField(
-            model_name='measurement',
-            name='import_number',
-            field=models.PositiveIntegerField(blank=True, db_index=True, editable=False, null=True, verbose_name='import'),
-        ),
-        migrations.AddField(
-            model_name='measurementevent',
-            name='import_number',
-            field=models.PositiveIntegerField(blank=True, editable=False, null=True, verbose_name='import'),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='handed_back',
-            field=models.TextField(blank=True, editable=False, verbose_name='rows handed back'),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='is_partial',
-            field=models.BooleanField(default=False, verbose_name='good rows taken, the others handed back'),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='laboratory',
-            field=models.CharField(blank=True, help_text='Whose file it is; its columns are matched once.', max_length=100, verbose_name='laboratory'),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='left_out',
-            field=models.PositiveIntegerField(default=0, verbose_name='left out'),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='raw',
-            field=trialsite.fields.EncryptedTextField(blank=True, editable=False, label='import.raw', verbose_name="the file's own table"),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='void_reason',
-            field=models.TextField(blank=True, editable=False, null=True, verbose_name='reason for voiding'),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='voided_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='voided at'),
-        ),
-        migrations.AddField(
-            model_name='measurementimport',
-            name='voided_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='voided by'),
-        ),
-        migrations.AddField(
-            model_name='participantstatus',
-            name='corrects',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participantstatus', verbose_name='corrects'),
-        ),
-        migrations.AddField(
-            model_name='participantstatusevent',
-            name='corrects',
-            field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='participants.participantstatus', verbose_name='corrects'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='classified_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='classified at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='classified_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='classified by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='close_note',
-            field=models.TextField(blank=True, editable=False, verbose_name='what was done'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='closed_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='closed at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='closed_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='closed by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='is_untrue',
-            field=models.BooleanField(default=False, editable=False, verbose_name='untrue after a correction'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='occurred_on',
-            field=models.DateField(blank=True, null=True, verbose_name='happened on'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='reported_to_ethics_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the ethics committee at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='reported_to_ethics_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the ethics committee by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='reported_to_sponsor_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the sponsor at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='reported_to_sponsor_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the sponsor by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviation',
-            name='severity',
-            field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='weight'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='classified_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='classified at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='classified_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='classified by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='close_note',
-            field=models.TextField(blank=True, editable=False, verbose_name='what was done'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='closed_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='closed at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='closed_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='closed by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='is_untrue',
-            field=models.BooleanField(default=False, editable=False, verbose_name='untrue after a correction'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='occurred_on',
-            field=models.DateField(blank=True, null=True, verbose_name='happened on'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='reported_to_ethics_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the ethics committee at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='reported_to_ethics_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the ethics committee by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='reported_to_sponsor_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the sponsor at'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='reported_to_sponsor_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the sponsor by'),
-        ),
-        migrations.AddField(
-            model_name='protocoldeviationevent',
-            name='severity',
-            field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='weight'),
-        ),
-        migrations.AlterField(
-            model_name='measurementimport',
-            name='state',
-            field=models.CharField(choices=[('asked', 'waiting for an answer: how the file is read'), ('uploaded', 'waiting to be checked'), ('checking', 'being checked'), ('checked', 'checked'), ('importing', 'being imported'), ('imported', 'imported'), ('discarded', 'discarded'), ('failed', 'failed'), ('voided', 'voided')], default='uploaded', max_length=10, verbose_name='state'),
-        ),
-        migrations.AlterField(
-            model_name='protocoldeviation',
-            name='kind',
-            field=models.CharField(choices=[('visit_window', 'visit outside its window'), ('visit_not_done', 'visit not done'), ('dose', "dose outside the protocol's range"), ('consent', 'study procedure before the consent'), ('medication', 'medication that the protocol does not allow'), ('product', 'product not as the protocol wants it'), ('eligibility', 'infused although a criterion was not met'), ('readiness', 'infused although something stood against it'), ('lymphodepletion', 'lymphodepletion not as the protocol wants it'), ('override', 'a limit set aside by the principal investigator'), ('voided', 'an entry that others rest on is void'), ('procedure', 'study procedure not done, or done otherwise'), ('sample', 'sample missing, late or lost'), ('reporting', 'report sent late or not at all'), ('other', 'other')], max_length=20, verbose_name='kind'),
-        ),
-        migrations.AlterField(
-            model_name='protocoldeviationevent',
-            name='kind',
-            field=models.CharField(choices=[('visit_window', 'visit outside its window'), ('visit_not_done', 'visit not done'), ('dose', "dose outside the protocol's range"), ('consent', 'study procedure before the consent'), ('medication', 'medication that the protocol does not allow'), ('product', 'product not as the protocol wants it'), ('eligibility', 'infused although a criterion was not met'), ('readiness', 'infused although something stood against it'), ('lymphodepletion', 'lymphodepletion not as the protocol wants it'), ('override', 'a limit set aside by the principal investigator'), ('voided', 'an entry that others rest on is void'), ('procedure', 'study procedure not done, or done otherwise'), ('sample', 'sample missing, late or lost'), ('reporting', 'report sent late or not at all'), ('other', 'other')], max_length=20, verbose_name='kind'),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='eligibilityconfirmation',
-            trigger=pgtrigger.compiler.Trigger(name='immutable', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."participant_id" IS DISTINCT FROM (NEW."participant_id") OR OLD."overall" IS DISTINCT FROM (NEW."overall") OR OLD."judged_for" IS DISTINCT FROM (NEW."judged_for") OR OLD."meaning" IS DISTINCT FROM (NEW."meaning") OR OLD."snapshot" IS DISTINCT FROM (NEW."snapshot") OR OLD."content_hash" IS DISTINCT FROM (NEW."content_hash") OR OLD."facts_digest" IS DISTINCT FROM (NEW."facts_digest"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='b55f90161f08bab529b51b3f9a29d1eac5d21709', operation='UPDATE', pgid='pgtrigger_immutable_14108', table='participants_eligibilityconfirmation', when='BEFORE')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='eligibilityconfirmation',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_eligibilityconfirmationevent" ("content_hash", "created_at", "created_by_id", "facts_digest", "id", "judged_for", "meaning", "modified_at", "overall", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "snapshot", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."content_hash", NEW."created_at", NEW."created_by_id", NEW."facts_digest", NEW."id", NEW."judged_for", NEW."meaning", NEW."modified_at", NEW."overall", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."snapshot", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='49eaa90488b8543efc64fce03ed3f85439b3763b', operation='INSERT', pgid='pgtrigger_insert_insert_c9bbb', table='participants_eligibilityconfirmation', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='eligibilityconfirmation',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_eligibilityconfirmationevent" ("content_hash", "created_at", "created_by_id", "facts_digest", "id", "judged_for", "meaning", "modified_at", "overall", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "snapshot", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."content_hash", NEW."created_at", NEW."created_by_id", NEW."facts_digest", NEW."id", NEW."judged_for", NEW."meaning", NEW."modified_at", NEW."overall", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."snapshot", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='2ff29b030a25e13853629d5c2b678f56418bdd3c', operation='UPDATE', pgid='pgtrigger_update_update_8f269', table='participants_eligibilityconfirmation', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='eligibilityconfirmation',
-            trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_eligibilityconfirmationevent" ("content_hash", "created_at", "created_by_id", "facts_digest", "id", "judged_for", "meaning", "modified_at", "overall", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "snapshot", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."content_hash", OLD."created_at", OLD."created_by_id", OLD."facts_digest", OLD."id", OLD."judged_for", OLD."meaning", OLD."modified_at", OLD."overall", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."snapshot", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='2cfbf95fe1e36cface2bf926f420dcf0ecd7377b', operation='DELETE', pgid='pgtrigger_delete_delete_179cd', table='participants_eligibilityconfirmation', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='examination',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_examinationevent" ("created_at", "created_by_id", "id", "import_number", "is_fasting", "is_study_procedure", "is_time_assumed", "laboratory", "modified_at", "note", "panel", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "taken_at", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."created_at", NEW."created_by_id", NEW."id", NEW."import_number", NEW."is_fasting", NEW."is_study_procedure", NEW."is_time_assumed", NEW."laboratory", NEW."modified_at", NEW."note", NEW."panel", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."taken_at", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='bceb84b192fea0ad62a173309a1674014eef76bc', operation='INSERT', pgid='pgtrigger_insert_insert_8cfd4', table='participants_examination', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='examination',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_examinationevent" ("created_at", "created_by_id", "id", "import_number", "is_fasting", "is_study_procedure", "is_time_assumed", "laboratory", "modified_at", "note", "panel", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "taken_at", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."created_at", NEW."created_by_id", NEW."id", NEW."import_number", NEW."is_fasting", NEW."is_study_procedure", NEW."is_time_assumed", NEW."laboratory", NEW."modified_at", NEW."note", NEW."panel", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."taken_at", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='e36fb75c7dcf3305922ef3f77a71847baedc56c6', operation='UPDATE', pgid='pgtrigger_update_update_43720', table='participants_examination', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='examination',
-            trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_examinationevent" ("created_at", "created_by_id", "id", "import_number", "is_fasting", "is_study_procedure", "is_time_assumed", "laboratory", "modified_at", "note", "panel", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "taken_at", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."created_at", OLD."created_by_id", OLD."id", OLD."import_number", OLD."is_fasting", OLD."is_study_procedure", OLD."is_time_assumed", OLD."laboratory", OLD."modified_at", OLD."note", OLD."panel", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."taken_at", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='553c887bc220b2da66412467cc7c1b2df8c165ab', operation='DELETE', pgid='pgtrigger_delete_delete_c79c5', table='participants_examination', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='measurement',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_measurementevent" ("choice", "code", "comparator", "created_at", "created_by_id", "day", "examination_id", "id", "import_number", "lloq", "modified_at", "not_done_reason", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reference_high", "reference_low", "standard_value", "taken_at", "unit", "value", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."choice", NEW."code", NEW."comparator", NEW."created_at", NEW."created_by_id", NEW."day", NEW."examination_id", NEW."id", NEW."import_number", NEW."lloq", NEW."modified_at", NEW."not_done_reason", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."reference_high", NEW."reference_low", NEW."standard_value", NEW."taken_at", NEW."unit", NEW."value", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='fa3e927e33d4649c667cb06cd87528bdf133ecf7', operation='INSERT', pgid='pgtrigger_insert_insert_93927', table='participants_measurement', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='measurement',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_measurementevent" ("choice", "code", "comparator", "created_at", "created_by_id", "day", "examination_id", "id", "import_number", "lloq", "modified_at", "not_done_reason", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reference_high", "reference_low", "standard_value", "taken_at", "unit", "value", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."choice", NEW."code", NEW."comparator", NEW."created_at", NEW."created_by_id", NEW."day", NEW."examination_id", NEW."id", NEW."import_number", NEW."lloq", NEW."modified_at", NEW."not_done_reason", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."reference_high", NEW."reference_low", NEW."standard_value", NEW."taken_at", NEW."unit", NEW."value", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='756acc052092ec5d1c7e44730855fd64e396b824', operation='UPDATE', pgid='pgtrigger_update_update_74916', table='participants_measurement', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='measurement',
-            trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_measurementevent" ("choice", "code", "comparator", "created_at", "created_by_id", "day", "examination_id", "id", "import_number", "lloq", "modified_at", "not_done_reason", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reference_high", "reference_low", "standard_value", "taken_at", "unit", "value", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."choice", OLD."code", OLD."comparator", OLD."created_at", OLD."created_by_id", OLD."day", OLD."examination_id", OLD."id", OLD."import_number", OLD."lloq", OLD."modified_at", OLD."not_done_reason", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."reference_high", OLD."reference_low", OLD."standard_value", OLD."taken_at", OLD."unit", OLD."value", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='93031f162110a45154fb887d2c91c167afa4dd78', operation='DELETE', pgid='pgtrigger_delete_delete_e613c', table='participants_measurement', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='participantstatus',
-            trigger=pgtrigger.compiler.Trigger(name='immutable', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."participant_id" IS DISTINCT FROM (NEW."participant_id") OR OLD."status" IS DISTINCT FROM (NEW."status") OR OLD."effective_on" IS DISTINCT FROM (NEW."effective_on") OR OLD."reason" IS DISTINCT FROM (NEW."reason") OR OLD."reason_code" IS DISTINCT FROM (NEW."reason_code") OR OLD."criteria" IS DISTINCT FROM (NEW."criteria") OR OLD."corrects_id" IS DISTINCT FROM (NEW."corrects_id"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='1d514a041080136d916143f8f6aae2b7f5d25020', operation='UPDATE', pgid='pgtrigger_immutable_5433b', table='participants_participantstatus', when='BEFORE')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='participantstatus',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_participantstatusevent" ("corrects_id", "created_at", "created_by_id", "criteria", "effective_on", "id", "modified_at", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reason_code", "status", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."corrects_id", NEW."created_at", NEW."created_by_id", NEW."criteria", NEW."effective_on", NEW."id", NEW."modified_at", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."reason", NEW."reason_code", NEW."status", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='f313b4f7322e7ec8aced6bdd72d83e254fe4b051', operation='INSERT', pgid='pgtrigger_insert_insert_d8d31', table='participants_participantstatus', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='participantstatus',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_participantstatusevent" ("corrects_id", "created_at", "created_by_id", "criteria", "effective_on", "id", "modified_at", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reason_code", "status", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."corrects_id", NEW."created_at", NEW."created_by_id", NEW."criteria", NEW."effective_on", NEW."id", NEW."modified_at", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."reason", NEW."reason_code", NEW."status", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='70014c2f1c3f9a17c1e313f5f11c400dd948e48f', operation='UPDATE', pgid='pgtrigger_update_update_6e640', table='participants_participantstatus', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='participantstatus',
-            trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_participantstatusevent" ("corrects_id", "created_at", "created_by_id", "criteria", "effective_on", "id", "modified_at", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reason_code", "status", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."corrects_id", OLD."created_at", OLD."created_by_id", OLD."criteria", OLD."effective_on", OLD."id", OLD."modified_at", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."reason", OLD."reason_code", OLD."status", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='640142c468e678c7305b3811b9207be9cdd4af51', operation='DELETE', pgid='pgtrigger_delete_delete_556d2', table='participants_participantstatus', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='protocoldeviation',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_protocoldeviationevent" ("about", "classified_at", "classified_by_id", "close_note", "closed_at", "closed_by_id", "created_at", "created_by_id", "description", "id", "is_untrue", "kind", "modified_at", "occurred_on", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reported_to_ethics_at", "reported_to_ethics_by_id", "reported_to_sponsor_at", "reported_to_sponsor_by_id", "severity", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."about", NEW."classified_at", NEW."classified_by_id", NEW."close_note", NEW."closed_at", NEW."closed_by_id", NEW."created_at", NEW."created_by_id", NEW."description", NEW."id", NEW."is_untrue", NEW."kind", NEW."modified_at", NEW."occurred_on", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."reason", NEW."reported_to_ethics_at", NEW."reported_to_ethics_by_id", NEW."reported_to_sponsor_at", NEW."reported_to_sponsor_by_id", NEW."severity", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='6c46d704e29ed0337b0fdf17070e47c051df5aef', operation='INSERT', pgid='pgtrigger_insert_insert_bae82', table='participants_protocoldeviation', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='protocoldeviation',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_protocoldeviationevent" ("about", "classified_at", "classified_by_id", "close_note", "closed_at", "closed_by_id", "created_at", "created_by_id", "description", "id", "is_untrue", "kind", "modified_at", "occurred_on", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reported_to_ethics_at", "reported_to_ethics_by_id", "reported_to_sponsor_at", "reported_to_sponsor_by_id", "severity", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."about", NEW."classified_at", NEW."classified_by_id", NEW."close_note", NEW."closed_at", NEW."closed_by_id", NEW."created_at", NEW."created_by_id", NEW."description", NEW."id", NEW."is_untrue", NEW."kind", NEW."modified_at", NEW."occurred_on", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."reason", NEW."reported_to_ethics_at", NEW."reported_to_ethics_by_id", NEW."reported_to_sponsor_at", NEW."reported_to_sponsor_by_id", NEW."severity", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='b6a519c2050e5eb824abdfcc82cbb3a99790a003', operation='UPDATE', pgid='pgtrigger_update_update_63a22', table='participants_protocoldeviation', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='protocoldeviation',
-            trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_protocoldeviationevent" ("about", "classified_at", "classified_by_id", "close_note", "closed_at", "closed_by_id", "created_at", "created_by_id", "description", "id", "is_untrue", "kind", "modified_at", "occurred_on", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reported_to_ethics_at", "reported_to_ethics_by_id", "reported_to_sponsor_at", "reported_to_sponsor_by_id", "severity", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."about", OLD."classified_at", OLD."classified_by_id", OLD."close_note", OLD."closed_at", OLD."closed_by_id", OLD."created_at", OLD."created_by_id", OLD."description", OLD."id", OLD."is_untrue", OLD."kind", OLD."modified_at", OLD."occurred_on", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."reason", OLD."reported_to_ethics_at", OLD."reported_to_ethics_by_id", OLD."reported_to_sponsor_at", OLD."reported_to_sponsor_by_id", OLD."severity", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='2122bffd47c88bfb781f2819ebe9acef98fc03bf', operation='DELETE', pgid='pgtrigger_delete_delete_bdc65', table='participants_protocoldeviation', when='AFTER')),
-        ),
-        migrations.AddConstraint(
-            model_name='consentwithdrawal',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'scope'), name='consent_withdrawn_once', violation_error_message='The withdrawal is recorded already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='measurementimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('content', ''), ('finished_at__isnull', False), ('raw', ''), ('state__in', ('imported', 'discarded', 'failed', 'voided'))), models.Q(models.Q(('state__in', ('imported', 'discarded', 'failed', 'voided')), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='import_finished_when_ended'),
-        ),
-        migrations.AddConstraint(
-            model_name='measurementimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('void_reason__isnull', True), ('voided_at__isnull', True), ('voided_by__isnull', True)), models.Q(('void_reason__isnull', False), ('voided_at__isnull', False), ('voided_by__isnull', False)), _connector='OR'), name='import_void_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
-        ),
-        migrations.AddConstraint(
-            model_name='measurementimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'voided'), ('voided_at__isnull', False)), models.Q(models.Q(('state', 'voided'), _negated=True), ('voided_at__isnull', True)), _connector='OR'), name='import_voided_by_somebody'),
-        ),
-        migrations.AddConstraint(
-            model_name='measurementimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['importing', 'imported', 'discarded', 'voided']), _negated=True), ('decided_by__isnull', False), _connector='OR'), name='import_decided_when_done'),
-        ),
-        migrations.AddConstraint(
-            model_name='protocoldeviation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('classified_at__isnull', True), ('classified_by__isnull', True)), models.Q(('classified_at__isnull', False), ('classified_by__isnull', False)), _connector='OR'), name='deviation_classified_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
-        ),
-        migrations.AddConstraint(
-            model_name='protocoldeviation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('closed_by__isnull', True)), models.Q(('closed_at__isnull', False), ('closed_by__isnull', False)), _connector='OR'), name='deviation_closed_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
-        ),
-        migrations.AddConstraint(
-            model_name='protocoldeviation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reported_to_sponsor_at__isnull', True), ('reported_to_sponsor_by__isnull', True)), models.Q(('reported_to_sponsor_at__isnull', False), ('reported_to_sponsor_by__isnull', False)), _connector='OR'), name='deviation_sponsor_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
-        ),
-        migrations.AddConstraint(
-            model_name='protocoldeviation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reported_to_ethics_at__isnull', True), ('reported_to_ethics_by__isnull', True)), models.Q(('reported_to_ethics_at__isnull', False), ('reported_to_ethics_by__isnull', False)), _connector='OR'), name='deviation_ethics_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
-        ),
-        migrations.AddConstraint(
-            model_name='protocoldeviation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('classified_at__isnull', True), ('severity', '')), models.Q(models.Q(('severity', ''), _negated=True), ('classified_at__isnull', False)), _connector='OR'), name='deviation_classified_has_weight'),
-        ),
-        migrations.AddConstraint(
-            model_name='protocoldeviation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('close_note', ''), ('closed_at__isnull', True), ('is_untrue', False)), models.Q(('close_note__regex', '\\S'), ('closed_at__isnull', False)), _connector='OR'), name='deviation_closed_says_what_was_done'),
-        ),
-        migrations.AlterConstraint(
-            model_name='measurement',
-            name='measurement_once',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('examination', 'code'), name='measurement_once', violation_error_message='This examination has a result for this already: open it anew, and correct that one.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='protocoldeviation',
-            name='deviation_once',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('about', 'kind'), name='deviation_once', violation_error_message='This deviation is recorded already.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='reconsent',
-            name='reconsent_once',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'cause', 'version'), name='reconsent_once', violation_error_message='This consent is on the list of those to be renewed already.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='visit',
-            name='visit_once',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'code'), name='visit_once', violation_error_message='This visit is planned already: record it there.'),
-        ),
-        migrations.AddField(
-            model_name='laboratorylayout',
-            name='saved_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='matched by'),
-        ),
-        migrations.AddField(
-            model_name='laboratorylayout',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trialsite.site', verbose_name='site'),
-        ),
-        migrations.AddConstraint(
-            model_name='laboratorylayout',
-            constraint=models.UniqueConstraint(fields=('site', 'laboratory'), name='layout_of_a_laboratory_once', violation_error_message="How this laboratory's files are read was kept meanwhile: upload it again."),
-        ),
+        Together([
+            migrations.AlterModelOptions(
+                name='measurementimport',
+                options={'ordering': ['-uploaded_at', '-id'], 'permissions': [('void_measurementimport', 'Can void all that an import brought in')], 'verbose_name': 'import of results', 'verbose_name_plural': 'imports of results'},
+            ),
+            migrations.AlterModelOptions(
+                name='participantstatus',
+                options={'ordering': ('effective_on', django.db.models.functions.comparison.Coalesce('corrects', 'id'), 'id'), 'permissions': [('void_participantstatus', 'Can void a status entered by mistake')], 'verbose_name': 'status', 'verbose_name_plural': 'status history'},
+            ),
+            migrations.AlterModelOptions(
+                name='protocoldeviation',
+                options={'ordering': ['-id'], 'permissions': [('assess_protocoldeviation', 'Can classify, close and report a protocol deviation'), ('void_protocoldeviation', 'Can void a protocol deviation entered by mistake')], 'verbose_name': 'protocol deviation', 'verbose_name_plural': 'protocol deviations'},
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='eligibilityconfirmation',
+                name='immutable',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='eligibilityconfirmation',
+                name='insert_insert',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='eligibilityconfirmation',
+                name='update_update',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='eligibilityconfirmation',
+                name='delete_delete',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='examination',
+                name='insert_insert',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='examination',
+                name='update_update',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='examination',
+                name='delete_delete',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='measurement',
+                name='insert_insert',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='measurement',
+                name='update_update',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='measurement',
+                name='delete_delete',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='participantstatus',
+                name='immutable',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='participantstatus',
+                name='insert_insert',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='participantstatus',
+                name='update_update',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='participantstatus',
+                name='delete_delete',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='protocoldeviation',
+                name='insert_insert',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='protocoldeviation',
+                name='update_update',
+            ),
+            pgtrigger.migrations.RemoveTrigger(
+                model_name='protocoldeviation',
+                name='delete_delete',
+            ),
+            migrations.RemoveConstraint(
+                model_name='consentwithdrawal',
+                name='consent_withdrawn_once',
+            ),
+            migrations.RemoveConstraint(
+                model_name='measurementimport',
+                name='import_finished_when_ended',
+            ),
+            migrations.RemoveConstraint(
+                model_name='measurementimport',
+                name='import_decided_when_done',
+            ),
+            migrations.AddField(
+                model_name='eligibilityconfirmation',
+                name='judged_for',
+                field=models.DateField(blank=True, editable=False, null=True, verbose_name='judged for the day'),
+            ),
+            migrations.AddField(
+                model_name='eligibilityconfirmationevent',
+                name='judged_for',
+                field=models.DateField(blank=True, editable=False, null=True, verbose_name='judged for the day'),
+            ),
+            migrations.AddField(
+                model_name='examination',
+                name='is_time_assumed',
+                field=models.BooleanField(default=False, editable=False, verbose_name='time assumed, only the day is known'),
+            ),
+            migrations.AddField(
+                model_name='examinationevent',
+                name='is_time_assumed',
+                field=models.BooleanField(default=False, editable=False, verbose_name='time assumed, only the day is known'),
+            ),
+            migrations.AddField(
+                model_name='measurement',
+                name='import_number',
+                field=models.PositiveIntegerField(blank=True, db_index=True, editable=False, null=True, verbose_name='import'),
+            ),
+            migrations.AddField(
+                model_name='measurementevent',
+                name='import_number',
+                field=models.PositiveIntegerField(blank=True, editable=False, null=True, verbose_name='import'),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='handed_back',
+                field=models.TextField(blank=True, editable=False, verbose_name='rows handed back'),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='is_partial',
+                field=models.BooleanField(default=False, verbose_name='good rows taken, the others handed back'),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='laboratory',
+                field=models.CharField(blank=True, help_text='Whose file it is; its columns are matched once.', max_length=100, verbose_name='laboratory'),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='left_out',
+                field=models.PositiveIntegerField(default=0, verbose_name='left out'),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='raw',
+                field=trialsite.fields.EncryptedTextField(blank=True, editable=False, label='import.raw', verbose_name="the file's own table"),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='void_reason',
+                field=models.TextField(blank=True, editable=False, null=True, verbose_name='reason for voiding'),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='voided_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='voided at'),
+            ),
+            migrations.AddField(
+                model_name='measurementimport',
+                name='voided_by',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='voided by'),
+            ),
+            migrations.AddField(
+                model_name='participantstatus',
+                name='corrects',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participantstatus', verbose_name='corrects'),
+            ),
+            migrations.AddField(
+                model_name='participantstatusevent',
+                name='corrects',
+                field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='participants.participantstatus', verbose_name='corrects'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='classified_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='classified at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='classified_by',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='classified by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='close_note',
+                field=models.TextField(blank=True, editable=False, verbose_name='what was done'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='closed_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='closed at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='closed_by',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='closed by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='is_untrue',
+                field=models.BooleanField(default=False, editable=False, verbose_name='untrue after a correction'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='occurred_on',
+                field=models.DateField(blank=True, null=True, verbose_name='happened on'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='reported_to_ethics_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the ethics committee at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='reported_to_ethics_by',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the ethics committee by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='reported_to_sponsor_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the sponsor at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='reported_to_sponsor_by',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the sponsor by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviation',
+                name='severity',
+                field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='weight'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='classified_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='classified at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='classified_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='classified by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='close_note',
+                field=models.TextField(blank=True, editable=False, verbose_name='what was done'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='closed_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='closed at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='closed_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='closed by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='is_untrue',
+                field=models.BooleanField(default=False, editable=False, verbose_name='untrue after a correction'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='occurred_on',
+                field=models.DateField(blank=True, null=True, verbose_name='happened on'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='reported_to_ethics_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the ethics committee at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='reported_to_ethics_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the ethics committee by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='reported_to_sponsor_at',
+                field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='reported to the sponsor at'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='reported_to_sponsor_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reported to the sponsor by'),
+            ),
+            migrations.AddField(
+                model_name='protocoldeviationevent',
+                name='severity',
+                field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='weight'),
+            ),
+            migrations.AlterField(
+                model_name='measurementimport',
+                name='state',
+                field=models.CharField(choices=[('asked', 'waiting for an answer: how the file is read'), ('uploaded', 'waiting to be checked'), ('checking', 'being checked'), ('checked', 'checked'), ('importing', 'being imported'), ('imported', 'imported'), ('discarded', 'discarded'), ('failed', 'failed'), ('voided', 'voided')], default='uploaded', max_length=10, verbose_name='state'),
+            ),
+            migrations.AlterField(
+                model_name='protocoldeviation',
+                name='kind',
+                field=models.CharField(choices=[('visit_window', 'visit outside its window'), ('visit_not_done', 'visit not done'), ('dose', "dose outside the protocol's range"), ('consent', 'study procedure before the consent'), ('medication', 'medication that the protocol does not allow'), ('product', 'product not as the protocol wants it'), ('eligibility', 'infused although a criterion was not met'), ('readiness', 'infused although something stood against it'), ('lymphodepletion', 'lymphodepletion not as the protocol wants it'), ('override', 'a limit set aside by the principal investigator'), ('voided', 'an entry that others rest on is void'), ('procedure', 'study procedure not done, or done otherwise'), ('sample', 'sample missing, late or lost'), ('reporting', 'report sent late or not at all'), ('other', 'other')], max_length=20, verbose_name='kind'),
+            ),
+            migrations.AlterField(
+                model_name='protocoldeviationevent',
+                name='kind',
+                field=models.CharField(choices=[('visit_window', 'visit outside its window'), ('visit_not_done', 'visit not done'), ('dose', "dose outside the protocol's range"), ('consent', 'study procedure before the consent'), ('medication', 'medication that the protocol does not allow'), ('product', 'product not as the protocol wants it'), ('eligibility', 'infused although a criterion was not met'), ('readiness', 'infused although something stood against it'), ('lymphodepletion', 'lymphodepletion not as the protocol wants it'), ('override', 'a limit set aside by the principal investigator'), ('voided', 'an entry that others rest on is void'), ('procedure', 'study procedure not done, or done otherwise'), ('sample', 'sample missing, late or lost'), ('reporting', 'report sent late or not at all'), ('other', 'other')], max_length=20, verbose_name='kind'),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='eligibilityconfirmation',
+                trigger=pgtrigger.compiler.Trigger(name='immutable', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."participant_id" IS DISTINCT FROM (NEW."participant_id") OR OLD."overall" IS DISTINCT FROM (NEW."overall") OR OLD."judged_for" IS DISTINCT FROM (NEW."judged_for") OR OLD."meaning" IS DISTINCT FROM (NEW."meaning") OR OLD."snapshot" IS DISTINCT FROM (NEW."snapshot") OR OLD."content_hash" IS DISTINCT FROM (NEW."content_hash") OR OLD."facts_digest" IS DISTINCT FROM (NEW."facts_digest"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='b55f90161f08bab529b51b3f9a29d1eac5d21709', operation='UPDATE', pgid='pgtrigger_immutable_14108', table='participants_eligibilityconfirmation', when='BEFORE')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='eligibilityconfirmation',
+                trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_eligibilityconfirmationevent" ("content_hash", "created_at", "created_by_id", "facts_digest", "id", "judged_for", "meaning", "modified_at", "overall", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "snapshot", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."content_hash", NEW."created_at", NEW."created_by_id", NEW."facts_digest", NEW."id", NEW."judged_for", NEW."meaning", NEW."modified_at", NEW."overall", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."snapshot", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='49eaa90488b8543efc64fce03ed3f85439b3763b', operation='INSERT', pgid='pgtrigger_insert_insert_c9bbb', table='participants_eligibilityconfirmation', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='eligibilityconfirmation',
+                trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_eligibilityconfirmationevent" ("content_hash", "created_at", "created_by_id", "facts_digest", "id", "judged_for", "meaning", "modified_at", "overall", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "snapshot", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."content_hash", NEW."created_at", NEW."created_by_id", NEW."facts_digest", NEW."id", NEW."judged_for", NEW."meaning", NEW."modified_at", NEW."overall", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."snapshot", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='2ff29b030a25e13853629d5c2b678f56418bdd3c', operation='UPDATE', pgid='pgtrigger_update_update_8f269', table='participants_eligibilityconfirmation', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='eligibilityconfirmation',
+                trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_eligibilityconfirmationevent" ("content_hash", "created_at", "created_by_id", "facts_digest", "id", "judged_for", "meaning", "modified_at", "overall", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "snapshot", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."content_hash", OLD."created_at", OLD."created_by_id", OLD."facts_digest", OLD."id", OLD."judged_for", OLD."meaning", OLD."modified_at", OLD."overall", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."snapshot", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='2cfbf95fe1e36cface2bf926f420dcf0ecd7377b', operation='DELETE', pgid='pgtrigger_delete_delete_179cd', table='participants_eligibilityconfirmation', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='examination',
+                trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_examinationevent" ("created_at", "created_by_id", "id", "import_number", "is_fasting", "is_study_procedure", "is_time_assumed", "laboratory", "modified_at", "note", "panel", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "taken_at", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."created_at", NEW."created_by_id", NEW."id", NEW."import_number", NEW."is_fasting", NEW."is_study_procedure", NEW."is_time_assumed", NEW."laboratory", NEW."modified_at", NEW."note", NEW."panel", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."taken_at", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='bceb84b192fea0ad62a173309a1674014eef76bc', operation='INSERT', pgid='pgtrigger_insert_insert_8cfd4', table='participants_examination', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='examination',
+                trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_examinationevent" ("created_at", "created_by_id", "id", "import_number", "is_fasting", "is_study_procedure", "is_time_assumed", "laboratory", "modified_at", "note", "panel", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "taken_at", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."created_at", NEW."created_by_id", NEW."id", NEW."import_number", NEW."is_fasting", NEW."is_study_procedure", NEW."is_time_assumed", NEW."laboratory", NEW."modified_at", NEW."note", NEW."panel", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."taken_at", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='e36fb75c7dcf3305922ef3f77a71847baedc56c6', operation='UPDATE', pgid='pgtrigger_update_update_43720', table='participants_examination', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='examination',
+                trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_examinationevent" ("created_at", "created_by_id", "id", "import_number", "is_fasting", "is_study_procedure", "is_time_assumed", "laboratory", "modified_at", "note", "panel", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "taken_at", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."created_at", OLD."created_by_id", OLD."id", OLD."import_number", OLD."is_fasting", OLD."is_study_procedure", OLD."is_time_assumed", OLD."laboratory", OLD."modified_at", OLD."note", OLD."panel", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."taken_at", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='553c887bc220b2da66412467cc7c1b2df8c165ab', operation='DELETE', pgid='pgtrigger_delete_delete_c79c5', table='participants_examination', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='measurement',
+                trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_measurementevent" ("choice", "code", "comparator", "created_at", "created_by_id", "day", "examination_id", "id", "import_number", "lloq", "modified_at", "not_done_reason", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reference_high", "reference_low", "standard_value", "taken_at", "unit", "value", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."choice", NEW."code", NEW."comparator", NEW."created_at", NEW."created_by_id", NEW."day", NEW."examination_id", NEW."id", NEW."import_number", NEW."lloq", NEW."modified_at", NEW."not_done_reason", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."reference_high", NEW."reference_low", NEW."standard_value", NEW."taken_at", NEW."unit", NEW."value", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='fa3e927e33d4649c667cb06cd87528bdf133ecf7', operation='INSERT', pgid='pgtrigger_insert_insert_93927', table='participants_measurement', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='measurement',
+                trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_measurementevent" ("choice", "code", "comparator", "created_at", "created_by_id", "day", "examination_id", "id", "import_number", "lloq", "modified_at", "not_done_reason", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reference_high", "reference_low", "standard_value", "taken_at", "unit", "value", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."choice", NEW."code", NEW."comparator", NEW."created_at", NEW."created_by_id", NEW."day", NEW."examination_id", NEW."id", NEW."import_number", NEW."lloq", NEW."modified_at", NEW."not_done_reason", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."reference_high", NEW."reference_low", NEW."standard_value", NEW."taken_at", NEW."unit", NEW."value", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='756acc052092ec5d1c7e44730855fd64e396b824', operation='UPDATE', pgid='pgtrigger_update_update_74916', table='participants_measurement', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='measurement',
+                trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_measurementevent" ("choice", "code", "comparator", "created_at", "created_by_id", "day", "examination_id", "id", "import_number", "lloq", "modified_at", "not_done_reason", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reference_high", "reference_low", "standard_value", "taken_at", "unit", "value", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."choice", OLD."code", OLD."comparator", OLD."created_at", OLD."created_by_id", OLD."day", OLD."examination_id", OLD."id", OLD."import_number", OLD."lloq", OLD."modified_at", OLD."not_done_reason", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."reference_high", OLD."reference_low", OLD."standard_value", OLD."taken_at", OLD."unit", OLD."value", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='93031f162110a45154fb887d2c91c167afa4dd78', operation='DELETE', pgid='pgtrigger_delete_delete_e613c', table='participants_measurement', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='participantstatus',
+                trigger=pgtrigger.compiler.Trigger(name='immutable', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."participant_id" IS DISTINCT FROM (NEW."participant_id") OR OLD."status" IS DISTINCT FROM (NEW."status") OR OLD."effective_on" IS DISTINCT FROM (NEW."effective_on") OR OLD."reason" IS DISTINCT FROM (NEW."reason") OR OLD."reason_code" IS DISTINCT FROM (NEW."reason_code") OR OLD."criteria" IS DISTINCT FROM (NEW."criteria") OR OLD."corrects_id" IS DISTINCT FROM (NEW."corrects_id"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='1d514a041080136d916143f8f6aae2b7f5d25020', operation='UPDATE', pgid='pgtrigger_immutable_5433b', table='participants_participantstatus', when='BEFORE')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='participantstatus',
+                trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_participantstatusevent" ("corrects_id", "created_at", "created_by_id", "criteria", "effective_on", "id", "modified_at", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reason_code", "status", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."corrects_id", NEW."created_at", NEW."created_by_id", NEW."criteria", NEW."effective_on", NEW."id", NEW."modified_at", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."reason", NEW."reason_code", NEW."status", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='f313b4f7322e7ec8aced6bdd72d83e254fe4b051', operation='INSERT', pgid='pgtrigger_insert_insert_d8d31', table='participants_participantstatus', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='participantstatus',
+                trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_participantstatusevent" ("corrects_id", "created_at", "created_by_id", "criteria", "effective_on", "id", "modified_at", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reason_code", "status", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."corrects_id", NEW."created_at", NEW."created_by_id", NEW."criteria", NEW."effective_on", NEW."id", NEW."modified_at", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."reason", NEW."reason_code", NEW."status", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='70014c2f1c3f9a17c1e313f5f11c400dd948e48f', operation='UPDATE', pgid='pgtrigger_update_update_6e640', table='participants_participantstatus', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='participantstatus',
+                trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_participantstatusevent" ("corrects_id", "created_at", "created_by_id", "criteria", "effective_on", "id", "modified_at", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reason_code", "status", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."corrects_id", OLD."created_at", OLD."created_by_id", OLD."criteria", OLD."effective_on", OLD."id", OLD."modified_at", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."reason", OLD."reason_code", OLD."status", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='640142c468e678c7305b3811b9207be9cdd4af51', operation='DELETE', pgid='pgtrigger_delete_delete_556d2', table='participants_participantstatus', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='protocoldeviation',
+                trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_protocoldeviationevent" ("about", "classified_at", "classified_by_id", "close_note", "closed_at", "closed_by_id", "created_at", "created_by_id", "description", "id", "is_untrue", "kind", "modified_at", "occurred_on", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reported_to_ethics_at", "reported_to_ethics_by_id", "reported_to_sponsor_at", "reported_to_sponsor_by_id", "severity", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."about", NEW."classified_at", NEW."classified_by_id", NEW."close_note", NEW."closed_at", NEW."closed_by_id", NEW."created_at", NEW."created_by_id", NEW."description", NEW."id", NEW."is_untrue", NEW."kind", NEW."modified_at", NEW."occurred_on", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'insert\', NEW."id", NEW."reason", NEW."reported_to_ethics_at", NEW."reported_to_ethics_by_id", NEW."reported_to_sponsor_at", NEW."reported_to_sponsor_by_id", NEW."severity", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='6c46d704e29ed0337b0fdf17070e47c051df5aef', operation='INSERT', pgid='pgtrigger_insert_insert_bae82', table='participants_protocoldeviation', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='protocoldeviation',
+                trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "participants_protocoldeviationevent" ("about", "classified_at", "classified_by_id", "close_note", "closed_at", "closed_by_id", "created_at", "created_by_id", "description", "id", "is_untrue", "kind", "modified_at", "occurred_on", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reported_to_ethics_at", "reported_to_ethics_by_id", "reported_to_sponsor_at", "reported_to_sponsor_by_id", "severity", "void_reason", "voided_at", "voided_by_id") VALUES (NEW."about", NEW."classified_at", NEW."classified_by_id", NEW."close_note", NEW."closed_at", NEW."closed_by_id", NEW."created_at", NEW."created_by_id", NEW."description", NEW."id", NEW."is_untrue", NEW."kind", NEW."modified_at", NEW."occurred_on", NEW."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'update\', NEW."id", NEW."reason", NEW."reported_to_ethics_at", NEW."reported_to_ethics_by_id", NEW."reported_to_sponsor_at", NEW."reported_to_sponsor_by_id", NEW."severity", NEW."void_reason", NEW."voided_at", NEW."voided_by_id"); RETURN NULL;', hash='b6a519c2050e5eb824abdfcc82cbb3a99790a003', operation='UPDATE', pgid='pgtrigger_update_update_63a22', table='participants_protocoldeviation', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='protocoldeviation',
+                trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "participants_protocoldeviationevent" ("about", "classified_at", "classified_by_id", "close_note", "closed_at", "closed_by_id", "created_at", "created_by_id", "description", "id", "is_untrue", "kind", "modified_at", "occurred_on", "participant_id", "pgh_context", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "reported_to_ethics_at", "reported_to_ethics_by_id", "reported_to_sponsor_at", "reported_to_sponsor_by_id", "severity", "void_reason", "voided_at", "voided_by_id") VALUES (OLD."about", OLD."classified_at", OLD."classified_by_id", OLD."close_note", OLD."closed_at", OLD."closed_by_id", OLD."created_at", OLD."created_by_id", OLD."description", OLD."id", OLD."is_untrue", OLD."kind", OLD."modified_at", OLD."occurred_on", OLD."participant_id", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_id\', TRUE), \'\'), NULL)::UUID, clock_timestamp(), \'delete\', OLD."id", OLD."reason", OLD."reported_to_ethics_at", OLD."reported_to_ethics_by_id", OLD."reported_to_sponsor_at", OLD."reported_to_sponsor_by_id", OLD."severity", OLD."void_reason", OLD."voided_at", OLD."voided_by_id"); RETURN NULL;', hash='2122bffd47c88bfb781f2819ebe9acef98fc03bf', operation='DELETE', pgid='pgtrigger_delete_delete_bdc65', table='participants_protocoldeviation', when='AFTER')),
+            ),
+            migrations.AddConstraint(
+                model_name='consentwithdrawal',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'scope'), name='consent_withdrawn_once', violation_error_message='The withdrawal is recorded already.'),
+            ),
+            migrations.AddConstraint(
+                model_name='measurementimport',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('content', ''), ('finished_at__isnull', False), ('raw', ''), ('state__in', ('imported', 'discarded', 'failed', 'voided'))), models.Q(models.Q(('state__in', ('imported', 'discarded', 'failed', 'voided')), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='import_finished_when_ended'),
+            ),
+            migrations.AddConstraint(
+                model_name='measurementimport',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('void_reason__isnull', True), ('voided_at__isnull', True), ('voided_by__isnull', True)), models.Q(('void_reason__isnull', False), ('voided_at__isnull', False), ('voided_by__isnull', False)), _connector='OR'), name='import_void_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
+            ),
+            migrations.AddConstraint(
+                model_name='measurementimport',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'voided'), ('voided_at__isnull', False)), models.Q(models.Q(('state', 'voided'), _negated=True), ('voided_at__isnull', True)), _connector='OR'), name='import_voided_by_somebody'),
+            ),
+            migrations.AddConstraint(
+                model_name='measurementimport',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['importing', 'imported', 'discarded', 'voided']), _negated=True), ('decided_by__isnull', False), _connector='OR'), name='import_decided_when_done'),
+            ),
+            migrations.AddConstraint(
+                model_name='protocoldeviation',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('classified_at__isnull', True), ('classified_by__isnull', True)), models.Q(('classified_at__isnull', False), ('classified_by__isnull', False)), _connector='OR'), name='deviation_classified_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
+            ),
+            migrations.AddConstraint(
+                model_name='protocoldeviation',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('closed_by__isnull', True)), models.Q(('closed_at__isnull', False), ('closed_by__isnull', False)), _connector='OR'), name='deviation_closed_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
+            ),
+            migrations.AddConstraint(
+                model_name='protocoldeviation',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('reported_to_sponsor_at__isnull', True), ('reported_to_sponsor_by__isnull', True)), models.Q(('reported_to_sponsor_at__isnull', False), ('reported_to_sponsor_by__isnull', False)), _connector='OR'), name='deviation_sponsor_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
+            ),
+            migrations.AddConstraint(
+                model_name='protocoldeviation',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('reported_to_ethics_at__isnull', True), ('reported_to_ethics_by__isnull', True)), models.Q(('reported_to_ethics_at__isnull', False), ('reported_to_ethics_by__isnull', False)), _connector='OR'), name='deviation_ethics_complete', violation_error_message='Give the time, the person and the reason together, or none of them.'),
+            ),
+            migrations.AddConstraint(
+                model_name='protocoldeviation',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('classified_at__isnull', True), ('severity', '')), models.Q(models.Q(('severity', ''), _negated=True), ('classified_at__isnull', False)), _connector='OR'), name='deviation_classified_has_weight'),
+            ),
+            migrations.AddConstraint(
+                model_name='protocoldeviation',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('close_note', ''), ('closed_at__isnull', True), ('is_untrue', False)), models.Q(('close_note__regex', '\\S'), ('closed_at__isnull', False)), _connector='OR'), name='deviation_closed_says_what_was_done'),
+            ),
+            migrations.AlterConstraint(
+                model_name='measurement',
+                name='measurement_once',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('examination', 'code'), name='measurement_once', violation_error_message='This examination has a result for this already: open it anew, and correct that one.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='protocoldeviation',
+                name='deviation_once',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('about', 'kind'), name='deviation_once', violation_error_message='This deviation is recorded already.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='reconsent',
+                name='reconsent_once',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'cause', 'version'), name='reconsent_once', violation_error_message='This consent is on the list of those to be renewed already.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='visit',
+                name='visit_once',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'code'), name='visit_once', violation_error_message='This visit is planned already: record it there.'),
+            ),
+        ]),
     ]

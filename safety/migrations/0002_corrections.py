@@ -4,6 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from trialsite.operations import Together
+
 
 class Migration(migrations.Migration):
 
@@ -14,65 +16,67 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterModelOptions(
-            name='bedsideassessment',
-            options={'ordering': ['-assessed_at', '-id'], 'permissions': [('void_bedsideassessment', 'Can void a bedside assessment entered by mistake')], 'verbose_name': 'bedside assessment', 'verbose_name_plural': 'bedside assessments'},
-        ),
-        migrations.AlterField(
-            model_name='adverseevent',
-            name='action_taken',
-            field=models.CharField(choices=[('none', 'none'), ('interrupted', 'infusion interrupted'), ('stopped', 'infusion stopped'), ('not_applicable', 'not applicable (infusion completed before)')], max_length=15, verbose_name='action taken'),
-        ),
-        migrations.AlterField(
-            model_name='adverseeventevent',
-            name='action_taken',
-            field=models.CharField(choices=[('none', 'none'), ('interrupted', 'infusion interrupted'), ('stopped', 'infusion stopped'), ('not_applicable', 'not applicable (infusion completed before)')], max_length=15, verbose_name='action taken'),
-        ),
-        migrations.AlterField(
-            model_name='bedsideassessment',
-            name='corrects',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='safety.bedsideassessment', verbose_name='corrects the assessment'),
-        ),
-        migrations.AlterField(
-            model_name='iechsassessment',
-            name='corrects',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='safety.iechsassessment', verbose_name='corrects the assessment'),
-        ),
-        migrations.AlterField(
-            model_name='safetyalert',
-            name='settled_because',
-            field=models.CharField(blank=True, choices=[('assessed', 'assessed since'), ('corrected', 'corrected to a lower grade'), ('voided', 'the assessment is void'), ('bare', 'nothing supports it any more: what it rested on is void'), ('over', 'no more assessments are due')], max_length=10, verbose_name='settled because'),
-        ),
-        migrations.AlterField(
-            model_name='safetyalertevent',
-            name='settled_because',
-            field=models.CharField(blank=True, choices=[('assessed', 'assessed since'), ('corrected', 'corrected to a lower grade'), ('voided', 'the assessment is void'), ('bare', 'nothing supports it any more: what it rested on is void'), ('over', 'no more assessments are due')], max_length=10, verbose_name='settled because'),
-        ),
-        migrations.AlterField(
-            model_name='toxicityassessment',
-            name='corrects',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='safety.toxicityassessment', verbose_name='corrects the assessment'),
-        ),
-        migrations.AddConstraint(
-            model_name='bedsideassessment',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('corrects',), name='bedside_corrected_once', violation_error_message='This assessment was corrected already, or is void. Correct the newest one.'),
-        ),
-        migrations.AddConstraint(
-            model_name='iechsassessment',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('corrects',), name='iec_hs_corrected_once', violation_error_message='This assessment was corrected already, or is void. Correct the newest one.'),
-        ),
-        migrations.AddConstraint(
-            model_name='toxicityassessment',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('corrects',), name='assessment_corrected_once', violation_error_message='This assessment was corrected already, or is void. Correct the newest one.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='ctcaetext',
-            name='one_text_for_each_term',
-            constraint=models.UniqueConstraint(fields=('version', 'code'), name='one_text_for_each_term', violation_error_message='This term has its text already.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='toxicityepisode',
-            name='episode_number_once',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'toxicity', 'number'), name='episode_number_once', violation_error_message='This episode is recorded already: open the page anew.'),
-        ),
+        Together([
+            migrations.AlterModelOptions(
+                name='bedsideassessment',
+                options={'ordering': ['-assessed_at', '-id'], 'permissions': [('void_bedsideassessment', 'Can void a bedside assessment entered by mistake')], 'verbose_name': 'bedside assessment', 'verbose_name_plural': 'bedside assessments'},
+            ),
+            migrations.AlterField(
+                model_name='adverseevent',
+                name='action_taken',
+                field=models.CharField(choices=[('none', 'none'), ('interrupted', 'infusion interrupted'), ('stopped', 'infusion stopped'), ('not_applicable', 'not applicable (infusion completed before)')], max_length=15, verbose_name='action taken'),
+            ),
+            migrations.AlterField(
+                model_name='adverseeventevent',
+                name='action_taken',
+                field=models.CharField(choices=[('none', 'none'), ('interrupted', 'infusion interrupted'), ('stopped', 'infusion stopped'), ('not_applicable', 'not applicable (infusion completed before)')], max_length=15, verbose_name='action taken'),
+            ),
+            migrations.AlterField(
+                model_name='bedsideassessment',
+                name='corrects',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='safety.bedsideassessment', verbose_name='corrects the assessment'),
+            ),
+            migrations.AlterField(
+                model_name='iechsassessment',
+                name='corrects',
+                field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='safety.iechsassessment', verbose_name='corrects the assessment'),
+            ),
+            migrations.AlterField(
+                model_name='safetyalert',
+                name='settled_because',
+                field=models.CharField(blank=True, choices=[('assessed', 'assessed since'), ('corrected', 'corrected to a lower grade'), ('voided', 'the assessment is void'), ('bare', 'nothing supports it any more: what it rested on is void'), ('over', 'no more assessments are due')], max_length=10, verbose_name='settled because'),
+            ),
+            migrations.AlterField(
+                model_name='safetyalertevent',
+                name='settled_because',
+                field=models.CharField(blank=True, choices=[('assessed', 'assessed since'), ('corrected', 'corrected to a lower grade'), ('voided', 'the assessment is void'), ('bare', 'nothing supports it any more: what it rested on is void'), ('over', 'no more assessments are due')], max_length=10, verbose_name='settled because'),
+            ),
+            migrations.AlterField(
+                model_name='toxicityassessment',
+                name='corrects',
+                field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='safety.toxicityassessment', verbose_name='corrects the assessment'),
+            ),
+            migrations.AddConstraint(
+                model_name='bedsideassessment',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('corrects',), name='bedside_corrected_once', violation_error_message='This assessment was corrected already, or is void. Correct the newest one.'),
+            ),
+            migrations.AddConstraint(
+                model_name='iechsassessment',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('corrects',), name='iec_hs_corrected_once', violation_error_message='This assessment was corrected already, or is void. Correct the newest one.'),
+            ),
+            migrations.AddConstraint(
+                model_name='toxicityassessment',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('corrects',), name='assessment_corrected_once', violation_error_message='This assessment was corrected already, or is void. Correct the newest one.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='ctcaetext',
+                name='one_text_for_each_term',
+                constraint=models.UniqueConstraint(fields=('version', 'code'), name='one_text_for_each_term', violation_error_message='This term has its text already.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='toxicityepisode',
+                name='episode_number_once',
+                constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('participant', 'toxicity', 'number'), name='episode_number_once', violation_error_message='This episode is recorded already: open the page anew.'),
+            ),
+        ]),
     ]
