@@ -176,7 +176,7 @@ def _ld_timing(reader: _Reader) -> Computed:
     limits = regimen.TimingLimits(plan.earliest_day, plan.last_day, plan.question_after_days)
     given = regimen.planned_days(reader.day("ld_start"), doses)
     found = regimen.timing(given, reader.day("infusion"), limits)
-    return None, "OK" if found is Timing.OK else "REVIEW"
+    return None, {Timing.OK: "OK", Timing.NOT_BEFORE: product.Check.REJECT.value}.get(found, "REVIEW")
 
 
 def _tocilizumab(reader: _Reader) -> Computed:

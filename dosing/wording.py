@@ -37,6 +37,7 @@ SENTENCES: dict[str, Any] = {
     "lymphodepletion-left-out": gettext_lazy("%(left_out)s doses were left out, %(given)s given."),
     "lymphodepletion-fits": gettext_lazy("Given from Day %(first)s to Day %(last)s."),
     "lymphodepletion-early": gettext_lazy("It began on Day %(first)s, before Day %(earliest)s."),
+    "lymphodepletion-after": gettext_lazy("It began on Day %(first)s: nothing was given before the cells."),
     "lymphodepletion-late": gettext_lazy("It ended on Day %(last)s, after Day %(latest)s."),
     "lymphodepletion-old": gettext_lazy(
         "It ended on Day %(last)s, more than %(days)s days before the cells: must it be repeated?"

@@ -38,6 +38,7 @@ class CaseTable:
 
     `evaluate` takes the parsed inputs and returns the computed value of each `expected_*` column, without the
     prefix (the column `expected` itself has the name ""), and the reason in words; it may raise UnusableValue.
+    Columns of `optional` may be left out; a rule then gets None.
     `ordinary` holds the values of inputs that are not worth showing beside a difference.
     """
 
@@ -46,6 +47,7 @@ class CaseTable:
     evaluate: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
     descriptive: tuple[str, ...] = DESCRIPTIVE
     ordinary: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, Parser] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,9 @@ def _check_columns(table: CaseTable, header: list[str]) -> None:
     needed = [ID, *table.inputs, *(_expected(name) for name in table.expected)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise TableError(f"row 1: column named twice: {', '.join(twice)}")
-    if unknown := [name for name in header if name not in {*needed, *table.descriptive}]:
-        raise TableError(f"row 1: unknown column: {', '.join(unknown)}. Known ones: {', '.join(needed)}")
+    if unknown := [name for name in header if name not in {*needed, *table.optional, *table.descriptive}]:
+        known = ", ".join([*needed, *table.optional])
+        raise TableError(f"row 1: unknown column: {', '.join(unknown)}. Known ones: {known}")
     if missing := [name for name in needed if name not in header]:
         raise TableError(f"row 1: missing column: {', '.join(missing)}")
 
@@ -122,6 +125,7 @@ def _as_dict(header: list[str], number: int, row: list[str]) -> dict[str, str]:
 
 def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference | None:
     inputs = {name: _parse(number, name, row[name], parser) for name, parser in table.inputs.items()}
+    inputs |= {name: _parse(number, name, row[name], parser) for name, parser in table.optional.items() if name in row}
     expected = {
         name: _parse(number, _expected(name), row[_expected(name)], parser) for name, parser in table.expected.items()
     }

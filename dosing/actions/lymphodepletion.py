@@ -118,6 +118,7 @@ def _timing_text(timing: Timing, limits: TimingLimits) -> str:
         Timing.TOO_EARLY: _("It begins before Day %(earliest)s of the planned infusion."),
         Timing.TOO_LATE: _("It ends after Day %(last)s of the planned infusion."),
         Timing.TOO_OLD: _("It ends more than %(days)s days before the planned infusion: must it be repeated?"),
+        Timing.NOT_BEFORE: _("Nothing of it is given before the planned infusion."),
     }
     return texts[timing] % values
 
@@ -244,6 +245,17 @@ def check_plan(participant: Participant, *, first_on: dt.date, new_course_reason
         )
     if participant.planned_infusion_on is None:
         raise Refused(_("Its days count from the infusion: plan the infusion first."))
+    if first_on >= participant.planned_infusion_on:
+        raise Refused(
+            _(
+                "It would begin on %(first)s, and the infusion is planned for %(day)s: begin before it, or move the "
+                "infusion."
+            )
+            % {
+                "first": participants.long_date(first_on),
+                "day": participants.long_date(participant.planned_infusion_on),
+            }
+        )
     settled = [dose for dose in doses_of_course(participant, newest_course(participant)) if dose.is_settled]
     if settled and not new_course_reason.strip():
         raise Refused(

@@ -135,6 +135,7 @@ TIMING_WHY = {
     Timing.TOO_EARLY: "lymphodepletion-early",
     Timing.TOO_LATE: "lymphodepletion-late",
     Timing.TOO_OLD: "lymphodepletion-old",
+    Timing.NOT_BEFORE: "lymphodepletion-after",
 }
 
 
@@ -156,7 +157,8 @@ def lymphodepletion(now: Situation, limits: TimingLimits) -> Line:
     }
     if fits is Timing.OK:
         return Line(code, Outcome.FINE, "lymphodepletion-fits", values)
-    return Line(code, Outcome.JUDGE, TIMING_WHY[fits], values)
+    outcome = Outcome.BLOCKS if fits is Timing.NOT_BEFORE else Outcome.JUDGE
+    return Line(code, outcome, TIMING_WHY[fits], values)
 
 
 READY_STATES = frozenset({State.THAWED, State.INFUSED})

@@ -68,6 +68,8 @@ class Timing(StrEnum):
     TOO_EARLY = "TOO_EARLY"
     TOO_LATE = "TOO_LATE"
     TOO_OLD = "TOO_OLD"
+    # Nothing was given before the cells: it prepared another infusion, or none.
+    NOT_BEFORE = "NOT_BEFORE"
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,16 @@ class TimingLimits:
 def timing(given_on: Iterable[dt.date], infusion_on: dt.date, limits: TimingLimits) -> Timing:
     """Whether these days of lymphodepletion suit this day of infusion; everything but OK is for an investigator.
 
+    What begins on the day of the infusion or after it cannot have prepared it: that is refused.
+
     Earlier than "one week before", ending too close to the infusion, or so old that it may have to be repeated
     [P]. Raises ValueError without a day.
     """
     days = sorted((day - infusion_on).days for day in given_on)
     if not days:
         raise ValueError("There is no day of lymphodepletion.")
+    if days[0] >= 0:
+        return Timing.NOT_BEFORE
     if -days[-1] > limits.question_after_days:
         return Timing.TOO_OLD
     if days[-1] > limits.last_day:

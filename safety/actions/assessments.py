@@ -15,6 +15,7 @@ from participants.models import Participant
 from safety.actions import alerts, episodes
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
 from safety.rules import bedside, contradictions, crs, icans
+from safety.rules import episodes as episode_rules
 from safety.rules.bedside import Context, Observations
 from safety.rules.episodes import Seen
 from safety.rules.grading import Graded, Reason
@@ -60,18 +61,20 @@ class Past:
     """The assessments that count, of both scales, in the order of time: one query, however many there are."""
 
     rows: tuple[tuple[str, Seen], ...]
+    # The same that joins two bouts to one episode.
+    joins_within: dt.timedelta
 
     def of(self, scale: str) -> tuple[Seen, ...]:
         return tuple(seen for toxicity, seen in self.rows if toxicity == scale)
 
     def is_established(self, scale: str, *, before: dt.datetime) -> bool:
-        """Whether the newest gradable assessment before this moment found the toxicity present."""
-        earlier = [seen for seen in self.of(scale) if seen.at < before and seen.grade is not None]
-        return bool(earlier and earlier[-1].grade)
+        """Whether the toxicity was found before this moment, and has not been gone for long enough to be over."""
+        return episode_rules.is_established(self.of(scale), before=before, joins_within=self.joins_within)
 
     def with_(self, new: Iterable[ToxicityAssessment]) -> "Past":
         added = tuple((row.toxicity, seen_of(row)) for row in new)
-        return Past(tuple(sorted((*self.rows, *added), key=lambda row: (row[1].at, row[1].source))))
+        rows = sorted((*self.rows, *added), key=lambda row: (row[1].at, row[1].source))
+        return replace(self, rows=tuple(rows))
 
 
 def seen_of(row: ToxicityAssessment) -> Seen:
@@ -86,7 +89,8 @@ def past_of(participant: Participant, *, but: Sequence[int] = ()) -> Past:
         .order_by("assessed_at", "id")
         .values_list("toxicity", "assessed_at", "grade", "investigator_grade", "id")
     )
-    return Past(tuple((scale, Seen(at, own if own is not None else grade, pk)) for scale, at, grade, own, pk in rows))
+    seen = ((scale, Seen(at, own if own is not None else grade, pk)) for scale, at, grade, own, pk in rows)
+    return Past(tuple(seen), episodes.joins_within(participant))
 
 
 def days_since_infusion(participant: Participant, at: dt.datetime) -> int:

@@ -374,8 +374,9 @@ def _lab(course: Course, result: Result | None) -> LabResult | None:
         return None
     baseline = course.before(result.code, course.infused_at)
     # A value of before the infusion is no baseline of itself.
-    before = baseline.value if baseline is not None and baseline.at < result.at else None
-    return LabResult(result.value, result.lln, result.uln, before)
+    if baseline is None or baseline.at >= result.at:
+        return LabResult(result.value, result.lln, result.uln)
+    return LabResult(result.value, result.lln, result.uln, baseline.value, baseline.uln)
 
 
 def check_iec_hs(assessment: IecHsAssessment, *, by: User, now: dt.datetime) -> None:
@@ -488,6 +489,8 @@ def _suggested(course: Course, result: Result) -> Suggested:
         lln=result.lln,
         uln=result.uln,
         baseline=_comparable(course, baseline, is_corrected=albumin is not None),
+        baseline_lln=baseline.lln if baseline else None,
+        baseline_uln=baseline.uln if baseline else None,
         albumin_g_l=albumin.value if albumin else None,
     )
     assert value is not None, "only codes that the rule knows are read"

@@ -31,15 +31,19 @@ CODES = {
 }
 
 
+def joins_within(participant: Participant) -> dt.timedelta:
+    """For how long a toxicity has to be gone until it is over."""
+    return dt.timedelta(hours=get_study().protocol(participant.protocol_version).policy.episode_joins_within_hours)
+
+
 def sync_episodes(
     participant: Participant, seen: Mapping[Scale, Sequence[Seen]], *, by: User, now: dt.datetime
 ) -> None:
     """Rows as the assessments tell them, of these scales: one query to read them, and no write without news."""
-    hours = get_study().protocol(participant.protocol_version).policy.episode_joins_within_hours
     rows = ToxicityEpisode.objects.standing().filter(participant=participant, toxicity__in=seen)
     known = list(rows.select_related("adverse_event").order_by("number"))
     for scale, assessments in seen.items():
-        found = rules.episodes(assessments, joins_within=dt.timedelta(hours=hours))
+        found = rules.episodes(assessments, joins_within=joins_within(participant))
         of_scale = [row for row in known if row.toxicity == scale]
         paired = pair(of_scale, found)
         for surplus in of_scale:

@@ -291,6 +291,8 @@ def _suggested(inputs: Mapping[str, Any]) -> dict[Version, Suggestion]:
         inputs["uln"],
         inputs["baseline_value"],
         inputs["baseline_abnormal"],
+        inputs.get("baseline_lln"),
+        inputs.get("baseline_uln"),
         symptomatic,
         findings,
     )
@@ -337,6 +339,7 @@ def _sentence(suggestion: Suggestion) -> str:
 CASES = {
     "lab_ctcae": CaseTable(
         inputs=INPUTS,
+        optional={"baseline_lln": optional(decimal), "baseline_uln": optional(decimal)},
         expected={"v5_grade": _grade, "v6_grade": _grade},
         evaluate=evaluate,
         descriptive=("note", "description", "rule"),

@@ -194,15 +194,19 @@ def _unknown_reasons(findings: IecHsFindings, policy: IecHsPolicy) -> tuple[Reas
 
 @dataclass(frozen=True)
 class LabResult:
-    """A value with the limits of its own laboratory and the last value before the infusion, all in one unit."""
+    """A value with the limits of its own laboratory and the last value before the infusion, all in one unit.
+
+    `baseline_uln` is the limit of the laboratory that found the baseline; without it, it is the value's.
+    """
 
     value: Decimal
     lln: Decimal | None = None
     uln: Decimal | None = None
     baseline: Decimal | None = None
+    baseline_uln: Decimal | None = None
 
     def __post_init__(self) -> None:
-        for name in ("value", "lln", "uln", "baseline"):
+        for name in ("value", "lln", "uln", "baseline", "baseline_uln"):
             check_range(name, getattr(self, name), 0, 10_000_000)
 
 
@@ -274,7 +278,8 @@ def transaminases_high(alt: LabResult | None, ast: LabResult | None) -> Derived:
 def _enzyme(name: str, result: LabResult | None) -> Derived:
     if result is None or result.uln is None:
         return Derived(None, (Reason("lab-enzyme-open", {"name": name}),))
-    is_abnormal = result.baseline is not None and result.baseline > result.uln
+    uln_then = result.uln if result.baseline_uln is None else result.baseline_uln
+    is_abnormal = result.baseline is not None and result.baseline > uln_then
     limit = result.baseline if is_abnormal else result.uln
     reasons = _multiple("lab-enzyme-baseline" if is_abnormal else "lab-enzyme", result, limit, name=name)
     return Derived(_above(result.value, limit, ENZYME_TIMES), reasons)

@@ -99,6 +99,8 @@ class Grading:
         # Beside a grade, only what might raise it; without one, also limits of bands that nobody's words reach.
         missing = _unique(one.missing for one in worse if one.missing and (one.holds is None or level == 0))
         undecided = [verdict.band for verdict in worse if self.is_undecided(verdict)]
+        if level == 0 and self.row.open_with in self.result.findings:
+            return self.without_grade([self.says("no-band")], ["NEEDS_CLINICAL_JUDGEMENT"])
         if level == 0 and (missing or undecided):
             return self.cannot_say(missing, undecided)
         deciding = [verdict.band for verdict in verdicts if verdict.holds and verdict.band.grade == level]
@@ -125,7 +127,7 @@ class Grading:
             case When.BASELINE_ABNORMAL:
                 return self.is_baseline_abnormal
             case When.BASELINE_BELOW_LLN:
-                return _below(self.result.baseline, self.result.lln)
+                return _below(self.result.baseline, self.result.lln_then)
             case When.BASELINE_KNOWN:
                 return self.result.baseline is not None
             case When.ANTICOAGULATED:
@@ -136,12 +138,12 @@ class Grading:
 
     @property
     def is_baseline_abnormal(self) -> bool | None:
-        """As somebody said; otherwise beyond today's limit, on the side of the term only [P]."""
+        """As somebody said; otherwise beyond the limit of its own laboratory, on the side of the term only [P]."""
         if self.result.baseline_abnormal is not None:
             return self.result.baseline_abnormal
         if self.row.is_low:
-            return _below(self.result.baseline, self.result.lln)
-        return _below(self.result.uln, self.result.baseline)
+            return _below(self.result.baseline, self.result.lln_then)
+        return _below(self.result.uln_then, self.result.baseline)
 
     def verdict(self, band: Band) -> Verdict:
         reached, missing = self.reaches(band)
@@ -194,12 +196,14 @@ class Grading:
     def cannot_say(self, missing: Sequence[str], undecided: Sequence[Band]) -> Suggestion:
         """Something that would decide is not recorded: no grade, which is not grade 0."""
         if missing:
-            reasons, flags = tuple(self.says(name) for name in missing), tuple(missing)
-        elif any(band.needs is Finding.FASTING for band in undecided):
-            reasons, flags = (self.says("undecided-fasting"),), ("NEEDS_FASTING",)
-        else:
-            reasons, flags = (self.says("undecided"),), ("NEEDS_CLINICAL_JUDGEMENT",)
-        return Suggestion(self.row.version, self.row.term, self.row.meddra_code, None, (), reasons, flags)
+            return self.without_grade([self.says(name) for name in missing], missing)
+        if any(band.needs is Finding.FASTING for band in undecided):
+            return self.without_grade([self.says("undecided-fasting")], ["NEEDS_FASTING"])
+        return self.without_grade([self.says("undecided")], ["NEEDS_CLINICAL_JUDGEMENT"])
+
+    def without_grade(self, reasons: Sequence[Reason], flags: Sequence[str]) -> Suggestion:
+        row = self.row
+        return Suggestion(row.version, row.term, row.meddra_code, None, (), tuple(reasons), tuple(flags))
 
     def flags(self, level: int, deciding: Sequence[Band], worse: Sequence[Verdict]) -> list[str]:
         found = {
@@ -222,7 +226,7 @@ class Grading:
     @property
     def is_baseline_too_high(self) -> bool:
         """Version 6.0 defines grade 3 of ALT and AST for a baseline of up to 5 × ULN: it stays grade 3 [P]."""
-        most, uln = self.row.baseline_up_to_uln, self.result.uln
+        most, uln = self.row.baseline_up_to_uln, self.result.uln_then
         if most is None or uln is None or not self.uses_other:
             return False
         return _below(EXACT.multiply(most, uln), self.result.baseline) is True

@@ -64,6 +64,8 @@ def lab_value(
     lln: Decimal | None = None,
     uln: Decimal | None = None,
     baseline: Decimal | None = None,
+    baseline_lln: Decimal | None = None,
+    baseline_uln: Decimal | None = None,
     albumin_g_l: Decimal | None = None,
     symptomatic: bool | None = None,
     findings: frozenset[Finding] = frozenset(),
@@ -78,4 +80,7 @@ def lab_value(
     analyte = known.analyte
     if analyte is A.CALCIUM and albumin_g_l is not None:
         analyte, value = A.CALCIUM_CORRECTED, corrected_calcium_mmol_l(value, albumin_g_l)
-    return LabValue(analyte, value, known.unit, lln, uln, baseline, None, symptomatic, findings)
+    limits_then = {"baseline_lln": baseline_lln, "baseline_uln": baseline_uln}
+    return LabValue(
+        analyte, value, known.unit, lln, uln, baseline, symptomatic=symptomatic, findings=findings, **limits_then
+    )

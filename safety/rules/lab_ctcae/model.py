@@ -182,6 +182,8 @@ class Row:
     notes: tuple[str, ...] = ()
     # Where a baseline above so many × ULN leaves a grade of `other` undefined.
     baseline_up_to_uln: Decimal | None = None
+    # What the version has no band for: where it is recorded, a value within the limits is not grade 0.
+    open_with: Finding | None = None
 
     @property
     def is_low(self) -> bool:
@@ -192,8 +194,9 @@ class Row:
 class LabValue:
     """One result as reported; limits and baseline in the same unit as the value. None: not recorded.
 
-    `baseline_abnormal` where somebody said so (its limits may have been others); otherwise it is compared with
-    today's limits. `symptomatic` None: nobody said.
+    `baseline_lln` and `baseline_uln` are the limits of the laboratory that found the baseline: another laboratory's
+    say nothing about it. Without them it is compared with those of the value. `baseline_abnormal` where somebody said
+    so. `symptomatic` None: nobody said.
     """
 
     analyte: Analyte
@@ -203,6 +206,8 @@ class LabValue:
     uln: Decimal | None = None
     baseline: Decimal | None = None
     baseline_abnormal: bool | None = None
+    baseline_lln: Decimal | None = None
+    baseline_uln: Decimal | None = None
     symptomatic: bool | None = None
     findings: frozenset[Finding] = frozenset()
 
@@ -210,11 +215,22 @@ class LabValue:
         for name, number in self.numbers():
             if not number.is_finite() or number < 0:
                 raise ImpossibleFinding(name, f"{name} is {number}: it must be 0 or more. Correct the value.")
-        if self.lln is not None and self.uln is not None and self.lln > self.uln:
-            raise ImpossibleFinding("lln", f"The limits {self.lln} and {self.uln} are interchanged. Correct them.")
+        for low, high in (("lln", "uln"), ("baseline_lln", "baseline_uln")):
+            lowest, highest = getattr(self, low), getattr(self, high)
+            if lowest is not None and highest is not None and lowest > highest:
+                raise ImpossibleFinding(low, f"The limits {lowest} and {highest} are interchanged. Correct them.")
+
+    @property
+    def lln_then(self) -> Decimal | None:
+        """The lower limit that the baseline is judged by."""
+        return self.lln if self.baseline_lln is None else self.baseline_lln
+
+    @property
+    def uln_then(self) -> Decimal | None:
+        return self.uln if self.baseline_uln is None else self.baseline_uln
 
     def numbers(self) -> Iterator[tuple[str, Decimal]]:
-        for name in ("value", "lln", "uln", "baseline"):
+        for name in ("value", "lln", "uln", "baseline", "baseline_lln", "baseline_uln"):
             number = getattr(self, name)
             if number is not None:
                 yield name, number

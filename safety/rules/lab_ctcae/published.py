@@ -17,7 +17,7 @@ coagulation, sinusoidal obstruction, tumour lysis, heart failure, hormones other
 
 from decimal import Decimal
 
-from safety.rules.lab_ctcae.model import Analyte, Row, Version, When
+from safety.rules.lab_ctcae.model import Analyte, Finding, Row, Version, When
 from safety.rules.lab_ctcae.notation import bands
 
 A = Analyte
@@ -37,10 +37,11 @@ def _rows(
     composite: str = "",
     notes: tuple[str, ...] = (),
     baseline_up_to_uln: Decimal | None = None,
+    open_with: Finding | None = None,
 ) -> tuple[Row, ...]:
     first, second = bands(text), bands(other)
     return tuple(
-        Row(analyte, version, term, str(code), first, second, when, composite, notes, baseline_up_to_uln)
+        Row(analyte, version, term, str(code), first, second, when, composite, notes, baseline_up_to_uln, open_with)
         for version in versions
     )
 
@@ -477,8 +478,8 @@ HEART_AND_LUNG = (
         A.SPO2,
         "Hypoxia",
         10021143,
-        "2 any if oxygen_intermittent; 2 any if oxygen_continuous; 3 <88 %; 4 any if airway; "
-        "4 <88 % if life_threatening",
+        "2 any if oxygen_intermittent; 3 <88 %; 4 any if airway; 4 <88 % if life_threatening",
+        open_with=Finding.OXYGEN_CONTINUOUS,
     ),
     *_rows(
         V6,

@@ -18,6 +18,7 @@ REASON_TEXT = {
     "MISSING_BASELINE": mark("{value}: without the baseline no grade can be suggested."),
     "UNKNOWN_UNIT": mark("{value}: CTCAE prints no limit in this unit."),
     "unknown-unit": mark("{value}: CTCAE prints limits in {known} only."),
+    "no-band": mark("{value}: this version has no grade for what is recorded besides; please decide."),
     "undecided": mark("{value} is outside the limit, but the grade depends on what is done for it, not on the value."),
     "undecided-fasting": mark("{value} is above the limit, but this grade is of a fasting value only."),
     "no-term": mark("CTCAE {version} grades nothing by this value."),

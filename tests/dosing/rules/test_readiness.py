@@ -97,6 +97,8 @@ B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
         ),
         pytest.param({"doses": given_on(-7, -3)}, Code.LYMPHODEPLETION, F, "lymphodepletion-fits", id="ld-d-7-to-d-3"),
         pytest.param({"doses": given_on(-8, -6)}, Code.LYMPHODEPLETION, J, "lymphodepletion-early", id="ld-from-d-8"),
+        pytest.param({"doses": given_on(0, 2)}, Code.LYMPHODEPLETION, B, "lymphodepletion-after", id="ld-from-d0"),
+        pytest.param({"doses": given_on(-1, 1)}, Code.LYMPHODEPLETION, J, "lymphodepletion-late", id="ld-from-d-1"),
         pytest.param({"doses": given_on(-4, -2)}, Code.LYMPHODEPLETION, J, "lymphodepletion-late", id="ld-to-d-2"),
         pytest.param(
             {"doses": given_on(-17, -15)}, Code.LYMPHODEPLETION, J, "lymphodepletion-old", id="ld-15-days-ago"

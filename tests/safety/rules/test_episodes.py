@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety.rules.episodes import Episode, Seen, episodes
+from safety.rules.episodes import Episode, Seen, episodes, is_established
 
 START = dt.datetime(2026, 3, 12, 8, tzinfo=dt.UTC)
 
@@ -47,6 +47,25 @@ def at(hours: float) -> dt.datetime:
 )
 def test_episodes(rows: list[tuple[float, int | None]], expected: list[Episode]) -> None:
     assert list(episodes(seen(*rows))) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours", "expected"),
+    [
+        pytest.param([], 1, False, id="never-seen"),
+        pytest.param([(0, 0)], 1, False, id="never-above-0"),
+        pytest.param([(0, 4)], 1, True, id="there"),
+        pytest.param([(0, 4)], 400, True, id="never-seen-gone"),
+        pytest.param([(0, 4)], 0, False, id="not-before-itself"),
+        pytest.param([(0, 4), (1, 0)], 2, True, id="one-good-hour"),
+        pytest.param([(0, 4), (1, 0), (13, 0)], 25, True, id="gone-for-24-h"),
+        pytest.param([(0, 4), (1, 0), (13, 0)], 25.01, False, id="gone-for-longer"),
+        pytest.param([(0, 4), (1, 0), (13, 1), (14, 0)], 38, True, id="counted-from-the-last-time-it-went"),
+        pytest.param([(0, 4), (1, 0), (13, None)], 26, False, id="not-gradable-keeps-nothing"),
+    ],
+)
+def test_one_good_hour_ends_nothing(rows: list[tuple[float, int | None]], hours: float, expected: bool) -> None:
+    assert is_established(seen(*rows), before=at(hours)) is expected
 
 
 def test_the_order_of_rows_does_not_matter_and_a_duration_needs_an_end() -> None:

@@ -326,6 +326,18 @@ def test_what_rapidly_means_is_the_studys_choice() -> None:
         pytest.param(lab("30", uln="40"), lab("201", uln="40"), True, id="ast-above-5-uln"),
         pytest.param(lab("300", uln="40", baseline="60"), lab("30", uln="40"), False, id="exactly-5-abnormal-baseline"),
         pytest.param(lab("301", uln="40", baseline="60"), lab("30", uln="40"), True, id="above-5-abnormal-baseline"),
+        pytest.param(
+            lab("249", uln="40", baseline="47", baseline_uln="50"),
+            lab("30", uln="40"),
+            True,
+            id="normal-then",
+        ),
+        pytest.param(
+            lab("210", uln="50", baseline="45", baseline_uln="40"),
+            lab("30", uln="40"),
+            False,
+            id="abnormal-then",
+        ),
         pytest.param(lab("201", uln="40", baseline="40"), lab("30", uln="40"), True, id="baseline-at-uln-is-normal"),
         pytest.param(lab("30", uln="40"), None, None, id="other-not-measured"),
         pytest.param(lab("201", uln="40"), None, True, id="one-suffices"),
@@ -358,7 +370,7 @@ def test_fibrinogen(result: LabResult | None, expected: bool | None) -> None:
     assert said(derived.reasons)
 
 
-@pytest.mark.parametrize("name", ["value", "lln", "uln", "baseline"])
+@pytest.mark.parametrize("name", ["value", "lln", "uln", "baseline", "baseline_uln"])
 def test_a_negative_laboratory_value_is_refused(name: str) -> None:
     with pytest.raises(ImpossibleFinding, match=name):
         LabResult(**{"value": Decimal(1), name: Decimal(-1)})
@@ -373,7 +385,7 @@ FOUND = st.builds(
     severity=st.none() | st.sampled_from(Severity),
 )
 NUMBER = st.integers(0, 5000).map(Decimal)
-RESULT = st.none() | st.builds(LabResult, NUMBER, *[st.none() | NUMBER] * 3)
+RESULT = st.none() | st.builds(LabResult, NUMBER, *[st.none() | NUMBER] * 4)
 ORDER = {Screen.NEGATIVE: 0, Screen.OPEN: 1, Screen.POSITIVE: 2}
 
 

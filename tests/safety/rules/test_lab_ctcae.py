@@ -36,7 +36,8 @@ from safety.rules.lab_ctcae import (
     suggest_by,
     suggestions,
 )
-from safety.rules.lab_ctcae.model import Limit
+from safety.rules.lab_ctcae.evaluate import Grading
+from safety.rules.lab_ctcae.model import Limit, When
 from safety.rules.lab_ctcae.notation import bands
 from safety.rules.lab_ctcae.units import UNITS, in_scale, unit_key
 from trialsite.casetables import TableError, run
@@ -53,7 +54,7 @@ def number(text: str) -> Decimal | None:
 
 def lab(analyte: Analyte, value: str, unit: str = "", **given: Any) -> LabValue:
     """A result; limits and baseline as text."""
-    limits = {name: number(given.pop(name, "")) for name in ("lln", "uln", "baseline")}
+    limits = {name: number(given.pop(name, "")) for name in ("lln", "uln", "baseline", "baseline_lln", "baseline_uln")}
     return LabValue(analyte, Decimal(value), unit, **limits, **given)
 
 
@@ -71,7 +72,7 @@ def test_all_worked_cases_as_one_table() -> None:
     assert run(TABLE, GIVEN).last_line == f"{len(WORKED)} passed, 0 failed"
 
 
-COLUMNS = [*TABLE.inputs, *(f"expected_{name}" for name in TABLE.expected)]
+COLUMNS = [*TABLE.inputs, *TABLE.optional, *(f"expected_{name}" for name in TABLE.expected)]
 POTASSIUM = {
     "analyte": "Potassium",
     "ctcae_v5_term": "Hyperkalemia",
@@ -100,6 +101,14 @@ FEVER = {
     "unit": "°C",
     "lln": "",
     "uln": "",
+}
+ALT_TODAY = {
+    **dict.fromkeys(("ctcae_v5_term", "ctcae_v6_term"), "Alanine aminotransferase increased"),
+    "analyte": "ALT",
+    "ctcae_v5_meddra": "10001551",
+    "unit": "U/L",
+    "lln": "",
+    "uln": "40",
 }
 FERRITIN = {
     **dict.fromkeys(("ctcae_v5_term", "ctcae_v6_term"), "(no term)"),
@@ -136,6 +145,10 @@ def table_of(tmp_path: Path, **cells: str) -> Path:
         pytest.param({**PHOSPHATE}, "", "", id="phosphate-nothing-said"),
         pytest.param({**PHOSPHATE, "intervention": "none"}, "1", "1", id="phosphate-none"),
         pytest.param({**PHOSPHATE, "intervention": "oral_replacement"}, "2", "2", id="phosphate-oral"),
+        pytest.param(
+            {**ALT_TODAY, "value": "130", "baseline_value": "47", "baseline_uln": "50"}, "2", "2", id="normal-baseline"
+        ),
+        pytest.param({**ALT_TODAY, "value": "130", "baseline_value": "47"}, "1", "3", id="abnormal-by-limits-of-today"),
         pytest.param({**FERRITIN}, "NA", "not graded", id="ferritin"),
         pytest.param({**FEVER}, "3", "3", id="fever-duration-unknown"),
         pytest.param({**FEVER, "intervention": "<=24 h"}, "3", "3", id="fever-24h"),
@@ -802,7 +815,7 @@ WBC = lab(A.LEUKOCYTES, "120", CELLS, lln="3.5")
         ),
         pytest.param(SPO2, "Hypoxia", {F.NO_INTERVENTION}, 0, 1, id="hypoxia-none"),
         pytest.param(SPO2, "Hypoxia", {F.OXYGEN_INTERMITTENT}, 2, 2, id="hypoxia-intermittent-oxygen"),
-        pytest.param(SPO2, "Hypoxia", {F.OXYGEN_CONTINUOUS}, 2, 3, id="hypoxia-continuous-oxygen"),
+        pytest.param(SPO2, "Hypoxia", {F.OXYGEN_CONTINUOUS}, None, 3, id="hypoxia-continuous-oxygen"),
         pytest.param(SPO2, "Hypoxia", {F.AIRWAY}, 4, 4, id="hypoxia-intubated"),
         pytest.param(LOW_PHOSPHATE, "Hypophosphatemia", {F.NO_INTERVENTION}, 1, 1, id="hypophosphatemia-none"),
         pytest.param(LOW_PHOSPHATE, "Hypophosphatemia", {F.ORAL_REPLACEMENT}, 2, 2, id="hypophosphatemia-oral"),
@@ -1205,6 +1218,24 @@ def test_every_suggestion_is_explained_in_words(row: Row, given_: dict[str, Any]
     assert_in_words(suggestion)
     assert suggestion.grade in (None, 0, *(band.grade for band in (*row.bands, *row.other)))
     assert bool(suggestion.decided_by) == bool(suggestion.grade)
+
+
+BY_BASELINE = [row for row in ROWS if row.when in (When.BASELINE_ABNORMAL, When.BASELINE_BELOW_LLN)]
+
+
+@given(st.sampled_from(BY_BASELINE), RESULT, POSITIVE, POSITIVE)
+def test_a_baseline_is_judged_by_its_own_laboratory(
+    row: Row, given_: dict[str, Any], one: Decimal, other: Decimal
+) -> None:
+    """Whatever the limits of today are, in every row whose bands hang on the baseline."""
+    result = replace(result_of(row, {**given_, "baseline": one}), baseline_abnormal=None)
+    then = replace(result, baseline_lln=other, baseline_uln=other)
+    is_by_low = row.is_low or row.when is When.BASELINE_BELOW_LLN
+    is_abnormal = one < other if is_by_low else one > other
+    bands = Grading(row, then, LabPolicy()).bands
+    assert bands == (row.other if is_abnormal else row.bands)
+    alone = replace(then, lln=None, uln=None)
+    assert Grading(row, alone, LabPolicy()).bands == bands
 
 
 @given(st.sampled_from([row for row in ROWS if row.bands]), RESULT)
