@@ -1,5 +1,6 @@
 """Nothing stands in a form that nobody observed: over all forms of all pages, so that the next one cannot have it."""
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,13 +8,17 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.test import RequestFactory
+from django.utils import timezone
 
 from safety.models import SERIOUSNESS
+from tests import factories
 from tests.conftest import person
-from trialsite.models import Site
+from tests.test_error_pages import addresses
+from trialsite.models import Site, User
 from trialsite.recordadmin import RecordAdmin
 from trialsite.roles import Role
 
+DAY = dt.timedelta(days=1)
 APPS = ("trialsite", "participants", "dosing", "safety", "sponsor")
 PAGES = [page for page in admin.site._registry.values() if isinstance(page, RecordAdmin)]
 
@@ -150,3 +155,20 @@ def test_a_preset_is_found() -> None:
         box = forms.BooleanField()
 
     assert list(preset(Bad())) == ["first_line", "given", "ticked"]
+
+
+@pytest.mark.django_db
+def test_a_question_on_a_page_of_its_own_presets_nothing(site: Site, alice: User, login: Any) -> None:
+    """Every page that asks about a participant, as somebody who may do everything."""
+    now = timezone.now()
+    participant = factories.infused(site=site, by=alice, now=now, infused_at=now - 5 * DAY)
+    root = User.objects.create_superuser("root", "root@example.org", "x", language="en")
+    client, asked = login(root), 0
+    for address in addresses(str(participant.pk)):
+        if "/participants/participant/" not in address or address.endswith(("/change/", "/add/")):
+            continue
+        form = (client.get(address).context or {}).get("form")
+        if isinstance(form, forms.Form):
+            asked += 1
+            assert [name for name in preset(form) if not allowed(type(form).__name__, name)] == [], address
+    assert asked > 5

@@ -17,6 +17,11 @@ def never_kept(opts: Any) -> frozenset[str]:
     return frozenset(name for name in IDENTITY if not _is_plain(opts, name))
 
 
+def asks_who(opts: Any) -> bool:
+    """Whether a form of this model asks for what names a person."""
+    return any(isinstance(one, EncryptedTextField | EncryptedDateField) for one in getattr(opts, "fields", ()))
+
+
 def _is_plain(opts: Any, name: str) -> bool:
     try:
         is_encrypted = isinstance(opts and opts.get_field(name), EncryptedTextField | EncryptedDateField)

@@ -131,7 +131,9 @@ class ExportAdmin(TypedAdmin):
                 sha256=_hash(file),
             )
             failed.pop_all()  # from here on the response closes the file, once it is sent
-        name = timed_name(self.export_name or self.opts.model_name.replace("_", "-"), now)
+        content = self.export_name or self.opts.model_name.replace("_", "-")
+        # So that nobody passes on the one for the other.
+        name = timed_name(f"{content}-with-identity" if with_identity else content, now)
         return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
 
     def _query(self, request: HttpRequest) -> QueryDict:

@@ -164,7 +164,7 @@ def _show(form: Any, questions: list[Question]) -> None:
 
 def _add_fields(form: forms.BaseForm, *, is_again: bool) -> None:
     form.fields[ANSWER] = forms.CharField(
-        label=gettext_lazy("It is so, because"),
+        label=gettext_lazy("Reason why it is saved as it stands"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text=gettext_lazy("Answers the questions above; it is kept with the entry."),

@@ -18,7 +18,7 @@ from trialsite import audit
 # No field of a model has such a name.
 FIELD = "_opened"
 STALE = _(
-    "Somebody else has changed this entry since you opened the page; nothing was saved. What you typed is still here: "
+    "This entry has changed since you opened the page; nothing was saved. What you typed is still here: "
     "compare it with what was changed, and save again."
 )
 

@@ -20,7 +20,7 @@ from dosing.admin import bedside
 from dosing.models import Infusion, InfusionInterruption
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand
 from participants.models import Participant
-from trialsite import formfields
+from trialsite import formfields, paper
 from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm, rewritten
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -216,6 +216,9 @@ class InfusionAdmin(RecordAdmin):
 
     def _bedside(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         now = timezone.now()
+        if object_id is None and paper.PARAMETER in request.GET:
+            # What is taken over was given long ago: how things stand today says nothing about it.
+            return {}
         if object_id is None:
             chosen = request.POST.get("participant") or request.GET.get("participant")
             participant = bedside.participant_of(request, chosen)

@@ -18,6 +18,7 @@ from participants.models import (
     DeviationKind,
     Examination,
     Participant,
+    ProtocolDeviation,
     ReasonCode,
     Reconsent,
     ReconsentState,
@@ -111,19 +112,40 @@ def procedure_before(consent: Consent) -> str:
     return _consent_text(consent.consented_at, procedure)
 
 
-def keep_consent_deviation(participant: Participant, reason: str, *, by: User, now: dt.datetime) -> None:
-    """After every change of a consent or of a study procedure: whether one came before the consent."""
+def keep_consent_deviation(
+    participant: Participant, reason: str, *, opens: bool = True, by: User, now: dt.datetime
+) -> None:
+    """After every change of a consent or of a study procedure: whether one came before the consent, or without any.
+
+    That there is none is written down where somebody was asked and gave a reason; a void `opens` no such deviation.
+    """
     consented, procedure = first_consent_at(participant), first_procedure_at(participant)
-    is_late = consented is not None and procedure is not None and procedure < minute(consented)
+    about = f"consent:{participant.pk}"
+    is_asked = opens and reason.strip()
+    known = ProtocolDeviation.objects.standing().filter(about=about)
+    if consented is None and procedure is not None and not is_asked and not known.exists():
+        return
     report_deviation(
         participant=participant,
         kind=DeviationKind.CONSENT,
-        about=f"consent:{participant.pk}",
-        description=_consent_text(consented, procedure) if is_late and consented and procedure else "",
+        about=about,
+        description=_before_consent(participant, consented, procedure),
         reason=reason,
         by=by,
         now=now,
     )
+
+
+def _before_consent(participant: Participant, consented: dt.datetime | None, procedure: dt.datetime | None) -> str:
+    """In words, what is wrong with a procedure at this moment; empty where nothing is."""
+    if procedure is None:
+        return ""
+    if consented is None:
+        return _(
+            "%(procedure)s: done for the study, and no consent of %(number)s is on record. Record the consent first; "
+            "if there is none, or routine care did it anyway, say so."
+        ) % {"procedure": long_moment(procedure), "number": participant.number}
+    return _consent_text(consented, procedure) if procedure < minute(consented) else ""
 
 
 def _consent_text(consented: dt.datetime, procedure: dt.datetime) -> str:
@@ -134,11 +156,11 @@ def _consent_text(consented: dt.datetime, procedure: dt.datetime) -> str:
 
 
 def procedure_without_consent(examination: Examination) -> str:
-    """In words, if this examination was done for the study before the consent that is on record."""
-    consented = first_consent_at(examination.participant)
-    if not examination.is_study_procedure or consented is None or examination.taken_at >= minute(consented):
+    """In words, if this examination was done for the study before any consent, or without one on record."""
+    participant = examination.participant
+    if not examination.is_study_procedure:
         return ""
-    return _consent_text(consented, examination.taken_at)
+    return _before_consent(participant, first_consent_at(participant), examination.taken_at)
 
 
 @transaction.atomic

@@ -149,12 +149,18 @@ def reopen_deviation(*, deviation: ProtocolDeviation, by: User, now: dt.datetime
 def mark_reported(
     *, deviation: ProtocolDeviation, to: str, at: dt.datetime, by: User, now: dt.datetime
 ) -> ProtocolDeviation:
-    """Somebody told the sponsor or the ethics committee at this moment. Raises Refused for one in the future."""
+    """Somebody told the sponsor or the ethics committee at this moment. Raises Refused for one in the future, or before
+    it happened."""
     deviation = _locked(deviation)
     if at > now:
         raise Refused(
             _("%(at)s is in the future (now: %(now)s). Mark it when it has been reported.")
             % {"at": long_moment(at), "now": long_moment(now)}
+        )
+    if deviation.occurred_on is not None and site_day(at) < deviation.occurred_on:
+        raise Refused(
+            _("It happened on %(day)s, and cannot have been reported on %(at)s. Correct the date and time.")
+            % {"day": long_date(deviation.occurred_on), "at": long_moment(at)}
         )
     names = (f"reported_to_{to}_at", f"reported_to_{to}_by")
     for name, value in zip(names, (at, by), strict=True):

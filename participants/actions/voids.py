@@ -429,7 +429,7 @@ def void_consent(*, consent: Consent, reason: str, by: User, now: dt.datetime) -
         duty.save(update_fields=["state", "settled_by"])
         notifications.reinstate(about=f"reconsent:{duty.pk}", reason=CONSENTED_AGAIN, now=now)
     sync_reconsents(participant=participant, by=by, now=now)
-    keep_consent_deviation(participant, reason, by=by, now=now)
+    keep_consent_deviation(participant, reason, opens=False, by=by, now=now)
     report_void(consent, participant, rests, reason=reason, by=by, now=now)
 
 
@@ -543,7 +543,7 @@ def void_examination(*, examination: Examination, reason: str, by: User, now: dt
     participant = locked(examination.participant_id)
     rests = examination_consequences(examination).rests
     void(examination, reason=reason, by=by, now=now)
-    keep_consent_deviation(participant, reason, by=by, now=now)
+    keep_consent_deviation(participant, reason, opens=False, by=by, now=now)
     report_void(examination, participant, rests, reason=reason, by=by, now=now)
 
 

@@ -273,7 +273,7 @@ class ProtocolDeviationAdmin(RecordAdmin):
 
     # --- columns ------------------------------------------------------------------------------
 
-    @display(description=_("weight"), ordering="severity", label=SEVERITY_LABELS)
+    @display(description=_("severity of the deviation"), ordering="severity", label=SEVERITY_LABELS)
     def severity_label(self, row: ProtocolDeviation) -> tuple[str, Any]:
         return row.severity, row.get_severity_display() or _("not classified")
 
@@ -283,7 +283,7 @@ class ProtocolDeviationAdmin(RecordAdmin):
             return "untrue", _("untrue after a correction")
         return ("closed", _("closed")) if row.closed_at else ("open", pgettext_lazy("deviation", "open"))
 
-    @admin.display(description=_("weight"))
+    @admin.display(description=_("severity of the deviation"))
     def severity_shown(self, row: ProtocolDeviation) -> Any:
         return self.severity_label(row)[1]
 

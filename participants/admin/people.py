@@ -82,7 +82,9 @@ def status_form(participant: Participant) -> type[forms.Form]:
     choices = [(s.value, STATUS_NAMES[s]) for s in status.choices_within(_states_of(participant))]
 
     class StatusForm(forms.Form):
-        new = forms.ChoiceField(label=_("New status"), choices=choices, widget=UnfoldAdminSelectWidget)
+        new = forms.ChoiceField(
+            label=_("New status"), choices=[formfields.UNCHOSEN, *choices], widget=UnfoldAdminSelectWidget
+        )
         on = formfields.DateField(label=_("Since"), widget=UnfoldAdminSingleDateWidget)
         reason_code = forms.ChoiceField(
             label=_("Kind of reason"),
@@ -107,7 +109,9 @@ def day_form(participant: Participant) -> type[forms.Form]:
     ]
 
     class DayForm(forms.Form):
-        row = forms.TypedChoiceField(label=_("Step"), choices=choices, coerce=int, widget=UnfoldAdminSelectWidget)
+        row = forms.TypedChoiceField(
+            label=_("Step"), choices=[formfields.UNCHOSEN, *choices], coerce=int, widget=UnfoldAdminSelectWidget
+        )
         on = formfields.DateField(label=_("Right day"), widget=UnfoldAdminSingleDateWidget)
         reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 

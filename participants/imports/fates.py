@@ -111,6 +111,12 @@ def _wrong_moment(reading: Reading, known: Known, *, now: dt.datetime) -> list[s
         return [text % {"at": long_moment(at), "now": long_moment(now)}]
     if site_day(at) < reading.participant.birth_date:
         return [_("%(at)s is before the birth of the participant. Correct the year.") % {"at": long_moment(at)}]
+    if reading.is_study_procedure and consented is None:
+        text = _(
+            "Done for the study, and no consent of %(number)s is on record. Record the consent first; if routine care "
+            "did it anyway, write no in “study_procedure”."
+        )
+        return [text % {"number": reading.participant.number}]
     if reading.is_study_procedure and consented is not None and at < minute(consented):
         return [_before_consent(at, consented)]
     return []

@@ -268,7 +268,7 @@ class Migration(migrations.Migration):
             migrations.AddField(
                 model_name='protocoldeviation',
                 name='severity',
-                field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='weight'),
+                field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='severity of the deviation'),
             ),
             migrations.AddField(
                 model_name='protocoldeviationevent',
@@ -328,7 +328,7 @@ class Migration(migrations.Migration):
             migrations.AddField(
                 model_name='protocoldeviationevent',
                 name='severity',
-                field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='weight'),
+                field=models.CharField(blank=True, choices=[('minor', 'minor'), ('major', 'major'), ('important', 'important')], editable=False, max_length=10, verbose_name='severity of the deviation'),
             ),
             migrations.AlterField(
                 model_name='measurementimport',

@@ -180,7 +180,9 @@ class ProtocolDeviation(Record):
     description = models.TextField(_("what happened"))
     reason = models.TextField(_("reason"))
     occurred_on = models.DateField(_("happened on"), null=True, blank=True)
-    severity = models.CharField(_("weight"), max_length=10, choices=Severity, blank=True, editable=False)
+    severity = models.CharField(
+        _("severity of the deviation"), max_length=10, choices=Severity, blank=True, editable=False
+    )
     classified_at = models.DateTimeField(_("classified at"), null=True, blank=True, editable=False)
     classified_by = _person(_("classified by"))
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, editable=False)

@@ -25,6 +25,13 @@ def admin_path(row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
+def _restored(opts: Any) -> str:
+    text = _("Restored: what you typed at {time}, which was not saved yet.")
+    if identity.asks_who(opts):
+        text += " " + _("Names, birth dates, phones and hospital numbers are never kept in a browser: type them again.")
+    return text
+
+
 @register.simple_tag(takes_context=True)
 def form_guard(context: Any) -> SafeString:
     """Within every form that records something: its token, and the state of the rows that it was opened with."""
@@ -36,7 +43,7 @@ def form_guard(context: Any) -> SafeString:
         once.token_for(request),
         request.user.pk,
         json.dumps(sorted(identity.never_kept(context.get("opts")))),
-        _("Restored: what you typed at {time}, which was not saved yet."),
+        _restored(context.get("opts")),
         _("Discard it"),
     )
     if opened := context.get("opened"):
