@@ -96,6 +96,15 @@ def test_a_row_that_is_not_there_is_no_fault_of_the_site(role: Role | None, valu
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("value", ["9999", "abc"])
+def test_a_row_that_is_not_there_has_the_page_of_what_is_not_there(value: str, site: Site, login: Any) -> None:
+    client = login(somebody(None, site))
+    for page in admin.site._registry.values():
+        address = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_change", args=[value])
+        assert client.get(address).status_code in {403, 404}, address
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("role", [Role.PRINCIPAL_INVESTIGATOR, None])
 def test_nor_is_it_when_something_is_sent_there(role: Role | None, site: Site, login: Any) -> None:
     client = login(somebody(role, site))
@@ -231,6 +240,13 @@ def test_400_is_ours(client: Client) -> None:
 def test_a_program_gets_no_page(client: Client) -> None:
     response = client.get("/api/nowhere/")
     assert (response.status_code, response["Content-Type"]) == (404, "application/json")
+
+
+@pytest.mark.django_db
+def test_who_is_logged_out_on_the_way_reads_that_nothing_is_lost(client: Client) -> None:
+    asked = client.get("/admin/participants/visit/1/change/", follow=True, headers={"accept-language": "en"})
+    assert "kept in this browser" in asked.content.decode()
+    assert "kept in this browser" not in client.get("/admin/login/", headers={"accept-language": "en"}).content.decode()
 
 
 @pytest.mark.django_db

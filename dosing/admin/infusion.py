@@ -53,6 +53,8 @@ class InfusionForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "ended_at" in self.fields and self.instance.pk is None:
+            self.fields["ended_at"].required = True
         if "volume_given_ml" in self.fields:
             dose = get_study().latest.dose
             self.fields["volume_given_ml"].help_text = _(

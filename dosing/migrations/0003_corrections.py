@@ -38,6 +38,16 @@ class Migration(migrations.Migration):
                 model_name='lymphodepletiondose',
                 name='lymphodepletion_dose_once',
             ),
+            migrations.AlterField(
+                model_name='lymphodepletiondose',
+                name='mg_m2',
+                field=models.DecimalField(decimal_places=2, editable=False, max_digits=8, verbose_name='dose level (mg/m²)'),
+            ),
+            migrations.AlterField(
+                model_name='lymphodepletiondoseevent',
+                name='mg_m2',
+                field=models.DecimalField(decimal_places=2, editable=False, max_digits=8, verbose_name='dose level (mg/m²)'),
+            ),
             migrations.AddField(
                 model_name='lymphodepletiondose',
                 name='clearance_ml_min',

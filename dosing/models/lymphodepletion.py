@@ -45,7 +45,7 @@ class LymphodepletionDose(Record):
     planned_on = models.DateField(_("planned on"), editable=False)
     # The day of the infusion that this day counts back from.
     infusion_on = models.DateField(_("planned for the infusion of"), null=True, blank=True, editable=False)
-    mg_m2 = models.DecimalField(_("mg/m²"), max_digits=8, decimal_places=2, editable=False)
+    mg_m2 = models.DecimalField(_("dose level (mg/m²)"), max_digits=8, decimal_places=2, editable=False)
     height_cm = models.DecimalField(_("height (cm)"), max_digits=5, decimal_places=1, editable=False)
     weight_kg = models.DecimalField(_("weight (kg)"), max_digits=5, decimal_places=1, editable=False)
     bsa_m2 = models.DecimalField(_("body surface area (m²)"), max_digits=6, decimal_places=4, editable=False)

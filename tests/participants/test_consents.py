@@ -144,13 +144,29 @@ def test_a_procedure_typed_after_the_consent_but_done_before_asks_for_a_reason(
 
 def test_a_consent_typed_after_the_procedure_asks_for_the_same(site: Site, alice: User, now: dt.datetime) -> None:
     participant = factories.screened(site=site, by=alice, now=now - DAY)
-    record(participant, now - 2 * HOUR, alice, now)
+    record(participant, now - 2 * HOUR, alice, now, deviation_reason="the form is on its way")
     consent = consent_of(participant, now - HOUR)
     with pytest.raises(Refused, match="Consent comes before"):
         actions.record_consent(consent=consent, by=alice, now=now)
     actions.record_consent(consent=consent, deviation_reason="form was mislaid", by=alice, now=now)
     assert ProtocolDeviation.objects.get(participant=participant).reason == "form was mislaid"
     assert consent_state(participant, now) == Result.FAIL
+
+
+def test_a_procedure_without_any_consent_asks_and_is_closed_by_the_consent(
+    site: Site, alice: User, now: dt.datetime
+) -> None:
+    participant = factories.screened(site=site, by=alice, now=now - DAY)
+    with pytest.raises(Refused, match=r"no consent of ZJ-S001 is on record\. Record the consent first"):
+        record(participant, now - 2 * HOUR, alice, now)
+    record(participant, now - 2 * HOUR, alice, now, is_study=False)
+    assert not ProtocolDeviation.objects.exists()
+    record(participant, now - 2 * HOUR, alice, now, deviation_reason="the form is on its way")
+    deviation = ProtocolDeviation.objects.get(participant=participant)
+    assert (deviation.reason, deviation.is_open) == ("the form is on its way", True)
+    actions.record_consent(consent=consent_of(participant, now - 3 * HOUR), by=alice, now=now)
+    deviation.refresh_from_db()
+    assert (deviation.is_open, deviation.is_untrue) == (False, True)
 
 
 def test_a_consent_corrected_to_after_the_procedure_asks_for_the_reason_too(

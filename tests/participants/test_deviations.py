@@ -210,6 +210,10 @@ def test_a_coordinator_adds_and_a_data_manager_classifies_closes_and_reports(
     assert manager.post(page(row, "classify"), weight).status_code == 302
     assert list(ProtocolDeviation.objects.unreported()) == [row]
     told = {"to": "sponsor", "at_0": "2026-02-03", "at_1": "10:00", "reason": "by e-mail"}
+    assert (
+        "cannot have been reported"
+        in manager.post(page(row, "reported"), {**told, "at_0": "2026-01-31"}).content.decode()
+    )
     assert manager.post(page(row, "reported"), told).status_code == 302
     assert list(ProtocolDeviation.objects.unreported()) == [row], "the ethics committee does not know yet"
     assert manager.post(page(row, "reported"), {**told, "to": "ethics"}).status_code == 302

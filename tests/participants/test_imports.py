@@ -311,6 +311,17 @@ def test_more_columns_more_reasons(bring: Any, bob: Participant) -> None:
 
 
 @pytest.mark.django_db
+def test_a_procedure_of_somebody_without_consent_is_handed_back(
+    bring: Any, site: Site, dana: User, now: dt.datetime
+) -> None:
+    nobody = factories.screened(site=site, by=dana, now=now)
+    row = bring(rows(f"{nobody.number},HGB,118,g/L,{AT}"))
+    fate, message = only(row)
+    assert (fate, "no consent of" in message) == (Fate.REFUSED, True)
+    assert only(bring(rows(f"{nobody.number},HGB,118,g/L,{AT},no", head=f"{HEAD},study_procedure"))) == ("new", "")
+
+
+@pytest.mark.django_db
 def test_routine_care_before_the_consent_is_fine(bring: Any, bob: Participant) -> None:
     head = f"{HEAD},study_procedure"
     row = bring(rows(f"{bob.number},HGB,118,g/L,2026-02-28 09:00,否", head=head))

@@ -80,7 +80,6 @@ def lab_value(
     analyte = known.analyte
     if analyte is A.CALCIUM and albumin_g_l is not None:
         analyte, value = A.CALCIUM_CORRECTED, corrected_calcium_mmol_l(value, albumin_g_l)
-    limits_then = {"baseline_lln": baseline_lln, "baseline_uln": baseline_uln}
     return LabValue(
-        analyte, value, known.unit, lln, uln, baseline, symptomatic=symptomatic, findings=findings, **limits_then
+        analyte, value, known.unit, lln, uln, baseline, None, baseline_lln, baseline_uln, symptomatic, findings
     )
