@@ -112,17 +112,27 @@ def answer(code: str, given: Any) -> Measurement:
 
 def record(*, participant: Participant, at: dt.datetime, by: User, now: dt.datetime, **changed: Any) -> None:
     """Every examination of the screening, taken at one moment; `changed` replaces answers, None leaves one out."""
+    for examination, found in screening_of(participant, at, **changed):
+        actions.record_examination(examination=examination, answers=found, by=by, now=now)
+
+
+def screening_of(
+    participant: Participant, at: dt.datetime, **changed: Any
+) -> list[tuple[Examination, list[Measurement]]]:
+    """The examinations of the screening with their answers, not recorded yet."""
     answers = {**ELIGIBLE, **changed}
     panels: dict[str, list[Measurement]] = {}
     for code, given in answers.items():
         if given is not None and not (participant.sex == "M" and code in WOMEN_ONLY):
             panels.setdefault(PANEL_OF[code], []).append(answer(code, given))
-    for panel, found in panels.items():
-        examination = Examination(
-            participant=participant,
-            panel=panel,
-            taken_at=at,
-            is_study_procedure=panel not in QUESTIONS,
-            laboratory="检验科" if any(measure.has_range for measure in PANELS[panel]) else "",
-        )
-        actions.record_examination(examination=examination, answers=found, by=by, now=now)
+    return [(_examination(participant, panel, at), found) for panel, found in panels.items()]
+
+
+def _examination(participant: Participant, panel: str, at: dt.datetime) -> Examination:
+    return Examination(
+        participant=participant,
+        panel=panel,
+        taken_at=at,
+        is_study_procedure=panel not in QUESTIONS,
+        laboratory="检验科" if any(measure.has_range for measure in PANELS[panel]) else "",
+    )

@@ -12,7 +12,8 @@ from dosing.actions import infuse
 from dosing.models import CellProduct, FitnessCheck, IdentityCheck, Infusion, LymphodepletionDose, ProductStep
 from dosing.rules.product import State
 from participants import actions
-from participants.models import Consent, Participant
+from participants.actions.measurements import prepared
+from participants.models import Consent, Examination, Measurement, Participant
 from trialsite.models import Site, User
 
 _numbers = count(1)
@@ -41,9 +42,17 @@ def consented(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Partic
 def eligible(
     *, site: Site, by: User, now: dt.datetime, results: dict[str, Any] | None = None, **facts: Any
 ) -> Participant:
-    """Consented, with a result for every criterion; `results` replaces some of them (None leaves one out)."""
+    """Consented, with a result for every criterion; `results` replaces some of them (None leaves one out).
+
+    The results are written directly, for a thousand tests need them.
+    """
     participant = consented(site=site, by=by, now=now, **facts)
-    demo_results.record(participant=participant, at=now, by=by, now=now, **(results or {}))
+    made = demo_results.screening_of(participant, now, **(results or {}))
+    for examination, _answers in made:
+        examination.created_by, examination.created_at = by, now
+    Examination.objects.bulk_create(examination for examination, _answers in made)
+    rows = [row for examination, answers in made for row in prepared(examination, answers, by=by, now=now)]
+    Measurement.objects.bulk_create(rows)
     return participant
 
 

@@ -169,7 +169,9 @@ def test_a_consent_now_before_the_procedure_deviates_no_more(
 ) -> None:
     from demo import results
 
-    results.record(participant=participant, at=now - DAY, by=alice, now=now)
+    for examination, answers in results.screening_of(participant, now - DAY):
+        given = {"examination": examination, "answers": answers, "deviation_reason": "typed first"}
+        actions.record_examination(**given, by=alice, now=now)
     consent = Consent(participant=participant, version="1.0", consented_at=now)
     actions.record_consent(consent=consent, deviation_reason="found later", by=alice, now=now)
     deviation = participant.deviations.get(kind=DeviationKind.CONSENT)

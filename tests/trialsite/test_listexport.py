@@ -125,6 +125,7 @@ def test_identity_is_known_by_how_it_is_kept(page: Any) -> None:
 def test_every_role_exports_every_list_it_may_view_and_each_is_recorded(study: None, site: Site, login: Any) -> None:
     """Number of rows, identity, formats, queries, the record: over all lists, as everybody."""
     names, empty = secrets(), {page.opts.label for page in PAGES}
+    counts: dict[Any, int] = {}
     assert len(names) > 10
     for role in READERS:
         reader = person(f"reader-{role.value.replace(' ', '-')}", role, site)
@@ -135,10 +136,13 @@ def test_every_role_exports_every_list_it_may_view_and_each_is_recorded(study: N
                 assert client.get(url_of(page)).status_code == 403
                 assert client.post(url_of(page), {"format": "csv"}).status_code == 403
                 continue
-            shown = client.get(url_of(page, "changelist"))
-            assert url_of(page) in shown.content.decode(), page
-            assert client.get(url_of(page)).status_code == 200
-            count = shown.context["cl"].result_count
+            if page not in counts or page.model is ListExport:
+                shown = client.get(url_of(page, "changelist"))
+                assert url_of(page) in shown.content.decode(), page
+                assert client.get(url_of(page)).status_code == 200
+                # All see the same rows: those of their site.
+                counts[page] = shown.context["cl"].result_count
+            count = counts[page]
             for kind in ("csv", "xlsx") if role is Role.DATA_MANAGER else ("csv",):
                 with CaptureQueriesContext(connection) as queries:
                     response, content = exported(client, page, format=kind, with_identity="")
