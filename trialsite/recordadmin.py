@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import Model, QuerySet
 from django.forms.models import _get_foreign_key
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -116,10 +116,6 @@ def _line(form: Any, prefix: str, row: Model) -> Any:
 
 class GuardedAdmin(ExportAdmin):
     """A page that saves once, never over what somebody else has saved, and says what the database refused."""
-
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:
-        """Nothing is ever deleted here: an address that names no row is wrong, and says so on a page of its own."""
-        raise Http404
 
     def changeform_view(
         self,

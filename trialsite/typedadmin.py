@@ -12,6 +12,10 @@ from trialsite import formfields, reading
 class TypedAdmin(ModelAdmin):
     formfield_overrides: ClassVar[dict[Any, Any]] = formfields.OVERRIDES
 
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:
+        """Nothing is ever deleted here: an address that names no row is wrong, and says so on a page of its own."""
+        raise Http404
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         return formfields.with_range(field, db_field.validators)
