@@ -141,10 +141,8 @@ def _before_consent(participant: Participant, consented: dt.datetime | None, pro
     if procedure is None:
         return ""
     if consented is None:
-        return _(
-            "%(procedure)s: done for the study, and no consent of %(number)s is on record. Record the consent first; "
-            "if there is none, or routine care did it anyway, say so."
-        ) % {"procedure": long_moment(procedure), "number": participant.number}
+        values = {"procedure": long_moment(procedure), "number": participant.number}
+        return _("%(procedure)s: done for the study, and no consent of %(number)s is on record.") % values
     return _consent_text(consented, procedure) if procedure < minute(consented) else ""
 
 
@@ -160,7 +158,11 @@ def procedure_without_consent(examination: Examination) -> str:
     participant = examination.participant
     if not examination.is_study_procedure:
         return ""
-    return _before_consent(participant, first_consent_at(participant), examination.taken_at)
+    consented = first_consent_at(participant)
+    text = _before_consent(participant, consented, examination.taken_at)
+    if consented is None:
+        text += " " + _("Record the consent first; if routine care did it anyway, switch off “done for this study”.")
+    return text
 
 
 @transaction.atomic

@@ -136,9 +136,22 @@ class ReadOnlyInline(TypedInline):
 
 class StatusInline(ReadOnlyInline):
     model = ParticipantStatus
-    fields = ("status", "effective_on", "reason_code", "criteria", "reason", "created_by", "created_at", "void_reason")
-    readonly_fields = ("created_by", "created_at", "void_reason")
+    fields = (
+        "status",
+        "effective_on",
+        "reason_code",
+        "criteria_shown",
+        "reason",
+        "created_by",
+        "created_at",
+        "void_reason",
+    )
+    readonly_fields = ("criteria_shown", "created_by", "created_at", "void_reason")
     tab = True
+
+    @admin.display(description=_("criteria not met"))
+    def criteria_shown(self, row: ParticipantStatus) -> str:
+        return ", ".join(row.criteria) or "-"
 
 
 class ConsentInline(ReadOnlyInline):

@@ -94,7 +94,8 @@
 
     store() {
       clearTimeout(this.timer);
-      if (!this.isTouched || Number(localStorage.getItem(LOGGED_OUT)) > loadedAt) return;
+      // Rows that are not back yet would be missing in what is kept.
+      if (!this.isTouched || this.isWaiting || Number(localStorage.getItem(LOGGED_OUT)) > loadedAt) return;
       if (cookie("ts_saved") === this.token.value) return;
       const values = this.fields().map((field) => [field.name, field.type, ...this.valueOf(field)]);
       const opened = this.opened ? this.opened.value : "";
@@ -116,9 +117,11 @@
       this.fill(draft);
       // Rows that were added below the form; its buttons work once the page is loaded.
       if (this.missingRows(draft).length) {
+        this.isWaiting = true;
         addEventListener("load", () => setTimeout(() => {
           this.missingRows(draft).forEach((button) => button.click());
           this.fill(draft);
+          this.isWaiting = false;
         }));
       }
       // Saved on top of the state that it was typed over: what somebody else has changed since is then shown.
