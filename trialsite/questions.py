@@ -9,21 +9,21 @@ answers leave beside a row follows the row: `corrected(row, by=…, now=…)` on
 
 import datetime as dt
 import hashlib
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from django import forms
 from django.apps import apps
+from django.db.models import Model
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from trialsite import twins
+from trialsite import reading, twins
 from trialsite.models import Record
 from trialsite.refusal import Refused
 
@@ -135,7 +135,7 @@ def goes_with(row: Record) -> tuple[str, ...]:
     return tuple(line for lines_of in _each("goes_with") for line in lines_of(row))
 
 
-def rests_on(row: Record) -> tuple[str, ...]:
+def rests_on(row: Model) -> tuple[str, ...]:
     """In sentences, what was done because of this row though nothing points at it."""
     return tuple(line for lines_of in _each("rests_on") for line in lines_of(row))
 
@@ -183,10 +183,9 @@ def _compare(form: forms.BaseForm, questions: list[Question], *, is_known: bool)
     expected = next((question.again for question in questions if question.again is not None), None)
     if expected is None or not is_known:
         return
-    typed = unicodedata.normalize("NFKC", _typed(form, AGAIN))
     try:
-        is_same = Decimal(typed) == expected
-    except InvalidOperation:
+        is_same = reading.read_decimal(_typed(form, AGAIN)) == expected
+    except reading.Unreadable:
         is_same = False
     if not is_same:
         form.add_error(

@@ -34,8 +34,9 @@ from participants.models import (
     Participant,
 )
 from participants.models.imports import AT_WORK, WITH_CONTENT, ImportState
+from trialsite import questions
 from trialsite.models import Site, User
-from trialsite.reading import plain
+from trialsite.reading import code_key
 from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
 from trialsite.wake import wake
@@ -148,21 +149,17 @@ def _finder(site: Site, by: User) -> Callable[[str, str], tuple[str, str]]:
     people = Participant.objects.standing().filter(site=site) if sees_identity else []
     for one in people:
         if one.hospital_number:
-            by_hospital.setdefault(_bare(one.hospital_number), []).append(one.screening_number)
+            by_hospital.setdefault(code_key(one.hospital_number), []).append(one.screening_number)
 
     def find(number: str, hospital: str) -> tuple[str, str]:
         if study := imports.study_number(number):
             return study, ""
         if not hospital:
             return "", ""
-        found = by_hospital.get(_bare(hospital), [])
+        found = by_hospital.get(code_key(hospital), [])
         return (found[0], "") if len(found) == 1 else ("", _why_nobody(len(found), sees_identity))
 
     return find
-
-
-def _bare(number: str) -> str:
-    return "".join(plain(number).split()).upper()
 
 
 def _why_nobody(count: int, sees_identity: bool) -> str:
@@ -201,10 +198,6 @@ def discard(*, row: MeasurementImport, by: User, now: dt.datetime) -> None:
     _end(row, ImportState.DISCARDED, now=now)
 
 
-# What rests on results, by their keys, in sentences; upper floors add what of theirs does.
-RESTING: list[Callable[[Collection[int]], Sequence[str]]] = []
-
-
 def consequences(row: MeasurementImport) -> Consequences:
     """What a void of the whole import takes out of the count, and who rests on it."""
     if row.state != ImportState.IMPORTED:
@@ -220,9 +213,8 @@ def consequences(row: MeasurementImport) -> Consequences:
         follows.append(
             _("%(count)s of these results were corrected by hand since; the corrections go too.") % {"count": changed}
         )
-    ids = set(results.values_list("pk", flat=True))
-    rests = [sentence for ask in (_confirmations_on, *RESTING) for sentence in ask(ids)]
-    return Consequences(tuple(follows), tuple(rests))
+    confirmed = _confirmations_on(set(results.values_list("pk", flat=True)))
+    return Consequences(tuple(follows), (*confirmed, *questions.rests_on(row)))
 
 
 @transaction.atomic

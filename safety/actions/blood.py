@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -42,7 +42,7 @@ JUDGE = "safety.regrade_assessment"
 # --- What rests on results ---------------------------------------------------------------------------
 
 
-def grades_on(results: Collection[int]) -> Sequence[str]:
+def grades_on(results: Iterable[int]) -> Sequence[str]:
     """Grades of the blood that were computed while these results counted, in a sentence; for whoever voids them."""
     rows = Measurement.objects.filter(pk__in=results)
     first = dict(rows.order_by().values_list("participant").annotate(first=Min("created_at")))
