@@ -533,9 +533,8 @@ def _late(inside: Sequence[Anc], last_day: int) -> Late:
     flags = (*mild.flags, "BOUNDS")
     if mild.grade == worst.grade:
         return replace(found, graded=replace(mild, flags=flags, reasons=_as_given(mild.reasons, first, second)))
-    telling = sorted(
-        {first, *([second] if second else []), *_worst_two(inside)}, key=lambda each: (each.least, each.day)
-    )
+    shown = {first, *_worst_two(inside)} if second is None else {first, second, *_worst_two(inside)}
+    telling = sorted(shown, key=lambda each: (each.least, each.day))
     counts = Reason("late-bounds", {"counts": " · ".join(f"D{each.day} {count_text(each)}" for each in telling)})
     open_between = between(mild.grade or 0, worst.grade or 0, "between-bounds")
     return replace(found, graded=Graded(None, (), flags, (counts, open_between), SCALE))
