@@ -98,7 +98,7 @@ WEEK_OF_400 = "2.0 " * 7 + "0.4 " * 7 + "1.8 " * 7
 class TestIcaht:
     def test_counts_are_of_trial_days_per_microlitre(self, participant: Participant, now: dt.datetime) -> None:
         counted(participant, now, "0.4 - <0.1")
-        assert counts(participant, now) == [Anc(18, Decimal(400)), Anc(20, Decimal(100))]
+        assert counts(participant, now) == [Anc(18, Decimal(400)), Anc(20, Decimal(100), comparator="<")]
 
     def test_another_unit_is_converted(self, participant: Participant, now: dt.datetime) -> None:
         row = Measurement(code="NEUT", value=Decimal(430), unit="/uL")
