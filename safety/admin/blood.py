@@ -125,7 +125,7 @@ def _phase(
         "is_in_step": newest is not None and _is_in_step(newest, graded, summary),
         "form": form or IcahtForm(prefix=prefix, initial=first),
         "is_refused": form is not None,
-        "is_undecided": graded.grade is None and (newest is None or newest.final_grade is None),
+        "is_undecided": _is_undecided(newest, graded, summary),
         # Before its time there is nothing to record.
         "has_begun": all(one.code != "not-begun" for one in graded.reasons),
     }
@@ -135,6 +135,12 @@ def _is_in_step(newest: IcahtAssessment, graded: Graded, summary: Mapping[str, A
     """Whether the counts still say what somebody recorded; of an open grade, between the same two."""
     said = (newest.grade, newest.flags, open_range(newest.summary))
     return said == (graded.grade, list(graded.flags), open_range(summary))
+
+
+def _is_undecided(newest: IcahtAssessment | None, graded: Graded, summary: Mapping[str, Any]) -> bool:
+    """Whether the time is over, its counts leave the grade open, and no investigator has decided it."""
+    is_open = bool(open_range(summary)) and "SO_FAR" not in graded.flags
+    return is_open and (newest is None or newest.final_grade is None)
 
 
 def counts_shown(course: Course) -> dict[str, Any]:
