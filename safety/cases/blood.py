@@ -198,7 +198,7 @@ def _grade_late(lowest: Count | None, second: Count | None) -> tuple[dict[str, A
     """Of two numbers by the table; where one of them is a bound, of both its ends."""
     given = [one for one in (lowest, second) if one is not None]
     if lowest is None or not any(one.comparator for one in given):
-        graded = icaht.grade_lowest(lowest and lowest.value, second and second.value)
+        graded = icaht.grade_lowest(lowest.value if lowest else None, second.value if second else None)
         return {"grade": graded.grade}, _said(graded)
     days = [_anc(icaht.LATE_DAYS.start + number, one) for number, one in enumerate(given)]
     found = icaht.grade_late(days, OBSERVED)
