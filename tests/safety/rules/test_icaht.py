@@ -590,9 +590,11 @@ def test_every_count_that_the_bounds_allow_is_graded_within_the_range(
     values = [Anc(day, one.value, comparator=one.comparator) for day, one in enumerate(cells) if one is not None]
     drawn = [Anc(one.day, data.draw(st.sampled_from(_allowed(one)))) for one in values]
     for rule in (grade_early, grade_published, grade_late):
-        wide, exact = bounds_of(rule(values, observed)), bounds_of(rule(drawn, observed))
+        found = rule(values, observed)
+        wide, exact = bounds_of(found), bounds_of(rule(drawn, observed))
         assert wide[0] <= exact[0] <= exact[1] <= wide[1]
         assert (wide == (-1, -1)) == (exact == (-1, -1))
+        assert found.graded.grade == (wide[0] if wide[0] == wide[1] >= 0 else None)
 
 
 def _allowed(one: Anc) -> list[Decimal]:
