@@ -12,7 +12,7 @@ from participants.names import UNIT_NAMES, answer_text
 from participants.rules.measures import MEASURES
 from safety.actions.blood import Result
 from safety.rules.grading import Reason
-from safety.rules.icaht import Anc, Run
+from safety.rules.icaht import Anc, Run, count_text
 
 
 def sentences(reasons: Iterable[Reason], texts: Mapping[str, str]) -> list[str]:
@@ -26,7 +26,17 @@ def stored_sentences(row: Any, texts: Mapping[str, str]) -> list[str]:
         return said
     computed = gettext("Computed: {grade}. The investigator set another grade: {reason}")
     grade = "—" if row.grade is None else row.grade
-    return [*said, computed.format(grade=grade, reason=row.investigator_reason)]
+    range_of_it = open_range(getattr(row, "summary", {}))
+    return [*said, computed.format(grade=range_of_it or grade, reason=row.investigator_reason)]
+
+
+def open_range(summary: Mapping[str, Any]) -> str:
+    """The two grades between which a stored ICAHT grade lies: "2–3"; empty where it is one, or cannot be graded."""
+    return range_text(summary.get("at_least"), summary.get("at_most"))
+
+
+def range_text(at_least: int | None, at_most: int | None) -> str:
+    return "" if at_least is None or at_least == at_most else f"{at_least}–{at_most}"
 
 
 def plain(value: Decimal) -> str:
@@ -52,7 +62,7 @@ def moment(at: dt.datetime) -> str:
 
 
 def day_in_words(day: Anc) -> str:
-    return f"D{day.day}: {plain(day.per_ul)}/µL" + (f" ({gettext('interpolated')})" if day.is_interpolated else "")
+    return f"D{day.day}: {count_text(day)}/µL" + (f" ({gettext('interpolated')})" if day.is_interpolated else "")
 
 
 def run_in_words(run: Run) -> str:

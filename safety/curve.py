@@ -20,6 +20,8 @@ class Dot:
     y: str
     title: str
     is_interpolated: bool
+    # A bound: an arrow from the dot to where the count may lie.
+    arrows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,19 @@ def curve_of(days: Sequence[Anc], runs: Sequence[tuple[str, Run | None]]) -> Cur
         [Line(x(0), _y(value), x(last), _y(value), str(value), kind) for value, kind in GRID],
         [Line(x(day), str(HEIGHT - BOTTOM), x(day), str(HEIGHT - BOTTOM + 5), f"D{day}") for day in _ticks(last)],
         _segments(shown, x),
-        [Dot(x(day.day), _y(day.per_ul), day_in_words(day), day.is_interpolated) for day in shown],
+        [Dot(x(day.day), _y(day.per_ul), day_in_words(day), day.is_interpolated, _arrows(day)) for day in shown],
         [_bar(label, run, x, number, last) for number, (label, run) in enumerate(runs) if run],
     )
+
+
+# Relative to the dot: a shaft of 15 with its head.
+DOWN, UP = "v 15 m -4 -5 l 4 5 l 4 -5", "v -15 m -4 5 l 4 -5 l 4 5"
+
+
+def _arrows(day: Anc) -> tuple[str, ...]:
+    """Where a bound points: below, above, or both ways on a day between two that point apart."""
+    may_be_lower, may_be_higher = day.least < day.per_ul, day.most > day.per_ul
+    return ((DOWN,) if may_be_lower else ()) + ((UP,) if may_be_higher else ())
 
 
 def _y(value: Decimal | int) -> str:

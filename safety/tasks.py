@@ -11,3 +11,11 @@ def sweep_rounds() -> dict[str, int]:
     counts = actions.raise_overdue(now=now)
     sweeps.record_run("bedside-rounds", counts=counts, now=now)
     return counts
+
+
+@shared_task
+def sweep_counts() -> dict[str, int]:
+    now = timezone.now()
+    counts = actions.remind_of_counts(now=now)
+    sweeps.record_run("neutrophil-counts", counts=counts, now=now)
+    return counts

@@ -6,10 +6,13 @@ from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dosing.models import Infusion
+from participants.actions import site_day
 from safety import alertlist
-from safety.actions import is_in_step
+from safety.actions import is_in_step, owed_counts
+from safety.actions.counts import OwedCount
 from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
@@ -22,6 +25,8 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
     if user.has_perm("safety.view_crsassessment"):
         found += _severe(user, now)
         found += _episodes(user)
+    if user.has_perm("safety.view_icahtassessment"):
+        found += _counts(user, now)
     if user.has_perm("safety.view_adverseevent"):
         found += _serious(user)
         found += _reactions(user)
@@ -58,6 +63,45 @@ def _episodes(user: User) -> list[Section]:
             columns=(_("Participant"), _("Episode"), _("Highest grade"), _("Onset"), _("Event")),
         )
     ]
+
+
+def _counts(user: User, now: dt.datetime) -> list[Section]:
+    """Neutrophil counts without which early ICAHT could not be graded."""
+    owed = owed_counts(sites_of(user), now)
+    if not owed:
+        return []
+    return [
+        Section(
+            title=_("Neutrophil counts due"),
+            hint=_("Day 0 to 30: no gap of more than 7 days, or early ICAHT cannot be graded. Enter the blood count."),
+            rows=tuple(_count_row(one, site_day(now)) for one in owed[:ROWS_SHOWN]),
+            count=len(owed),
+            columns=(_("Participant"), _("Last count"), _("Next count by"), ""),
+        )
+    ]
+
+
+def _count_row(one: OwedCount, today: dt.date) -> Row:
+    last_on = f"{one.last_on:%Y-%m-%d}" if one.last_on else _("none yet")
+    facts = (last_on, _("%(date)s (Day %(day)s)") % {"date": f"{one.due_on:%Y-%m-%d}", "day": one.due.due_day})
+    remark = _late(today - one.due_on) if one.is_overdue else _due(one.due_on - today)
+    is_urgent = today >= one.due_on
+    return Row(
+        label=one.participant.number,
+        link=reverse("admin:participants_examination_add") + f"?panel=CBC&participant={one.participant.pk}",
+        facts=facts if is_urgent else (*facts, remark),
+        late=remark if is_urgent else "",
+    )
+
+
+def _late(by: dt.timedelta) -> str:
+    return ngettext("overdue by %(days)s day", "overdue by %(days)s days", by.days) % {"days": by.days}
+
+
+def _due(within: dt.timedelta) -> str:
+    if within.days == 0:
+        return _("today")
+    return ngettext("in %(days)s day", "in %(days)s days", within.days) % {"days": within.days}
 
 
 def _reactions(user: User) -> list[Section]:

@@ -106,7 +106,9 @@ def test_differences_in_flags_and_in_what_cannot_be_graded(write: Write) -> None
 def test_an_unknown_rule_lists_the_known_ones() -> None:
     message = refused("crss", GIVEN / "crs.csv")
     assert "crss" in message
-    assert "crs, dose, eligibility, icaht, icaht_run, icans, iec_hs, lab_ctcae" in message.replace("“", "")
+    assert "crs, dose, eligibility, icaht, icaht_course, icaht_run, icans, iec_hs, lab_ctcae" in message.replace(
+        "“", ""
+    )
 
 
 @pytest.mark.parametrize(

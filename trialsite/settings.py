@@ -240,6 +240,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="1-59/5"),
         "options": {"expires": 290},
     },
+    "neutrophil-counts": {
+        "task": "safety.tasks.sweep_counts",
+        "schedule": crontab(minute="3-59/5"),
+        "options": {"expires": 290},
+    },
     "deliver-notifications": {
         "task": "trialsite.tasks.deliver_notifications",
         "schedule": timedelta(seconds=60),

@@ -32,6 +32,7 @@ from safety.actions.assessments import (
     regrade,
 )
 from safety.actions.blood import assess_iec_hs, check_iec_hs, record_icaht
+from safety.actions.counts import owed_counts, remind_of_counts
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
@@ -70,6 +71,7 @@ __all__ = [
     "load_names",
     "load_texts",
     "log_adverse_event",
+    "owed_counts",
     "past_of",
     "people_on_call",
     "plan_shift",
@@ -81,6 +83,7 @@ __all__ = [
     "record_discharge",
     "record_icaht",
     "regrade",
+    "remind_of_counts",
     "rounds_of",
     "settle_alerts",
     "site_names",

@@ -26,6 +26,7 @@ from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, is_repla
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded
 from safety.rules.icaht import Anc, Early, Late, Observed
+from safety.rules.icaht_published import Published, grade_published
 from safety.rules.iec_hs import Derived, IecHsFindings, LabResult
 from safety.rules.lab_ctcae import MEASURED, Suggestion, Version, corrected_calcium_mmol_l, lab_value, suggestions
 from trialsite.models import User
@@ -34,6 +35,8 @@ from trialsite.refusal import Refused
 # A value that is older is shown, but says nothing about now [P]: IEC-HS comes up within three days.
 CURRENT = dt.timedelta(hours=72)
 PER_UL = 1000
+# The signs of a stored bound as the rules write them.
+SIGNS = {"<": "<", ">": ">", "<=": "<=", ">=": ">=", "≤": "<=", "≥": ">="}
 NOT_OBSERVED = Observed(-1)
 # Who may choose the severity, or a grade other than the computed one.
 JUDGE = "safety.regrade_assessment"
@@ -209,14 +212,22 @@ def _until(day0: dt.date, ends: Sequence[dt.date], today: dt.date) -> Observed:
 
 
 def counts_of(course: Course) -> list[Anc]:
-    """Neutrophils per microlitre by trial day; of "< 0.1" the bound counts, which is the higher reading."""
+    """Neutrophils per microlitre by trial day; "< 0.1" stays a bound."""
     if course.day0 is None:
         return []
-    return [Anc((site_day(one.at) - course.day0).days, one.value * PER_UL) for one in course.of("NEUT")]
+    return [
+        Anc((site_day(one.at) - course.day0).days, one.value * PER_UL, comparator=SIGNS.get(one.comparator, ""))
+        for one in course.of("NEUT")
+    ]
 
 
 def icaht_early(course: Course) -> Early:
     return icaht.grade_early(counts_of(course), course.early)
+
+
+def icaht_published(course: Course) -> Published:
+    """Early ICAHT as the authors of the published grader compute it; nothing is recorded by it."""
+    return grade_published(counts_of(course), course.early)
 
 
 def icaht_late(course: Course) -> Late:
@@ -227,7 +238,8 @@ def icaht_of(course: Course, phase: IcahtPhase) -> tuple[Graded, dict[str, Any]]
     """The grade of a time, and what it was computed from as JSON."""
     if phase is IcahtPhase.EARLY:
         early = icaht_early(course)
-        return early.graded, _early_as_json(early, course.early)
+        summary = _early_as_json(early, course.early)
+        return early.graded, {**summary, "published": _published_as_json(icaht_published(course))}
     late = icaht_late(course)
     return late.graded, _late_as_json(late, course.late)
 
@@ -239,15 +251,34 @@ def _early_as_json(found: Early, observed: Observed) -> dict[str, Any]:
         "gaps": [[gap.first_day, gap.last_day] for gap in found.gaps],
         "longest_500": _run_as_json(found.longest_500),
         "longest_100": _run_as_json(found.longest_100),
+        "most_500": found.most_500,
+        "most_100": found.most_100,
         "never_recovered": found.never_recovered,
         "at_least": found.at_least,
         "at_most": found.at_most,
     }
 
 
+def _published_as_json(found: Published) -> dict[str, Any]:
+    return {
+        "at_least": found.at_least,
+        "at_most": found.at_most,
+        "longest_500": _run_as_json(found.longest_500),
+        "longest_100": _run_as_json(found.longest_100),
+        "never_recovered": found.never_recovered,
+        "flags": list(found.graded.flags),
+    }
+
+
 def _late_as_json(found: Late, observed: Observed) -> dict[str, Any]:
     lowest = [_day_as_json(day) for day in (found.lowest, found.second) if day is not None]
-    return {**_observed_as_json(observed), "window": [found.first_day, found.last_day], "lowest": lowest}
+    return {
+        **_observed_as_json(observed),
+        "window": [found.first_day, found.last_day],
+        "lowest": lowest,
+        "at_least": found.at_least,
+        "at_most": found.at_most,
+    }
 
 
 def _observed_as_json(observed: Observed) -> dict[str, Any]:
@@ -255,7 +286,8 @@ def _observed_as_json(observed: Observed) -> dict[str, Any]:
 
 
 def _day_as_json(day: Anc) -> dict[str, Any]:
-    return {"day": day.day, "per_ul": f"{day.per_ul.normalize():f}", "is_interpolated": day.is_interpolated}
+    told = {"day": day.day, "per_ul": icaht.plain(day.per_ul), "is_interpolated": day.is_interpolated}
+    return {**told, "comparator": day.comparator} if day.comparator else told
 
 
 def _run_as_json(run: icaht.Run | None) -> dict[str, Any] | None:

@@ -40,7 +40,8 @@ from safety.bloodwords import (
     day_in_words,
     days_in_words,
     moment,
-    plain,
+    open_range,
+    range_text,
     run_in_words,
     sentences,
     stored_sentences,
@@ -48,7 +49,7 @@ from safety.bloodwords import (
 )
 from safety.curve import curve_of
 from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, is_replaced
-from safety.rules import icaht, iec_hs
+from safety.rules import icaht, icaht_published, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
 from trialsite import once, questions, versions
@@ -59,6 +60,7 @@ from trialsite.refusal import Refused
 from trialsite.voiding import Consequences
 
 SHOWN = 20
+PUBLISHED_METHOD = _("Published method, linear interpolation between counts")
 # Shown beside a finding that no value decides alone.
 BESIDE = {"cytopenia": ("NEUT", "PLAT", "HGB")}
 
@@ -72,17 +74,34 @@ class ShownGrade:
     sentences: list[str]
     flags: list[str]
     scale: str
+    # The two grades between which it lies: "2–3".
+    between: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.grade is None and bool(self.between)
+
+    @property
+    def label(self) -> str:
+        return (self.between or "?") if self.grade is None else str(self.grade)
 
 
-def shown_icaht(graded: Graded) -> ShownGrade:
-    flags = [gettext(icaht.FLAG_TEXT[flag]) for flag in graded.flags]
-    return ShownGrade(graded.grade, sentences(graded.reasons, icaht.REASON_TEXT), flags, graded.scale)
+def shown_icaht(graded: Graded, between: str) -> ShownGrade:
+    # The published method has the flags of our rule, and two of its own.
+    flags = [gettext(icaht_published.FLAG_TEXT[flag]) for flag in graded.flags]
+    return ShownGrade(graded.grade, sentences(graded.reasons, icaht.REASON_TEXT), flags, graded.scale, between)
+
+
+def shown_published(course: Course) -> ShownGrade:
+    found = blood.icaht_published(course)
+    return shown_icaht(found.graded, range_text(found.at_least, found.at_most))
 
 
 def shown_row(row: IecHsAssessment | IcahtAssessment) -> ShownGrade:
     rule: Any = iec_hs if isinstance(row, IecHsAssessment) else icaht
     flags = [gettext(rule.FLAG_TEXT[flag]) for flag in row.flags]
-    return ShownGrade(row.final_grade, stored_sentences(row, rule.REASON_TEXT), flags, row.scale)
+    between = "" if isinstance(row, IecHsAssessment) else open_range(row.summary)
+    return ShownGrade(row.final_grade, stored_sentences(row, rule.REASON_TEXT), flags, row.scale, between)
 
 
 def phases_of(course: Course, rows: Sequence[IcahtAssessment], bound: Mapping[str, IcahtForm]) -> list[dict[str, Any]]:
@@ -99,21 +118,36 @@ def _phase(
     first = {"seen": blood.fingerprint(graded, summary)}
     return {
         "phase": phase,
-        "shown": shown_icaht(graded),
+        "shown": shown_icaht(graded, open_range(summary)),
+        "published": shown_published(course) if phase is IcahtPhase.EARLY else None,
         "newest": newest,
         "newest_shown": shown_row(newest) if newest else None,
-        "is_in_step": newest is not None and (newest.grade, newest.flags) == (graded.grade, list(graded.flags)),
+        "is_in_step": newest is not None and _is_in_step(newest, graded, summary),
         "form": form or IcahtForm(prefix=prefix, initial=first),
         "is_refused": form is not None,
+        "is_undecided": _is_undecided(newest, graded, summary),
         # Before its time there is nothing to record.
         "has_begun": all(one.code != "not-begun" for one in graded.reasons),
     }
+
+
+def _is_in_step(newest: IcahtAssessment, graded: Graded, summary: Mapping[str, Any]) -> bool:
+    """Whether the counts still say what somebody recorded; of an open grade, between the same two."""
+    said = (newest.grade, newest.flags, open_range(newest.summary))
+    return said == (graded.grade, list(graded.flags), open_range(summary))
+
+
+def _is_undecided(newest: IcahtAssessment | None, graded: Graded, summary: Mapping[str, Any]) -> bool:
+    """Whether the time is over, its counts leave the grade open, and no investigator has decided it."""
+    is_open = bool(open_range(summary)) and "SO_FAR" not in graded.flags
+    return is_open and (newest is None or newest.final_grade is None)
 
 
 def counts_shown(course: Course) -> dict[str, Any]:
     """The picture, the longest runs and the table of the neutrophils."""
     early, late = blood.icaht_early(course), blood.icaht_late(course)
     runs = [("≤500/µL", early.longest_500), ("≤100/µL", early.longest_100)]
+    most = (early.most_500, early.most_100)
     days = [day for day in icaht.filled(blood.counts_of(course)) if 0 <= day.day <= icaht.LATE_DAYS[-1]]
     return {
         "curve": curve_of(days, runs),
@@ -122,11 +156,13 @@ def counts_shown(course: Course) -> dict[str, Any]:
                 "label": label,
                 "words": run_in_words(run) if run else gettext("no day"),
                 "interpolated": days_in_words(run.interpolated_days) if run else "—",
+                # As long as gaps and bounds allow, where that is longer.
+                "most": days if days > (run.days if run else 0) else None,
             }
-            for label, run in runs
+            for (label, run), days in zip(runs, most, strict=True)
         ],
         "lowest": [day_in_words(day) for day in (late.lowest, late.second) if day],
-        "table": [(f"D{day.day}", plain(day.per_ul), day.is_interpolated) for day in days],
+        "table": [(f"D{day.day}", icaht.count_text(day), day.is_interpolated) for day in days],
         "gaps": [f"D{gap.first_day}–D{gap.last_day}" for gap in early.gaps],
     }
 
@@ -189,7 +225,7 @@ class BloodAdmin(RecordAdmin):
         label={None: "warning", 0: "success", 1: "info", 2: "warning", 3: "danger", 4: "danger", 5: "danger"},
     )
     def grade_label(self, row: Any) -> tuple[int | None, Any]:
-        return row.final_grade, _("not gradable") if row.final_grade is None else str(row.final_grade)
+        return row.final_grade, str(row.final_grade) if row.final_grade is not None else _open_label(row)
 
     @admin.display(description=_("grade and its reason"))
     def grade_with_reason(self, row: Any) -> Any:
@@ -197,10 +233,14 @@ class BloodAdmin(RecordAdmin):
         return format_html(
             '<span class="ts-grade ts-grade-{}">{}</span><ul>{}</ul><small>{}</small>',
             "none" if shown.grade is None else shown.grade,
-            _("not gradable") if shown.grade is None else shown.grade,
+            _open_label(row) if shown.grade is None else shown.grade,
             format_html_join("", "<li>{}</li>", ((said,) for said in (*shown.sentences, *shown.flags))),
             shown.scale,
         )
+
+
+def _open_label(row: IecHsAssessment | IcahtAssessment) -> Any:
+    return shown_row(row).between or _("not gradable")
 
 
 @admin.register(IecHsAssessment)
@@ -465,14 +505,24 @@ def summary_lines(summary: Mapping[str, Any]) -> Iterable[str]:
             run = Run(stored["first_day"], stored["last_day"], tuple(stored["interpolated_days"]))
             guessed = gettext("interpolated: %(days)s") % {"days": days_in_words(run.interpolated_days)}
             yield f"{label}: {run_in_words(run)} ({guessed})"
+    if published := summary.get("published"):
+        yield f"{PUBLISHED_METHOD}: {_published_label(published)}"
     for first, last in summary.get("gaps", ()):
         yield gettext("No count from Day %(first)s to Day %(last)s.") % {"first": first, "last": last}
     days = (
-        Anc(one["day"], Decimal(one["per_ul"]), one["is_interpolated"])
+        Anc(one["day"], Decimal(one["per_ul"]), one["is_interpolated"], one.get("comparator", ""))
         for one in (*summary.get("days", ()), *summary.get("lowest", ()))
     )
     if words := gettext("; ").join(day_in_words(day) for day in days):
         yield words
+
+
+def _published_label(published: Mapping[str, Any]) -> str:
+    """The grade of the published method as it was when somebody recorded ours."""
+    if published["at_least"] is None:
+        return gettext("not gradable")
+    grade = open_range(published) or published["at_least"]
+    return gettext("grade %(grade)s") % {"grade": grade}
 
 
 def history_shown(judged: Sequence[IecHsAssessment], confirmed: Sequence[IcahtAssessment]) -> list[dict[str, Any]]:
@@ -483,13 +533,14 @@ def history_shown(judged: Sequence[IecHsAssessment], confirmed: Sequence[IcahtAs
 
 
 def _history_row(row: Any, at: dt.datetime, what: str, detail: Any) -> dict[str, Any]:
-    replaced = isinstance(row, IecHsAssessment) and is_replaced(row)
+    shown, replaced = shown_row(row), isinstance(row, IecHsAssessment) and is_replaced(row)
     return {
         "at": at,
         "what": what,
         "detail": detail,
         "grade": row.final_grade,
-        "sentences": shown_row(row).sentences,
+        "label": shown.label,
+        "sentences": shown.sentences,
         "by": row.created_by,
         "state": gettext("void") if row.is_void else gettext("corrected") if replaced else "",
         "link": reverse(f"admin:safety_{row._meta.model_name}_change", args=[row.pk]),

@@ -1,15 +1,16 @@
 """How tables of worked cases of IEC-HS and ICAHT map to their rules."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext
 
-from safety.rules import icaht, iec_hs
+from safety.rules import icaht, icaht_published, iec_hs
 from safety.rules.grading import Graded, ImpossibleFinding
-from safety.rules.icaht import Anc
+from safety.rules.icaht import Anc, Observed
 from safety.rules.iec_hs import IecHsFindings, Screen, Severity
 from trialsite.casetables import (
     DESCRIPTIVE,
@@ -66,14 +67,72 @@ def recorded(text: str) -> bool | None:
     return None if key_of(text) in NOT_MEASURED | {"unknown", "u", "not_recorded"} else yes_no(text)
 
 
-def counts(text: str) -> tuple[Decimal | None, ...]:
+@dataclass(frozen=True)
+class Count:
+    """A count as the laboratory printed it: a number, or a bound such as <500."""
+
+    value: Decimal
+    comparator: str = ""
+
+
+SIGNS = {"≤": "<=", "≥": ">=", "＜": "<", "＞": ">", "≦": "<=", "≧": ">=", "=<": "<=", "=>": ">="}
+COUNT = re.compile(r"(<=|>=|<|>|)\s*(.*)", re.DOTALL)
+
+
+def count(text: str) -> Count:
+    """A number per microlitre, or its bound: <500, ≤500, >1000, >=1000.
+
+    >>> count("≤ 500")
+    Count(value=Decimal('500'), comparator='<=')
+    """
+    for sign, plain in SIGNS.items():
+        text = text.replace(sign, plain)
+    found = COUNT.fullmatch(text.strip())
+    assert found is not None, "the pattern takes any text"
+    try:
+        return Count(decimal(found[2]), found[1])
+    except ValueError:
+        raise ValueError("write a number, such as 430, or a bound, such as <500") from None
+
+
+def counts(text: str) -> tuple[Count | None, ...]:
     """One count a day from Day 0 on; NA or nothing between two commas: not measured."""
     cells = [cell.strip() for cell in re.split(r"[,;|]", text)]
-    return tuple(None if key_of(cell) in NOT_MEASURED else decimal(cell) for cell in cells)
+    return tuple(None if key_of(cell) in NOT_MEASURED else count(cell) for cell in cells)
+
+
+def counts_by_day(text: str) -> tuple[tuple[int, Count], ...]:
+    """Days and counts, several a day possible: "0:2070 3:<500 3:430"."""
+    found = []
+    for cell in re.split(r"[,;|\s]+", text.strip()):
+        day, colon, value = cell.partition(":")
+        if not colon:
+            raise ValueError("write day:count, such as 3:430 or 3:<500, with a space between two")
+        found.append((integer(day), count(value)))
+    return tuple(found)
 
 
 def graded_or_none(text: str) -> int | None:
     return None if key_of(text) in NOT_MEASURED | {"not_gradable"} else integer(text)
+
+
+RANGE = re.compile(r"(\d+)\s*[-–~]\s*(\d+)", re.ASCII)
+
+
+def one_or_range(text: str) -> int | str | None:
+    """A whole number, or the two between which it lies: 3 or 3-4. Empty, NA and "not gradable": none.
+
+    >>> one_or_range("3"), one_or_range("3 – 4")
+    (3, '3-4')
+    """
+    found = RANGE.fullmatch(text.strip())
+    if found is None:
+        return graded_or_none(text)
+    return _range(int(found[1]), int(found[2]))
+
+
+def _range(least: int | None, most: int | None) -> int | str | None:
+    return least if least is None or least == most else f"{least}-{most}"
 
 
 # --- IEC-HS --------------------------------------------------------------------------------------
@@ -108,8 +167,8 @@ ICAHT_INPUTS: dict[str, Parser] = {
     "max_run_anc_le_500_days": optional(integer),
     "max_run_anc_le_100_days": optional(integer),
     "never_recovered": recorded,
-    "anc_lowest": optional(decimal),
-    "anc_second_lowest": optional(decimal),
+    "anc_lowest": optional(count),
+    "anc_second_lowest": optional(count),
 }
 EARLY_INPUTS = {
     "days_500": "max_run_anc_le_500_days",
@@ -127,29 +186,107 @@ def grade_icaht(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
             raise UnusableValue(column, f"a value of the other time; the phase is {inputs['phase']}")
     given = {name: inputs[column] for name, column in own.items()}
     try:
-        graded = icaht.grade_runs(**given) if is_early else icaht.grade_lowest(**given)
+        if is_early:
+            graded = icaht.grade_runs(**given)
+            return {"grade": graded.grade}, _said(graded)
+        return _grade_late(given["lowest"], given["second"])
     except ImpossibleFinding as error:
-        raise UnusableValue(own[error.name], str(error)) from None
-    return {"grade": graded.grade}, _sentence(graded, icaht.REASON_TEXT, icaht.FLAG_TEXT)
+        raise UnusableValue(own.get(error.name, "anc_lowest"), str(error)) from None
+
+
+def _grade_late(lowest: Count | None, second: Count | None) -> tuple[dict[str, Any], str]:
+    """Of two numbers by the table; where one of them is a bound, of both its ends."""
+    given = [one for one in (lowest, second) if one is not None]
+    if lowest is None or not any(one.comparator for one in given):
+        graded = icaht.grade_lowest(lowest.value if lowest else None, second.value if second else None)
+        return {"grade": graded.grade}, _said(graded)
+    days = [_anc(icaht.LATE_DAYS.start + number, one) for number, one in enumerate(given)]
+    found = icaht.grade_late(days, OBSERVED)
+    return {"grade": _range(found.at_least, found.at_most)}, _said(found.graded)
+
+
+# The whole time was watched, and is over.
+OBSERVED = Observed(icaht.LATE_DAYS.stop, is_over=True)
+
+
+def _anc(day: int, given: Count) -> Anc:
+    return Anc(day, given.value, comparator=given.comparator)
 
 
 def run_lengths(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    try:
-        values = [Anc(day, count) for day, count in enumerate(inputs["daily_anc_from_day0"]) if count is not None]
-    except ImpossibleFinding as error:
-        raise UnusableValue("daily_anc_from_day0", str(error)) from None
-    days = [day for day in icaht.filled(values) if day.day in icaht.EARLY_DAYS]
-    severe = icaht.longest(icaht.runs(days, icaht.SEVERE_PER_UL))
-    profound = icaht.longest(icaht.runs(days, icaht.PROFOUND_PER_UL))
-    computed = {"max_run_le_500": severe.days if severe else 0, "max_run_le_100": profound.days if profound else 0}
-    said = [f"≤500/µL: {_days(severe)}.", f"≤100/µL: {_days(profound)}."]
+    """The longest runs; with bounds, from what they leave no doubt of to what they allow."""
+    given = enumerate(inputs["daily_anc_from_day0"])
+    values = _ancs(((day, one) for day, one in given if one is not None), "daily_anc_from_day0")
+    severe, profound = (_runs(values, threshold) for threshold in (icaht.SEVERE_PER_UL, icaht.PROFOUND_PER_UL))
+    computed = {"max_run_le_500": _lengths(severe), "max_run_le_100": _lengths(profound)}
+    said = [f"≤500/µL: {_days(severe[0])}.", f"≤100/µL: {_days(profound[0])}."]
     return computed, " ".join(said)
+
+
+def _ancs(given: Iterable[tuple[int, Count]], column: str) -> list[Anc]:
+    try:
+        return [_anc(day, one) for day, one in given]
+    except ImpossibleFinding as error:
+        raise UnusableValue(column, str(error)) from None
+
+
+def _runs(values: list[Anc], threshold: Decimal) -> tuple[icaht.Run | None, icaht.Run | None]:
+    """The longest run of the mildest reading and of the worst."""
+    readings = (icaht.filled(each) for each in (icaht.highest(values), icaht.lowest(values)))
+    mild, worst = ([day for day in days if day.day in icaht.EARLY_DAYS] for days in readings)
+    return icaht.longest(icaht.runs(mild, threshold)), icaht.longest(icaht.runs(worst, threshold))
+
+
+def _lengths(found: Iterable[icaht.Run | None]) -> int | str | None:
+    least, most = (run.days if run else 0 for run in found)
+    return _range(least, most)
+
+
+# --- a participant's counts, by our rule and by the published method ---------------------------------
+
+COURSE_ENDS = ("progressed_on_day", "next_therapy_on_day")
+
+
+def grade_course(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Both times of one participant: our grade or what it lies between, and that of the published method."""
+    values = _ancs(inputs["day_anc_per_ul"], "day_anc_per_ul")
+    followed = inputs["last_followed_on_day"]
+    ends = [followed, *(inputs.get(name) for name in COURSE_ENDS)]
+    early, late = _until([followed]), _until(ends)
+    own, published, later = (
+        icaht.grade_early(values, early),
+        icaht_published.grade_published(values, early),
+        icaht.grade_late(values, late),
+    )
+    computed = {
+        "early_grade": _range(own.at_least, own.at_most),
+        "late_grade": _range(later.at_least, later.at_most),
+        "published_early_grade": _range(published.at_least, published.at_most),
+        "published_max_run_le_500": published.longest_500.days if published.longest_500 else 0,
+        "published_max_run_le_100": published.longest_100.days if published.longest_100 else 0,
+    }
+    said = [
+        _said(own.graded),
+        gettext("Published method, linear interpolation between counts:"),
+        _sentence(published.graded, icaht.REASON_TEXT, icaht_published.FLAG_TEXT),
+        _said(later.graded),
+    ]
+    return computed, " ".join(said)
+
+
+def _until(ends: Iterable[int | None]) -> Observed:
+    """To the first of these days, at most to the end of the late time; nothing comes after it."""
+    return Observed(min([OBSERVED.last_day, *(end for end in ends if end is not None)]), is_over=True)
 
 
 def _days(run: icaht.Run | None) -> str:
     if run is None:
         return gettext("no day")
     return gettext("Day %(first)s to Day %(last)s") % {"first": run.first_day, "last": run.last_day}
+
+
+def _said(graded: Graded) -> str:
+    return _sentence(graded, icaht.REASON_TEXT, icaht.FLAG_TEXT)
 
 
 def _sentence(graded: Graded, texts: Mapping[str, str], flags: Mapping[str, str]) -> str:
@@ -171,15 +308,28 @@ CASES: dict[str, CaseTable] = {
     ),
     "icaht": CaseTable(
         inputs=ICAHT_INPUTS,
-        expected={"grade": graded_or_none},
+        expected={"grade": one_or_range},
         evaluate=grade_icaht,
         descriptive=NOTED,
         ordinary={"never_recovered": False},
     ),
     "icaht_run": CaseTable(
         inputs={"daily_anc_from_day0": counts},
-        expected={"max_run_le_500": integer, "max_run_le_100": integer},
+        expected={"max_run_le_500": one_or_range, "max_run_le_100": one_or_range},
         evaluate=run_lengths,
         descriptive=NOTED,
+    ),
+    "icaht_course": CaseTable(
+        inputs={"day_anc_per_ul": counts_by_day, "last_followed_on_day": optional(integer)},
+        expected={
+            "early_grade": one_or_range,
+            "late_grade": one_or_range,
+            "published_early_grade": one_or_range,
+            "published_max_run_le_500": integer,
+            "published_max_run_le_100": integer,
+        },
+        evaluate=grade_course,
+        descriptive=NOTED,
+        optional=dict.fromkeys(COURSE_ENDS, optional(integer)),
     ),
 }

@@ -16,7 +16,12 @@ carry an interpolation, and are not counted; days before the first and after the
 code repeats the nearest value up to 7 days); a grade is given only where every reading of the days that nobody
 measured gives the same one: none counted, and the worst that they allow; "never above 500" is judged when the 30
 days or the observation are over, until then the grade is the one so far; a single late value is graded as the code
-does, flagged; the two lowest late values are those of two days.
+does, flagged; the two lowest late values are those of two days. The grade of the code itself, with its rounding and
+its reading of days that nobody measured, stands in icaht_published.
+
+A count that the laboratory gives as a bound ("<500") is no number: it is read at both its ends, and the grade is the
+one that both give, or lies between the two. A lower count never lowers a grade, so that no reading in between can
+lie outside. What is shown as a run is the one that the bounds leave no doubt of.
 """
 
 from collections.abc import Iterable, Sequence
@@ -53,11 +58,16 @@ REASON_TEXT = {
     "no-value": mark("No neutrophil count from Day {first} to Day {last}: it cannot be graded."),
     "gap": mark("No neutrophil count from Day {first} to Day {last}."),
     "between": mark("The days without a count leave it open: grade {at_least} to {at_most}."),
+    "between-bounds": mark("Counts that are only a bound leave it open: grade {at_least} to {at_most}."),
+    "between-both": mark(
+        "The days without a count, and counts that are only a bound, leave it open: grade {at_least} to {at_most}."
+    ),
     "late": mark("Lowest neutrophils {lowest}/µL, second lowest {second}/µL: grade {grade}."),
     "late-one": mark("The only neutrophil count of the time is {lowest}/µL: grade {grade}."),
     "late-transient": mark(
         "Lowest neutrophils {lowest}/µL, second lowest {second}/µL, above 1500/µL: transient, grade 0."
     ),
+    "late-bounds": mark("Lowest neutrophils per µL: {counts}."),
     "late-open": mark("The lowest neutrophil count is not known: it cannot be graded."),
     "not-begun": mark("The time after Day 30 has not begun, or ended before Day 31: there is nothing to grade."),
 }
@@ -65,20 +75,48 @@ FLAG_TEXT = {
     "SO_FAR": mark("The time that is graded is not over: the grade may still rise."),
     "INTERPOLATED": mark("Some days of the longest run were not measured but interpolated."),
     "DAYS_NOT_MEASURED": mark("Some days have no count: they were not counted, and could not change the grade."),
+    "BOUNDS": mark("Some counts are only a bound: they were read at both their ends."),
     "ONE_VALUE": mark("Only one count: whether it lasted is not shown. Count again."),
 }
 
 
+HIGHEST_PER_UL = 500_000
+# More than a bound by the least that a stored count can tell: 0.000001 × 10^9/L.
+ABOVE = Decimal("0.001")
+UNDER, OVER, ABOUT = frozenset({"<", "<="}), frozenset({">", ">="}), "~"
+
+
 @dataclass(frozen=True)
 class Anc:
-    """The neutrophils of one trial day, per microlitre (10^9/L × 1000)."""
+    """The neutrophils of one trial day, per microlitre (10^9/L × 1000); with a comparator a bound, not a number.
+
+    <, <=, > and >= are the laboratory's; ~ is a day between two bounds that point apart.
+
+    >>> [str(end) for end in (Anc(3, Decimal(500), comparator="<").least, Anc(3, Decimal(500), comparator="<").most)]
+    ['0', '500']
+    """
 
     day: int
     per_ul: Decimal
     is_interpolated: bool = False
+    comparator: str = ""
 
     def __post_init__(self) -> None:
-        check_range("per_ul", self.per_ul, 0, 500_000)
+        check_range("per_ul", self.per_ul, 0, HIGHEST_PER_UL)
+        if self.comparator not in ("", *UNDER, *OVER, ABOUT):
+            raise ImpossibleFinding("comparator", f"comparator is {self.comparator}: it is one of <, <=, > and >=.")
+
+    @property
+    def least(self) -> Decimal:
+        """The lowest that it may be."""
+        if self.comparator in {*UNDER, ABOUT}:
+            return Decimal(0)
+        return min(self.per_ul + ABOVE, Decimal(HIGHEST_PER_UL)) if self.comparator == ">" else self.per_ul
+
+    @property
+    def most(self) -> Decimal:
+        """The highest that it may be: of "<500" the 500, which is at most every threshold that 499 is at most."""
+        return Decimal(HIGHEST_PER_UL) if self.comparator in {*OVER, ABOUT} else self.per_ul
 
 
 @dataclass(frozen=True)
@@ -119,13 +157,19 @@ class Observed:
 
 @dataclass(frozen=True)
 class Early:
-    """Early ICAHT with all that it was computed from; `at_least` and `at_most` differ where it cannot be graded."""
+    """Early ICAHT with all that it was computed from; `at_least` and `at_most` differ where it cannot be graded.
+
+    The longest runs are those that every reading of gaps and bounds shows, `most_500` and `most_100` the days that
+    the worst one gives.
+    """
 
     graded: Graded
     days: tuple[Anc, ...] = ()
     gaps: tuple[Gap, ...] = ()
     longest_500: Run | None = None
     longest_100: Run | None = None
+    most_500: int = 0
+    most_100: int = 0
     never_recovered: bool = False
     at_least: int | None = None
     at_most: int | None = None
@@ -140,18 +184,36 @@ class Late:
     last_day: int | None = None
     lowest: Anc | None = None
     second: Anc | None = None
+    at_least: int | None = None
+    at_most: int | None = None
 
 
 # --- From values to days and runs ----------------------------------------------------------------
 
 
+def highest(values: Iterable[Anc]) -> tuple[Anc, ...]:
+    """Each bound at its upper end: the mildest reading."""
+    return tuple(replace(value, per_ul=value.most, comparator="") for value in values)
+
+
+def lowest(values: Iterable[Anc]) -> tuple[Anc, ...]:
+    """Each bound at its lower end: the worst reading."""
+    return tuple(replace(value, per_ul=value.least, comparator="") for value in values)
+
+
 def lowest_per_day(values: Iterable[Anc]) -> tuple[Anc, ...]:
     """One value a day, the lowest, in the order of the days."""
-    lowest: dict[int, Anc] = {}
+    by_day: dict[int, list[Anc]] = {}
     for value in values:
-        if value.day not in lowest or value.per_ul < lowest[value.day].per_ul:
-            lowest[value.day] = value
-    return tuple(lowest[day] for day in sorted(lowest))
+        by_day.setdefault(value.day, []).append(value)
+    return tuple(_lowest_of(by_day[day]) for day in sorted(by_day))
+
+
+def _lowest_of(values: Sequence[Anc]) -> Anc:
+    """The lowest for sure; where another one is a bound that may lie lower still, that is said."""
+    found = min(values, key=lambda value: (value.most, value.least))
+    may_be_lower = any(value.least < found.least for value in values)
+    return replace(found, comparator="<=") if may_be_lower else found
 
 
 def filled(values: Iterable[Anc]) -> tuple[Anc, ...]:
@@ -172,10 +234,18 @@ def _interpolated(one: Anc, other: Anc) -> Iterable[Anc]:
     for day in range(one.day + 1, other.day):
         # One division at the end: a third of the way must not lose a digit before it is rounded.
         line = (one.per_ul * (other.day - day) + other.per_ul * (day - one.day)) / span
-        yield Anc(day, _to_ten(line), is_interpolated=True)
+        yield Anc(day, to_ten(line), is_interpolated=True, comparator=_between_signs(one, other))
 
 
-def _to_ten(value: Decimal) -> Decimal:
+def _between_signs(one: Anc, other: Anc) -> str:
+    """What the line between two counts says where one of them, or both, are bounds."""
+    signs = {one.comparator, other.comparator} - {""}
+    if signs <= UNDER:
+        return min(signs, key=len, default="")
+    return min(signs, key=len) if signs <= OVER else ABOUT
+
+
+def to_ten(value: Decimal) -> Decimal:
     return (value / 10).quantize(Decimal(1), rounding=ROUND_HALF_EVEN) * 10
 
 
@@ -232,7 +302,7 @@ def grade_runs(days_500: int | None, days_100: int | None, never_recovered: bool
     at_most = early_grade(most_500, most_100, never_recovered is not False and most_500 > 0)
     reasons = (*_severe_reasons(days_500), *_profound_reasons(days_100), *_never_reasons(never_recovered))
     if at_least != at_most:
-        return Graded(None, (), (), (*reasons, _between(at_least, at_most)), SCALE)
+        return Graded(None, (), (), (*reasons, between(at_least, at_most)), SCALE)
     names = _determinants(at_least, days_500 or 0, days_100 or 0, bool(never_recovered))
     return Graded(at_least, names, (), reasons or (Reason("never-low"),), SCALE)
 
@@ -250,7 +320,8 @@ def early_grade(days_500: int, days_100: int, never_recovered: bool) -> int:
 def grade_early(values: Iterable[Anc], observed: Observed) -> Early:
     """Early ICAHT of all counts of a participant, given in any order, several a day."""
     last_day = min(observed.last_day, EARLY_DAYS[-1])
-    days = tuple(day for day in filled(values) if 0 <= day.day <= last_day)
+    values = tuple(values)
+    days = _inside(values, last_day)
     is_over = observed.is_over or observed.last_day > EARLY_DAYS[-1]
     if not days:
         nothing = Reason("no-value", {"first": "0", "last": str(max(last_day, 0))})
@@ -258,11 +329,47 @@ def grade_early(values: Iterable[Anc], observed: Observed) -> Early:
     if not is_over and last_day - days[-1].day <= MAX_GAP_DAYS:
         # The next count may still close these days.
         last_day = days[-1].day
+    return _graded_early(_readings(values, days, last_day, is_over), is_over)
+
+
+def _inside(values: Iterable[Anc], last_day: int) -> tuple[Anc, ...]:
+    return tuple(day for day in filled(values) if 0 <= day.day <= last_day)
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """The mildest and the worst reading of bounds and of days without a count, each alone and both together."""
+
+    found: Early
+    by_bounds: int
+    by_gaps: int
+
+    @property
+    def why_open(self) -> str:
+        """The code of the sentence: what alone explains the whole range, or both."""
+        if self.by_bounds == self.found.at_least and self.by_gaps == self.found.at_most:
+            return "between"
+        if self.by_gaps == self.found.at_least and self.by_bounds == self.found.at_most:
+            return "between-bounds"
+        return "between-both"
+
+
+def _readings(values: Sequence[Anc], days: tuple[Anc, ...], last_day: int, is_over: bool) -> _Readings:
+    mild, severe = _inside(highest(values), last_day), _inside(lowest(values), last_day)
     missing = gaps(days, last_day)
-    known, worst = _counted(days, last_day, is_over), _counted(_worst(days, missing), last_day, is_over)
-    at_least, at_most = _grade_of(known), _grade_of(worst)
-    result = replace(known, gaps=missing, at_least=at_least, at_most=at_most)
-    return replace(result, graded=_graded_early(result, is_over))
+    known, by_bounds, by_gaps, worst = (
+        _counted(each, last_day, is_over) for each in (mild, severe, _worst(mild, missing), _worst(severe, missing))
+    )
+    found = replace(
+        known,
+        days=days,
+        gaps=missing,
+        most_500=_days(worst.longest_500),
+        most_100=_days(worst.longest_100),
+        at_least=_grade_of(known),
+        at_most=_grade_of(worst),
+    )
+    return _Readings(found, _grade_of(by_bounds), _grade_of(by_gaps))
 
 
 def _counted(days: tuple[Anc, ...], last_day: int, is_over: bool) -> Early:
@@ -293,17 +400,19 @@ def _worst_value(days: tuple[Anc, ...], gap: Gap) -> Decimal:
     return days[0].per_ul if gap.last_day < days[0].day else days[-1].per_ul
 
 
-def _graded_early(found: Early, is_over: bool) -> Graded:
-    days_500, days_100 = _days(found.longest_500), _days(found.longest_100)
-    graded = grade_runs(days_500, days_100, found.never_recovered)
+def _graded_early(readings: _Readings, is_over: bool) -> Early:
+    found = readings.found
+    graded = grade_runs(_days(found.longest_500), _days(found.longest_100), found.never_recovered)
     named = tuple(Reason("gap", {"first": str(gap.first_day), "last": str(gap.last_day)}) for gap in found.gaps)
     flags = (() if is_over else ("SO_FAR",)) + (("INTERPOLATED",) if _is_interpolated(found) else ())
+    flags += ("BOUNDS",) if any(day.comparator for day in found.days) else ()
     if found.at_least == found.at_most:
         flags += ("DAYS_NOT_MEASURED",) if named else ()
-        return replace(graded, flags=flags, reasons=(*graded.reasons, *named))
-    # What was found stands without its grade: the days without a count may have changed it.
-    open_between = _between(found.at_least or 0, found.at_most or 0)
-    return Graded(None, (), flags, (*graded.reasons, *named, open_between), SCALE)
+        return replace(found, graded=replace(graded, flags=flags, reasons=(*graded.reasons, *named)))
+    # What was found stands without its grade: what is not known may have changed it.
+    surely = tuple(reason for reason in graded.reasons if reason.code != "never-low")
+    open_between = between(found.at_least or 0, found.at_most or 0, readings.why_open)
+    return replace(found, graded=Graded(None, (), flags, (*surely, *named, open_between), SCALE))
 
 
 def _is_interpolated(found: Early) -> bool:
@@ -365,8 +474,9 @@ def _never_reasons(never_recovered: bool | None) -> tuple[Reason, ...]:
     return (Reason("never-recovered"),) if never_recovered else ()
 
 
-def _between(at_least: int, at_most: int) -> Reason:
-    return Reason("between", {"at_least": str(at_least), "at_most": str(at_most)})
+def between(at_least: int, at_most: int, code: str = "between") -> Reason:
+    """The sentence of a grade that stays open between two."""
+    return Reason(code, {"at_least": str(at_least), "at_most": str(at_most)})
 
 
 # --- Late ----------------------------------------------------------------------------------------
@@ -385,7 +495,7 @@ def grade_lowest(lowest: Decimal | None, second: Decimal | None) -> Graded:
     if second is not None and second < lowest:
         raise ImpossibleFinding("second", f"second is {second}: it cannot be below the lowest, {lowest}. Correct one.")
     level = next((grade for limit, grade in LATE_GRADES if lowest <= limit), 0)
-    values = {"lowest": _plain(lowest), "second": "" if second is None else _plain(second), "grade": str(level)}
+    values = {"lowest": plain(lowest), "second": "" if second is None else plain(second), "grade": str(level)}
     names = ("anc_late",) if level else ()
     if second is None:
         return Graded(level, names, ("ONE_VALUE",), (Reason("late-one", values),), SCALE)
@@ -394,7 +504,7 @@ def grade_lowest(lowest: Decimal | None, second: Decimal | None) -> Graded:
     return Graded(level, names, (), (Reason("late", values),), SCALE)
 
 
-def _plain(value: Decimal) -> str:
+def plain(value: Decimal) -> str:
     """A number as people write it: no trailing zeros, no exponent."""
     return f"{value.normalize():f}"
 
@@ -405,10 +515,55 @@ def grade_late(values: Iterable[Anc], observed: Observed) -> Late:
     so_far = () if observed.is_over or observed.last_day > LATE_DAYS[-1] else ("SO_FAR",)
     if last_day < LATE_DAYS.start:
         return Late(Graded(None, (), (), (Reason("not-begun"),), SCALE))
-    inside = (value for value in lowest_per_day(values) if LATE_DAYS.start <= value.day <= last_day)
-    first, second, *_rest = (*sorted(inside, key=lambda value: value.per_ul), None, None)
-    if first is None:
+    inside = [value for value in values if LATE_DAYS.start <= value.day <= last_day]
+    if not inside:
         nothing = Reason("no-value", {"first": str(LATE_DAYS.start), "last": str(last_day)})
         return Late(Graded(None, (), so_far, (nothing,), SCALE), last_day=last_day)
-    graded = grade_lowest(first.per_ul, second.per_ul if second else None)
-    return Late(replace(graded, flags=(*so_far, *graded.flags)), last_day=last_day, lowest=first, second=second)
+    found = _late(inside, last_day)
+    return replace(found, graded=replace(found.graded, flags=(*so_far, *found.graded.flags)))
+
+
+def _late(inside: Sequence[Anc], last_day: int) -> Late:
+    """The grade that the mildest and the worst reading of bounds give; where they differ, it lies between."""
+    first, second = two_lowest(inside)
+    mild, worst = (grade_lowest(*_per_ul(two_lowest(each))) for each in (highest(inside), lowest(inside)))
+    found = Late(mild, LATE_DAYS.start, last_day, first, second, mild.grade, worst.grade)
+    if not any(value.comparator for value in inside):
+        return found
+    flags = (*mild.flags, "BOUNDS")
+    if mild.grade == worst.grade:
+        return replace(found, graded=replace(mild, flags=flags, reasons=_as_given(mild.reasons, first, second)))
+    shown = {first, *_worst_two(inside)} if second is None else {first, second, *_worst_two(inside)}
+    telling = sorted(shown, key=lambda each: (each.least, each.day))
+    counts = Reason("late-bounds", {"counts": " · ".join(f"D{each.day} {count_text(each)}" for each in telling)})
+    open_between = between(mild.grade or 0, worst.grade or 0, "between-bounds")
+    return replace(found, graded=Graded(None, (), flags, (counts, open_between), SCALE))
+
+
+def two_lowest(values: Iterable[Anc]) -> tuple[Anc, Anc | None]:
+    """Those of two days, of at least one value; None where there is one day only."""
+    first, second, *_rest = (*sorted(lowest_per_day(values), key=lambda each: (each.most, each.least)), None)
+    assert first is not None, "asked of one value at least"
+    return first, second
+
+
+def _worst_two(values: Sequence[Anc]) -> list[Anc]:
+    """The two counts, as they were given, that may lie lowest."""
+    return sorted(values, key=lambda each: each.least)[:2]
+
+
+def _per_ul(found: tuple[Anc, Anc | None]) -> tuple[Decimal, Decimal | None]:
+    first, second = found
+    return first.per_ul, second.per_ul if second else None
+
+
+def _as_given(reasons: Iterable[Reason], first: Anc, second: Anc | None) -> tuple[Reason, ...]:
+    """The same sentences with the counts as the laboratory gave them."""
+    given = {"lowest": count_text(first), "second": count_text(second) if second else ""}
+    return tuple(replace(reason, values={**reason.values, **given}) for reason in reasons)
+
+
+def count_text(count: Anc) -> str:
+    """The number with the sign of its bound: <500, ≤500; of a day between bounds that point apart, ≈500."""
+    sign = {"<=": "≤", ">=": "≥", ABOUT: "≈"}.get(count.comparator, count.comparator)
+    return f"{sign}{plain(count.per_ul)}"

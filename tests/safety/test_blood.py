@@ -98,7 +98,7 @@ WEEK_OF_400 = "2.0 " * 7 + "0.4 " * 7 + "1.8 " * 7
 class TestIcaht:
     def test_counts_are_of_trial_days_per_microlitre(self, participant: Participant, now: dt.datetime) -> None:
         counted(participant, now, "0.4 - <0.1")
-        assert counts(participant, now) == [Anc(18, Decimal(400)), Anc(20, Decimal(100))]
+        assert counts(participant, now) == [Anc(18, Decimal(400)), Anc(20, Decimal(100), comparator="<")]
 
     def test_another_unit_is_converted(self, participant: Participant, now: dt.datetime) -> None:
         row = Measurement(code="NEUT", value=Decimal(430), unit="/uL")
@@ -398,6 +398,19 @@ def live(site: Site, alice: User) -> Participant:
     return participant
 
 
+@pytest.fixture
+def outpatient(site: Site, alice: User) -> Participant:
+    """Infused 33 days ago: a week of neutropenia in hospital, then counts of Day 14, 18 and 31 alone."""
+    at = timezone.now()
+    participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 33 * DAY)
+    counted(
+        participant,
+        at + HOUR - SECOND,
+        "2.0 " * 3 + "0.4 " * 7 + "1.2 " + "- " * 3 + "1.4 - - - 1.6 " + "- " * 12 + "1.7 - -",
+    )
+    return participant
+
+
 def read(client: Client, participant: Participant) -> str:
     response = client.get(page_of(participant))
     assert response.status_code == 200
@@ -586,6 +599,66 @@ class TestPage:
             "1200/µL" in client.get(reverse("admin:safety_icahtassessment_change", args=[newest.pk])).content.decode()
         )
 
+    def test_outpatient_counts_of_the_visits_alone_are_graded_by_both_and_decided_by_an_investigator(
+        self, outpatient: Participant, alice: User, ivan: User, login: Any
+    ) -> None:
+        """Daily to Day 10, then on the visits of Day 14, 18 and 31: twelve days without a count."""
+        text = read(login(alice), outpatient)
+        assert "ICAHT 2–3</span> <strong>The grade lies between the two.</strong>" in text
+        assert "For comparison: published method, linear interpolation between counts" in text
+        assert "ICAHT 2</span>" in text
+        assert "Days in gaps of more than 7 days were left out, as if nothing had been low." in text
+        assert "an investigator decides, with a reason" in text
+        client = login(ivan)
+        text = read(client, outpatient)
+        assert "decide by “Another grade”" in text
+        assert "<details open><summary>Another grade…" in text
+        seen = text.split('name="icaht-early-seen" value="')[1].split('"')[0]
+        own = {"icaht-early-investigator_grade": "2", "icaht-early-investigator_reason": "counts elsewhere: above 1.0"}
+        client.post(page_of(outpatient), {"what": "early", "icaht-early-seen": seen, **own})
+        row = IcahtAssessment.objects.get()
+        assert (row.grade, row.final_grade, row.summary["at_least"], row.summary["at_most"]) == (None, 2, 2, 3)
+        assert row.summary["published"]["at_least"] == row.summary["published"]["at_most"] == 2
+        change = client.get(reverse("admin:safety_icahtassessment_change", args=[row.pk])).content.decode()
+        assert "Computed: 2–3. The investigator set another grade: counts elsewhere: above 1.0" in change
+        assert "Published method, linear interpolation between counts: grade 2" in change
+        assert "<details><summary>Another grade…" in read(client, outpatient), "it is decided"
+
+    def test_an_open_grade_is_recorded_as_what_it_lies_between(
+        self, outpatient: Participant, alice: User, login: Any
+    ) -> None:
+        client = login(alice)
+        seen = read(client, outpatient).split('name="icaht-early-seen" value="')[1].split('"')[0]
+        client.post(page_of(outpatient), {"what": "early", "icaht-early-seen": seen})
+        listed = client.get(reverse("admin:safety_icahtassessment_changelist")).content.decode()
+        assert "2–3" in listed
+        text = read(client, outpatient)
+        assert "The counts say something else since" not in text
+        measured(outpatient, timezone.now() - 8 * DAY, NEUT="2.0")
+        assert "The counts say something else since" in read(client, outpatient)
+
+    def test_a_bound_keeps_its_sign_in_grade_curve_table_and_row(
+        self, site: Site, alice: User, ivan: User, login: Any
+    ) -> None:
+        at = timezone.now()
+        participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 35 * DAY)
+        counted(participant, at + HOUR - SECOND, "2.0 " * 8 + "<0.5 " * 7 + ">1.5 " * 21)
+        client = login(ivan)
+        text = read(client, participant)
+        assert "Counts that are only a bound leave it open: grade 2 to 3." in text
+        assert "Some counts are only a bound: they were read at both their ends." in text
+        assert "<td>&lt;500</td>" in text
+        assert "D8: &lt;500/µL" in text
+        assert (text.count("v 15 m"), text.count("v -15 m")) == (7, 21)
+        assert "(up to 7 days possible)" in text, "at most 100"
+        assert "Lowest from Day 31 on: D31: &gt;1500/µL" in text
+        seen = text.split('name="icaht-early-seen" value="')[1].split('"')[0]
+        client.post(page_of(participant), {"what": "early", "icaht-early-seen": seen})
+        row = IcahtAssessment.objects.get()
+        assert row.summary["days"][8] == {"day": 8, "per_ul": "500", "is_interpolated": False, "comparator": "<"}
+        change = client.get(reverse("admin:safety_icahtassessment_change", args=[row.pk])).content.decode()
+        assert "D8: &lt;500/µL" in change
+
     def test_a_late_record_without_counts_says_so(self, site: Site, alice: User, ivan: User, login: Any) -> None:
         at = timezone.now()
         participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 50 * DAY)
@@ -727,6 +800,15 @@ def test_the_curve_breaks_where_days_have_no_value_and_bars_show_runs() -> None:
     assert heights[2] < heights[0] < heights[3] < heights[1], "outside the scale: at its edge"
     assert [bar.is_left for bar in curve.bars] == [False, True]
     assert curve.ticks[-1].label == "D30"
+
+
+def test_a_bound_points_to_where_the_count_may_lie() -> None:
+    days = [Anc(day, Decimal(500), comparator=sign) for day, sign in enumerate(["", "<", "<=", ">", ">=", "~"])]
+    curve = curve_of(days, [])
+    assert curve is not None
+    assert [len(dot.arrows) for dot in curve.dots] == [0, 1, 1, 1, 1, 2]
+    assert [dot.arrows[0].startswith("v -") for dot in curve.dots[1:5]] == [False, False, True, True]
+    assert [dot.title for dot in curve.dots][1:3] == ["D1: <500/µL", "D2: ≤500/µL"]
 
 
 @pytest.mark.parametrize(("last", "tick"), [(30, "D30"), (31, "D30"), (95, "D90"), (140, "D40")])

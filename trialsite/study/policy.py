@@ -57,6 +57,17 @@ class Policy(Part):
     episode_joins_within_hours: Annotated[int, Field(ge=0, le=168)] = Field(
         description=mark("CRS or ICANS that comes back within this many hours of grade 0 belongs to the same episode.")
     )
+    neutrophil_count_within_days: Annotated[int, Field(ge=1, le=7)] = Field(
+        description=mark(
+            "From Day 0 to 30 a neutrophil count falls due this many days after the last one. Early ICAHT is graded "
+            "across gaps of at most 7 days without a count."
+        )
+    )
+    neutrophil_count_told_days_before: Annotated[int, Field(ge=0, le=6)] = Field(
+        description=mark(
+            "The site is told this many days before a neutrophil count falls due, and again when it is late."
+        )
+    )
     ice_from_age_years: Literal[12, 13] = Field(
         description=mark("From this age the ICE score is used, below it the CAPD. Sources differ at exactly 12.")
     )

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety.cases import CASES
-from safety.cases.blood import counts
-from safety.rules import icaht
+from safety.cases.blood import Count, counts, counts_by_day
+from safety.rules import icaht, icaht_published
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icaht import (
     PROFOUND_PER_UL,
@@ -22,6 +22,7 @@ from safety.rules.icaht import (
     Anc,
     Early,
     Gap,
+    Late,
     Observed,
     Run,
     early_grade,
@@ -33,6 +34,7 @@ from safety.rules.icaht import (
     lowest_per_day,
     runs,
 )
+from safety.rules.icaht_published import Published, grade_published
 from trialsite.casetables import TableError, run
 
 GIVEN = Path(__file__).parent.parent / "cases"
@@ -45,12 +47,13 @@ def worked(rule: str) -> list[Any]:
 
 
 def series(text: str, first_day: int = 0) -> list[Anc]:
-    """One count a day; NA: not measured. "300*5" is five days of 300."""
-    cells: list[Decimal | None] = []
+    """One count a day; NA: not measured. "300*5" is five days of 300, "<500" a bound."""
+    cells: list[Count | None] = []
     for cell in text.split():
         value, _times, number = cell.partition("*")
         cells += counts(value) * int(number or 1)
-    return [Anc(day, value) for day, value in enumerate(cells, start=first_day) if value is not None]
+    given = ((day, one) for day, one in enumerate(cells, start=first_day) if one is not None)
+    return [Anc(day, one.value, comparator=one.comparator) for day, one in given]
 
 
 def said(graded: Graded) -> str:
@@ -61,14 +64,15 @@ def said(graded: Graded) -> str:
 # --- The worked cases ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rule", "row"), [*worked("icaht"), *worked("icaht_run")])
+@pytest.mark.parametrize(("rule", "row"), [*worked("icaht"), *worked("icaht_run"), *worked("icaht_course")])
 def test_worked_case(rule: str, row: dict[str, str]) -> None:
     table = CASES[rule]
-    computed, why = table.evaluate({name: parse(row[name]) for name, parse in table.inputs.items()})
+    columns = {**table.inputs, **table.optional}
+    computed, why = table.evaluate({name: parse(row[name]) for name, parse in columns.items()})
     assert computed == {name: parse(row[f"expected_{name}"]) for name, parse in table.expected.items()}, why
 
 
-@pytest.mark.parametrize(("rule", "number"), [("icaht", 12), ("icaht_run", 3)])
+@pytest.mark.parametrize(("rule", "number"), [("icaht", 16), ("icaht_run", 8), ("icaht_course", 10)])
 def test_all_worked_cases_as_one_table(rule: str, number: int) -> None:
     assert run(CASES[rule], GIVEN / f"{rule}.csv").last_line == f"{number} passed, 0 failed"
 
@@ -86,6 +90,8 @@ ICAHT_COLUMNS = [*CASES["icaht"].inputs, "expected_grade"]
         pytest.param("late,3,,,400,500,3", "column max_run_anc_le_500_days: a value of the other", id="run-in-late"),
         pytest.param("late,,,,500,400,3", "column anc_second_lowest: .*below the lowest", id="second-below-lowest"),
         pytest.param("never,,,,500,400,3", "column phase: .*early, late", id="unknown-phase"),
+        pytest.param("late,,,,about 500,600,3", "column anc_lowest: .*or a bound, such as <500", id="no-count"),
+        pytest.param("late,,,,<600000,,3", "column anc_lowest: .*between 0 and 500000", id="a-bound-too-high"),
     ],
 )
 def test_a_table_that_cannot_be_true_is_refused(tmp_path: Path, cells: str, message: str) -> None:
@@ -100,6 +106,27 @@ def test_an_impossible_count_of_a_series_is_refused(tmp_path: Path) -> None:
     path.write_text('id,daily_anc_from_day0,expected_max_run_le_500,expected_max_run_le_100\nX,"400,-1",1,0\n')
     with pytest.raises(TableError, match=r"column daily_anc_from_day0: .*between 0 and 500000"):
         run(CASES["icaht_run"], path)
+
+
+COURSE = "id,day_anc_per_ul,last_followed_on_day," + ",".join(
+    f"expected_{one}" for one in CASES["icaht_course"].expected
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        pytest.param("430", "write day:count", id="no-day"),
+        pytest.param("1:430 2:", "write a number, such as 430, or a bound", id="no-count"),
+        pytest.param("1.5:430", "write a whole number", id="half-a-day"),
+        pytest.param("1:500001", "between 0 and 500000", id="too-many"),
+    ],
+)
+def test_a_course_that_cannot_be_read_is_refused(tmp_path: Path, cell: str, message: str) -> None:
+    path = tmp_path / "cases.csv"
+    path.write_text(f"{COURSE}\nX,{cell},40,1,1,1,1,1\n", encoding="utf-8")
+    with pytest.raises(TableError, match=f"column day_anc_per_ul: .*{message}"):
+        run(CASES["icaht_course"], path)
 
 
 # --- Early: the table ----------------------------------------------------------------------------
@@ -286,6 +313,172 @@ def test_no_count_at_all_is_not_grade_0(observed: Observed) -> None:
     assert found.graded.flags == (() if observed.last_day > 30 else ("SO_FAR",))
 
 
+# --- A bound is not a number ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "observed", "expected", "between", "why"),
+    [
+        pytest.param("900*3 <500*6 900*22", OVER, 1, (1, 1), None, id="six-days-below-500-are-grade-1-at-any-count"),
+        pytest.param("900*3 <500*7 900*21", OVER, None, (2, 3), "bounds", id="seven-days-below-500-may-be-at-most-100"),
+        pytest.param("900*3 <500*14 900*14", OVER, None, (3, 4), "bounds", id="fourteen-days-below-500"),
+        pytest.param("900*3 <100*14 900*14", OVER, 4, (4, 4), None, id="fourteen-days-below-100"),
+        pytest.param("900*3 <=500*6 900*22", OVER, 1, (1, 1), None, id="at-most-500-is-at-most-500"),
+        pytest.param("900*3 <501*1 900*27", OVER, None, (0, 1), "bounds", id="below-501-may-be-501-less-a-little"),
+        pytest.param("900*3 >500*6 900*22", OVER, 0, (0, 0), None, id="above-500-is-not-at-most-500"),
+        pytest.param("900*3 >=500*6 900*22", OVER, None, (0, 1), "bounds", id="at-least-500-may-be-500"),
+        pytest.param("900*3 >400*7 900*21", OVER, None, (0, 2), "bounds", id="above-400-may-be-below-500"),
+        pytest.param("<500*31", OVER, 4, (4, 4), None, id="never-above-500-for-sure"),
+        pytest.param("<1000*31", OVER, None, (0, 4), "bounds", id="may-never-have-recovered"),
+        pytest.param("<500 900*5 NA*8 900*17", OVER, None, (1, 3), "gaps", id="days-without-a-count-explain-all-of-it"),
+        pytest.param("900*3 <500*6 NA*8 900*14", OVER, None, (1, 4), "both", id="bounds-and-days-without-a-count"),
+        pytest.param("900*3 <500 NA*6 <500 900*20", OVER, None, (2, 3), "bounds", id="the-line-from-a-bound-is-one"),
+        pytest.param("<500*5", Observed(5), 1, (1, 1), None, id="so-far"),
+    ],
+)
+def test_a_bound_is_read_at_both_ends(
+    text: str, observed: Observed, expected: int | None, between: tuple[int, int], why: str | None
+) -> None:
+    found = grade_early(series(text), observed)
+    assert (found.graded.grade, (found.at_least, found.at_most)) == (expected, between)
+    assert "BOUNDS" in found.graded.flags
+    code = {"bounds": "between-bounds", "gaps": "between", "both": "between-both"}.get(why or "")
+    between_codes = [reason.code for reason in found.graded.reasons if reason.code.startswith("between")]
+    assert between_codes == ([code] if code else [])
+
+
+def test_what_is_open_is_not_said_to_be_grade_0() -> None:
+    found = grade_early(series("900*3 <1000*7 900*21"), OVER)
+    assert said(found.graded).startswith("Counts that are only a bound leave it open: grade 0 to 3.")
+    assert (found.longest_500, found.most_500, found.most_100) == (None, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([("", 300), ("<", 500)], "≤300", id="300-unless-the-other-is-lower"),
+        pytest.param([("<", 500), ("", 500)], "<500", id="below-500-and-500"),
+        pytest.param([(">", 400), ("", 600)], "≤600", id="600-unless-the-other-is-lower"),
+        pytest.param([(">", 600), ("", 600)], "600", id="above-600-and-600"),
+        pytest.param([(">", 600), (">", 400)], ">400", id="two-above"),
+        pytest.param([(">=", 400)], "≥400", id="at-least"),
+    ],
+)
+def test_the_lowest_of_a_day_with_bounds(values: list[tuple[str, int]], expected: str) -> None:
+    (found,) = lowest_per_day([Anc(3, Decimal(value), comparator=sign) for sign, value in values])
+    assert icaht.count_text(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param("400", "200", "300", id="two-numbers"),
+        pytest.param("<400", "200", "<300", id="below"),
+        pytest.param("≤400", "200", "≤300", id="at-most"),
+        pytest.param("≤400", "<200", "<300", id="at-most-and-below"),
+        pytest.param(">400", ">=200", ">300", id="above-and-at-least"),
+        pytest.param("<400", ">200", "≈300", id="bounds-that-point-apart"),
+    ],
+)
+def test_a_day_between_two_counts_keeps_their_sign(one: str, other: str, expected: str) -> None:
+    days = filled(series(f"{one} NA {other}"))
+    assert icaht.count_text(days[1]) == expected
+
+
+def test_an_unknown_sign_is_refused() -> None:
+    with pytest.raises(ImpossibleFinding, match="comparator is ≪"):
+        Anc(1, Decimal(500), comparator="≪")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "between", "sentence"),
+    [
+        pytest.param("<500 900", None, (3, 4), "Lowest neutrophils per µL: D31 <500 · D32 900.", id="below-500"),
+        pytest.param("<100 900", 4, (4, 4), "Lowest neutrophils <100/µL, second lowest 900/µL: grade 4.", id="sure"),
+        pytest.param("<1500 1600", 0, (0, 0), "second lowest 1600/µL, above 1500/µL: transient", id="transient"),
+        pytest.param("400 >1500", 0, (0, 0), "second lowest >1500/µL, above 1500/µL: transient", id="above-1500"),
+        pytest.param("400 >=1500", None, (0, 3), "D31 400 · D32 ≥1500", id="1500-itself-is-not-transient"),
+        pytest.param("900 1000 >100", None, (2, 3), "D33 >100 · D31 900 · D32 1000", id="a-third-may-be-lowest"),
+        pytest.param(">2000 >2000", 0, (0, 0), "Lowest neutrophils >2000/µL", id="never-low"),
+        pytest.param("<100", 4, (4, 4), "The only neutrophil count of the time is <100/µL: grade 4.", id="one"),
+    ],
+)
+def test_late_bounds(values: str, expected: int | None, between: tuple[int, int], sentence: str) -> None:
+    found = grade_late(series(values, 31), Observed(120))
+    assert (found.graded.grade, (found.at_least, found.at_most)) == (expected, between)
+    assert "BOUNDS" in found.graded.flags
+    assert sentence in said(found.graded)
+    assert ("Counts that are only a bound leave it open" in said(found.graded)) == (expected is None)
+
+
+# --- The published method ------------------------------------------------------------------------
+
+
+def published(text: str, observed: Observed = OVER) -> Published:
+    return grade_published(series(text), observed)
+
+
+PUBLISHED = list(csv.DictReader(io.StringIO((GIVEN / "icaht_course.csv").read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize("row", PUBLISHED, ids=[row["id"] for row in PUBLISHED])
+def test_our_grade_contains_that_of_the_authors(row: dict[str, str]) -> None:
+    """Ten synthetic participants with the grades that the authors of the automated grader publish for them."""
+    values = [Anc(day, one.value) for day, one in counts_by_day(row["day_anc_per_ul"])]
+    followed = int(row["last_followed_on_day"] or OVER.last_day)
+    own, theirs = (rule(values, Observed(followed, is_over=True)) for rule in (grade_early, grade_published))
+    assert theirs.graded.grade == int(row["expected_published_early_grade"])
+    assert bounds_of(own)[0] <= int(row["expected_published_early_grade"]) <= bounds_of(own)[1]
+    assert (own.graded.grade is None) == (row["id"] == "LIANG-10"), "only the eight days without a count leave it open"
+
+
+@pytest.mark.parametrize(
+    ("text", "observed", "expected", "flags"),
+    [
+        pytest.param("900*31", OVER, 0, (), id="g0"),
+        pytest.param("900 400*6 900*24", OVER, 1, (), id="g1-6-days"),
+        pytest.param("900 400*7 900*23", OVER, 2, (), id="g2-7-days"),
+        pytest.param("900*4 504*6 600*21", OVER, 1, (), id="504-is-rounded-to-500"),
+        pytest.param("900*4 506*6 600*21", OVER, 0, (), id="506-is-rounded-to-510"),
+        pytest.param("900 400 NA*7 400 900*21", OVER, 2, ("FILLED",), id="seven-days-on-the-line"),
+        pytest.param("900 400 NA*8 400 900*20", OVER, 1, ("LEFT_OUT",), id="eight-days-are-left-out"),
+        pytest.param("NA*7 400 900*23", OVER, 2, ("FILLED",), id="seven-first-days-like-the-first-count"),
+        pytest.param("NA*8 400 900*22", OVER, 1, ("LEFT_OUT",), id="eight-first-days-are-left-out"),
+        pytest.param("NA*7 400*17 NA*7", OVER, 4, ("FILLED",), id="seven-last-days-like-the-last-count"),
+        pytest.param("NA*7 400*16 NA*8", OVER, 3, ("FILLED", "LEFT_OUT"), id="never-recovered-is-not-shown"),
+        pytest.param("400*11", Observed(10, is_over=True), 4, (), id="death-without-recovery"),
+        pytest.param("400*11 900*9", Observed(10, is_over=True), 4, (), id="what-comes-after-the-end-is-not-counted"),
+        pytest.param("900*4 400*7", Observed(10, is_over=True), 2, (), id="low-from-day-4"),
+        pytest.param("900*3 400*8", Observed(10, is_over=True), 4, (), id="low-from-day-3"),
+        pytest.param("400*11", Observed(10), 2, ("SO_FAR",), id="not-over"),
+        pytest.param("400*3", Observed(9), 1, ("SO_FAR",), id="not-over-ends-with-the-last-count"),
+        pytest.param("900 100*7 900*23", OVER, 3, (), id="g3-100-for-7-days"),
+        pytest.param("900 <500*7 900*23", OVER, None, ("BOUNDS",), id="a-bound-stays-a-bound"),
+        pytest.param("900 <500*6 900*24", OVER, 1, ("BOUNDS",), id="a-bound-that-changes-nothing"),
+    ],
+)
+def test_published_method(text: str, observed: Observed, expected: int | None, flags: tuple[str, ...]) -> None:
+    found = published(text, observed)
+    assert (found.graded.grade, found.graded.flags) == (expected, flags)
+    words = [icaht.REASON_TEXT[reason.code].format(**reason.values) for reason in found.graded.reasons]
+    assert words
+    assert ("Counts that are only a bound leave it open: grade 2 to 3." in words) == (expected is None)
+
+
+def test_published_method_takes_no_count_from_outside_the_days() -> None:
+    """Ours carries the line to Day 32; the authors first keep Day 0 to 30."""
+    values = [*series("400", -1), *series("400 900*27", 2), *series("400", 32)]
+    assert published("NA NA 400 900*27 NA 400").graded == grade_published(values, OVER).graded
+    assert grade_published(values, OVER).longest_500 == Run(0, 2, (0, 1))
+
+
+@pytest.mark.parametrize(("text", "observed"), [("NA 900", Observed(0)), ("NA*31 900", OVER), ("NA", Observed(-3))])
+def test_published_method_without_a_count_is_not_grade_0(text: str, observed: Observed) -> None:
+    found = published(text, observed)
+    assert (found.graded.grade, found.at_least) == (None, None)
+    assert "it cannot be graded" in said(found.graded)
+
+
 # --- Late ----------------------------------------------------------------------------------------
 
 
@@ -370,7 +563,7 @@ def by_day(cells: Sequence[Decimal | None]) -> list[Anc]:
     return [Anc(day, count) for day, count in enumerate(cells) if count is not None]
 
 
-def bounds_of(found: Early) -> tuple[int, int]:
+def bounds_of(found: Early | Late | Published) -> tuple[int, int]:
     """What can be compared where there is no grade."""
     return (-1, -1) if found.at_least is None or found.at_most is None else (found.at_least, found.at_most)
 
@@ -385,6 +578,41 @@ def test_a_lower_count_never_lowers_the_early_grade(
         lower = Anc(values[index].day, data.draw(st.integers(0, int(values[index].per_ul))) * Decimal(1))
         before, after = grade_early(values, observed), grade_early([*values, lower], observed)
         assert all(new >= old for old, new in zip(bounds_of(before), bounds_of(after), strict=True))
+
+
+BOUNDED = st.builds(Count, COUNT, st.sampled_from(["", "", "<", "<=", ">", ">="]))
+
+
+@given(st.lists(st.none() | BOUNDED, min_size=1, max_size=40), SEEN, st.data())
+def test_every_count_that_the_bounds_allow_is_graded_within_the_range(
+    cells: list[Count | None], observed: Observed, data: st.DataObject
+) -> None:
+    values = [Anc(day, one.value, comparator=one.comparator) for day, one in enumerate(cells) if one is not None]
+    drawn = [Anc(one.day, data.draw(st.sampled_from(_allowed(one)))) for one in values]
+    for rule in (grade_early, grade_published, grade_late):
+        found = rule(values, observed)
+        wide, exact = bounds_of(found), bounds_of(rule(drawn, observed))
+        assert wide[0] <= exact[0] <= exact[1] <= wide[1]
+        assert (wide == (-1, -1)) == (exact == (-1, -1))
+        assert found.graded.grade == (wide[0] if wide[0] == wide[1] >= 0 else None)
+
+
+def _allowed(one: Anc) -> list[Decimal]:
+    """Counts at the ends of a bound and in it."""
+    near, far = one.per_ul, {"<": Decimal(0), "<=": Decimal(0)}.get(one.comparator, Decimal(200_000))
+    ends = {"": [near], "<": [max(near - 1, Decimal(0))], ">": [near + 1]}.get(one.comparator, [near])
+    return ends if not one.comparator else [*ends, (near + far) / 2 if near != far else near, far]
+
+
+@given(DAILY, SEEN)
+def test_the_published_grade_lies_within_ours_but_for_its_rounding(
+    cells: list[Decimal | None], observed: Observed
+) -> None:
+    """Where no count lies between 500 and 505 or 100 and 105, the code sees nothing low that we do not."""
+    values = [one for one in by_day(cells) if not any(limit < one.per_ul <= limit + 5 for limit in (100, 500))]
+    own, theirs = grade_early(values, observed), grade_published(values, observed)
+    if own.at_most is not None and theirs.at_most is not None:
+        assert theirs.at_most <= own.at_most
 
 
 @given(LENGTHS, LENGTHS, st.booleans())
@@ -452,5 +680,6 @@ def test_a_lower_late_count_never_lowers_the_late_grade(one: Decimal, other: Dec
 
 
 def test_every_sentence_and_flag_is_used_somewhere() -> None:
-    source = Path(icaht.__file__).read_text(encoding="utf-8")
-    assert all(source.count(f'"{code}"') >= 2 for code in (*icaht.REASON_TEXT, *icaht.FLAG_TEXT))
+    sources = [Path(rule.__file__).read_text(encoding="utf-8") for rule in (icaht, icaht_published)]
+    codes = (*icaht.REASON_TEXT, *icaht.FLAG_TEXT, *icaht_published.FLAG_TEXT)
+    assert all("".join(sources).count(f'"{code}"') >= 2 for code in codes)

@@ -1,0 +1,145 @@
+"""Which neutrophil counts are owed in the days of early ICAHT, and who is told in time."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from dosing.models import Infusion, Occasion
+from dosing.rules.day0 import Given, day0
+from participants.actions import reminder_recipients, site_day
+from participants.models import Measurement, Participant
+from participants.rules.status import NO_MORE_VISITS
+from safety.rules.counts import CountPolicy, DueCount, Stage, due_count
+from safety.rules.icaht import EARLY_DAYS
+from trialsite import notifications
+from trialsite.models import Notification, NotificationState, Site
+from trialsite.study import get_study
+from trialsite.study.policy import Policy
+
+# A day more than the time is long: the exact end is the rule's to say.
+REACH = dt.timedelta(days=EARLY_DAYS[-1] + 2)
+ABOUT = "count:"
+NO_LONGER_OWED = "counted, or no count is owed any more"
+
+
+@dataclass(frozen=True)
+class OwedCount:
+    """A participant whose next neutrophil count is near or overdue."""
+
+    participant: Participant
+    day0: dt.date
+    due: DueCount
+    last_on: dt.date | None
+
+    @property
+    def due_on(self) -> dt.date:
+        return self.day0 + dt.timedelta(days=self.due.due_day)
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.due.stage is Stage.OVERDUE
+
+    @property
+    def about(self) -> str:
+        return f"{ABOUT}{self.participant.pk}:{self.due_on}"
+
+
+def owed_counts(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list[OwedCount]:
+    """What is owed in Day 0 to 30, the earliest first; nothing after death or withdrawal. A fixed number of queries."""
+    people = _in_early_days(sites, now)
+    newest = _newest_counts(people, now)
+    today = site_day(now)
+    found = (_owed(person, begun, newest.get(person.pk), today) for person, begun in people.items())
+    owed = [one for one in found if one is not None]
+    return sorted(owed, key=lambda one: (one.due_on, one.participant.number))
+
+
+def _in_early_days(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> dict[Participant, dt.date]:
+    """Participants with an infusion in reach, and their Day 0."""
+    followed = Participant.objects.standing().filter(site__in=sites)
+    followed = followed.exclude(status__in=[status.value for status in NO_MORE_VISITS])
+    infusions = Infusion.objects.standing().filter(infused_at__lte=now)
+    near = infusions.filter(participant__in=followed, infused_at__gte=now - REACH).values("participant")
+    given: dict[Participant, list[Given]] = {}
+    for row in infusions.filter(participant__in=near).select_related("participant__site").order_by("infused_at"):
+        given.setdefault(row.participant, []).append(Given(row.day, row.occasion == Occasion.SECOND))
+    begun = ((person, _day0(person, rows)) for person, rows in given.items())
+    return {person: day for person, day in begun if day is not None}
+
+
+def _day0(participant: Participant, given: list[Given]) -> dt.date | None:
+    return day0(given, follows_last=_policy(participant).second_infusion_day0 == "last_infusion")
+
+
+def _policy(participant: Participant) -> Policy:
+    return get_study().protocol(participant.protocol_version).policy
+
+
+def _newest_counts(people: Iterable[Participant], now: dt.datetime) -> dict[int, dt.date]:
+    """The day of the newest neutrophil count of each participant, bounds included; "not done" is none."""
+    counts = Measurement.objects.standing().filter(code="NEUT", value__isnull=False, taken_at__lte=now)
+    rows = counts.filter(participant__in=list(people)).order_by().values_list("participant")
+    return {pk: site_day(at) for pk, at in rows.annotate(newest=Max("taken_at"))}
+
+
+def _owed(participant: Participant, begun: dt.date, last_on: dt.date | None, today: dt.date) -> OwedCount | None:
+    policy = _policy(participant)
+    due = due_count(
+        last_day=None if last_on is None else (last_on - begun).days,
+        today=(today - begun).days,
+        policy=CountPolicy(policy.neutrophil_count_within_days, policy.neutrophil_count_told_days_before),
+    )
+    return None if due is None else OwedCount(participant, begun, due, last_on)
+
+
+# --- What the sweep does -----------------------------------------------------------------------------
+
+
+def remind_of_counts(*, now: dt.datetime) -> dict[str, int]:
+    """Tell the coordinators of counts that are near or overdue, once each; withdraw what is no longer owed.
+
+    Running it twice, beside itself or after days of silence is harmless: the answer depends on the counts and the day.
+    """
+    owed = owed_counts(Site.objects.all(), now)
+    counts = {"withdrawn": _withdraw(owed, now=now), Stage.COMING.value: 0, Stage.OVERDUE.value: 0}
+    for one in owed:
+        counts[one.due.stage] += _remind(one, now=now)
+    return counts
+
+
+def _withdraw(owed: Iterable[OwedCount], *, now: dt.datetime) -> int:
+    """Messages that still wait, about counts that nobody owes any more."""
+    still = {one.about for one in owed}
+    waiting = Notification.objects.filter(about__startswith=ABOUT, state=NotificationState.QUEUED)
+    about = set(waiting.values_list("about", flat=True)) - still
+    return sum(notifications.cancel(about=each, reason=NO_LONGER_OWED, now=now) for each in about)
+
+
+@transaction.atomic
+def _remind(one: OwedCount, *, now: dt.datetime) -> int:
+    # The count that had answered it may have been void.
+    notifications.reinstate(about=one.about, reason=NO_LONGER_OWED, now=now)
+    useful_until = one.day0 + dt.timedelta(days=one.due.useful_until_day)
+    return sum(
+        notifications.queue(
+            key=f"{one.about}:{one.due.stage}",
+            about=one.about,
+            site=one.participant.site,
+            recipient=person,
+            template="safety/email/count",
+            context={
+                "participant": one.participant,
+                "due_on": one.due_on,
+                "day": one.due.due_day,
+                "last_on": one.last_on,
+                "is_overdue": one.is_overdue,
+            },
+            now=now,
+            relevant_until=dt.datetime.combine(useful_until, dt.time.max, tzinfo=timezone.get_current_timezone()),
+        )
+        for person in reminder_recipients(one.participant.site)
+    )
