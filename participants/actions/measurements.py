@@ -16,6 +16,7 @@ from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.eligibility import Fact, Facts
 from participants.rules.measures import MEASURES, PANELS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
+from trialsite.bounds import Allowed, allowed
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
@@ -193,6 +194,12 @@ def standard_value(answer: Measurement) -> Decimal | None:
     if answer.value is None:
         return None
     return convert(MEASURES[answer.code], answer.value, answer.unit).quantize(STORED)
+
+
+def allowed_by(answer: Measurement) -> Allowed:
+    """The values that a number or its bound allows, in the measure's own unit and unrounded."""
+    assert answer.value is not None, "only a number allows numbers"
+    return allowed(convert(MEASURES[answer.code], answer.value, answer.unit), answer.comparator)
 
 
 ANSWER_FIELDS = (
