@@ -120,11 +120,9 @@ def _wrong_number(measure: Measure, answer: Measurement, is_accepted: bool) -> l
         ]
     if answer.comparator and not measure.takes_bound:
         return [_("%(name)s: “%(given)s” is no number. Give the number itself.") % {"name": name, "given": answer.text}]
-    if answer.comparator == "<" and value <= 0:
-        return [
-            _("%(name)s: no number is %(given)s. Compare it with the report.") % {"name": name, "given": answer.text}
-        ]
     values = {"name": name, "given": answer.text, "unit": answer_text("unit", measure.unit)}
+    if answer.comparator == "<" and value <= 0:
+        return [_("%(name)s: nothing can be %(given)s. Compare it with the report.") % values]
     if outside(measure, value, measure.possible):
         assert measure.possible is not None
         span = {"low": f"{measure.possible[0]:f}", "high": f"{measure.possible[1]:f}"}
