@@ -17,7 +17,7 @@ from participants.actions.contradictions import (
     without_agreement,
 )
 from participants.actions.days import long_date, long_moment, site_day
-from participants.actions.measurements import allowed_by
+from participants.actions.measurements import allowed_by, part_above_whole
 from participants.actions.voids import lines_about, void_deviations
 from participants.models import Consent, ConsentWithdrawal, Examination, Measurement
 from participants.names import MEASURE_NAMES
@@ -54,10 +54,7 @@ SENTENCES = {
         "say why it is recorded."
     ),
 }
-PART_ABOVE_WHOLE = gettext_lazy(
-    "%(part)s is more than %(whole)s of the same sample, of which it is a part. Compare both numbers and units with "
-    "the report; correct them, or say why it is right."
-)
+CORRECT_OR_EXPLAIN = gettext_lazy("Correct what is wrong, or say why it is right.")
 BECOMES_A_DEVIATION = gettext_lazy("It becomes a protocol deviation with your reason.")
 
 
@@ -78,7 +75,7 @@ def _about_values(row: Record) -> list[Question]:
     found = list(parts_above_wholes({code: allowed_by(one) for code, one in answers.items()}))
     known = {one.code: one.text for one in row.measurements.standing()} if found and row.pk else {}
     return [
-        Question("part_above_whole", PART_ABOVE_WHOLE % {"part": answers[part], "whole": answers[whole]})
+        Question("part_above_whole", f"{part_above_whole(answers[part], answers[whole])} {CORRECT_OR_EXPLAIN}")
         for part, whole in found
         if any(known.get(code) != answers[code].text for code in (part, whole))
     ]

@@ -200,6 +200,13 @@ def allowed_by(answer: Measurement) -> Allowed:
     return allowed(convert(MEASURES[answer.code], answer.value, answer.unit), answer.comparator)
 
 
+def part_above_whole(part: Measurement, whole: Measurement) -> str:
+    return _(
+        "%(part)s is more than %(whole)s of the same sample, of which it is a part. Compare both numbers and units "
+        "with the report."
+    ) % {"part": part, "whole": whole}
+
+
 ANSWER_FIELDS = (
     "value",
     "comparator",

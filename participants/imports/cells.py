@@ -68,6 +68,8 @@ class Known:
     consented_at: dict[int, dt.datetime]
     site: Any
     recorded: dict[tuple[int, str, dt.datetime], list[Measurement]] = field(default_factory=dict)
+    # What the file has said so far of each sample, by measure.
+    samples: dict[tuple[int, dt.datetime], dict[str, Measurement]] = field(default_factory=dict)
 
 
 class _Cells:

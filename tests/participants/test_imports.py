@@ -364,6 +364,31 @@ def test_what_is_void_counts_no_more(bring: Any, bob: Participant, dana: User, n
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("english")
+@pytest.mark.parametrize("is_part_first", [True, False])
+def test_a_part_above_its_whole_is_compared_first(
+    bring: Any, bob: Participant, alice: User, now: dt.datetime, is_part_first: bool
+) -> None:
+    cells = [f"{bob.number},NEUT,5200,/uL,{AT}", f"{bob.number},WBC,3.1,10^9/L,{AT}"]
+    other = f"{bob.number},LYM,1.0,10^9/L,{AT}"
+    row = bring(rows(*(cells if is_part_first else cells[::-1]), other))
+    assert [fate["fate"] for fate in row.fates] == ["new", "unusual", "new"]
+    assert "5200 /µL is more than" in row.fates[1]["message"]
+    assert write(row, alice, now, accept=True) == "imported"
+    assert Measurement.objects.filter(code__in=("NEUT", "WBC", "LYM")).count() == 3
+
+
+@pytest.mark.django_db
+def test_bounds_of_a_file_keep_their_sign(bring: Any, bob: Participant, alice: User, now: dt.datetime) -> None:
+    at = ("2026-03-05 09:00", "2026-03-05 09:01", "2026-03-05 09:02", "2026-03-05 09:03")
+    given = ("≤5", "＞＝200", "≦7", "> 300")
+    row = bring(rows(*(f"{bob.number},CRP,{value},mg/L,{when}" for value, when in zip(given, at, strict=True))))
+    assert write(row, alice, now) == "imported"
+    signs = Measurement.objects.filter(code="CRP", taken_at__gte=now - 5 * dt.timedelta(hours=1)).order_by("taken_at")
+    assert [one.text for one in signs] == ["≤ 5 mg/L", "≥ 200 mg/L", "≤ 7 mg/L", "> 300 mg/L"]
+
+
+@pytest.mark.django_db
 def test_unusual_values_are_compared_first(bring: Any, bob: Participant, alice: User, now: dt.datetime) -> None:
     row = bring(rows(f"{bob.number},HGB,35,g/L,{AT}", f"{bob.number},PLAT,210,10^9/L,{AT}"))
     assert [fate["fate"] for fate in row.fates] == ["unusual", "new"]
