@@ -170,8 +170,8 @@ def test_a_bound_is_shaded_as_far_as_it_goes_for_certain(code: str, sign: str, v
         pytest.param("NEUT", "<0.5", "0.5", "<0.5", id="anc-below-is-worse"),
         pytest.param("NEUT", ">0.5", "0.5", "0.5", id="anc-above-is-better"),
         pytest.param("NEUT", "<0.5", "0.3", "0.3", id="anc-lower-number"),
-        pytest.param("FERRITIN", ">2000", "2000", ">2k", id="ferritin-above-is-worse"),
-        pytest.param("FERRITIN", "<2000", "2000", "2k", id="ferritin-below-is-better"),
+        pytest.param("FERRITIN", ">2000", "2000", ">2.0k", id="ferritin-above-is-worse"),
+        pytest.param("FERRITIN", "<2000", "2000", "2.0k", id="ferritin-below-is-better"),
     ],
 )
 def test_the_worst_of_a_day_with_bounds(code: str, first: str, second: str, worst: str) -> None:
