@@ -391,7 +391,7 @@ class TestSuggesting:
         assert potassium == {"Hypokalemia": "4", "Hyperkalemia": "0"}
         found = suggestion(participant, now, "NEUT")
         texts = {version: [one.grade_text for one in each] for version, each in found.by_version.items()}
-        assert (texts[Version.V5], texts[Version.V6]) == (["4"], ["3-4"])
+        assert (texts[Version.V5][0], texts[Version.V6][0]) == ("4", "3-4")
         assert found.differs
 
     def test_a_baseline_and_albumin_stay_bounds(self, participant: Participant, now: dt.datetime) -> None:
