@@ -5,6 +5,8 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from trialsite.bounds import SIGNS
+
 PANEL_NAMES: dict[str, Any] = {
     "LEUKAEMIA": _("Leukaemia and treatment so far"),
     "PERSON": _("Person and present state"),
@@ -130,7 +132,7 @@ MEASURE_NAMES: dict[str, Any] = {
     "AGENT_LAST_DOSE": _("Last dose of the agent"),
     "AGENT_HALF_LIFE": _("Half-life of the agent"),
 }
-COMPARATORS: dict[str, Any] = {"": "=", "<": "<", ">": ">"}
+COMPARATORS: dict[str, Any] = {"": "=", **{sign: sign for sign in SIGNS}}
 UNIT_NAMES = {
     "10^9/L": "×10⁹/L",
     "10^3/uL": "×10³/µL",

@@ -1,4 +1,4 @@
-"""What this app asks before a row is saved: whether a date that contradicts the record is right."""
+"""What this app asks before a row is saved: whether a date that contradicts the record is right, or a value another."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -17,10 +17,12 @@ from participants.actions.contradictions import (
     without_agreement,
 )
 from participants.actions.days import long_date, long_moment, site_day
+from participants.actions.measurements import allowed_by, part_above_whole
 from participants.actions.voids import lines_about, void_deviations
-from participants.models import Consent, ConsentWithdrawal, Measurement
+from participants.models import Consent, ConsentWithdrawal, Examination, Measurement
 from participants.names import MEASURE_NAMES
 from participants.rules.contradictions import Code
+from participants.rules.wholes import parts_above_wholes
 from trialsite.models import Record
 from trialsite.questions import Question
 from trialsite.refusal import Refused
@@ -52,6 +54,7 @@ SENTENCES = {
         "say why it is recorded."
     ),
 }
+CORRECT_OR_EXPLAIN = gettext_lazy("Correct what is wrong, or say why it is right.")
 BECOMES_A_DEVIATION = gettext_lazy("It becomes a protocol deviation with your reason.")
 
 
@@ -61,7 +64,21 @@ def questions_of(row: Record, *, changed: Collection[str] | None, by: Any, now: 
     refused = [sentence(row, one) for one in found if one.finding.is_refused]
     if refused:
         raise Refused(" ".join(refused))
-    return [_question(row, one) for one in found]
+    return [*(_question(row, one) for one in found), *_about_values(row)]
+
+
+def _about_values(row: Record) -> list[Question]:
+    """A part that is more than its whole; not again where both stand on record as they are."""
+    if not isinstance(row, Examination):
+        return []
+    answers = {one.code: one for one in row.answers if one.value is not None}
+    found = list(parts_above_wholes({code: allowed_by(one) for code, one in answers.items()}))
+    known = {one.code: one.text for one in row.measurements.standing()} if found and row.pk else {}
+    return [
+        Question("part_above_whole", f"{part_above_whole(answers[part], answers[whole])} {CORRECT_OR_EXPLAIN}")
+        for part, whole in found
+        if any(known.get(code) != answers[code].text for code in (part, whole))
+    ]
 
 
 def _question(row: Record, one: Contradiction) -> Question:

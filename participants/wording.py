@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from participants.names import MEASURE_NAMES, answer_text
-from participants.rules.eligibility import Check, Decision, Fact, Overall, Result, Why
+from participants.rules.eligibility import EXACT_RULES, Check, Decision, Fact, Overall, Result, Why
 from participants.rules.measures import MEASURES
 
 RESULT_NAMES: dict[Result, Any] = {
@@ -51,7 +51,9 @@ _REASONS: dict[Why, Any] = {
     Why.EXPIRED: gettext_lazy("Too old for the screening window: measure it again."),
     Why.NO_UPPER_LIMIT: gettext_lazy("The upper limit of normal is missing beside the result."),
     Why.NO_LLOQ: gettext_lazy("The limit of quantification is missing beside the result."),
-    Why.BOUND_ONLY: gettext_lazy("The laboratory gave a bound only, which does not decide it."),
+    Why.BOUND_ONLY: gettext_lazy(
+        "The laboratory gave a bound only, which does not decide it: ask for the number, or decide."
+    ),
     Why.OXYGEN_UNKNOWN: gettext_lazy("It is not recorded whether oxygen was given."),
     Why.ON_OXYGEN: gettext_lazy("Measured with added oxygen; the criterion is read for room air."),
     Why.NOT_BY_FLOW: gettext_lazy("Not found by flow cytometry, which the criterion asks for."),
@@ -145,11 +147,20 @@ def value_text(fact: Fact) -> str:
     if fact.upper_limit:
         return _("%(value)s = %(ratio)s × ULN") % {
             "value": text,
-            "ratio": rounded(fact.as_printed / fact.upper_limit, "0.001"),
+            "ratio": f"{fact.comparator} {rounded(fact.as_printed / fact.upper_limit, '0.001')}".strip(),
         }
     if fact.lloq is not None:
         return _("%(value)s (limit of quantification %(lloq)s)") % {"value": text, "lloq": number_text(fact.lloq)}
     return text
+
+
+def _bound_text(decision: Decision) -> str:
+    """Both values, so that everybody sees why the bound does not do."""
+    given = (fact for fact in decision.verdict.facts if fact.comparator)
+    return _(
+        "The laboratory gave a bound only (%(value)s): of the values that it allows, some meet the limit (%(limit)s), "
+        "some do not. Ask for the number, or decide."
+    ) % {"value": _("; ").join(value_text(fact) for fact in given), "limit": limit_text(decision.rule)}
 
 
 def reason_text(decision: Decision) -> str:
@@ -163,4 +174,6 @@ def reason_text(decision: Decision) -> str:
         return _("%(number)s half-lives have passed.") % {"number": rounded(verdict.derived)}
     if verdict.derived is not None and decision.rule.rule == "qtcb":
         return f"QTcB {rounded(verdict.derived)} ms"
+    if verdict.why == Why.BOUND_ONLY and decision.rule.rule not in EXACT_RULES:
+        return _bound_text(decision)
     return str(_REASONS.get(verdict.why, ""))

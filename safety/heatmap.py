@@ -1,14 +1,14 @@
 """The first 28 days of a participant as a heat map: day by day the worst grades, temperature and laboratory values.
 
 The steps of the shading are for the eye only [P]; each cell has its number, and its border grows with the step, so that
-the picture reads in black and white.
+the picture reads in black and white. A bound keeps its sign, and is shaded as far as it goes for certain.
 """
 
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F
 from django.utils.translation import gettext as _
@@ -20,10 +20,18 @@ from participants.actions import site_day
 from participants.models import Measurement, Participant
 from safety.models import Scale, ToxicityAssessment, current
 from safety.rules.crs import OxygenDevice
+from trialsite.bounds import ABOVE, BELOW, examples
 
 FIRST, LAST = -1, 28
 DAYS = tuple(range(FIRST, LAST + 1))
 DAY = dt.timedelta(days=1)
+
+
+class Seen(NamedTuple):
+    """What one row of the record says: a number or the bound of one; no number where nothing was gradable."""
+
+    value: Decimal | None
+    sign: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,21 @@ class Row:
     steps: tuple[Decimal, ...]
     lowest: bool = False
 
-    def level(self, value: Decimal) -> int:
+    def level(self, value: Decimal, sign: str = "") -> int:
+        """Of a bound, the lowest shading that a value has which it allows."""
+        return min(self._level(one) for one in examples(value, sign, self.steps))
+
+    def _level(self, value: Decimal) -> int:
         if self.lowest:
             return sum(value < step for step in self.steps)
         return sum(value >= step for step in self.steps)
+
+    def badness(self, seen: tuple[Decimal, str]) -> tuple[Decimal, int]:
+        """By which the worst of a day is found; of a number and its bound the one that may be worse."""
+        value, sign = seen
+        outward, inward = (BELOW, ABOVE) if self.lowest else (ABOVE, BELOW)
+        rank = 1 if sign in outward else -1 if sign in inward else 0
+        return -value if self.lowest else value, rank
 
 
 def _steps(*values: str) -> tuple[Decimal, ...]:
@@ -71,6 +90,7 @@ class Cell:
     day: int
     text: str = ""
     level: int = 0
+    is_bound: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +104,7 @@ class Line:
 
 def lines_of(participant: Participant, day0: dt.date, *, today: dt.date) -> tuple[Line, ...]:
     """What was recorded, from the day before the infusion on; what is ongoing is drawn until today."""
-    seen: dict[tuple[str, int], list[Decimal | None]] = {}
+    seen: dict[tuple[str, int], list[Seen]] = {}
     for code, at, value in (*_assessed(participant, day0), *_measured(participant, day0)):
         day = (site_day(at) - day0).days
         if FIRST <= day <= LAST:
@@ -101,36 +121,37 @@ def _span(day0: dt.date) -> tuple[dt.datetime, dt.datetime]:
     return first, first + (LAST - FIRST + 3) * DAY
 
 
-def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Decimal | None]]:
+def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Seen]]:
     """Grades, and the temperatures that they were computed from."""
     rows = current(ToxicityAssessment.objects.filter(participant=participant, assessed_at__range=_span(day0)))
     rows = rows.values_list("toxicity", "assessed_at", "grade", "investigator_grade", F("findings__temperature_c"))
-    found: list[tuple[str, dt.datetime, Decimal | None]] = []
+    found: list[tuple[str, dt.datetime, Seen]] = []
     for toxicity, at, grade, own, temperature in rows:
         final = grade if own is None else own
-        found.append((toxicity, at, None if final is None else Decimal(final)))
+        found.append((toxicity, at, Seen(None if final is None else Decimal(final))))
         if toxicity == Scale.CRS and temperature is not None:
-            found.append(("TEMP", at, Decimal(temperature)))
+            found.append(("TEMP", at, Seen(Decimal(temperature))))
     return found
 
 
-def _measured(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Decimal | None]]:
+def _measured(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Seen]]:
     rows = Measurement.objects.standing().filter(
         participant=participant,
         code__in=[row.code for row in ROWS],
         standard_value__isnull=False,
         taken_at__range=_span(day0),
     )
-    return list(rows.values_list("code", "taken_at", "standard_value"))
+    found = rows.values_list("code", "taken_at", "standard_value", "comparator")
+    return [(code, at, Seen(value, sign)) for code, at, value, sign in found]
 
 
-def _cell(row: Row, day: int, values: list[Decimal | None]) -> Cell:
+def _cell(row: Row, day: int, values: list[Seen]) -> Cell:
     """The worst of the day; assessed, but never gradable, is not grade 0."""
-    known = [value for value in values if value is not None]
+    known = [(one.value, one.sign) for one in values if one.value is not None]
     if not known:
         return Cell(day, NOT_GRADABLE if values else "")
-    worst = min(known) if row.lowest else max(known)
-    return Cell(day, short(worst), row.level(worst))
+    worst, sign = max(known, key=row.badness)
+    return Cell(day, f"{sign}{short(worst)}", row.level(worst, sign), is_bound=bool(sign))
 
 
 def short(value: Decimal) -> str:
@@ -142,6 +163,9 @@ def short(value: Decimal) -> str:
     rounded = value.quantize(Decimal("0.1") if value < 100 and value >= 10 else Decimal("0.01"))
     if value >= 100:
         rounded = value.quantize(Decimal(1))
+    if 0 < value < Decimal("0.01"):
+        # Rounded it would be none at all, and "<0.004" nothing that can be.
+        rounded = value
     return f"{rounded.normalize():f}"
 
 
@@ -198,6 +222,12 @@ class Drawn:
     text: str
     opacity: float
     stroke: float
+    is_bound: bool = False
+
+    @property
+    def font_size(self) -> int:
+        """So that the words stay inside the cell."""
+        return 11 if len(self.text) < 6 else 9
 
 
 @dataclass(frozen=True)
@@ -214,7 +244,7 @@ class Picture:
 
 def picture(lines: tuple[Line, ...]) -> Picture:
     cells = tuple(
-        Drawn(LABEL + column * WIDTH, TOP + number * HEIGHT, cell.text, OPACITY[cell.level], STROKE[cell.level])
+        _drawn(cell, LABEL + column * WIDTH, TOP + number * HEIGHT)
         for number, line in enumerate(lines)
         for column, cell in enumerate(line.cells)
         if cell.text
@@ -227,6 +257,10 @@ def picture(lines: tuple[Line, ...]) -> Picture:
         cells=cells,
         description=description(lines),
     )
+
+
+def _drawn(cell: Cell, x: int, y: int) -> Drawn:
+    return Drawn(x, y, cell.text, OPACITY[cell.level], STROKE[cell.level], cell.is_bound)
 
 
 def description(lines: tuple[Line, ...]) -> str:

@@ -156,7 +156,7 @@ def spellings(field: forms.Field) -> tuple[tuple[str, ...], list[tuple[str, ...]
             number = formfields.example_of(field)
             return (number,), [(number.translate(WIDE),), (f"　{number} ",), (number.replace(".", "。"),)]
         case formfields.BoundField():
-            return ("<0.5",), [("＜０．５",), (" < 0.5 ",), ("<0。5",)]
+            return ("≤0.5",), [("＜＝０．５",), (" ≤ 0.5 ",), ("≦0。5",), ("<=0.5",), ("=<0.5",)]
         case formfields.EmailField():
             return ("name@hospital.cn",), [("name@hospital.cn".translate(WIDE),), (" name@hospital.cn ",)]
         case formfields.SlugField():

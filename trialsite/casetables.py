@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from trialsite import reading
+
 Parser = Callable[[str], Any]
 # A case is named in every table, so that people find it again.
 ID = "id"
@@ -219,3 +221,9 @@ def words(text: str) -> frozenset[str]:
     """Several words joined by + or ; or |, in any order; empty and "none" mean no word."""
     parts = text.replace(";", "+").replace("|", "+").split("+")
     return frozenset(part.strip() for part in parts if part.strip() and part.strip().lower() != "none")
+
+
+def bounded(text: str) -> tuple[str, Decimal]:
+    """A number with the bound before it: "<2.5" is ("<", 2.5), "7.5" is ("", 7.5)."""
+    sign, number = reading.split_bound(text)
+    return sign, decimal(number)

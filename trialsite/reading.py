@@ -143,17 +143,32 @@ def _doubt_of_number(text: str, written: str) -> Unreadable:
     return Unreadable(Doubt.NUMBER, text)
 
 
+# How reports and keyboards write a bound, the longer spelling first.
+_SIGNS = {"<=": "≤", "=<": "≤", ">=": "≥", "=>": "≥", "≦": "≤", "⩽": "≤", "≧": "≥", "⩾": "≥"}
+_SIGNS |= {sign: sign for sign in ("<", ">", "≤", "≥")}
+
+
+def split_bound(text: str) -> tuple[str, str]:
+    """The bound in our spelling, and what stands behind it; no bound is an empty one.
+
+    >>> split_bound("＞＝1000"), split_bound("7.5")
+    (('≥', '1000'), ('', '7.5'))
+    """
+    written = plain(text)
+    spelt = next((one for one in _SIGNS if written.startswith(one)), "")
+    return _SIGNS.get(spelt, ""), written[len(spelt) :].strip()
+
+
 def read_bound(text: str) -> tuple[str, Decimal]:
     """A laboratory's number and the bound before it: "<0.5" is ("<", 0.5). The arrow behind it says no more than the
     limits do. Raises Unreadable.
 
-    >>> read_bound("＜０．５"), read_bound("12.5 ↑")
-    (('<', Decimal('0.5')), ('', Decimal('12.5')))
+    >>> read_bound("＜０．５"), read_bound("<=5"), read_bound("12.5 ↑")
+    (('<', Decimal('0.5')), ('≤', Decimal('5')), ('', Decimal('12.5')))
     """
-    written = plain(text).rstrip("↑↓ ")
-    bound = written[:1] if written[:1] in ("<", ">") else ""
+    bound, number = split_bound(plain(text).rstrip("↑↓ "))
     try:
-        return bound, read_decimal(written[len(bound) :])
+        return bound, read_decimal(number)
     except Unreadable as asked:
         raise Unreadable(asked.doubt, text, *(f"{bound}{meant}" for meant in asked.meant)) from None
 

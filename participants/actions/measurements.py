@@ -16,6 +16,7 @@ from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.eligibility import Fact, Facts
 from participants.rules.measures import MEASURES, PANELS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
+from trialsite.bounds import Allowed, allowed
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
@@ -120,6 +121,8 @@ def _wrong_number(measure: Measure, answer: Measurement, is_accepted: bool) -> l
     if answer.comparator and not measure.takes_bound:
         return [_("%(name)s: “%(given)s” is no number. Give the number itself.") % {"name": name, "given": answer.text}]
     values = {"name": name, "given": answer.text, "unit": answer_text("unit", measure.unit)}
+    if answer.comparator == "<" and value <= 0:
+        return [_("%(name)s: nothing can be %(given)s. Compare it with the report.") % values]
     if outside(measure, value, measure.possible):
         assert measure.possible is not None
         span = {"low": f"{measure.possible[0]:f}", "high": f"{measure.possible[1]:f}"}
@@ -189,6 +192,19 @@ def standard_value(answer: Measurement) -> Decimal | None:
     if answer.value is None:
         return None
     return convert(MEASURES[answer.code], answer.value, answer.unit).quantize(STORED)
+
+
+def allowed_by(answer: Measurement) -> Allowed:
+    """The values that a number or its bound allows, in the measure's own unit and unrounded."""
+    assert answer.value is not None, "only a number allows numbers"
+    return allowed(convert(MEASURES[answer.code], answer.value, answer.unit), answer.comparator)
+
+
+def part_above_whole(part: Measurement, whole: Measurement) -> str:
+    return _(
+        "%(part)s is more than %(whole)s of the same sample, of which it is a part. Compare both numbers and units "
+        "with the report."
+    ) % {"part": part, "whole": whole}
 
 
 ANSWER_FIELDS = (

@@ -421,6 +421,7 @@ class ExaminationAdmin(RecordAdmin):
         row, now = form.instance, timezone.now()
         for one in answers:
             one.participant = row.participant
+        row.answers = answers
         changed = None if row.pk is None else form.changed_data
         return questions.ask(form, row, *answers, changed=changed, by=request.user, now=now)
 

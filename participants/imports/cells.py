@@ -68,6 +68,8 @@ class Known:
     consented_at: dict[int, dt.datetime]
     site: Any
     recorded: dict[tuple[int, str, dt.datetime], list[Measurement]] = field(default_factory=dict)
+    # What the file has said so far of each sample, by measure.
+    samples: dict[tuple[int, dt.datetime], dict[str, Measurement]] = field(default_factory=dict)
 
 
 class _Cells:
@@ -239,19 +241,19 @@ def _word_answer(row: _Cells, measure: Measure, text: str) -> Measurement:
     return Measurement(code=measure.code, choice=choice_words(measure.code).get(key(text), text[:60]))
 
 
-_BOUNDED = re.compile(r"([<>]?) ?([+-]?\d{1,15}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,2})?)", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _TOO_LARGE = Decimal(10) ** 14
 
 
 def bounded_number(text: str) -> tuple[str, Decimal]:
     """A number and the bound before it: "<0.5" is ("<", 0.5)."""
-    found = _BOUNDED.fullmatch(reading.plain(text))
-    if not found:
+    bound, number = reading.split_bound(text)
+    if not _PLAIN_NUMBER.fullmatch(number):
         raise Unclear(
             _("“%(given)s” is not a number. Write it as 7.5, <0.5 or >100: with a point, without commas or words.")
             % {"given": text[:40]}
         )
-    return found[1], _storable(Decimal(found[2]), text)
+    return bound, _storable(Decimal(number), text)
 
 
 def _storable(number: Decimal, text: str) -> Decimal:

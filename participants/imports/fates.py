@@ -10,13 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext_lazy
 
 from participants.actions.days import long_moment, minute, site_day
-from participants.actions.measurements import standard_value, wrong_answer
+from participants.actions.measurements import allowed_by, part_above_whole, standard_value, wrong_answer
 from participants.imports.cells import Known, Reading, study_number
 from participants.imports.file import Line
 from participants.imports.words import key, measure_words
 from participants.models import Measurement
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.measures import MEASURES, outside
+from participants.rules.wholes import parts_above_wholes
 from participants.units import convert
 
 
@@ -132,6 +133,7 @@ def _before_consent(at: dt.datetime, consented: dt.datetime) -> str:
 
 
 def _against_recorded(reading: Reading, known: Known, given: dict[str, Any]) -> Judged:
+    odd = _unusual(reading.answer) or _above_whole(reading, known)
     recorded = known.recorded.get(reading.key, [])
     if any(_same(one, reading.answer) for one in recorded):
         return Judged(fate=Fate.THERE, **given)
@@ -141,8 +143,8 @@ def _against_recorded(reading: Reading, known: Known, given: dict[str, Any]) -> 
             "the value on its page; then this row is found already there. If not, take the row out."
         ) % {"recorded": recorded[0].text, "given": reading.answer.text}
         return Judged(fate=Fate.DIFFERS, message=message, examination=recorded[0].examination_id, **given)
-    if message := _unusual(reading.answer):
-        return Judged(fate=Fate.UNUSUAL, message=message, **given)
+    if odd:
+        return Judged(fate=Fate.UNUSUAL, message=odd, **given)
     return Judged(fate=Fate.NEW, **given)
 
 
@@ -153,6 +155,17 @@ def _same(one: Measurement, other: Measurement) -> bool:
 
 def _essence(answer: Measurement) -> tuple[Any, ...]:
     return standard_value(answer), answer.comparator, answer.choice, answer.day, answer.not_done_reason
+
+
+def _above_whole(reading: Reading, known: Known) -> str:
+    """A part that is more than its whole, said with the later of the two rows."""
+    sample = known.samples.setdefault((reading.participant.pk, reading.taken_at), {})
+    if reading.answer.value is not None:
+        sample[reading.code] = reading.answer
+    for part, whole in parts_above_wholes({code: allowed_by(one) for code, one in sample.items()}):
+        if reading.code in (part, whole):
+            return part_above_whole(sample[part], sample[whole])
+    return ""
 
 
 def _unusual(answer: Measurement) -> str:

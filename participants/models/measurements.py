@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pghistory
 from django.db import models
@@ -44,6 +44,8 @@ class Examination(Record):
 
     twin = Twin(same=("participant", "panel", "laboratory"), at="taken_at")
     dated = {"taken_at": Kind.RESULT}
+    # What a form is about to save with it, so that the questions see the values beside each other.
+    answers: Sequence[Measurement] = ()
 
     class Meta(Record.Meta):
         verbose_name = _("examination")

@@ -3,7 +3,8 @@
 Source: eligibility criteria of the registry record NCT07072494 (9 inclusion, 15 exclusion); readings and
 boundaries that it leaves open are policy [P] of the study file. Limits come from there too: a rule here knows
 how to compare, never with what. Numbers are compared unrounded. `0`, "no" and "negative" are answers; what
-was not asked, not done or has expired is MISSING, and never counts as met.
+was not asked, not done or has expired is MISSING, and never counts as met. A bound ("<0.5") decides only where
+all values that it allows decide alike; else an investigator has to.
 """
 
 import datetime as dt
@@ -16,6 +17,7 @@ from typing import Protocol
 
 from participants.rules.age import LeapDay, completed_years, months_before
 from participants.rules.measures import MEASURES
+from trialsite.bounds import agreed, examples
 from trialsite.partialdate import PartialDate
 
 
@@ -84,7 +86,7 @@ class Fact:
     code: str
     value: Decimal | str | PartialDate | None
     on: dt.date | None = None
-    comparator: str = ""  # "<" or ">": the laboratory gave a bound only
+    comparator: str = ""  # < ≤ > or ≥: the laboratory gave a bound only
     # The number as printed, if in another unit; limits are in that unit, so that ratios need no conversion.
     printed: Decimal | None = None
     upper_limit: Decimal | None = None
@@ -242,22 +244,16 @@ def _holds(check: Check, value: Decimal) -> bool:
 
 
 def _compare(check: Check, fact: Fact, value: Decimal) -> Verdict:
+    limits = (check.at_least, check.at_most, check.above, check.below)
+    return _of_all(fact, value, limits, lambda one: _holds(check, one))
+
+
+def _of_all(fact: Fact, value: Decimal, limits: Iterable[Decimal | None], is_met: Callable[[Decimal], bool]) -> Verdict:
     """A bound such as "< 0.5" decides only where every value that it allows gives the same answer."""
-    if not fact.comparator:
-        return Verdict(Result.PASS if _holds(check, value) else Result.FAIL, facts=(fact,))
-    is_low = fact.comparator == "<"
-    ceiling, floor = (check.at_most, check.below), (check.at_least, check.above)
-    favourable = ceiling if is_low else floor
-    adverse = floor if is_low else ceiling
-    if any(limit is not None for limit in adverse):
-        limit = next(limit for limit in adverse if limit is not None)
-        if (value <= limit) if is_low else (value >= limit):
-            return Verdict(Result.FAIL, facts=(fact,))
+    answer = agreed(is_met(one) for one in examples(value, fact.comparator, limits))
+    if answer is None:
         return Verdict(Result.NEEDS_INVESTIGATOR, Why.BOUND_ONLY, (fact,))
-    limit = next(limit for limit in favourable if limit is not None)
-    if (value <= limit) if is_low else (value >= limit):
-        return Verdict(Result.PASS, facts=(fact,))
-    return Verdict(Result.NEEDS_INVESTIGATOR, Why.BOUND_ONLY, (fact,))
+    return Verdict(Result.PASS if answer else Result.FAIL, facts=(fact,))
 
 
 def _anchor_day(anchors: Anchors) -> dt.date | None:
@@ -287,7 +283,8 @@ def number(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
     if not fact.upper_limit:
         return Verdict(Result.MISSING, Why.NO_UPPER_LIMIT, (fact,), wanted=fact.code)
     ratio = _ratio(check, fact)
-    return Verdict(ratio.result, ratio.why, ratio.facts, derived=fact.as_printed / fact.upper_limit)
+    # Of a bound there is no ratio that could be shown as a number.
+    return ratio if fact.comparator else replace(ratio, derived=fact.as_printed / fact.upper_limit)
 
 
 def _ratio(check: Check, fact: Fact) -> Verdict:
@@ -295,13 +292,7 @@ def _ratio(check: Check, fact: Fact) -> Verdict:
     assert fact.upper_limit is not None
     assert check.at_most is not None
     limit = check.at_most * fact.upper_limit
-    if fact.comparator == ">" and fact.as_printed < limit:
-        return Verdict(Result.NEEDS_INVESTIGATOR, Why.BOUND_ONLY, (fact,))
-    if fact.comparator == ">":
-        return Verdict(Result.FAIL, facts=(fact,))
-    if fact.comparator == "<" and fact.as_printed > limit:
-        return Verdict(Result.NEEDS_INVESTIGATOR, Why.BOUND_ONLY, (fact,))
-    return Verdict(Result.PASS if fact.as_printed <= limit else Result.FAIL, facts=(fact,))
+    return _of_all(fact, fact.as_printed, [limit], lambda value: value <= limit)
 
 
 def one_of(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
@@ -450,11 +441,7 @@ def virus_dna(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
     if lloq is None:
         is_not_detected = load == 0 and not fact.comparator
         return found if is_not_detected else Verdict(Result.MISSING, Why.NO_LLOQ, (fact,), wanted=fact.code)
-    is_open = (fact.comparator == ">" and load < lloq) or (fact.comparator == "<" and load > lloq)
-    if is_open:
-        return Verdict(Result.NEEDS_INVESTIGATOR, Why.BOUND_ONLY, (fact,))
-    is_above = load > lloq or (fact.comparator == ">" and load >= lloq)
-    return Verdict(Result.FAIL if is_above else Result.PASS, facts=(fact,))
+    return _of_all(fact, load, [lloq], lambda value: value <= lloq)
 
 
 def qtcb_ms(qt_ms: Decimal, rr_ms: Decimal) -> Decimal:

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -28,7 +28,15 @@ from safety.rules.grading import Graded
 from safety.rules.icaht import Anc, Early, Late, Observed
 from safety.rules.icaht_published import Published, grade_published
 from safety.rules.iec_hs import Derived, IecHsFindings, LabResult
-from safety.rules.lab_ctcae import MEASURED, Suggestion, Version, corrected_calcium_mmol_l, lab_value, suggestions
+from safety.rules.lab_ctcae import (
+    MEASURED,
+    Suggestion,
+    Version,
+    corrected_calcium_mmol_l,
+    corrected_sign,
+    lab_value,
+    suggestions,
+)
 from trialsite.models import User
 from trialsite.refusal import Refused
 
@@ -164,6 +172,9 @@ def _result(
 ) -> Result:
     measure = MEASURES[code]
     lln, uln = (None if limit is None else convert(measure, limit, unit) for limit in (low, high))
+    if comparator == "<" and value == 0:
+        # Was once taken: nothing lies below 0, so that it is 0.
+        comparator = "≤"
     return Result(code, at, convert(measure, value, unit), comparator, lln, uln, examination)
 
 
@@ -380,7 +391,7 @@ class Prefilled:
 def prefilled(course: Course, at: dt.datetime) -> dict[str, Prefilled]:
     """By finding, from the newest values until this moment; the baseline is the newest value before the infusion."""
     ferritin, alt, ast, fibrinogen = (_until_moment(course, code, at) for code in ("FERRITIN", "ALT", "AST", "FIBRINO"))
-    series = [(one.at, one.value) for one in course.of("FERRITIN") if one.at <= at]
+    series = [(one.at, _alone(one)) for one in course.of("FERRITIN") if one.at <= at]
     derived = {
         "ferritin_high": (iec_hs.ferritin_high(_lab(course, ferritin)), (ferritin,)),
         "ferritin_rising": (iec_hs.ferritin_rising(series, ferritin.uln if ferritin else None), (ferritin,)),
@@ -407,8 +418,14 @@ def _lab(course: Course, result: Result | None) -> LabResult | None:
     baseline = course.before(result.code, course.infused_at)
     # A value of before the infusion is no baseline of itself.
     if baseline is None or baseline.at >= result.at:
-        return LabResult(result.value, result.lln, result.uln)
-    return LabResult(result.value, result.lln, result.uln, baseline.value, baseline.uln)
+        return _alone(result)
+    then = {"baseline": baseline.value, "baseline_uln": baseline.uln, "baseline_sign": baseline.comparator}
+    return replace(_alone(result), **then)
+
+
+def _alone(result: Result) -> LabResult:
+    """Without a baseline."""
+    return LabResult(result.value, result.lln, result.uln, sign=result.comparator)
 
 
 def check_iec_hs(assessment: IecHsAssessment, *, by: User, now: dt.datetime) -> None:
@@ -489,7 +506,7 @@ class Suggested:
     @property
     def differs(self) -> bool:
         """Whether the two versions suggest different grades; that a term is new or gone does not matter at grade 0."""
-        grades = [sorted(map(_rank, telling(found))) for found in self.by_version.values()]
+        grades = [sorted(map(_span, telling(found))) for found in self.by_version.values()]
         return any(one != grades[0] for one in grades)
 
 
@@ -498,8 +515,10 @@ def telling(found: Iterable[Suggestion]) -> list[Suggestion]:
     return [one for one in found if one.term and one.grade != 0]
 
 
-def _rank(suggestion: Suggestion) -> int:
-    return -1 if suggestion.grade is None else suggestion.grade
+def _span(suggestion: Suggestion) -> tuple[int, int]:
+    """The lowest and the highest grade; what the numbers cannot say lies below all."""
+    lowest, highest = suggestion.lowest, suggestion.highest
+    return (-1, -1) if lowest is None or highest is None else (lowest, highest)
 
 
 def suggested(course: Course) -> list[Suggested]:
@@ -515,26 +534,33 @@ def suggested(course: Course) -> list[Suggested]:
 def _suggested(course: Course, result: Result) -> Suggested:
     baseline = course.baseline(result.code)
     albumin = course.beside(result, "ALB") if result.code == "CA" else None
+    then = _comparable(course, baseline, is_corrected=albumin is not None)
     value = lab_value(
         result.code,
         result.value,
+        sign=result.comparator,
         lln=result.lln,
         uln=result.uln,
-        baseline=_comparable(course, baseline, is_corrected=albumin is not None),
+        baseline=then[1] if then else None,
+        baseline_sign=then[0] if then else "",
         baseline_lln=baseline.lln if baseline else None,
         baseline_uln=baseline.uln if baseline else None,
         albumin_g_l=albumin.value if albumin else None,
+        albumin_sign=albumin.comparator if albumin else "",
     )
     assert value is not None, "only codes that the rule knows are read"
     return Suggested(result, baseline, {version: suggestions(value, version) for version in Version})
 
 
-def _comparable(course: Course, baseline: Result | None, *, is_corrected: bool) -> Decimal | None:
-    """The baseline's value; of calcium only one that was corrected as the value is."""
+def _comparable(course: Course, baseline: Result | None, *, is_corrected: bool) -> tuple[str, Decimal] | None:
+    """The baseline's value with its bound; of calcium only one that was corrected as the value is."""
     if baseline is None or not is_corrected:
-        return baseline.value if baseline else None
+        return (baseline.comparator, baseline.value) if baseline else None
     albumin = course.beside(baseline, "ALB")
-    return corrected_calcium_mmol_l(baseline.value, albumin.value) if albumin else None
+    sign = corrected_sign(baseline.comparator, albumin.comparator) if albumin else None
+    if albumin is None or sign is None:
+        return None
+    return sign, corrected_calcium_mmol_l(baseline.value, albumin.value)
 
 
 def version_of_study(participant: Participant) -> Version:

@@ -69,7 +69,8 @@ def _value_shown(course: Course, one: Suggested) -> dict[str, Any]:
 
 
 def _highest(one: Suggested) -> int:
-    return max((each.grade or 0 for found in one.by_version.values() for each in found), default=0)
+    """The worst that a value may be."""
+    return max((each.highest or 0 for found in one.by_version.values() for each in found), default=0)
 
 
 def _is_unclear(one: Suggested) -> bool:
@@ -98,13 +99,14 @@ def _suggestion(
 ) -> dict[str, Any]:
     name, beside = _term_names(suggestion, names)
     event = (events or {}).get(suggestion.meddra_code)
-    # An event that goes on at this grade or a higher one is this event.
-    is_told = event is not None and not event.resolved and event.grade >= (suggestion.grade or 0)
-    is_linked = may_add and bool(suggestion.grade) and not is_told
+    # An event that goes on at this grade or a higher one is this event; of a bound, at one that it allows.
+    is_told = event is not None and not event.resolved and event.grade >= max(suggestion.lowest or 0, 1)
+    is_linked = may_add and bool(suggestion.highest) and not is_told
     return {
         "term": name,
         "beside": beside,
-        "grade": suggestion.grade,
+        "grade": suggestion.highest,
+        "grade_text": suggestion.grade_text.replace("-", "–"),
         "sentences": [in_signs(said) for said in sentences(suggestion.reasons, lab_ctcae.REASON_TEXT)],
         "flags": [gettext(lab_ctcae.FLAG_TEXT[flag]) for flag in suggestion.flags if flag in lab_ctcae.FLAG_TEXT],
         "event": event,
@@ -126,7 +128,8 @@ def _add_url(participant: Participant, result: Result, suggestion: Suggestion, n
         "participant": participant.pk,
         "term": name,
         "ctcae_code": suggestion.meddra_code,
-        "grade": suggestion.grade,
+        # Which of several grades it is, whoever records it says.
+        "grade": "" if suggestion.grade is None else suggestion.grade,
         "onset": f"{timezone.localtime(result.at):%Y-%m-%d}",
     }
     return f"{reverse('admin:safety_adverseevent_add')}?{urlencode(given)}"

@@ -17,6 +17,7 @@ from trialsite.casetables import (
     CaseTable,
     Parser,
     UnusableValue,
+    bounded,
     decimal,
     integer,
     key_of,
@@ -150,8 +151,9 @@ SCREENED = {Screen.POSITIVE: True, Screen.NEGATIVE: False, Screen.OPEN: None}
 
 def screen_iec_hs(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     found = {name: inputs[column] for column, name in IEC_HS_FINDINGS.items()}
+    sign, ratio = inputs["ferritin_x_uln_or_baseline"] or ("", None)
     try:
-        high = iec_hs.ratio_is_high(inputs["ferritin_x_uln_or_baseline"])
+        high = iec_hs.ratio_is_high(ratio, sign)
     except ImpossibleFinding as error:
         raise UnusableValue("ferritin_x_uln_or_baseline", str(error)) from None
     findings = IecHsFindings(ferritin_high=high, severity=inputs["severity_choice"], **found)
@@ -297,7 +299,7 @@ def _sentence(graded: Graded, texts: Mapping[str, str], flags: Mapping[str, str]
 CASES: dict[str, CaseTable] = {
     "iec_hs": CaseTable(
         inputs={
-            "ferritin_x_uln_or_baseline": optional(decimal),
+            "ferritin_x_uln_or_baseline": optional(bounded),
             **dict.fromkeys(IEC_HS_FINDINGS, recorded),
             "severity_choice": severity,
         },

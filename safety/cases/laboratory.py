@@ -1,7 +1,8 @@
 """How a table of worked laboratory values maps to the rules that suggest grades of CTCAE 5.0 and 6.0.
 
 A row names the analyte and the term of each version (a value in parentheses: the version has none). What was found
-or done stands in `symptomatic` and `intervention`, several words joined by + or ; or |.
+or done stands in `symptomatic` and `intervention`, several words joined by + or ; or |. A value may be a bound, such as
+<2.5 or ≥1000; its grade is then 4, or 3-4 where the values that it allows differ.
 """
 
 import re
@@ -26,10 +27,10 @@ from safety.rules.lab_ctcae import (
     suggestions,
 )
 from trialsite.casetables import (
-    NUMBER,
     CaseTable,
     Parser,
     UnusableValue,
+    bounded,
     decimal,
     integer,
     key_of,
@@ -37,6 +38,7 @@ from trialsite.casetables import (
     word,
     yes_no,
 )
+from trialsite.reading import plain, split_bound
 
 A, F = Analyte, Finding
 # Febrile neutropenia is one term for two values.
@@ -200,8 +202,9 @@ SAID: tuple[tuple[str, frozenset[Finding]], ...] = (
 )
 NOTHING = re.compile(r"(^|_)(none|no|n|nil|not|without)(_|$)")
 AT_MOST, MORE = ("le", "lte", "up_to", "lt", "within"), ("gt", "over", "more", "longer")
-ANC = re.compile(r"(?:anc|neutrophils?)\D*(\d+(?:\.\d+)?)", re.IGNORECASE)
-TEMPERATURE = re.compile(r"(?:\bT\b|temp\w*)\D*(\d+(?:\.\d+)?)", re.IGNORECASE)
+ANC = re.compile(r"(?:anc|neutrophils?)[^\d<>≤≥]*([<>≤≥]?=?) ?(\d+(?:\.\d+)?)", re.IGNORECASE)
+TEMPERATURE = re.compile(r"(?:\bT\b|temp\w*)[^\d<>≤≥]*(\d+(?:\.\d+)?)", re.IGNORECASE)
+SPAN = re.compile(r"([0-4])\s*[-–~～]\s*([0-5])")
 LASTING = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h)", re.IGNORECASE)
 
 
@@ -210,16 +213,20 @@ def analyte(text: str) -> tuple[Analyte | str, frozenset[Finding]]:
     return KNOWN_ANALYTE(text), frozenset({F.FASTING} if "fasting" in text.lower() else ())
 
 
-def measured(text: str) -> Decimal | FebrileFindings:
-    """A number, or neutrophils with a temperature: "ANC 0.5; T 38.0 for 61 min"."""
-    if NUMBER.fullmatch(text):
-        return Decimal(text)
-    anc, temperature, lasting = ANC.search(text), TEMPERATURE.search(text), LASTING.search(text)
+def measured(text: str) -> tuple[str, Decimal] | FebrileFindings:
+    """A number with its bound, or neutrophils with a temperature: "ANC 0.5; T 38.0 for 61 min"."""
+    try:
+        return bounded(text)
+    except ValueError:
+        pass
+    written = plain(text)
+    anc, temperature, lasting = ANC.search(written), TEMPERATURE.search(written), LASTING.search(written)
     if anc is None or temperature is None:
-        raise ValueError("write a number, or such as: ANC 0.5; T 38.0 for 61 min")
+        raise ValueError("write a number, a bound such as <2.5, or such as: ANC 0.5; T 38.0 for 61 min")
+    sign, _rest = split_bound(anc[1])
     # A table that gives no duration tells of one reading.
     minutes = Decimal(lasting[1]) * (60 if lasting[2].lower() == "h" else 1) if lasting else Decimal(0)
-    return FebrileFindings(Decimal(anc[1]), Decimal(temperature[1]), minutes)
+    return FebrileFindings(Decimal(anc[2]), Decimal(temperature[1]), minutes, neutrophils_sign=sign)
 
 
 def said(text: str) -> frozenset[Finding]:
@@ -253,8 +260,10 @@ def _term(text: str) -> str:
     return "" if text.startswith("(") or key_of(text) in {"na", "n_a", "none", "no_term"} else text
 
 
-def _grade(text: str) -> int | None:
-    """A grade; NA, "see note" and an empty cell: the numbers do not give one."""
+def _grade(text: str) -> int | str | None:
+    """A grade, or 3-4 of a bound; NA, "see note" and an empty cell: the numbers do not give one."""
+    if found := SPAN.fullmatch(text):
+        return f"{found[1]}-{found[2]}"
     return None if key_of(text) in {"", "na", "n_a", "none", "see_note", "not_graded", "no_grade"} else integer(text)
 
 
@@ -266,7 +275,7 @@ INPUTS: dict[str, Parser] = {
     "unit": str,
     "lln": optional(decimal),
     "uln": optional(decimal),
-    "baseline_value": optional(decimal),
+    "baseline_value": optional(bounded),
     "baseline_abnormal": optional(yes_no),
     "symptomatic": optional(yes_no),
     "intervention": said,
@@ -283,18 +292,22 @@ def _suggested(inputs: Mapping[str, Any]) -> dict[Version, Suggestion]:
         return _febrile(inputs)
     findings |= inputs["intervention"]
     symptomatic = True if F.SYMPTOMATIC in findings else inputs["symptomatic"]
+    sign, value = inputs["value"]
+    baseline_sign, baseline = inputs["baseline_value"] or ("", None)
     result = LabValue(
         named,
-        inputs["value"],
+        value,
         inputs["unit"],
         inputs["lln"],
         inputs["uln"],
-        inputs["baseline_value"],
+        baseline,
         inputs["baseline_abnormal"],
         inputs.get("baseline_lln"),
         inputs.get("baseline_uln"),
         symptomatic,
         findings,
+        sign,
+        baseline_sign,
     )
     return {version: _by_term(result, version, inputs) for version in Version}
 
@@ -327,7 +340,7 @@ def evaluate(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     code = found[Version.V5].meddra_code
     if inputs["ctcae_v5_meddra"] not in {"", code} and code:
         raise UnusableValue("ctcae_v5_meddra", f"the code of {found[Version.V5].term} is {code}")
-    grades = {f"v{version.value[0]}_grade": one.grade for version, one in found.items()}
+    grades = {f"v{version.value[0]}_grade": one.grade_text if one.span else one.grade for version, one in found.items()}
     return grades, " ".join(f"CTCAE {version}: {_sentence(one)}" for version, one in found.items())
 
 

@@ -13,21 +13,24 @@ a screen should rather ask once too often (ferritin alone is usual in CRS); what
 no: where it could still turn the screen positive, IEC-HS cannot be excluded and there is no grade; a negative screen
 is grade 0 whatever severity was chosen, flagged. From the laboratory: a ferritin within its limits is not elevated,
 whatever the baseline was; rapidly rising is doubled within 72 hours and above the upper limit; an enzyme without a
-baseline counts as normal before.
+baseline counts as normal before. A bound ("<1.5") answers a finding only where every value that it allows does.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from safety.rules.grading import Graded, Reason, check_range, mark
+from safety.rules.grading import Graded, ImpossibleFinding, Reason, check_range, mark
+from trialsite.bounds import FLIPPED, SIGNS, Allowed, agreed, allowed, combined, examples, least
 
 SCALE = "ASTCT 2023 (IEC-HS)"
 FERRITIN_TIMES = Decimal(2)
 ENZYME_TIMES = Decimal(5)
 FIBRINOGEN_G_L = Decimal("1.5")
+# More than any limit times its factor.
+LARGEST = 10**15
 
 
 class Screen(StrEnum):
@@ -84,6 +87,7 @@ REASON_TEXT = {
     "severity-open": mark("The screen is positive: an investigator has to choose the severity."),
     # What a laboratory value says about a finding.
     "lab-none": mark("No value is recorded."),
+    "lab-bound": mark("The report gives only a bound, which leaves it open."),
     "lab-ferritin": mark("Ferritin {value} µg/L: {times} × the upper limit {limit}."),
     "lab-ferritin-baseline": mark("Ferritin {value} µg/L: {times} × the baseline {limit}."),
     "lab-no-limit": mark("{value}: the laboratory's limit is not recorded."),
@@ -196,7 +200,8 @@ def _unknown_reasons(findings: IecHsFindings, policy: IecHsPolicy) -> tuple[Reas
 class LabResult:
     """A value with the limits of its own laboratory and the last value before the infusion, all in one unit.
 
-    `baseline_uln` is the limit of the laboratory that found the baseline; without it, it is the value's.
+    `baseline_uln` is the limit of the laboratory that found the baseline; without it, it is the value's. The signs
+    (< ≤ > ≥) are those of a report that gives a bound only.
     """
 
     value: Decimal
@@ -204,10 +209,34 @@ class LabResult:
     uln: Decimal | None = None
     baseline: Decimal | None = None
     baseline_uln: Decimal | None = None
+    sign: str = ""
+    baseline_sign: str = ""
 
     def __post_init__(self) -> None:
         for name in ("value", "lln", "uln", "baseline", "baseline_uln"):
-            check_range(name, getattr(self, name), 0, 10_000_000)
+            check_range(name, getattr(self, name), 0, LARGEST)
+        for name, sign, bound in (("value", self.sign, self.value), ("baseline", self.baseline_sign, self.baseline)):
+            if sign and (sign not in SIGNS or bound is None or (sign == "<" and bound == 0)):
+                raise ImpossibleFinding(name, f"{name} is {sign}{bound}: that is no bound. Correct the value.")
+
+    @property
+    def allowed(self) -> Allowed:
+        return allowed(self.value, self.sign)
+
+    def exact(self, times: Decimal) -> "Iterator[LabResult]":
+        """A result for each piece into which so many times its limits cut what the report allows."""
+        heights = [one for one in (self.lln, self.uln, FIBRINOGEN_G_L) if one is not None]
+        heights += [times * one for one in heights]
+        for baseline in self._baselines([*heights, self.value], times):
+            at = replace(self, baseline=baseline, sign="", baseline_sign="")
+            cuts = [*heights, *((baseline, times * baseline) if baseline is not None else ())]
+            yield from (replace(at, value=value) for value in examples(self.value, self.sign, cuts))
+
+    def _baselines(self, heights: Sequence[Decimal], times: Decimal) -> Sequence[Decimal | None]:
+        if self.baseline is None:
+            return (None,)
+        cuts = [*heights, *(one / times for one in heights), self.baseline_uln]
+        return examples(self.baseline, self.baseline_sign, cuts)
 
 
 @dataclass(frozen=True)
@@ -221,10 +250,20 @@ class Derived:
 NOTHING = Derived(None, (Reason("lab-none"),))
 
 
-def ratio_is_high(ratio: Decimal | None) -> bool | None:
+def ratio_is_high(ratio: Decimal | None, sign: str = "") -> bool | None:
     """Whether ferritin as a multiple of its upper limit or baseline is above 2; exactly 2 is not."""
-    check_range("ratio", ratio, 0, 10_000_000)
-    return None if ratio is None else ratio > FERRITIN_TIMES
+    check_range("ratio", ratio, 0, LARGEST)
+    if ratio is None:
+        return None
+    return agreed(one > FERRITIN_TIMES for one in examples(ratio, sign, [FERRITIN_TIMES]))
+
+
+def _of_all(result: LabResult, times: Decimal, rule: Callable[[LabResult], Derived]) -> Derived:
+    """What a rule says of every value that the report allows, with the values as reported."""
+    finding = agreed(rule(one).finding for one in result.exact(times))
+    said = rule(result)
+    is_open = finding is None and said.finding is not None
+    return Derived(finding, (*said.reasons, Reason("lab-bound")) if is_open else said.reasons)
 
 
 def ferritin_high(result: LabResult | None) -> Derived:
@@ -233,40 +272,59 @@ def ferritin_high(result: LabResult | None) -> Derived:
     >>> ferritin_high(LabResult(Decimal(700), uln=Decimal(400), baseline=Decimal(300))).finding
     True
     """
-    if result is None:
-        return NOTHING
+    return NOTHING if result is None else _of_all(result, FERRITIN_TIMES, _ferritin)
+
+
+def _ferritin(result: LabResult) -> Derived:
     reasons = _multiple("lab-ferritin", result, result.uln)
-    reasons += _multiple("lab-ferritin-baseline", result, result.baseline)
+    reasons += _multiple("lab-ferritin-baseline", result, result.baseline, result.baseline_sign)
     if result.uln is not None and result.value <= result.uln:
         return Derived(False, reasons)
     by_limits = [_above(result.value, limit, FERRITIN_TIMES) for limit in (result.uln, result.baseline)]
     if result.uln is None:
-        reasons += (Reason("lab-no-limit", {"value": _plain(result.value)}),)
+        reasons += (Reason("lab-no-limit", {"value": _bounded(result.value, result.sign)}),)
     if result.baseline is None:
         reasons += (Reason("lab-no-baseline"),)
     return Derived(_any(by_limits), reasons)
 
 
 def ferritin_rising(
-    series: Sequence[tuple[dt.datetime, Decimal]], uln: Decimal | None, policy: IecHsPolicy = FIRST_STUDY
+    series: Sequence[tuple[dt.datetime, LabResult]], uln: Decimal | None, policy: IecHsPolicy = FIRST_STUDY
 ) -> Derived:
     """Whether the newest ferritin of the series is above ULN and doubled against the lowest of the last 72 hours."""
     if not series:
         return NOTHING
     # Of two values of one moment the later in the series is the newer, as it was recorded later.
     *before, (newest_at, newest) = sorted(series, key=lambda point: point[0])
-    if uln is not None and newest <= uln:
-        return Derived(False, _multiple("lab-ferritin", LabResult(newest), uln))
+    if uln is not None and agreed(one <= uln for one in newest.allowed.examples([uln])):
+        return Derived(False, _multiple("lab-ferritin", newest, uln))
     since = newest_at - dt.timedelta(hours=policy.rising_hours)
     within = [point for point in before if since <= point[0] < newest_at]
     if not within:
         return Derived(None, (Reason("lab-no-rise", {"hours": str(policy.rising_hours)}),))
-    at, lowest = min(within, key=lambda point: point[1])
-    has_risen = newest >= policy.rising_times * lowest and newest > lowest
+    at, lowest = min(within, key=lambda point: point[1].value)
+    has_risen = _has_risen(newest, least(one.allowed for _at, one in within), uln, policy.rising_times)
     hours = int((newest_at - at).total_seconds() // 3600)
-    values = {"earlier": _plain(lowest), "value": _plain(newest), "hours": str(hours), "times": _times(newest, lowest)}
+    values = {
+        "earlier": _bounded(lowest.value, lowest.sign),
+        "value": _bounded(newest.value, newest.sign),
+        "hours": str(hours),
+        "times": _times(newest, lowest.value, lowest.sign),
+    }
+    bound = (Reason("lab-bound"),) if has_risen is None else ()
     # Without the upper limit a rise may lie within the normal.
-    return Derived(None if has_risen and uln is None else has_risen, (Reason("lab-rise", values),))
+    return Derived(None if has_risen and uln is None else has_risen, (Reason("lab-rise", values), *bound))
+
+
+def _has_risen(newest: LabResult, lowest: Allowed, uln: Decimal | None, times: Decimal) -> bool | None:
+    """Whether the newest is so many times the lowest, and above ULN; None where a bound leaves it open."""
+    heights = [one for one in (newest.value, uln) if one is not None]
+    answers = []
+    for earlier in lowest.examples([*heights, *(one / times for one in heights)]):
+        for value in newest.allowed.examples([uln, earlier, times * earlier]):
+            is_up = value >= times * earlier and value > earlier
+            answers.append(is_up and (uln is None or value > uln))
+    return agreed(answers)
 
 
 def transaminases_high(alt: LabResult | None, ast: LabResult | None) -> Derived:
@@ -278,19 +336,28 @@ def transaminases_high(alt: LabResult | None, ast: LabResult | None) -> Derived:
 def _enzyme(name: str, result: LabResult | None) -> Derived:
     if result is None or result.uln is None:
         return Derived(None, (Reason("lab-enzyme-open", {"name": name}),))
+    return _of_all(result, ENZYME_TIMES, lambda one: _enzyme_of(name, one))
+
+
+def _enzyme_of(name: str, result: LabResult) -> Derived:
+    assert result.uln is not None, "looked at before"
     uln_then = result.uln if result.baseline_uln is None else result.baseline_uln
     is_abnormal = result.baseline is not None and result.baseline > uln_then
-    limit = result.baseline if is_abnormal else result.uln
-    reasons = _multiple("lab-enzyme-baseline" if is_abnormal else "lab-enzyme", result, limit, name=name)
-    return Derived(_above(result.value, limit, ENZYME_TIMES), reasons)
+    code, limit, sign = "lab-enzyme", result.uln, ""
+    if is_abnormal and result.baseline is not None:
+        code, limit, sign = "lab-enzyme-baseline", result.baseline, result.baseline_sign
+    return Derived(_above(result.value, limit, ENZYME_TIMES), _multiple(code, result, limit, sign, name=name))
 
 
 def fibrinogen_low(result: LabResult | None) -> Derived:
     """Below 1.5 g/L, or below the laboratory's lower limit; without that limit a higher value leaves it open."""
-    if result is None:
-        return NOTHING
-    value = _plain(result.value)
-    if result.value < FIBRINOGEN_G_L:
+    return NOTHING if result is None else _of_all(result, Decimal(1), _fibrinogen)
+
+
+def _fibrinogen(result: LabResult) -> Derived:
+    value = _bounded(result.value, result.sign)
+    is_below = agreed(one < FIBRINOGEN_G_L for one in result.allowed.examples([FIBRINOGEN_G_L]))
+    if is_below:
         return Derived(True, (Reason("lab-fibrinogen-low", {"value": value}),))
     if result.lln is None:
         return Derived(None, (Reason("lab-no-limit", {"value": value}),))
@@ -309,18 +376,32 @@ def _any(answers: Sequence[bool | None]) -> bool | None:
     return None if None in answers else False
 
 
-def _multiple(code: str, result: LabResult, limit: Decimal | None, **names: str) -> tuple[Reason, ...]:
+def _multiple(
+    code: str, result: LabResult, limit: Decimal | None, limit_sign: str = "", **names: str
+) -> tuple[Reason, ...]:
     if limit is None:
         return ()
-    values = {"value": _plain(result.value), "limit": _plain(limit), "times": _times(result.value, limit), **names}
+    values = {
+        "value": _bounded(result.value, result.sign),
+        "limit": _bounded(limit, limit_sign),
+        "times": _times(result, limit, limit_sign),
+        **names,
+    }
     return (Reason(code, values),)
 
 
-def _times(value: Decimal, limit: Decimal) -> str:
+def _times(result: LabResult, limit: Decimal, limit_sign: str = "") -> str:
     """How many times the limit, for people: cut after two decimals, never rounded up over a threshold."""
     if not limit:
         return "∞"
-    return _plain((value / limit).quantize(Decimal("0.01"), rounding="ROUND_DOWN"))
+    sign = combined(result.sign, FLIPPED[limit_sign])
+    if sign is None:
+        return "?"
+    return _bounded((result.value / limit).quantize(Decimal("0.01"), rounding="ROUND_DOWN"), sign)
+
+
+def _bounded(value: Decimal, sign: str) -> str:
+    return f"{sign} {_plain(value)}".strip()
 
 
 def _plain(value: Decimal) -> str:

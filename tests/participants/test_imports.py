@@ -193,7 +193,9 @@ def test_units_have_many_spellings(code: str, given: str, unit: str) -> None:
         ("1.2E+06", ("", "1200000")),
         ("7,5", None),
         ("1,200", None),
-        ("≤5", None),
+        ("≤5", ("≤", "5")),
+        (">= 5", ("≥", "5")),
+        ("<>5", None),
         ("0.1234567", None),
         ("1e20", None),
         ("NaN", None),
@@ -361,6 +363,31 @@ def test_what_is_void_counts_no_more(bring: Any, bob: Participant, dana: User, n
     assert write(bring(text), dana, now) == "imported"
     assert Examination.objects.filter(voided_at__isnull=True).count() == 1
     assert Examination.objects.count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("english")
+@pytest.mark.parametrize("is_part_first", [True, False])
+def test_a_part_above_its_whole_is_compared_first(
+    bring: Any, bob: Participant, alice: User, now: dt.datetime, is_part_first: bool
+) -> None:
+    cells = [f"{bob.number},NEUT,5200,/uL,{AT}", f"{bob.number},WBC,3.1,10^9/L,{AT}"]
+    other = f"{bob.number},LYM,1.0,10^9/L,{AT}"
+    row = bring(rows(*(cells if is_part_first else cells[::-1]), other))
+    assert [fate["fate"] for fate in row.fates] == ["new", "unusual", "new"]
+    assert "5200 /µL is more than" in row.fates[1]["message"]
+    assert write(row, alice, now, accept=True) == "imported"
+    assert Measurement.objects.filter(code__in=("NEUT", "WBC", "LYM")).count() == 3
+
+
+@pytest.mark.django_db
+def test_bounds_of_a_file_keep_their_sign(bring: Any, bob: Participant, alice: User, now: dt.datetime) -> None:
+    at = ("2026-03-05 09:00", "2026-03-05 09:01", "2026-03-05 09:02", "2026-03-05 09:03")
+    given = ("≤5", "＞＝200", "≦7", "> 300")
+    row = bring(rows(*(f"{bob.number},CRP,{value},mg/L,{when}" for value, when in zip(given, at, strict=True))))
+    assert write(row, alice, now) == "imported"
+    signs = Measurement.objects.filter(code="CRP", taken_at__gte=now - 5 * dt.timedelta(hours=1)).order_by("taken_at")
+    assert [one.text for one in signs] == ["≤ 5 mg/L", "≥ 200 mg/L", "≤ 7 mg/L", "> 300 mg/L"]
 
 
 @pytest.mark.django_db

@@ -248,6 +248,53 @@ def test_a_refused_form_says_why_and_keeps_what_was_typed(
         assert "1.234" in page
 
 
+def test_a_bound_that_belongs_to_itself_is_kept(participant: Participant, alice: User, login: Any) -> None:
+    typed = form_of(participant, PLAT__value="≥ 100", PLAT__unit="10^9/L", HGB__value="<=90", HGB__unit="g/L")
+    assert login(alice).post(add("CBC"), typed).status_code == 302
+    rows = {row.code: row for row in Measurement.objects.all()}
+    assert (rows["PLAT"].text, rows["HGB"].text) == ("≥ 100 ×10⁹/L", "≤ 90 g/L")
+    page = login(alice).get(reverse("admin:participants_examination_change", args=[rows["PLAT"].examination_id]))
+    assert 'value="≥ 100"' in page.content.decode()
+
+
+def test_nothing_lies_below_0(participant: Participant, alice: User, login: Any) -> None:
+    typed = form_of(participant, NEUT__value="<0", NEUT__unit="10^9/L")
+    assert "nothing can be &lt; 0 ×10⁹/L" in login(alice).post(add("CBC"), typed).content.decode()
+    typed = form_of(participant, NEUT__value="≤0", NEUT__unit="10^9/L")
+    assert login(alice).post(add("CBC"), typed).status_code == 302
+
+
+PART_ABOVE = "Neutrophils (ANC): 5200 /µL is more than White blood cells: 3.1 ×10⁹/L of the same sample"
+COUNTED = {"NEUT__value": "5200", "NEUT__unit": "/uL", "WBC__value": "3.1", "WBC__unit": "10^9/L"}
+
+
+def answered(page: str) -> dict[str, str]:
+    """What a form that was asked sends again, with a reason."""
+    key = page.split('name="question_asked" value="')[1].split('"')[0]
+    return {"question_asked": key, "question_answer": "printed so; the laboratory counts again"}
+
+
+def test_neutrophils_above_all_white_cells_are_asked_about(participant: Participant, alice: User, login: Any) -> None:
+    client = login(alice)
+    page = client.post(add("CBC"), form_of(participant, **COUNTED)).content.decode()
+    assert PART_ABOVE in page
+    assert not Examination.objects.exists()
+    typed = {**form_of(participant, **COUNTED), **answered(page)}
+    assert client.post(add("CBC"), typed).status_code == 302
+    address = reverse("admin:participants_examination_change", args=[Examination.objects.get().pk])
+    change = {**form_of(participant, **COUNTED), "reason_for_change": "a note", "note": "haemolytic"}
+    assert client.post(address, change).status_code == 302, "what was answered is not asked again"
+    changed = {**change, "NEUT-value": "5300", "reason_for_change": "misread"}
+    assert "5300 /µL is more than" in client.post(address, changed).content.decode()
+
+
+def test_neutrophils_among_the_white_cells_are_not_asked_about(
+    participant: Participant, alice: User, login: Any
+) -> None:
+    typed = form_of(participant, **{**COUNTED, "NEUT__value": "3100"})
+    assert login(alice).post(add("CBC"), typed).status_code == 302
+
+
 def test_somebody_of_another_site_is_nobody(participant: Participant, charlie: User, login: Any) -> None:
     response = login(charlie).post(add("CBC"), form_of(participant, PLAT__value="100", PLAT__unit="10^9/L"))
     assert "has this number" in response.content.decode()

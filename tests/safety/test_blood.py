@@ -22,6 +22,7 @@ from safety.rules.icaht import Anc, Observed, Run
 from safety.rules.iec_hs import IecHsFindings, Severity
 from safety.rules.lab_ctcae import Version
 from tests import factories
+from trialsite.bounds import SIGNS
 from trialsite.models import Site, User
 from trialsite.recordadmin import void
 from trialsite.refusal import Refused
@@ -50,7 +51,7 @@ def measured(participant: Participant, at: dt.datetime, **values: Any) -> Examin
     answers = []
     for code, given in values.items():
         text, low, high = given if isinstance(given, tuple) else (given, None, None)
-        bound = text[0] if text[0] in "<>" else ""
+        bound = text[0] if text[0] in SIGNS else ""
         answers.append(
             Measurement(
                 code=code,
@@ -383,6 +384,31 @@ class TestSuggesting:
         alone = suggestion(participant, now, "CA")
         assert {one.grade for one in alone.by_version[Version.V5]} == {None}
 
+    def test_a_bound_suggests_the_grades_that_it_allows(self, participant: Participant, now: dt.datetime) -> None:
+        measured(participant, now - HOUR, K=("<2.5", "3.5", "5.3"))
+        measured(participant, now - HOUR, NEUT=("<0.5", "1.8", "6.3"))
+        potassium = {one.term: one.grade_text for one in suggestion(participant, now, "K").by_version[Version.V5]}
+        assert potassium == {"Hypokalemia": "4", "Hyperkalemia": "0"}
+        found = suggestion(participant, now, "NEUT")
+        texts = {version: [one.grade_text for one in each] for version, each in found.by_version.items()}
+        assert (texts[Version.V5][0], texts[Version.V6][0]) == ("4", "3-4")
+        assert found.differs
+
+    def test_a_baseline_and_albumin_stay_bounds(self, participant: Participant, now: dt.datetime) -> None:
+        measured(participant, now - 24 * DAY, CA=("<2.3", "2.1", "2.6"), ALB="<40")
+        measured(participant, now - HOUR, CA=("1.9", "2.1", "2.6"), ALB="<20")
+        found = suggestion(participant, now, "CA")
+        terms = {one.term: one.grade_text for one in found.by_version[Version.V5]}
+        assert terms["Hypocalcemia"] == "0", "more than 2.3, but for rounding"
+        assert terms["Hypercalcemia"].startswith("0-")
+
+    def test_what_was_once_taken_as_below_0_is_0(self, participant: Participant, now: dt.datetime) -> None:
+        measured(participant, now - HOUR, NEUT=("≤0", "1.8", "6.3"))
+        Measurement.objects.filter(code="NEUT", comparator="≤").update(comparator="<")
+        found = suggestion(participant, now, "NEUT")
+        assert [one.grade for one in found.by_version[Version.V5]] == [4]
+        assert found.result.comparator == "≤"
+
 
 # --- the page ----------------------------------------------------------------------------------------
 
@@ -535,6 +561,26 @@ class TestPage:
         row = read(login(alice), live).split("Platelet count decreased")[1].split("</tr>")[0]
         assert "Thrombocytopenia" in row
         assert "differs" in row
+
+    def test_a_bound_shows_its_grades_and_presets_none(self, live: Participant, alice: User, login: Any) -> None:
+        measured(live, timezone.now() - SECOND, K=("<2.9", "3.5", "5.3"), ALT=(">200", None, "40"))
+        text = read(login(alice), live)
+        assert '<span class="ts-grade ts-grade-4">3–4</span> <strong>Hypokalemia</strong>' in text
+        assert "&lt; 2.9 mmol/L: the report gives only a bound, and the grade lies between 3 and 4." in text
+        assert "ask the laboratory for the value, or decide" in text
+        links = [part.split('"')[0].replace("&amp;", "&") for part in text.split('href="')[1:]]
+        link = next(one for one in links if "adverseevent/add" in one and "Hypokalemia" in one)
+        assert "grade" not in parse_qs(urlsplit(link).query), "which of them it is, whoever records it says"
+        assert login(alice).get(link).status_code == 200
+
+    def test_a_bound_answers_iec_hs_only_where_it_must(self, live: Participant, alice: User, login: Any) -> None:
+        enzymes = {"ALT": (">200", None, "40"), "AST": ("30", None, "40")}
+        measured(live, timezone.now() - SECOND, FERRITIN=("<1000", None, "400"), **enzymes)
+        known = blood.prefilled(course(live, timezone.now()), timezone.now())
+        assert (known["ferritin_high"].finding, known["transaminases_high"].finding) == (None, True)
+        text = read(login(alice), live)
+        assert "Ferritin &lt; 1000 µg/L: &lt; 2.5 × the upper limit 400." in text
+        assert "The report gives only a bound, which leaves it open." in text
 
     def test_a_term_that_is_recorded_already_is_named(self, live: Participant, alice: User, login: Any) -> None:
         event = AdverseEvent(

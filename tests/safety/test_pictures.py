@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from dosing.models import Medication
+from participants.actions import record_examination
 from participants.models import Examination, Measurement, Participant
 from safety import actions, heatmap, overview
 from safety.heatmap import ROWS, short
@@ -149,8 +150,65 @@ def test_shading(code: str, value: str, level: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "sign", "value", "level"),
+    [
+        pytest.param("NEUT", "<", "0.5", 3, id="anc-<0.5-is-below-0.5"),
+        pytest.param("NEUT", "≤", "0.5", 2, id="anc-≤0.5-may-be-0.5"),
+        pytest.param("NEUT", ">", "0.2", 0, id="anc->0.2-may-be-normal"),
+        pytest.param("CRP", ">", "200", 4, id="crp->200"),
+        pytest.param("CRP", "<", "200", 0, id="crp-<200-may-be-normal"),
+    ],
+)
+def test_a_bound_is_shaded_as_far_as_it_goes_for_certain(code: str, sign: str, value: str, level: int) -> None:
+    row = next(row for row in ROWS if row.code == code)
+    assert row.level(D(value), sign) == level
+
+
+@pytest.mark.parametrize(
+    ("code", "first", "second", "worst"),
+    [
+        pytest.param("NEUT", "<0.5", "0.5", "<0.5", id="anc-below-is-worse"),
+        pytest.param("NEUT", ">0.5", "0.5", "0.5", id="anc-above-is-better"),
+        pytest.param("NEUT", "<0.5", "0.3", "0.3", id="anc-lower-number"),
+        pytest.param("FERRITIN", ">2000", "2000", ">2.0k", id="ferritin-above-is-worse"),
+        pytest.param("FERRITIN", "<2000", "2000", "2.0k", id="ferritin-below-is-better"),
+    ],
+)
+def test_the_worst_of_a_day_with_bounds(code: str, first: str, second: str, worst: str) -> None:
+    row = next(row for row in ROWS if row.code == code)
+    seen = [heatmap.Seen(D(text.lstrip("<>")), text[0] if text[0] in "<>" else "") for text in (first, second)]
+    for values in (seen, seen[::-1]):
+        cell = heatmap._cell(row, 1, values)
+        assert (cell.text, cell.is_bound) == (worst, worst[0] in "<>")
+
+
+@pytest.mark.django_db
+def test_a_bound_is_drawn_as_one(participant: Participant, alice: User, day0: dt.datetime) -> None:
+    row = Measurement(code="NEUT", value=D("0.01"), comparator="<", unit="10^9/L")
+    examination = Examination(participant=participant, panel="CBC", taken_at=day0 + 3 * DAY)
+    record_examination(examination=examination, answers=[row], by=alice, now=day0 + 4 * DAY)
+    assert cells(participant, day0)["ANC (10⁹/L)"] == {3: "<0.01"}
+    with translation.override("en"):
+        context = {**heatmap.context_of(participant, today=day0.date() + 4 * DAY), "participant": participant}
+        page = render_to_string("admin/safety/heatmap.html", context)
+    svg = ET.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
+    space = "{http://www.w3.org/2000/svg}"
+    assert [one.text for one in svg.iter(f"{space}text") if "0.01" in (one.text or "")] == ["<0.01"]
+    assert len([one for one in svg.iter(f"{space}rect") if one.get("stroke-dasharray")]) == 1
+    assert "ANC (10⁹/L): D3 <0.01" in (svg.findtext(f"{space}desc") or "")
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
-    [("0", "0"), ("0.08", "0.08"), ("38.60", "38.6"), ("100", "100"), ("1234", "1.2k"), ("12400", "12k")],
+    [
+        ("0", "0"),
+        ("0.08", "0.08"),
+        ("38.60", "38.6"),
+        ("100", "100"),
+        ("1234", "1.2k"),
+        ("12400", "12k"),
+        ("0.004", "0.004"),
+    ],
 )
 def test_numbers_fit_their_cell(value: str, text: str) -> None:
     assert short(D(value)) == text

@@ -14,7 +14,8 @@ the laboratory's limits, flagged; a baseline that is not known counts as normal,
 beyond the limit on the side of the term; 5.0 leaves ALT, AST, ALP and GGT just above an abnormal baseline without a
 grade: 0, flagged; an ejection fraction that is no lower than the baseline is no event, and its drop is counted in
 percentage points; 6.0 leaves grade 3 of ALT and AST open for a baseline above 5 × ULN: 3, flagged; symptoms that
-nobody recorded give the lower grade, flagged. More of them stand with the numbers.
+nobody recorded give the lower grade, flagged; of a bound ("<2.5") the suggestion is the grade of every value that it
+allows, or the lowest and the highest of them, flagged. More of them stand with the numbers.
 """
 
 from safety.rules.lab_ctcae.evaluate import suggest, suggest_by, suggestions
@@ -32,7 +33,12 @@ from safety.rules.lab_ctcae.model import (
     Version,
 )
 from safety.rules.lab_ctcae.published import ROWS
-from safety.rules.lab_ctcae.special import FebrileFindings, corrected_calcium_mmol_l, febrile_neutropenia
+from safety.rules.lab_ctcae.special import (
+    FebrileFindings,
+    corrected_calcium_mmol_l,
+    corrected_sign,
+    febrile_neutropenia,
+)
 from safety.rules.lab_ctcae.texts import FLAG_TEXT, REASON_TEXT
 
 __all__ = [
@@ -53,6 +59,7 @@ __all__ = [
     "Suggestion",
     "Version",
     "corrected_calcium_mmol_l",
+    "corrected_sign",
     "febrile_neutropenia",
     "lab_value",
     "suggest",

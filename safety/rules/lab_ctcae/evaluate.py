@@ -1,10 +1,11 @@
 """From a value to a suggested grade: which bands hold, which cannot be judged, and what decides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from safety.rules.grading import Reason
+from safety.rules.lab_ctcae.bounded import Reported, joined
 from safety.rules.lab_ctcae.model import (
     CIRCUMSTANCES,
     EXACT,
@@ -23,6 +24,7 @@ from safety.rules.lab_ctcae.model import (
 )
 from safety.rules.lab_ctcae.published import ROWS
 from safety.rules.lab_ctcae.units import in_scale, known_units
+from trialsite.bounds import examples
 
 SIGN_TEXT = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 BASIS = {Limit.ULN: Basis.LIMIT, Limit.LLN: Basis.LIMIT, Limit.BASELINE: Basis.BASELINE}
@@ -31,10 +33,13 @@ BASIS = {Limit.ULN: Basis.LIMIT, Limit.LLN: Basis.LIMIT, Limit.BASELINE: Basis.B
 def suggest(result: LabValue, version: Version, term: str = "", policy: LabPolicy = FIRST_STUDY) -> Suggestion:
     """The grade that the value suggests for one term of this version; without a term, for the worst of them.
 
+    Of a bound, the grades of all values that it allows: one where they agree, else the lowest and the highest.
     A suggestion and no more: an investigator grades. Raises ValueError for a term that this analyte does not have.
 
     >>> suggest(LabValue(Analyte.NEUTROPHILS, Decimal("0.49"), "10^9/L"), Version.V6).grade
     3
+    >>> suggest(LabValue(Analyte.POTASSIUM, Decimal("2.8"), "mmol/L", sign="<"), Version.V5, "Hypokalemia").span
+    (3, 4)
     """
     found = suggestions(result, version, policy)
     if not term:
@@ -56,7 +61,7 @@ def suggestions(result: LabValue, version: Version, policy: LabPolicy = FIRST_ST
 
 def _rank(suggestion: Suggestion) -> int:
     """The highest grade first; what cannot be said is worse than 0, so that 0 never hides it."""
-    return 1 if suggestion.grade is None else suggestion.grade * 2
+    return 1 if suggestion.highest is None else suggestion.highest * 2
 
 
 def suggest_by(row: Row, result: LabValue, policy: LabPolicy = FIRST_STUDY) -> Suggestion:
@@ -65,9 +70,58 @@ def suggest_by(row: Row, result: LabValue, policy: LabPolicy = FIRST_STUDY) -> S
         return _cannot(row.term, row.meddra_code, row.version, Reason(row.composite), *row.notes)
     scaled = in_scale(result)
     if scaled is None:
-        known = {"value": _number(result.value, result.unit), "known": ", ".join(known_units(result.analyte))}
+        value = _number(result.value, result.unit, result.sign)
+        known = {"value": value, "known": ", ".join(known_units(result.analyte))}
         return _cannot(row.term, row.meddra_code, row.version, Reason("unknown-unit", known), "UNKNOWN_UNIT")
-    return Grading(row, scaled, policy).suggestion()
+    if not _is_bound(row, scaled):
+        return Grading(row, scaled, policy).suggestion()
+    found = [Grading(row, one, policy, scaled).suggestion() for one in _allowed(row, scaled, policy)]
+    said = Grading(row, scaled, policy, scaled)
+    baseline = said.baseline_text if scaled.baseline_sign and _by_baseline(row) else ""
+    return joined(found, Reported(said.value_text, baseline, is_value_exact=not scaled.sign))
+
+
+def _by_baseline(row: Row) -> bool:
+    """Whether the grade may hang on the baseline."""
+    bands = (*row.bands, *row.other)
+    return row.when is not None or any(band.limit is Limit.BASELINE or band.beyond_baseline for band in bands)
+
+
+def _is_bound(row: Row, result: LabValue) -> bool:
+    return bool(result.sign) or (bool(result.baseline_sign) and _by_baseline(row))
+
+
+def _allowed(row: Row, reported: LabValue, policy: LabPolicy) -> Iterator[LabValue]:
+    """A result for each piece into which the edges of the bands cut what the report allows."""
+    for baseline in _baselines(row, reported, policy):
+        exact = replace(reported, sign="", baseline=baseline, baseline_sign="")
+        for value in examples(reported.value, reported.sign, Grading(row, exact, policy).edges()):
+            yield replace(exact, value=value)
+
+
+def _baselines(row: Row, reported: LabValue, policy: LabPolicy) -> tuple[Decimal | None, ...]:
+    """The baseline; of a bound, one for each order in which the edges may lie that hang on it."""
+    if reported.baseline is None or not (reported.baseline_sign and _by_baseline(row)):
+        return (reported.baseline,)
+    fixed = Grading(row, replace(reported, baseline=None, baseline_sign=""), policy).edges()
+    slopes = list(_slopes(row, reported.unit))
+    heights = [(Decimal(0), height) for height in (reported.value, *fixed)]
+    lines = [*heights, (Decimal(1), Decimal(0)), *slopes]
+    crossings = (
+        EXACT.divide(EXACT.subtract(high, low), EXACT.subtract(times, other))
+        for times, low in lines
+        for other, high in lines
+        if times != other
+    )
+    limits = [*crossings, reported.lln_then, reported.uln_then]
+    return examples(reported.baseline, reported.baseline_sign, limits)
+
+
+def _slopes(row: Row, unit: str) -> Iterator[tuple[Decimal, Decimal]]:
+    """The edges that hang on the baseline: how many times it, and what is added."""
+    for band in (*row.bands, *row.other):
+        if band.limit is Limit.BASELINE:
+            yield band.times, band.plus.get(unit, Decimal(0))
 
 
 def _cannot(term: str, code: str, version: Version, reason: Reason, *flags: str) -> Suggestion:
@@ -86,11 +140,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Grading:
-    """One row, applied to one result in a unit of that row."""
+    """One row, applied to one result in a unit of that row; `reported` is the bound that the result is one value of."""
 
     row: Row
     result: LabValue
     policy: LabPolicy
+    reported: LabValue | None = None
 
     def suggestion(self) -> Suggestion:
         verdicts = [self.verdict(band) for band in self.bands]
@@ -182,6 +237,12 @@ class Grading:
             return None, f"MISSING_{band.limit.name}"
         return EXACT.add(EXACT.multiply(band.times, limit), plus), ""
 
+    def edges(self) -> list[Decimal]:
+        """All values at which the grade, or what is said about it, may change."""
+        found = [self.edge(band)[0] for band in (*self.row.bands, *self.row.other)]
+        limits = (self.result.baseline, self.result.lln, self.result.uln)
+        return [edge for edge in (*found, *limits) if edge is not None]
+
     def limit(self, limit: Limit) -> Decimal | None:
         return {Limit.ULN: self.result.uln, Limit.LLN: self.result.lln, Limit.BASELINE: self.result.baseline}[limit]
 
@@ -255,29 +316,42 @@ class Grading:
         return [self.why(band), *said]
 
     def why(self, band: Band) -> Reason:
-        values = {"value": self.shown(self.result.value), "sign": SIGN_TEXT[band.sign], "grade": str(band.grade)}
+        """Of a bound it is said under which condition the grade holds."""
+        values = {"value": self.value_text, "sign": SIGN_TEXT[band.sign], "grade": str(band.grade)}
+        prefix = "if-" if self.reported else ""
         plus = band.plus.get(self.result.unit)
         if band.limit is None:
-            return Reason("number", {**values, "edge": self.shown(plus or Decimal(0))})
-        limit = self.limit(band.limit)
-        values["limit"] = self.shown(limit or Decimal(0))
+            return Reason(f"{prefix}number", {**values, "edge": self.shown(plus or Decimal(0))})
+        is_baseline = band.limit is Limit.BASELINE
+        values["limit"] = self.baseline_text if is_baseline else self.shown(self.limit(band.limit) or Decimal(0))
         if plus is None:
-            return Reason(band.limit, {**values, "times": str(band.times)})
+            return Reason(f"{prefix}{band.limit}", {**values, "times": str(band.times)})
         sign = "−" if plus < 0 else "+"
-        return Reason(f"{band.limit}-change", {**values, "change": f"{sign} {self.shown(abs(plus))}"})
+        return Reason(f"{prefix}{band.limit}-change", {**values, "change": f"{sign} {self.shown(abs(plus))}"})
 
     def says(self, code: str) -> Reason:
-        return Reason(code, {"value": self.shown(self.result.value)})
+        return Reason(code, {"value": self.value_text})
+
+    @property
+    def value_text(self) -> str:
+        """As the report has it."""
+        said = self.reported or self.result
+        return _number(said.value, said.unit, said.sign)
+
+    @property
+    def baseline_text(self) -> str:
+        said = self.reported or self.result
+        return _number(said.baseline or Decimal(0), said.unit, said.baseline_sign)
 
     def shown(self, number: Decimal) -> str:
         return _number(number, self.result.unit)
 
 
-def _number(number: Decimal, unit: str) -> str:
+def _number(number: Decimal, unit: str, sign: str = "") -> str:
     """As it was entered, without zeros that a change of unit brought, and never in powers of ten."""
     text = f"{number:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{text} {unit}".rstrip()
+    return f"{sign} {text} {unit}".strip()
 
 
 def _basis(band: Band) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from safety.rules.lab_ctcae.model import Analyte, Finding, LabValue
-from safety.rules.lab_ctcae.special import corrected_calcium_mmol_l
+from safety.rules.lab_ctcae.special import corrected_calcium_mmol_l, corrected_sign
 
 A = Analyte
 
@@ -69,17 +69,34 @@ def lab_value(
     albumin_g_l: Decimal | None = None,
     symptomatic: bool | None = None,
     findings: frozenset[Finding] = frozenset(),
+    sign: str = "",
+    baseline_sign: str = "",
+    albumin_sign: str = "",
 ) -> LabValue | None:
     """A stored result in its standard unit, as these rules take it; None for a code that they know nothing of.
 
     Total calcium is corrected where albumin of the same sample is given; a baseline has to be corrected before.
+    Where calcium and albumin are bounds that leave the corrected value open on both sides, it is not corrected.
     """
     known = MEASURED.get(code)
     if known is None:
         return None
     analyte = known.analyte
-    if analyte is A.CALCIUM and albumin_g_l is not None:
-        analyte, value = A.CALCIUM_CORRECTED, corrected_calcium_mmol_l(value, albumin_g_l)
+    corrected = corrected_sign(sign, albumin_sign)
+    if analyte is A.CALCIUM and albumin_g_l is not None and corrected is not None:
+        analyte, value, sign = A.CALCIUM_CORRECTED, corrected_calcium_mmol_l(value, albumin_g_l), corrected
     return LabValue(
-        analyte, value, known.unit, lln, uln, baseline, None, baseline_lln, baseline_uln, symptomatic, findings
+        analyte,
+        value,
+        known.unit,
+        lln,
+        uln,
+        baseline,
+        None,
+        baseline_lln,
+        baseline_uln,
+        symptomatic,
+        findings,
+        sign,
+        baseline_sign,
     )

@@ -6,6 +6,7 @@ from decimal import Context, Decimal
 from enum import StrEnum
 
 from safety.rules.grading import ImpossibleFinding, Reason
+from trialsite.bounds import SIGNS
 
 # Limits are multiplied, never divided, and with more digits than any result has: nothing is ever rounded.
 EXACT = Context(prec=100)
@@ -196,7 +197,7 @@ class LabValue:
 
     `baseline_lln` and `baseline_uln` are the limits of the laboratory that found the baseline: another laboratory's
     say nothing about it. Without them it is compared with those of the value. `baseline_abnormal` where somebody said
-    so. `symptomatic` None: nobody said.
+    so. `symptomatic` None: nobody said. `sign` and `baseline_sign` where the report gives a bound only: < ≤ > or ≥.
     """
 
     analyte: Analyte
@@ -210,11 +211,16 @@ class LabValue:
     baseline_uln: Decimal | None = None
     symptomatic: bool | None = None
     findings: frozenset[Finding] = frozenset()
+    sign: str = ""
+    baseline_sign: str = ""
 
     def __post_init__(self) -> None:
         for name, number in self.numbers():
             if not number.is_finite() or number < 0:
                 raise ImpossibleFinding(name, f"{name} is {number}: it must be 0 or more. Correct the value.")
+        for name, sign, bound in (("value", self.sign, self.value), ("baseline", self.baseline_sign, self.baseline)):
+            if sign not in ("", *SIGNS) or (sign and bound is None) or (sign == "<" and bound == 0):
+                raise ImpossibleFinding(name, f"{name} is {sign}{bound}: no number is that. Correct the value.")
         for low, high in (("lln", "uln"), ("baseline_lln", "baseline_uln")):
             lowest, highest = getattr(self, low), getattr(self, high)
             if lowest is not None and highest is not None and lowest > highest:
@@ -260,7 +266,10 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What CTCAE's numbers suggest; an investigator confirms or changes it. grade None: they cannot say, not 0."""
+    """What CTCAE's numbers suggest; an investigator confirms or changes it. grade None: they cannot say, not 0.
+
+    `span` is the lowest and the highest grade where the report gives a bound and the values that it allows differ.
+    """
 
     version: Version
     term: str
@@ -269,3 +278,20 @@ class Suggestion:
     decided_by: tuple[Basis, ...]
     reasons: tuple[Reason, ...]
     flags: tuple[str, ...]
+    span: tuple[int, int] | None = None
+
+    @property
+    def lowest(self) -> int | None:
+        return self.span[0] if self.span else self.grade
+
+    @property
+    def highest(self) -> int | None:
+        """The worst that it may be."""
+        return self.span[1] if self.span else self.grade
+
+    @property
+    def grade_text(self) -> str:
+        """ "3", or "3-4" of a bound; empty where the numbers cannot say."""
+        if self.span:
+            return f"{self.span[0]}-{self.span[1]}"
+        return "" if self.grade is None else str(self.grade)

@@ -11,6 +11,23 @@ REASON_TEXT = {
     "ULN-change": mark("{value} {sign} upper limit of normal ({limit}) {change}: grade {grade}."),
     "LLN-change": mark("{value} {sign} lower limit of normal ({limit}) {change}: grade {grade}."),
     "baseline-change": mark("{value} {sign} baseline ({limit}) {change}: grade {grade}."),
+    # Of a bound: the condition under which the grade holds.
+    "if-number": mark("Grade {grade} where it is {sign} {edge}."),
+    "if-ULN": mark("Grade {grade} where it is {sign} {times} × upper limit of normal ({limit})."),
+    "if-LLN": mark("Grade {grade} where it is {sign} {times} × lower limit of normal ({limit})."),
+    "if-baseline": mark("Grade {grade} where it is {sign} {times} × baseline ({limit})."),
+    "if-ULN-change": mark("Grade {grade} where it is {sign} upper limit of normal ({limit}) {change}."),
+    "if-LLN-change": mark("Grade {grade} where it is {sign} lower limit of normal ({limit}) {change}."),
+    "if-baseline-change": mark("Grade {grade} where it is {sign} baseline ({limit}) {change}."),
+    "bound-same": mark("{value}: every value that the report allows is grade {grade}."),
+    "bound-differ": mark("{value}: the report gives only a bound, and the grade lies between {low} and {high}."),
+    "bound-open": mark("{value}: the report gives only a bound, and for some of the values no grade can be suggested."),
+    "baseline-same": mark("{value}: grade {grade}, whatever the baseline is of those that {baseline} allows."),
+    "baseline-differ": mark(
+        "{value}: the baseline is only a bound ({baseline}), and the grade lies between {low} and {high}."
+    ),
+    "baseline-open": mark("{value}: the baseline is only a bound ({baseline}), which may leave it without a grade."),
+    "bound-baseline": mark("The baseline is only a bound: {value}."),
     "any": mark("Whatever the value: grade {grade}."),
     "none": mark("{value} reaches no grade of this term: grade 0."),
     "MISSING_ULN": mark("{value}: without the upper limit of normal no grade can be suggested."),
@@ -32,6 +49,9 @@ REASON_TEXT = {
         "Neutrophils {anc} below 1.0 × 10⁹/L and {temperature} °C or more for {minutes} minutes: grade 3."
     ),
     "febrile-none": mark("Neutrophils {anc} × 10⁹/L and {temperature} °C are no febrile neutropenia: grade 0."),
+    "febrile-bound": mark(
+        "Neutrophils {anc} × 10⁹/L: the report gives only a bound, which may lie above or below 1.0 × 10⁹/L."
+    ),
     "febrile-duration": mark(
         "Neutrophils {anc} below 1.0 × 10⁹/L and {temperature} °C: it depends on whether that lasted over one hour."
     ),
@@ -68,6 +88,7 @@ FLAG_TEXT = {
     "MISSING_LLN": mark("Enter the lower limit of normal: without it the grade may be higher than shown."),
     "MISSING_BASELINE": mark("Enter the baseline: without it the grade may be another than shown."),
     "UNKNOWN_UNIT": mark("Enter the value in a unit for which CTCAE prints limits."),
+    "BOUND_ONLY": mark("The report gives only a bound: ask the laboratory for the value, or decide."),
     "BASELINE_UNKNOWN": mark("Whether the baseline was normal is not known: graded as if it was."),
     "BASELINE_GAP": mark("Above an abnormal baseline, but below the first multiple that CTCAE 5.0 grades."),
     "BASELINE_ABOVE_LIMIT": mark("The baseline was above the range for which this grade is defined: please decide."),

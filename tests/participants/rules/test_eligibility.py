@@ -39,6 +39,7 @@ from participants.rules.eligibility import (
     worst,
 )
 from participants.rules.measures import MEASURES, Kind
+from trialsite.bounds import BELOW, SIGNS
 from trialsite.partialdate import PartialDate
 from trialsite.study import Check, get_study
 
@@ -119,7 +120,7 @@ def fact(code: str, said: str | None, on: dt.date = TODAY) -> Fact:
     if measure.kind == Kind.CHOICE:
         assert said in measure.choices
         return Fact(code, said, on, examination=1)
-    found = re.fullmatch(r"([<>]?)([\d.]+)(?:/([\d.]+))?", said)
+    found = re.fullmatch(r"([<≤>≥]?)([\d.]+)(?:/([\d.]+))?", said)
     assert found
     limit = {"lloq" if measure.has_lloq else "upper_limit": Decimal(found[3])} if found[3] else {}
     return Fact(code, Decimal(found[2]), on, found[1], examination=1, **limit)
@@ -198,7 +199,7 @@ def no_and_yes(*names: str) -> Iterator[Row]:
 JUDGE = Why.NEEDS_JUDGEMENT
 LIMITS = [
     *one("INCL02:DIAGNOSIS", passes="b_all burkitt", fails="t_all other", asks="cml_blast", why=JUDGE),
-    *one("INCL02:BM_BLASTS", passes="0 4.99 <5", fails="5 5.01 >5", asks="<5.01 >4.99"),
+    *one("INCL02:BM_BLASTS", passes="0 4.99 <5 ≤4.99", fails="5 5.01 >5 ≥5", asks="<5.01 >4.99 ≤5"),
     *one("INCL02:PB_BLASTS", passes="absent", fails="present"),
     *no_and_yes("INCL02:EXTRAMEDULLARY"),
     *one("INCL04:ECOG", passes="0 1 2 <2", fails="3 5 >2", asks="<3 >1"),
@@ -209,7 +210,7 @@ LIMITS = [
         fails="180.01/90 2.001/1 >180/90 >181/90",
         asks="<180.01/90 >179.99/90",
     ),
-    *one("INCL07b:LVEF", passes="50 50.1 95 >50", fails="49.99 49 0 <50", asks="<50.01 >49.99"),
+    *one("INCL07b:LVEF", passes="50 50.1 95 >50 ≥50", fails="49.99 49 0 <50 ≤49.99", asks="<50.01 >49.99 ≤50"),
     *one(
         "INCL07c:oxygen",
         "OXYSAT",
@@ -219,7 +220,12 @@ LIMITS = [
         beside={"ON_OXYGEN": "no"},
     ),
     *one("INCL07d:BILI", passes="0/20 40/20 <40/20", fails="40.01/20 >40/20", asks="<40.01/20 >39.99/20"),
-    *one("INCL07d:ALT", passes="0/40 120/40 0.3/0.1 <120/40", fails="120.01/40 >120/40", asks="<121/40 >119/40"),
+    *one(
+        "INCL07d:ALT",
+        passes="0/40 120/40 0.3/0.1 <120/40 ≤120/40",
+        fails="120.01/40 >120/40 ≥120.01/40",
+        asks="<121/40 >119/40 ≥120/40",
+    ),
     *one("INCL07d:AST", passes="0/40 120/40 0.3/0.1 <120/40", fails="120.01/40 >120/40", asks="<121/40 >119/40"),
     *one("INCL08:VENOUS_ACCESS", passes="yes", fails="no"),
     *one("INCL08a:HGB", passes="80 80.01 >80", fails="79.99 79 <80", asks="<80.01 >79.99"),
@@ -228,7 +234,12 @@ LIMITS = [
     *no_and_yes("EXCL01:MPAL", "EXCL02:PRIOR_CART", "EXCL03:MARROW_FAILURE"),
     *one("EXCL04a:HBVDNA", passes="0 0/20 19.9/20 20/20 <20/20", fails="20.1/20 >20/20 >21/20", asks="<21/20 >19/20"),
     *one("EXCL04b:HCVAB", passes="negative", fails="positive", asks="indeterminate", why=JUDGE),
-    *one("EXCL04c:EBVDNA", passes="0 399/400 400/400 <400/400", fails="401/400 >400/400", asks="<401/400 >399/400"),
+    *one(
+        "EXCL04c:EBVDNA",
+        passes="0 399/400 400/400 <400/400 ≤400/400",
+        fails="401/400 >400/400 ≥401/400",
+        asks="<401/400 >399/400 ≥400/400",
+    ),
     *one("EXCL04c:CMVDNA", passes="0 399/400 400/400 <400/400", fails="401/400 >400/400", asks="<401/400 >399/400"),
     *one("EXCL04d:HIVAB", passes="negative", fails="positive", asks="indeterminate", why=JUDGE),
     *one("EXCL06a:NYHA", passes="none 1 2", fails="3 4"),
@@ -912,7 +923,7 @@ def answers_to(code: str) -> st.SearchStrategy[Fact]:
         st.just(code),
         st.none() | values,
         st.sampled_from([TODAY, day("2025-06-26")]),
-        st.sampled_from(["", "", "<", ">"] if measure.has_range or measure.has_lloq else [""]),
+        st.sampled_from(["", "", *SIGNS] if measure.has_range or measure.has_lloq else [""]),
         upper_limit=limits if measure.has_range else st.none(),
         lloq=limits if measure.has_lloq else st.none(),
         examination=st.just(1),
@@ -1005,7 +1016,7 @@ def at(slope: Slope, place: int, comparator: str = "") -> Decision:
 
 @pytest.mark.parametrize("slope", SLOPES, ids=IDS)
 @few
-@given(PLACES, PLACES, st.sampled_from(["", "<", ">"]))
+@given(PLACES, PLACES, st.sampled_from(["", *SIGNS]))
 def test_a_worse_value_is_never_better(slope: Slope, first: int, second: int, comparator: str) -> None:
     comparator = comparator if slope.is_printed else ""
     better, worse = sorted((first, second), reverse=not slope.higher_is_worse)
@@ -1024,10 +1035,11 @@ def test_a_slope_is_met_at_its_better_end_only(slope: Slope) -> None:
     [pytest.param(slope, id=label) for slope, label in zip(SLOPES, IDS, strict=True) if slope.is_printed],
 )
 @few
-@given(PLACES, PLACES, st.sampled_from("<>"))
+@given(PLACES, PLACES, st.sampled_from(SIGNS))
 def test_a_bound_decides_as_every_value_it_allows(slope: Slope, bound: int, place: int, comparator: str) -> None:
     found = at(slope, bound, comparator).result
-    is_allowed = place < bound if comparator == "<" else place > bound
+    is_between = place < bound if comparator in BELOW else place > bound
+    is_allowed = is_between or (place == bound and comparator in ("≤", "≥"))
     if is_allowed and found != ASKS:
         assert at(slope, place).result == found
 

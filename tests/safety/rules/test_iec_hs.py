@@ -37,6 +37,7 @@ from safety.rules.iec_hs import (
     screen,
     transaminases_high,
 )
+from trialsite.bounds import SIGNS
 from trialsite.casetables import TableError, run
 
 GIVEN = Path(__file__).parent.parent / "cases" / "iec_hs.csv"
@@ -59,7 +60,12 @@ def sentence(graded: Graded) -> str:
 
 
 def lab(value: str, **limits: str) -> LabResult:
-    return LabResult(Decimal(value), **{name: Decimal(limit) for name, limit in limits.items()})
+    """ ">2000" is a bound, of the value and of the baseline."""
+    signs = {"sign": value[0]} if value[0] in SIGNS else {}
+    if (baseline := limits.get("baseline", "0"))[0] in SIGNS:
+        signs["baseline_sign"] = baseline[0]
+    numbers = {name: Decimal(text.lstrip("<≤>≥")) for name, text in {"value": value, **limits}.items()}
+    return LabResult(**numbers, **signs)  # type: ignore[arg-type]
 
 
 # --- The worked cases ----------------------------------------------------------------------------
@@ -275,9 +281,9 @@ def test_what_is_missing_for_ferritin_is_named() -> None:
     assert "Ferritin 1200.5 µg/L: 3 × the upper limit 400." in said(ferritin_high(lab("1200.50", uln="400.0")).reasons)
 
 
-def rising(*points: tuple[int, str]) -> list[tuple[dt.datetime, Decimal]]:
+def rising(*points: tuple[int, str]) -> list[tuple[dt.datetime, LabResult]]:
     """Values with the hours before now."""
-    return [(NIGHT - dt.timedelta(hours=hours), Decimal(value)) for hours, value in points]
+    return [(NIGHT - dt.timedelta(hours=hours), lab(value)) for hours, value in points]
 
 
 ULN = Decimal(400)
@@ -376,6 +382,77 @@ def test_a_negative_laboratory_value_is_refused(name: str) -> None:
         LabResult(**{"value": Decimal(1), name: Decimal(-1)})
 
 
+@pytest.mark.parametrize(
+    ("derived", "expected"),
+    [
+        pytest.param(ferritin_high(lab(">800", uln="400", baseline="500")), True, id="ferritin->2-uln"),
+        pytest.param(ferritin_high(lab("≥800", uln="400", baseline="500")), None, id="ferritin-≥2-uln"),
+        pytest.param(ferritin_high(lab(">500", uln="400", baseline="500")), None, id="ferritin->uln"),
+        pytest.param(ferritin_high(lab("≤400", uln="400", baseline="5")), False, id="ferritin-≤uln"),
+        pytest.param(ferritin_high(lab("<401", uln="400", baseline="500")), False, id="ferritin-below-both"),
+        pytest.param(ferritin_high(lab("<401", uln="400", baseline="50")), None, id="ferritin-baseline-decides"),
+        pytest.param(ferritin_high(lab("700", uln="400", baseline="<350")), True, id="baseline-<half"),
+        pytest.param(ferritin_high(lab("700", uln="400", baseline="≤350")), None, id="baseline-≤half"),
+        pytest.param(ferritin_high(lab("700", uln="400", baseline="≥350")), False, id="baseline-≥half"),
+        pytest.param(ferritin_high(lab("700", uln="400", baseline="<400")), None, id="baseline-open"),
+        pytest.param(transaminases_high(lab(">200", uln="40"), lab("20", uln="40")), True, id="alt->5-uln"),
+        pytest.param(transaminases_high(lab(">199", uln="40"), lab("20", uln="40")), None, id="alt->199"),
+        pytest.param(transaminases_high(lab("≤200", uln="40"), lab("<5", uln="40")), False, id="alt-≤5-uln"),
+        pytest.param(transaminases_high(lab("300", uln="40", baseline="<100"), lab("9", uln="40")), None, id="then"),
+        pytest.param(transaminases_high(lab("300", uln="40", baseline="<60"), lab("9", uln="40")), True, id="then-low"),
+        pytest.param(fibrinogen_low(lab("<1.5", lln="2")), True, id="fibrinogen-<1.5"),
+        pytest.param(fibrinogen_low(lab("≤1.5")), None, id="fibrinogen-≤1.5"),
+        pytest.param(fibrinogen_low(lab("<2", lln="2")), True, id="fibrinogen-<lln"),
+        pytest.param(fibrinogen_low(lab("≤2", lln="2")), None, id="fibrinogen-≤lln"),
+        pytest.param(fibrinogen_low(lab("≥2", lln="2")), False, id="fibrinogen-≥lln"),
+        pytest.param(ferritin_rising(rising((0, ">1000"), (24, "500")), ULN), True, id="rise->2-times"),
+        pytest.param(ferritin_rising(rising((0, ">999"), (24, "500")), ULN), None, id="rise->999"),
+        pytest.param(ferritin_rising(rising((0, "<1000"), (24, "500")), ULN), False, id="rise-<2-times"),
+        pytest.param(ferritin_rising(rising((0, "≤1000"), (24, "500")), ULN), None, id="rise-≤2-times"),
+        pytest.param(ferritin_rising(rising((0, "1000"), (24, "≤500")), ULN), True, id="rise-from-≤500"),
+        pytest.param(ferritin_rising(rising((0, "1000"), (24, "<501")), ULN), None, id="rise-from-<501"),
+        pytest.param(ferritin_rising(rising((0, "1000"), (24, ">500")), ULN), False, id="rise-from->500"),
+        pytest.param(ferritin_rising(rising((0, "1000"), (24, ">500"), (9, "500")), ULN), True, id="another-is-lower"),
+        pytest.param(ferritin_rising(rising((0, "1000"), (24, ">300"), (9, "510")), ULN), None, id="another-is-open"),
+        pytest.param(ferritin_rising(rising((0, ">2000"), (24, ">2000")), ULN), None, id="both-above-the-assay"),
+        pytest.param(ferritin_rising(rising((0, "≤400"), (24, "1")), ULN), False, id="rise-within-limits"),
+        pytest.param(ferritin_rising(rising((0, ">1000"), (24, "500")), None), None, id="rise-without-limit"),
+    ],
+)
+def test_a_bound_answers_only_where_all_its_values_do(derived: Derived, expected: bool | None) -> None:
+    assert derived.finding is expected, said(derived.reasons)
+    assert "None" not in said(derived.reasons)
+
+
+def test_a_bound_keeps_its_sign_in_the_reasons() -> None:
+    words = said(ferritin_high(lab(">700", uln="400", baseline="<500")).reasons)
+    assert words == (
+        "Ferritin > 700 µg/L: > 1.75 × the upper limit 400. Ferritin > 700 µg/L: > 1.4 × the baseline < 500. "
+        "The report gives only a bound, which leaves it open."
+    )
+    words = said(ferritin_high(lab("<700", uln="400", baseline="<500")).reasons)
+    assert "Ferritin < 700 µg/L: ? × the baseline < 500." in words
+    words = said(ferritin_rising(rising((0, ">2000"), (24, "500")), ULN).reasons)
+    assert words == "Ferritin 500 to > 2000 µg/L within 24 hours: > 4 times."
+    assert said(fibrinogen_low(lab("<0.8", lln="2")).reasons) == "Fibrinogen < 0.8 g/L is below 1.5 g/L."
+
+
+@pytest.mark.parametrize(("sign", "value"), [("<", "0"), ("~", "5")])
+def test_what_is_no_bound_is_refused(sign: str, value: str) -> None:
+    with pytest.raises(ImpossibleFinding, match="no bound"):
+        LabResult(Decimal(value), sign=sign)
+    with pytest.raises(ImpossibleFinding, match="no bound"):
+        LabResult(Decimal(5), baseline=Decimal(value), baseline_sign=sign)
+
+
+@pytest.mark.parametrize(
+    ("sign", "ratio", "expected"),
+    [(">", "2", True), ("≥", "2", None), (">", "1.9", None), ("≤", "2", False), ("<", "2.1", None)],
+)
+def test_a_bound_of_the_ferritin_ratio(sign: str, ratio: str, expected: bool | None) -> None:
+    assert ratio_is_high(Decimal(ratio), sign) is expected
+
+
 # --- What must always hold -----------------------------------------------------------------------
 
 KNOWN = st.sampled_from([True, False, None])
@@ -387,6 +464,38 @@ FOUND = st.builds(
 NUMBER = st.integers(0, 5000).map(Decimal)
 RESULT = st.none() | st.builds(LabResult, NUMBER, *[st.none() | NUMBER] * 4)
 ORDER = {Screen.NEGATIVE: 0, Screen.OPEN: 1, Screen.POSITIVE: 2}
+
+
+BOUND = st.sampled_from(("", *SIGNS))
+
+
+@given(*[st.integers(1, 30).map(Decimal)] * 4, BOUND, BOUND, st.integers(0, 120), st.integers(0, 120))
+def test_every_value_that_a_bound_allows_answers_alike(
+    value: Decimal, uln: Decimal, baseline: Decimal, lln: Decimal, sign: str, baseline_sign: str, one: int, other: int
+) -> None:
+    """Of ferritin, an enzyme and fibrinogen; and for a rise, where the baseline stands for the earlier value."""
+    tried, then = Decimal(one) / 4, Decimal(other) / 4
+    if not (_allows(sign, value, tried) and _allows(baseline_sign, baseline, then)):
+        return
+    given_ = LabResult(value, lln, uln, baseline, sign=sign, baseline_sign=baseline_sign)
+    exact = LabResult(tried, lln, uln, then)
+    before, now = NIGHT - dt.timedelta(hours=5), NIGHT
+    pairs = [
+        (ferritin_high(given_), ferritin_high(exact)),
+        (transaminases_high(given_, given_), transaminases_high(exact, exact)),
+        (fibrinogen_low(given_), fibrinogen_low(exact)),
+        (
+            ferritin_rising([(before, LabResult(baseline, sign=baseline_sign)), (now, given_)], uln),
+            ferritin_rising([(before, LabResult(then)), (now, exact)], uln),
+        ),
+    ]
+    for of_bound, of_one in pairs:
+        assert of_bound.finding in (None, of_one.finding)
+
+
+def _allows(sign: str, bound: Decimal, number: Decimal) -> bool:
+    ordered = {"<": number < bound, "≤": number <= bound, ">": number > bound, "≥": number >= bound}
+    return ordered.get(sign, number == bound)
 
 
 @given(FOUND)
