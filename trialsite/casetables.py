@@ -72,7 +72,9 @@ class Kind(StrEnum):
     BOUND = "bound"
     LOAD = "load"
     SERIES = "series"
+    DAY_SERIES = "day_series"
     GRADE = "grade"
+    GRADE_RANGE = "grade_range"
     FEBRILE = "febrile"
     INPUTS = "inputs"
 
@@ -197,9 +199,7 @@ def _read(path: Path) -> list[tuple[int, list[str]]]:
     except OSError as error:
         raise TableError("%(path)s: %(error)s", path=path, error=error.strerror) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(
-            mark("%(path)s cannot be read as CSV in UTF-8: %(error)s"), path=path, error=error
-        ) from None
+        raise TableError(mark("%(path)s cannot be read as CSV in UTF-8: %(error)s"), path=path, error=error) from None
     if len(rows) < 2:
         raise TableError(
             mark("%(path)s holds no cases: it needs a row of column names and a row for each case"), path=path
@@ -400,3 +400,10 @@ def one_of(answers: Iterable[Word]) -> Parser:
         return known[key_of(text)]
 
     return parse
+
+
+def several(label: Any, answers: Iterable[Word], example: str = "") -> Column:
+    """A column of declared words, several joined by + or ; or |; empty and "none" mean no word."""
+    answers = tuple(answers)
+    known = one_of(answers)
+    return Column(label, lambda text: frozenset(known(one) for one in words(text)), Kind.WORDS, example, words=answers)

@@ -25,7 +25,6 @@ from participants.rules.eligibility import (
     Fact,
     Facts,
     Item,
-    Overall,
     Result,
     Ruling,
     decide,
@@ -199,12 +198,7 @@ def _with_guardian(anchors: dict[str, Any]) -> dict[str, Any]:
 def known_inputs(item: str) -> dict[str, Input]:
     """Every input that a criterion takes, with those of its lettered parts, by each of its names."""
     own = [inputs for code, inputs in INPUTS.items() if code.startswith(item) or item.startswith(code)]
-    return {
-        name: one
-        for inputs in (COMMON, *own)
-        for main, one in inputs.items()
-        for name in (main, *one.column.also)
-    }
+    return {name: one for inputs in (COMMON, *own) for main, one in inputs.items() for name in (main, *one.column.also)}
 
 
 def _read(item: str, given: Mapping[str, str | None]) -> dict[str, tuple[Input, Any]]:
@@ -392,9 +386,7 @@ _OVERRIDE = Column(
     _("a failed limit set aside: an object with by, date and reason"), str, Kind.TEXT, '{"reason": "stable"}'
 )
 _RESULTS = Column(_("the results of all criteria, a list"), str, Kind.TEXT, '["PASS"]')
-RESULT_WORDS = tuple(
-    Word(one.value, one.value, names[one]) for names in (RESULT_NAMES, OVERALL_NAMES) for one in names
-)
+RESULT_WORDS = tuple(Word(one.value, one.value, names[one]) for names in (RESULT_NAMES, OVERALL_NAMES) for one in names)
 
 
 def _table() -> CaseTable:

@@ -557,9 +557,7 @@ INPUTS: dict[str, dict[str, Input]] = {
             replace(_HALF_LIFE, also=("half_life_hours",)), lambda case, value: case.put("AGENT_HALF_LIFE", value)
         ),
     },
-    "EXCL14": {
-        "unsuitable": _flag("UNSUITABLE", "other_unsuitable", "unsuitable_by_investigator", "other_condition")
-    },
+    "EXCL14": {"unsuitable": _flag("UNSUITABLE", "other_unsuitable", "unsuitable_by_investigator", "other_condition")},
     "EXCL15": {
         "impaired": _flag(
             "IMPAIRED",

@@ -32,9 +32,7 @@ def completed_years(born: dt.date, day: dt.date, leap_day: LeapDay = LeapDay.MAR
     return years - (day < birthday(born, years, leap_day))
 
 
-def years_span(
-    born: dt.date | PartialDate, day: dt.date, leap_day: LeapDay = LeapDay.MAR_1
-) -> tuple[int, int]:
+def years_span(born: dt.date | PartialDate, day: dt.date, leap_day: LeapDay = LeapDay.MAR_1) -> tuple[int, int]:
     """The fewest and the most years completed on `day`, where the birth is known only in part.
 
     >>> years_span(PartialDate(2008), dt.date(2026, 3, 1)), years_span(PartialDate(2008, 2), dt.date(2026, 3, 1))

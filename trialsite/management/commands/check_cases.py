@@ -32,6 +32,12 @@ KIND_TEXT: dict[Kind, Any] = {
         "a number, a bound such as <20; “not detected”; “detected, below 20” where 20 is the limit of quantification"
     ),
     Kind.SERIES: gettext_lazy("numbers with a comma between them, one a day; NA or nothing: not measured"),
+    Kind.DAY_SERIES: gettext_lazy(
+        "day:number with a space between two, such as 3:430; a bound such as <500 may be given"
+    ),
+    Kind.GRADE_RANGE: gettext_lazy(
+        "a whole number, or the two between which it lies, such as 3-4; NA or nothing: none"
+    ),
     Kind.GRADE: gettext_lazy("a whole number; NA or nothing: no grade"),
     Kind.FEBRILE: gettext_lazy(
         "a number; for febrile neutropenia neutrophils and temperature, such as: ANC 0.5; T 38.0 for 61 min"
