@@ -311,7 +311,9 @@ def _labels() -> dict[str, tuple[str, tuple[str, ...]]]:
 def _criterion(text: str) -> str:
     known = [*_labels(), OVERALL]
     if text.strip() not in known:
-        raise Wrong(mark("no such criterion; one of: %(known)s"), known=", ".join(known))
+        raise Wrong(
+            mark("no such criterion; write I1 … I9, E1 … E15, a part such as I7.1, a code of the study, or OVERALL")
+        )
     return text.strip()
 
 

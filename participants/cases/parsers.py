@@ -8,10 +8,11 @@ from decimal import Decimal
 from participants.rules.measures import MEASURES, Measure, outside
 from trialsite.casetables import Parser, Wrong, decimal, key_of, mark
 from trialsite.partialdate import PartialDate
+from trialsite.reading import plain
 
 BOUND = re.compile(r"([<>]?)\s*(\S+)")
-DETECTED = re.compile(r"(?:detected|positive)\s*,?\s*(?:below|<)\s*(\S+)", re.IGNORECASE)
-NOT_DETECTED = frozenset({"not_detected", "undetected", "undetectable", "target_not_detected"})
+DETECTED = re.compile(r"(?:detected|positive|检出|阳性)\s*,?\s*(?:below|低于|<)\s*(\S+)", re.IGNORECASE)
+NOT_DETECTED = frozenset({"not_detected", "undetected", "undetectable", "target_not_detected", "未检出"})
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -59,7 +60,7 @@ def of_measure(measure: Measure) -> Parser:
 
 def bounded(text: str) -> Quantity:
     """A number, or one side of it: <30, >1000."""
-    found = BOUND.fullmatch(text)
+    found = BOUND.fullmatch(plain(text))
     return Quantity(amount(found[2] if found else text), found[1] if found else "")
 
 
@@ -67,7 +68,7 @@ def load(text: str) -> Quantity:
     """A number, a bound, or what was found below the limit of quantification: "detected, below 20"."""
     if key_of(text) in NOT_DETECTED:
         return Quantity(Decimal(0))
-    if found := DETECTED.fullmatch(text):
+    if found := DETECTED.fullmatch(plain(text)):
         return Quantity(amount(found[1]), "<", is_limit=True)
     return bounded(text)
 
