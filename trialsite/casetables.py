@@ -62,6 +62,7 @@ class Kind(StrEnum):
     """What may be written in a cell."""
 
     TEXT = "text"
+    CASE = "case"
     NUMBER = "number"
     WHOLE = "whole"
     YES_NO = "yes_no"
@@ -116,11 +117,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one kind of case takes: its named inputs, and one case of it as a row of the table."""
+    """What one kind of case takes: its named inputs, and one case of it as a row of the table.
+
+    `may_leave_out`: a case asks about the inputs that it gives; else those that may not be empty are needed.
+    """
 
     label: Any
     columns: Mapping[str, Column]
     example: Mapping[str, str]
+    may_leave_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,27 +244,29 @@ def _as_dict(header: list[str], number: int, row: list[str]) -> dict[str, str]:
 
 
 def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference | None:
-    inputs = {name: _parse(number, name, row[name], parser) for name, parser in table.inputs.items()}
-    inputs |= {name: _parse(number, name, row[name], parser) for name, parser in table.optional.items() if name in row}
+    given = {**table.inputs, **{name: one for name, one in table.optional.items() if name in row}}
+    inputs = {name: _parse(number, name, row[name], one) for name, one in given.items()}
     expected = {
-        name: _parse(number, _expected(name), row[_expected(name)], parser) for name, parser in table.expected.items()
+        name: _parse(number, _expected(name), row[_expected(name)], one) for name, one in table.expected.items()
     }
-    try:
-        computed, reason = table.evaluate(inputs)
-    except UnusableValue as error:
-        # The reason without the place that it carries, which is said here.
-        reason = Wrong(error.text, **error.values)
-        raise TableError(
-            mark("row %(row)s, column %(column)s: %(reason)s"), row=number, column=error.column, reason=reason
-        ) from None
-    except ValueError as error:
-        raise TableError(mark("row %(row)s: %(reason)s"), row=number, reason=_as_wrong(error)) from None
+    computed, reason = _evaluate(table, number, inputs)
     differing = {
         _expected(name): (value, computed[name]) for name, value in expected.items() if value != computed[name]
     }
     if not differing:
         return None
     return Difference(number, row[ID], _worth_showing(table, row, inputs), differing, reason)
+
+
+def _evaluate(table: CaseTable, number: int, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    try:
+        return table.evaluate(inputs)
+    except UnusableValue as error:
+        text = mark("row %(row)s, column %(column)s: %(reason)s")
+        # The reason without the place that it carries, which is said here.
+        raise TableError(text, row=number, column=error.column, reason=Wrong(error.text, **error.values)) from None
+    except ValueError as error:
+        raise TableError(mark("row %(row)s: %(reason)s"), row=number, reason=_as_wrong(error)) from None
 
 
 def _expected(name: str) -> str:

@@ -103,6 +103,8 @@ class _Case:
         self.supposed[code] = value
 
     def limit(self, kind: str, code: str, value: Decimal | None, unit: str = "") -> None:
+        if (kind, code) in self.limits:
+            raise UnusableValue(COLUMN, mark("%(input)s: another input gives this already"), input=self.name)
         if value is not None:
             self.limits[kind, code] = (value, unit)
 
@@ -129,6 +131,8 @@ class _Case:
             self.supposed |= {"OTHER_TRIAL": "yes", "TRIAL_AGENT": "yes", "AGENT_MARKETED": is_marketed}
         for code, value in self.supposed.items():
             self.facts.setdefault(code, _fact(code, value))
+        if ("upper", "") in self.limits and not self.units:
+            raise UnusableValue(COLUMN, mark("%(input)s: there is no value that it belongs to"), input="uln")
         for code, fact in self.facts.items():
             self.facts[code] = self._with_limits(code, fact)
         self.anchors = _with_guardian({"today": TODAY, **self.anchors})
@@ -371,33 +375,35 @@ def _inputs_of_criteria() -> dict[str, Inputs]:
     labels = _labels()
     texts = {code: text for one in get_study().latest.criteria for code, text, _checks_of in one.items}
     columns = {name: one.column for name, one in COMMON.items()}
-    of_all = Inputs(_("every criterion"), {**columns, OVERRIDE: _OVERRIDE}, {})
+    of_all = Inputs(_("every criterion"), {**columns, OVERRIDE: _OVERRIDE}, {}, may_leave_out=True)
     found = {"*": of_all}
     for label, example in EXAMPLES.items():
         item, _measures = labels[label]
         own = {n: i.column for code, inputs in INPUTS.items() if code.startswith(item) for n, i in inputs.items()}
         row = {"criterion": label, COLUMN: example, "expected_result": Result.PASS.value}
         text = texts.get(item) or get_study().latest.criterion(item[:6]).text
-        found[label] = Inputs(text, own, row)
+        found[label] = Inputs(text, own, row, may_leave_out=True)
     row = {"criterion": OVERALL, COLUMN: '{"results": ["PASS", "MISSING"]}', "expected_result": "INCOMPLETE"}
     found[OVERALL] = Inputs(_("all criteria together"), {RESULTS: _RESULTS}, row)
     return found
 
 
+FACTS = _("the facts as a JSON object; left out: not asked about; null: asked, and missing")
 _OVERRIDE = Column(
     _("a failed limit set aside: an object with by, date and reason"), str, Kind.TEXT, '{"reason": "stable"}'
 )
 _RESULTS = Column(_("the results of all criteria, a list"), str, Kind.TEXT, '["PASS"]')
-RESULT_WORDS = tuple(Word(one.value, one.value, names[one]) for names in (RESULT_NAMES, OVERALL_NAMES) for one in names)
+_MEANINGS: dict[str, Any] = {**RESULT_NAMES, **OVERALL_NAMES}
+RESULT_WORDS = tuple(Word(str(result), str(result), meaning) for result, meaning in _MEANINGS.items())
 
 
 def _table() -> CaseTable:
     return CaseTable(
         inputs={
-            "criterion": Column(_("criterion"), _criterion, Kind.WORD, "I4"),
-            COLUMN: Column(
-                _("the facts of the case"), inputs_of, Kind.INPUTS, '{"ecog": 1}', inputs=_inputs_of_criteria()
+            "criterion": Column(
+                _("criterion, or a part of it; the study's own codes are known, too"), _criterion, Kind.CASE, "I4"
             ),
+            COLUMN: Column(FACTS, inputs_of, Kind.INPUTS, '{"ecog": 1}', inputs=_inputs_of_criteria()),
         },
         expected={"result": choice(_("result"), RESULT_WORDS)},
         evaluate=_evaluate,

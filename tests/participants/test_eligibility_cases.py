@@ -300,6 +300,12 @@ def test_all_criteria_in_a_table(results: list[str], expected: str) -> None:
         pytest.param(
             "I7.1", '{"creatinine": "1", "creatinine_x_uln": "1"}', "gives this already", id="value-and-ratio"
         ),
+        pytest.param(
+            "I7.1", '{"creatinine_x_uln": "1", "creatinine_uln": "104"}', "gives this already", id="limit-of-a-ratio"
+        ),
+        pytest.param(
+            "I7.1", '{"creatinine_x_uln": "1", "uln": "104"}', "no value that it belongs to", id="limit-alone"
+        ),
         pytest.param("I7.1", '{"creatinine": "90", "creatinine_uln": "0"}', "above 0", id="upper-limit-of-zero"),
         pytest.param("I7.4", '{"alt": "30", "ast": "30", "uln": "40"}', "say which", id="whose-upper-limit"),
         pytest.param("I7.3", '{"spo2_pct": ">92", "on_oxygen": false}', "write a number", id="bound-of-what-has-none"),

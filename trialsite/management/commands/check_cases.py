@@ -1,7 +1,7 @@
 """Run one rule over a table of worked cases, as a hospital does when it validates the system."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,8 @@ from trialsite.casetables import ID, CaseTable, Column, Difference, Kind, TableE
 
 APPS = ("participants", "dosing", "safety", "sponsor")
 KIND_TEXT: dict[Kind, Any] = {
-    Kind.TEXT: gettext_lazy("text"),
+    Kind.TEXT: gettext_lazy("any text"),
+    Kind.CASE: gettext_lazy("one of the names that are listed below"),
     Kind.NUMBER: gettext_lazy("a number with a point"),
     Kind.WHOLE: gettext_lazy("a whole number"),
     Kind.YES_NO: gettext_lazy("Y or N (yes, no, true, false, 1, 0)"),
@@ -74,9 +75,9 @@ class Command(BaseCommand):
             elif options["file"] is None:
                 raise CommandError(_("Name a CSV file, or ask for --columns."))
             else:
-                self.check(table, options["file"])
+                self._check_table(table, options["file"])
 
-    def check(self, table: CaseTable, path: Path) -> None:
+    def _check_table(self, table: CaseTable, path: Path) -> None:
         try:
             outcome = casetables.run(table, path)
         except TableError as error:
@@ -136,11 +137,7 @@ def columns_in_words(rule: str, table: CaseTable) -> Iterator[str]:
 
 
 def _column(name: str, column: Column, *, is_needed: bool, indent: str = "") -> Iterator[str]:
-    is_named = bool(indent)
-    needs = _("may be left out") if is_named or not is_needed else _("needed")
-    if column.may_be_empty:
-        needs += _(", may be empty: not recorded")
-    yield f"{indent}{name}: {_in_language(column.label)} [{needs}]"
+    yield f"{indent}{name}: {_in_language(column.label)} [{_needs(column, is_needed=is_needed)}]"
     if column.also:
         yield f"{indent}  " + _("also called: %(names)s") % {"names": ", ".join(column.also)}
     yield f"{indent}  " + _kind(column)
@@ -150,9 +147,15 @@ def _column(name: str, column: Column, *, is_needed: bool, indent: str = "") -> 
         yield f"{indent}  " + _("example: %(example)s") % {"example": column.example}
 
 
+def _needs(column: Column, *, is_needed: bool) -> str:
+    if not is_needed:
+        return _("may be left out")
+    return _("needed, may be empty: not recorded") if column.may_be_empty else _("needed")
+
+
 def _kind(column: Column) -> str:
-    unit = _in_language(column.unit)
-    return f"{KIND_TEXT[column.kind]}" + (f" ({unit})" if unit else "")
+    kind, unit = str(KIND_TEXT[column.kind]), _in_language(column.unit)
+    return _("%(kind)s (unit: %(unit)s)") % {"kind": kind, "unit": unit} if unit else kind
 
 
 def _word(written: str, meaning: Any, also: tuple[str, ...]) -> str:
@@ -163,12 +166,9 @@ def _word(written: str, meaning: Any, also: tuple[str, ...]) -> str:
 def _inputs(column: Column) -> Iterator[str]:
     for kind, inputs in column.inputs.items():
         yield f"  {kind}: {_in_language(inputs.label)}"
-        yield from _all(inputs.columns)
-
-
-def _all(columns: Mapping[str, Column]) -> Iterator[str]:
-    for name, column in columns.items():
-        yield from _column(name, column, is_needed=False, indent="    ")
+        for name, one in inputs.columns.items():
+            is_needed = not (inputs.may_leave_out or one.may_be_empty)
+            yield from _column(name, one, is_needed=is_needed, indent="    ")
 
 
 def _in_language(text: Any) -> str:
