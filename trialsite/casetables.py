@@ -82,12 +82,21 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Word:
-    """One answer of a choice: as the table has it, what it stands for, its meaning in the reader's language."""
+    """One answer of a choice: as the table has it, what it stands for, its meaning in the reader's language.
+
+    `also`: other words for the same. `ends`: what may stand behind each of them.
+    """
 
     written: str
     value: Any
     meaning: Any
     also: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+
+    @property
+    def spelt(self) -> tuple[str, ...]:
+        """Every way in which it may be written."""
+        return tuple(f"{text}{end}" for text in (self.written, *self.also) for end in ("", *self.ends))
 
 
 @dataclass(frozen=True)
@@ -390,7 +399,7 @@ def spellings(answers: Iterable[Word]) -> dict[str, Any]:
     """Every spelling of every word, as `key_of` writes it, and what it stands for."""
     found: dict[str, Any] = {}
     for answer in answers:
-        for text in (answer.written, *answer.also):
+        for text in answer.spelt:
             if found.setdefault(key_of(text), answer.value) != answer.value:
                 raise ValueError(f"{text!r} stands for two answers")
     return found

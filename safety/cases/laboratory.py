@@ -159,26 +159,29 @@ ANALYTES = (
     Word(FEBRILE, FEBRILE, ANALYTE_NAMES[FEBRILE], tuple(text for text, meant in ALSO.items() if meant == FEBRILE)),
 )
 KNOWN_ANALYTE = one_of(ANALYTES)
-# What was done, as it is written: alone, or with one of these behind it.
-BEHIND = ("", "_indicated", "_initiated", "_started", "_given", "_needed", "_required")
+# What may stand behind the word of something that is done for a value.
+DONE = ("_indicated", "_initiated", "_started", "_given", "_needed", "_required")
 
 
-def _said_as(finding: Finding, *also: str, counts_as: tuple[Finding, ...] = ()) -> Word:
+def _found(finding: Finding, *also: str, ends: tuple[str, ...] = (), counts_as: tuple[Finding, ...] = ()) -> Word:
     """A finding by its own word, and by others for the same. `counts_as`: what it is for terms that ask otherwise."""
-    spelt = [f"{name}{end}" for name in (finding.value, *also) for end in BEHIND]
-    meaning = REASON_TEXT[f"finding-{finding}"]
-    return Word(finding.value, frozenset({finding, *counts_as}), meaning, tuple(spelt[1:]))
+    found = frozenset({finding, *counts_as})
+    return Word(finding.value, found, REASON_TEXT[f"finding-{finding}"], also, ends)
+
+
+def _done(finding: Finding, *also: str, counts_as: tuple[Finding, ...] = ()) -> Word:
+    return _found(finding, *also, ends=DONE, counts_as=counts_as)
 
 
 SAID: tuple[Word, ...] = (
-    _said_as(F.TRANSFUSION, "transfused", "platelet_transfusion", "rbc_transfusion", "red_cell_transfusion"),
-    _said_as(F.HOSPITALIZATION, "hospitalisation", "hospitalized", "hospitalised", "hospital_admission"),
-    _said_as(F.INSULIN, "insulin_therapy"),
-    _said_as(F.SEIZURE, "seizures"),
-    _said_as(F.BLEEDING, "haemorrhage", "hemorrhage", "life_threatening_bleeding"),
-    _said_as(F.DIALYSIS, "chronic_dialysis", "dialysis_or_transplant"),
-    _said_as(F.AIRWAY, "intubation", "intubated", "tracheostomy", "tracheotomy", "airway_compromise", "urgent_airway"),
-    _said_as(
+    _done(F.TRANSFUSION, "transfused", "platelet_transfusion", "rbc_transfusion", "red_cell_transfusion"),
+    _done(F.HOSPITALIZATION, "hospitalisation", "hospitalized", "hospitalised", "hospital_admission"),
+    _done(F.INSULIN, "insulin_therapy"),
+    _found(F.SEIZURE, "seizures"),
+    _found(F.BLEEDING, "haemorrhage", "hemorrhage", "life_threatening_bleeding"),
+    _done(F.DIALYSIS, "chronic_dialysis", "dialysis_or_transplant"),
+    _done(F.AIRWAY, "intubation", "intubated", "tracheostomy", "tracheotomy", "airway_compromise", "urgent_airway"),
+    _found(
         F.ARRHYTHMIA,
         "arrhythmias",
         "serious_arrhythmia",
@@ -188,29 +191,31 @@ SAID: tuple[Word, ...] = (
         "ventricular_tachycardia",
         "polymorphic_ventricular_tachycardia",
     ),
-    _said_as(F.INFARCTION_LEVEL, "infarction", "myocardial_infarction"),
-    _said_as(F.LEUKOSTASIS, "leucostasis", "clinical_leukostasis", "symptomatic_leukostasis"),
-    _said_as(
+    _found(F.INFARCTION_LEVEL, "infarction", "myocardial_infarction"),
+    _found(F.LEUKOSTASIS, "leucostasis", "clinical_leukostasis", "symptomatic_leukostasis"),
+    _found(
         F.LIFE_THREATENING,
         "life_threatening_consequences",
         "life_threatening_urgent_intervention",
+        "life_threatening_urgent_intervention_indicated",
         "urgent_intervention",
+        "urgent_intervention_indicated",
         "urgent",
     ),
-    _said_as(F.SYMPTOMATIC, "symptoms", "physiologic_consequences", "physiological_consequences"),
-    _said_as(F.OXYGEN_INTERMITTENT, "intermittent_oxygen", "supplemental_oxygen", "oxygen", "o2", "intermittent"),
-    _said_as(
+    _found(F.SYMPTOMATIC, "symptoms", "physiologic_consequences", "physiological_consequences"),
+    _done(F.OXYGEN_INTERMITTENT, "intermittent_oxygen", "supplemental_oxygen", "oxygen", "o2", "intermittent"),
+    _done(
         F.OXYGEN_CONTINUOUS,
         "continuous_oxygen",
         "continuous_supplemental_oxygen",
         "continuous_o2",
         "continuous",
     ),
-    _said_as(F.ANTICOAGULATED, "anticoagulation", "on_anticoagulation", "anticoagulant", "on_anticoagulant"),
-    _said_as(F.DOSE_ADJUSTMENT, "dose_adjusted", "dose_adjustments"),
-    _said_as(F.STEROIDS, "steroid", "corticosteroids"),
-    _said_as(F.WORKUP, "work_up", "diagnostic_workup", "workup_for_diabetes", "diabetes_workup"),
-    _said_as(
+    _found(F.ANTICOAGULATED, "anticoagulation", "on_anticoagulation", "anticoagulant", "on_anticoagulant"),
+    _done(F.DOSE_ADJUSTMENT, "dose_adjusted", "dose_adjustments"),
+    _done(F.STEROIDS, "steroid", "corticosteroids"),
+    _done(F.WORKUP, "work_up", "diagnostic_workup", "workup_for_diabetes", "diabetes_workup"),
+    _done(
         F.MANAGEMENT_CHANGE,
         "change_in_management",
         "change_in_daily_management",
@@ -219,22 +224,26 @@ SAID: tuple[Word, ...] = (
         "diet_change",
         "dietary_change",
     ),
-    _said_as(F.FASTING),
-    _said_as(
+    _found(F.FASTING),
+    _found(
         F.NO_INTERVENTION,
         "none",
         "no",
         "n",
         "nil",
-        "intervention_not",
-        "not",
+        "intervention_not_indicated",
+        "intervention_not_needed",
+        "not_indicated",
+        "not_needed",
+        "no_intervention_indicated",
+        "no_treatment",
         "without_intervention",
         "monitoring",
         "monitoring_only",
         "close_monitoring",
     ),
     # Each of these counts for the term that it belongs to, and for no other.
-    _said_as(
+    _done(
         F.ORAL_AGENT,
         "oral",
         "oral_agents",
@@ -246,7 +255,7 @@ SAID: tuple[Word, ...] = (
         "oral_antiglycemic_agent",
         counts_as=(F.ORAL_REPLACEMENT, F.INTERVENTION),
     ),
-    _said_as(
+    _done(
         F.ORAL_REPLACEMENT,
         "oral_supplementation",
         "oral_supplement",
@@ -257,7 +266,7 @@ SAID: tuple[Word, ...] = (
         "supplements",
         counts_as=(F.INTERVENTION,),
     ),
-    _said_as(
+    _done(
         F.INTERVENTION,
         "initiated",
         "indicated",

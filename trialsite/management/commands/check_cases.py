@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from trialsite import casetables
-from trialsite.casetables import ID, CaseTable, Column, Difference, Kind, TableError
+from trialsite.casetables import ID, CaseTable, Column, Difference, Kind, TableError, Word
 
 APPS = ("participants", "dosing", "safety", "sponsor")
 KIND_TEXT: dict[Kind, Any] = {
@@ -142,7 +142,7 @@ def _column(name: str, column: Column, *, is_needed: bool, indent: str = "") -> 
         yield f"{indent}  " + _("also called: %(names)s") % {"names": ", ".join(column.also)}
     yield f"{indent}  " + _kind(column)
     for word in column.words:
-        yield f"{indent}    " + _word(word.written, word.meaning, word.also)
+        yield f"{indent}    " + _word(word)
     if column.example:
         yield f"{indent}  " + _("example: %(example)s") % {"example": column.example}
 
@@ -158,9 +158,13 @@ def _kind(column: Column) -> str:
     return _("%(kind)s (unit: %(unit)s)") % {"kind": kind, "unit": unit} if unit else kind
 
 
-def _word(written: str, meaning: Any, also: tuple[str, ...]) -> str:
-    said = f"{written} = {_in_language(meaning)}" if meaning else written
-    return said + (" " + _("(also: %(words)s)") % {"words": ", ".join(also)} if also else "")
+def _word(word: Word) -> str:
+    said = f"{word.written} = {_in_language(word.meaning)}" if word.meaning else word.written
+    if word.also:
+        said += " " + _("(also: %(words)s)") % {"words": ", ".join(word.also)}
+    if word.ends:
+        said += " " + _("(with %(ends)s behind it, too)") % {"ends": ", ".join(word.ends)}
+    return said
 
 
 def _inputs(column: Column) -> Iterator[str]:
