@@ -64,6 +64,7 @@ MEASURE_NAMES: dict[str, Any] = {
     "ON_OXYGEN": _("Breathing added oxygen"),
     "QT": _("QT interval"),
     "RR": _("RR interval"),
+    "QTCF": _("QTcF as printed (Fridericia)"),
     "EGHR": _("Heart rate on the ECG"),
     "LVEF": _("Ejection fraction (LVEF)"),
     "EFFUSION": _("Pericardial or pleural effusion"),
@@ -177,6 +178,9 @@ _ANSWERS: dict[str, Any] = {
 
 def answer_text(code: str, answer: str) -> str:
     """The word for a choice of a measure, or (code "unit") for a unit."""
-    if code == "unit":
-        return str(UNIT_NAMES.get(answer, answer))
-    return str(_ANSWERS.get(answer, answer))
+    return str(answer_name(code, answer))
+
+
+def answer_name(code: str, answer: str) -> Any:
+    """The same, translated when it is shown."""
+    return (UNIT_NAMES if code == "unit" else _ANSWERS).get(answer, answer)

@@ -71,6 +71,10 @@ _REASONS: dict[Why, Any] = {
     Why.NO_EVENT: gettext_lazy("No such event."),
     Why.DATE_NEEDED: gettext_lazy("The date or the half-life is missing."),
     Why.DATE_TOO_COARSE: gettext_lazy("The date is not known well enough to decide it."),
+    Why.BIRTH_TOO_COARSE: gettext_lazy("The date of birth is not known well enough to tell the age: complete it."),
+    Why.QTCB_NEEDED: gettext_lazy(
+        "QTcF does not replace QTcB, which the criterion counts by: enter QT and RR interval or heart rate of the ECG."
+    ),
     Why.NO_INFUSION_DATE: gettext_lazy("It counts back from the infusion: plan its day."),
     Why.ACTIVE: gettext_lazy("The malignancy is active."),
     Why.NOT_LOW_RISK: gettext_lazy("The risk of recurrence is not low."),

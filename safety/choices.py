@@ -65,6 +65,16 @@ FINDING_NAMES: dict[str, Any] = {
     "sentence": _("the sentence as written"),
 }
 
+IEC_HS_NAMES: dict[str, Any] = {
+    "ferritin_high": _("ferritin above 2 × the upper limit, or above 2 × the baseline"),
+    "ferritin_rising": _("ferritin rapidly rising"),
+    "onset_with_resolving_crs": _("onset with resolving CRS, or worsening after initial improvement"),
+    "transaminases_high": _("ALT or AST above 5 × the upper limit (5 × the baseline if that was abnormal)"),
+    "fibrinogen_low": _("fibrinogen below 1.5 g/L or below the lower limit"),
+    "cytopenia": _("new, worsening or refractory cytopenia"),
+    "haemophagocytosis": _("haemophagocytosis in the bone marrow or another tissue"),
+}
+
 # By class: two of them may share a value such as "none", which means something else in each.
 _NAMES: dict[Any, dict[str, Any]] = {
     OxygenDevice: {

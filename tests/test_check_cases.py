@@ -246,7 +246,7 @@ def test_a_rule_that_refuses_a_row_is_an_error(tmp_path: Path) -> None:
     def refuse(_inputs: Any) -> Any:
         raise ValueError("the end lies before the start")
 
-    table = casetables.CaseTable({"day": casetables.integer}, {}, refuse)
+    table = casetables.CaseTable({"day": casetables.column("day", casetables.integer)}, {}, refuse)
     with pytest.raises(TableError, match="row 2: the end lies before the start"):
         casetables.run(table, lines_of(tmp_path / "t.csv", ["id,day", "A,1"]))
 

@@ -1,14 +1,17 @@
 """Checking a rule against a table of worked cases: a hospital's own, before it trusts the software.
 
 A table is CSV with the rule's input columns, then `expected_*` columns. What cannot be read is an error
-with its row and column, never a pass.
+with its row and column, never a pass. Each column is declared once: how it is read, what is said where it cannot be
+read, and what people are told about it beforehand come from the same declaration.
 """
 
 import csv
+import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +25,152 @@ DESCRIPTIVE = ("description", "rule")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 
 
-class TableError(Exception):
+def mark(text: str) -> str:
+    """Mark a sentence for translation; the command translates it when it shows it."""
+    return text
+
+
+class Wrong(ValueError):
+    """What cannot be used, as a sentence with its values, so that it can be said in the reader's language."""
+
+    def __init__(self, text: str, /, **values: Any) -> None:
+        super().__init__(text % values if values else text)
+        self.text, self.values = text, values
+
+    def said(self, translate: Callable[[str], str]) -> str:
+        values = {
+            name: value.said(translate) if isinstance(value, Wrong) else value for name, value in self.values.items()
+        }
+        return translate(self.text) % values if values else translate(self.text)
+
+
+def _as_wrong(error: ValueError) -> Wrong:
+    return error if isinstance(error, Wrong) else Wrong("%(said)s", said=str(error))
+
+
+class TableError(Wrong):
     """The table cannot be used: row, column and reason."""
 
 
-class UnusableValue(ValueError):
+class UnusableValue(Wrong):
     """A value that was read, but cannot be true beside the others of its row; `column` is where it stands."""
 
-    def __init__(self, column: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, column: str, text: str, /, **values: Any) -> None:
+        super().__init__(text, **values)
         self.column = column
+
+
+class Kind(StrEnum):
+    """What may be written in a cell."""
+
+    TEXT = "text"
+    CASE = "case"
+    NUMBER = "number"
+    WHOLE = "whole"
+    YES_NO = "yes_no"
+    WORD = "word"
+    WORDS = "words"
+    DAY = "day"
+    PARTIAL_DAY = "partial_day"
+    BOUND = "bound"
+    LOAD = "load"
+    SERIES = "series"
+    DAY_SERIES = "day_series"
+    GRADE = "grade"
+    GRADE_RANGE = "grade_range"
+    FEBRILE = "febrile"
+    INPUTS = "inputs"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One answer of a choice: as the table has it, what it stands for, its meaning in the reader's language.
+
+    `also`: other words for the same. `ends`: what may stand behind each of them.
+    """
+
+    written: str
+    value: Any
+    meaning: Any
+    also: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+
+    @property
+    def spelt(self) -> tuple[str, ...]:
+        """Every way in which it may be written."""
+        return tuple(f"{text}{end}" for text in (self.written, *self.also) for end in ("", *self.ends))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, or one named input within a cell: how it is read, and what people are told about it.
+
+    `label`, `unit` and the meanings of `words` may be translated when they are shown. `is_open` words are not all
+    that may be written. `also`: other names under which an input within a cell is known. `inputs`: what a cell of
+    named inputs may hold, by the kind of case.
+    """
+
+    label: Any
+    parse: Parser
+    kind: Kind
+    example: str = ""
+    unit: Any = ""
+    words: tuple[Word, ...] = ()
+    may_be_empty: bool = False
+    also: tuple[str, ...] = ()
+    inputs: Mapping[str, "Inputs"] = field(default_factory=dict)
+
+    def __call__(self, text: str) -> Any:
+        if self.may_be_empty and not text:
+            return None
+        return self.parse(text)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one kind of case takes: its named inputs, and one case of it as a row of the table.
+
+    `may_leave_out`: a case asks about the inputs that it gives; else those that may not be empty are needed.
+    """
+
+    label: Any
+    columns: Mapping[str, Column]
+    example: Mapping[str, str]
+    may_leave_out: bool = False
 
 
 @dataclass(frozen=True)
 class CaseTable:
-    """How a table maps to a rule: parsers by column, and the rule itself.
+    """How a table maps to a rule: its columns, and the rule itself.
 
     `evaluate` takes the parsed inputs and returns the computed value of each `expected_*` column, without the
     prefix (the column `expected` itself has the name ""), and the reason in words; it may raise UnusableValue.
     Columns of `optional` may be left out; a rule then gets None.
-    `ordinary` holds the values of inputs that are not worth showing beside a difference.
+    `ordinary` holds the values of inputs that are not worth showing beside a difference. `examples` are rows that
+    hold, where the examples of the columns make none together.
     """
 
-    inputs: Mapping[str, Parser]
-    expected: Mapping[str, Parser]
+    inputs: Mapping[str, Column]
+    expected: Mapping[str, Column]
     evaluate: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
     descriptive: tuple[str, ...] = DESCRIPTIVE
     ordinary: Mapping[str, Any] = field(default_factory=dict)
-    optional: Mapping[str, Parser] = field(default_factory=dict)
+    optional: Mapping[str, Column] = field(default_factory=dict)
+    examples: tuple[Mapping[str, str], ...] = ()
+
+    def columns(self) -> dict[str, Column]:
+        """Every column that takes part, by the name in the table's first row."""
+        return {**self.inputs, **self.optional, **{_expected(name): one for name, one in self.expected.items()}}
+
+    def example_rows(self) -> list[dict[str, str]]:
+        """Rows that can be checked: a table to begin with."""
+        columns = self.columns()
+        if of_kinds := [one.example for column in columns.values() for one in column.inputs.values() if one.example]:
+            rows: Iterable[Mapping[str, str]] = of_kinds
+        else:
+            rows = self.examples or [{}]
+        names = {name: column.example for name, column in columns.items()}
+        return [{ID: f"EX-{number}", **names, **row} for number, row in enumerate(rows, start=1)]
 
 
 @dataclass(frozen=True)
@@ -92,11 +213,13 @@ def _read(path: Path) -> list[tuple[int, list[str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(_numbered(csv.reader(file, strict=True)))
     except OSError as error:
-        raise TableError(f"{path}: {error.strerror}") from None
+        raise TableError("%(path)s: %(error)s", path=path, error=error.strerror) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path} cannot be read as CSV in UTF-8: {error}") from None
+        raise TableError(mark("%(path)s cannot be read as CSV in UTF-8: %(error)s"), path=path, error=error) from None
     if len(rows) < 2:
-        raise TableError(f"{path} holds no cases: it needs a row of column names and a row for each case.")
+        raise TableError(
+            mark("%(path)s holds no cases: it needs a row of column names and a row for each case"), path=path
+        )
     return rows
 
 
@@ -110,39 +233,51 @@ def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 def _check_columns(table: CaseTable, header: list[str]) -> None:
     needed = [ID, *table.inputs, *(_expected(name) for name in table.expected)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise TableError(f"row 1: column named twice: {', '.join(twice)}")
+        raise TableError(mark("row 1: column named twice: %(columns)s"), columns=", ".join(twice))
     if unknown := [name for name in header if name not in {*needed, *table.optional, *table.descriptive}]:
         known = ", ".join([*needed, *table.optional])
-        raise TableError(f"row 1: unknown column: {', '.join(unknown)}. Known ones: {known}")
+        raise TableError(
+            mark("row 1: unknown column: %(columns)s. Known ones: %(known)s"), columns=", ".join(unknown), known=known
+        )
     if missing := [name for name in needed if name not in header]:
-        raise TableError(f"row 1: missing column: {', '.join(missing)}")
+        raise TableError(mark("row 1: missing column: %(columns)s"), columns=", ".join(missing))
 
 
 def _as_dict(header: list[str], number: int, row: list[str]) -> dict[str, str]:
     if len(row) != len(header):
-        where = f"from column {header[len(row)]} on" if len(row) < len(header) else f"after column {header[-1]}"
-        raise TableError(f"row {number}: {len(row)} values for {len(header)} columns, wrong {where}")
+        values = {"row": number, "values": len(row), "columns": len(header)}
+        if len(row) > len(header):
+            text = mark("row %(row)s: %(values)s values for %(columns)s columns, wrong after column %(column)s")
+            raise TableError(text, **values, column=header[-1])
+        text = mark("row %(row)s: %(values)s values for %(columns)s columns, wrong from column %(column)s on")
+        raise TableError(text, **values, column=header[len(row)])
     return dict(zip(header, row, strict=True))
 
 
 def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference | None:
-    inputs = {name: _parse(number, name, row[name], parser) for name, parser in table.inputs.items()}
-    inputs |= {name: _parse(number, name, row[name], parser) for name, parser in table.optional.items() if name in row}
+    given = {**table.inputs, **{name: one for name, one in table.optional.items() if name in row}}
+    inputs = {name: _parse(number, name, row[name], one) for name, one in given.items()}
     expected = {
-        name: _parse(number, _expected(name), row[_expected(name)], parser) for name, parser in table.expected.items()
+        name: _parse(number, _expected(name), row[_expected(name)], one) for name, one in table.expected.items()
     }
-    try:
-        computed, reason = table.evaluate(inputs)
-    except UnusableValue as error:
-        raise TableError(f"row {number}, column {error.column}: {error}") from None
-    except ValueError as error:
-        raise TableError(f"row {number}: {error}") from None
+    computed, reason = _evaluate(table, number, inputs)
     differing = {
         _expected(name): (value, computed[name]) for name, value in expected.items() if value != computed[name]
     }
     if not differing:
         return None
     return Difference(number, row[ID], _worth_showing(table, row, inputs), differing, reason)
+
+
+def _evaluate(table: CaseTable, number: int, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    try:
+        return table.evaluate(inputs)
+    except UnusableValue as error:
+        text = mark("row %(row)s, column %(column)s: %(reason)s")
+        # The reason without the place that it carries, which is said here.
+        raise TableError(text, row=number, column=error.column, reason=Wrong(error.text, **error.values)) from None
+    except ValueError as error:
+        raise TableError(mark("row %(row)s: %(reason)s"), row=number, reason=_as_wrong(error)) from None
 
 
 def _expected(name: str) -> str:
@@ -154,45 +289,55 @@ def _worth_showing(table: CaseTable, row: dict[str, str], inputs: dict[str, Any]
     return {name: row[name] for name in inputs if row[name] and inputs[name] != table.ordinary.get(name, nothing)}
 
 
-def _parse(number: int, column: str, text: str, parser: Parser) -> Any:
+def _parse(number: int, name: str, text: str, column: Column) -> Any:
     try:
-        return parser(text)
+        return column(text)
     except ValueError as error:
-        raise TableError(f"row {number}, column {column}: {text!r} cannot be read ({error})") from None
+        raise TableError(
+            mark("row %(row)s, column %(column)s: %(text)s cannot be read (%(reason)s)"),
+            row=number,
+            column=name,
+            text=repr(text),
+            reason=_as_wrong(error),
+        ) from None
+
+
+def as_csv(rows: list[dict[str, str]]) -> str:
+    """Rows as the lines of a table that can be checked."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return out.getvalue()
 
 
 # --- parsers -----------------------------------------------------------------------------------
 
 
+YES, NO = frozenset({"y", "yes", "true", "1"}), frozenset({"n", "no", "false", "0"})
+
+
 def yes_no(text: str) -> bool:
     """Y or N; nothing is neither."""
-    words = {
-        "y": True,
-        "yes": True,
-        "true": True,
-        "1": True,
-        "n": False,
-        "no": False,
-        "false": False,
-        "0": False,
-    }
-    if text.lower() not in words:
-        raise ValueError("write Y or N")
-    return words[text.lower()]
+    if text.lower() in YES:
+        return True
+    if text.lower() in NO:
+        return False
+    raise Wrong(mark("write Y or N"))
 
 
 def integer(text: str) -> int:
     """A whole number; a spreadsheet may have made 3.0 of 3."""
     value = decimal(text)
     if value != value.to_integral_value():
-        raise ValueError("write a whole number")
+        raise Wrong(mark("write a whole number"))
     return int(value)
 
 
 def decimal(text: str) -> Decimal:
     """A number with a decimal point, at its exact value."""
     if not NUMBER.fullmatch(text):
-        raise ValueError("write a number, such as 38.5")
+        raise Wrong(mark("write a number, such as 38.5"))
     return Decimal(text)
 
 
@@ -211,7 +356,7 @@ def word(known: Mapping[str, Any]) -> Parser:
 
     def parse(text: str) -> Any:
         if key_of(text) not in known:
-            raise ValueError(f"one of: {', '.join(known)}")
+            raise Wrong(mark("one of: %(known)s"), known=", ".join(known))
         return known[key_of(text)]
 
     return parse
@@ -227,3 +372,63 @@ def bounded(text: str) -> tuple[str, Decimal]:
     """A number with the bound before it: "<2.5" is ("<", 2.5), "7.5" is ("", 7.5)."""
     sign, number = reading.split_bound(text)
     return sign, decimal(number)
+
+
+# --- declarations ------------------------------------------------------------------------------
+
+# What each parser reads, so that a declaration does not say it a second time.
+KINDS: dict[Parser, Kind] = {
+    yes_no: Kind.YES_NO,
+    integer: Kind.WHOLE,
+    decimal: Kind.NUMBER,
+    str: Kind.TEXT,
+    words: Kind.WORDS,
+    bounded: Kind.BOUND,
+}
+
+
+def column(
+    label: Any, parser: Parser, example: str = "", *, kind: Kind | None = None, unit: Any = "", optional: bool = False
+) -> Column:
+    """A column read by a parser. `optional`: an empty cell is None, not recorded."""
+    found = KINDS[parser] if kind is None else kind
+    shown = "N" if found == Kind.YES_NO and not example and not optional else example
+    return Column(label, parser, found, shown, unit, may_be_empty=optional)
+
+
+def choice(label: Any, answers: Iterable[Word], example: str | None = None, *, optional: bool = False) -> Column:
+    """A column of declared words: each as it is written, and the others that people use for the same."""
+    answers = tuple(answers)
+    first = "" if optional else answers[0].written
+    shown = first if example is None else example
+    return Column(label, one_of(answers), Kind.WORD, shown, words=answers, may_be_empty=optional)
+
+
+def spellings(answers: Iterable[Word]) -> dict[str, Any]:
+    """Every spelling of every word, as `key_of` writes it, and what it stands for."""
+    found: dict[str, Any] = {}
+    for answer in answers:
+        for text in answer.spelt:
+            if found.setdefault(key_of(text), answer.value) != answer.value:
+                raise ValueError(f"{text!r} stands for two answers")
+    return found
+
+
+def one_of(answers: Iterable[Word]) -> Parser:
+    """Exactly one of the declared words, whatever its case and its separators."""
+    answers = tuple(answers)
+    known = spellings(answers)
+
+    def parse(text: str) -> Any:
+        if key_of(text) not in known:
+            raise Wrong(mark("one of: %(known)s"), known=", ".join(answer.written for answer in answers))
+        return known[key_of(text)]
+
+    return parse
+
+
+def several(label: Any, answers: Iterable[Word], example: str = "") -> Column:
+    """A column of declared words, several joined by + or ; or |; empty and "none" mean no word."""
+    answers = tuple(answers)
+    known = one_of(answers)
+    return Column(label, lambda text: frozenset(known(one) for one in words(text)), Kind.WORDS, example, words=answers)

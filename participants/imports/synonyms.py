@@ -76,6 +76,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "QT": ("QT间期", "QT interval"),
     "RR": ("RR间期", "R-R间期", "RR interval"),
     "EGHR": ("心电图心率", "ECG heart rate", "ventricular rate", "心室率"),
+    "QTCF": ("QTcF", "QTcF间期", "QTcF interval"),
     "LVEF": ("左室射血分数", "左心室射血分数", "射血分数", "EF", "ejection fraction"),
     "EFFUSION": ("心包积液", "积液", "effusion"),
     # Body

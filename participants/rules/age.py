@@ -4,6 +4,8 @@ import calendar
 import datetime as dt
 from enum import StrEnum
 
+from trialsite.partialdate import PartialDate
+
 
 class LeapDay(StrEnum):
     """When somebody born on 29 February turns older in a common year [P]."""
@@ -28,6 +30,16 @@ def completed_years(born: dt.date, day: dt.date, leap_day: LeapDay = LeapDay.MAR
     """Years completed on `day`; negative before birth."""
     years = day.year - born.year
     return years - (day < birthday(born, years, leap_day))
+
+
+def years_span(born: dt.date | PartialDate, day: dt.date, leap_day: LeapDay = LeapDay.MAR_1) -> tuple[int, int]:
+    """The fewest and the most years completed on `day`, where the birth is known only in part.
+
+    >>> years_span(PartialDate(2008), dt.date(2026, 3, 1)), years_span(PartialDate(2008, 2), dt.date(2026, 3, 1))
+    ((17, 18), (18, 18))
+    """
+    first, last = (born.earliest, born.latest) if isinstance(born, PartialDate) else (born, born)
+    return completed_years(last, day, leap_day), completed_years(first, day, leap_day)
 
 
 # Completed years with which another group of reference intervals begins: children by WS/T 779-2021, adults from 18

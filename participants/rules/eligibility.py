@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from participants.rules.age import LeapDay, completed_years, months_before
+from participants.rules.age import LeapDay, months_before, years_span
 from participants.rules.measures import MEASURES
 from trialsite.bounds import agreed, examples
 from trialsite.partialdate import PartialDate
@@ -70,6 +70,8 @@ class Why(StrEnum):
     NO_EVENT = "no_event"
     DATE_NEEDED = "date_needed"
     DATE_TOO_COARSE = "date_too_coarse"
+    BIRTH_TOO_COARSE = "birth_too_coarse"
+    QTCB_NEEDED = "qtcb_needed"
     NO_INFUSION_DATE = "no_infusion_date"
     INTERVAL = "interval"
     ACTIVE = "active"
@@ -131,9 +133,10 @@ class Anchors:
     first_procedure_on: dt.date | None = None
     # Set where both moments are known: the day alone cannot tell which came first.
     is_consent_first: bool | None = None
-    birth_date: dt.date | None = None
+    birth_date: dt.date | PartialDate | None = None
     sex: str = ""
-    is_guardian_needed: bool = False
+    # None: the birth is known only in part, and some days that it may mean need one while others do not.
+    is_guardian_needed: bool | None = False
     has_guardian: bool | None = None
     infusion_on: dt.date | None = None
     leap_day: LeapDay = LeapDay.MAR_1
@@ -328,6 +331,8 @@ def consent(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
         return Verdict(Result.MISSING, Why.NO_CONSENT)
     if is_consent_late(anchors):
         return Verdict(Result.FAIL, Why.CONSENT_AFTER_PROCEDURE)
+    if anchors.is_guardian_needed is None and not anchors.has_guardian:
+        return Verdict(Result.MISSING, Why.BIRTH_TOO_COARSE)
     if anchors.is_guardian_needed and not anchors.has_guardian:
         return Verdict(Result.MISSING if anchors.has_guardian is None else Result.FAIL, Why.GUARDIAN_MISSING)
     fact, found = _usable(facts, "WILLING_ABLE", anchors)
@@ -346,11 +351,17 @@ def is_consent_late(anchors: Anchors) -> bool:
 
 
 def age(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
-    """INCL03: completed years at consent, both limits included."""
+    """INCL03: completed years at consent, both limits included.
+
+    A birth known only in part decides where all ages that it allows decide alike; else it has to be completed.
+    """
     if anchors.consented_on is None or anchors.birth_date is None:
         return Verdict(Result.MISSING, Why.NO_CONSENT)
-    years = Decimal(completed_years(anchors.birth_date, anchors.consented_on, anchors.leap_day))
-    return Verdict(Result.PASS if _holds(check, years) else Result.FAIL, Why.AGE, derived=years)
+    fewest, most = years_span(anchors.birth_date, anchors.consented_on, anchors.leap_day)
+    allowed = {_holds(check, Decimal(years)) for years in range(fewest, most + 1)}
+    if len(allowed) > 1:
+        return Verdict(Result.MISSING, Why.BIRTH_TOO_COARSE)
+    return Verdict(Result.PASS if allowed == {True} else Result.FAIL, Why.AGE, derived=Decimal(fewest))
 
 
 def cd19(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
@@ -463,7 +474,7 @@ def qtcb(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
     """EXCL06: QTcB at or above the limit. Squares are compared, QT² with limit² × RR, so nothing is rounded."""
     qt, found = _usable(facts, "QT", anchors)
     if qt is None:
-        return found
+        return _qtcf_alone(facts, anchors) if found.why == Why.NOTHING_RECORDED else found
     rr, rate = _positive(facts.companion(qt, "RR")), _positive(facts.companion(qt, "EGHR"))
     if rr is not None:
         used, span, scale = (qt, rr), rr.number, Decimal(1000)
@@ -477,6 +488,14 @@ def qtcb(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
     is_met = left < right or (check.below is None and left == right)
     derived = qtcb_ms(qt.number, rr.number if rr is not None else rr_of_rate(scale))
     return Verdict(Result.PASS if is_met else Result.FAIL, facts=used, derived=derived)
+
+
+def _qtcf_alone(facts: Facts, anchors: Anchors) -> Verdict:
+    """The record counts by Bazett's formula: a QTcF without QT is told, and does not replace it [P]."""
+    qtcf, _missing = _usable(facts, "QTCF", anchors)
+    if qtcf is None:
+        return Verdict(Result.MISSING, Why.NOTHING_RECORDED, wanted="QT")
+    return Verdict(Result.MISSING, Why.QTCB_NEEDED, (qtcf,), wanted="QT")
 
 
 def _positive(fact: Fact | None) -> Fact | None:

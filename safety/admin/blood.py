@@ -27,7 +27,6 @@ from safety.actions import blood
 from safety.actions.blood import Course, Prefilled
 from safety.admin.bloodforms import (
     AS_WORD,
-    FINDING_NAMES,
     OTHER_NAMES,
     UNKNOWN,
     IcahtForm,
@@ -47,6 +46,7 @@ from safety.bloodwords import (
     stored_sentences,
     value_in_words,
 )
+from safety.choices import IEC_HS_NAMES
 from safety.curve import curve_of
 from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, is_replaced
 from safety.rules import icaht, icaht_published, iec_hs
@@ -175,7 +175,7 @@ def criteria_shown(form: IecHsForm, known: Mapping[str, Prefilled], course: Cour
             "is_required": name in iec_hs.REQUIRED,
             "beside": [*_said_by_laboratory(known.get(name)), *_newest(course, BESIDE.get(name, ()))],
         }
-        for name in FINDING_NAMES
+        for name in IEC_HS_NAMES
     ]
 
 
@@ -443,14 +443,14 @@ class IecHsAssessmentAdmin(BloodAdmin):
     @admin.display(description=_("findings"))
     def findings_in_words(self, row: IecHsAssessment) -> Any:
         words = {"yes": _("yes"), "no": _("no"), UNKNOWN: _("not recorded")}
-        pairs = [(label, words[AS_WORD[row.findings[name]]]) for name, label in FINDING_NAMES.items()]
+        pairs = [(label, words[AS_WORD[row.findings[name]]]) for name, label in IEC_HS_NAMES.items()]
         pairs += [(OTHER_NAMES[name], _("yes")) for name in row.findings["others"]]
         return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
 
     @admin.display(description=_("laboratory values at that moment"))
     def laboratory_in_words(self, row: IecHsAssessment) -> Any:
         said = (
-            (FINDING_NAMES[name], stored["taken_at"][:10], " ".join(_stored(stored["reasons"])))
+            (IEC_HS_NAMES[name], stored["taken_at"][:10], " ".join(_stored(stored["reasons"])))
             for name, stored in row.laboratory.items()
         )
         return format_html_join("", "<p>{}<br><small>{}: {}</small></p>", said) or "—"

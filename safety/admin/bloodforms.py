@@ -8,21 +8,13 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from safety.actions.blood import Prefilled
+from safety.choices import IEC_HS_NAMES
 from safety.models import IecHsAssessment, IecHsSeverity
 from safety.rules import iec_hs
 from safety.rules.iec_hs import IecHsFindings, Severity
 from trialsite import formfields
 
 UNKNOWN = "unknown"
-FINDING_NAMES: dict[str, Any] = {
-    "ferritin_high": _("ferritin above 2 × the upper limit, or above 2 × the baseline"),
-    "ferritin_rising": _("ferritin rapidly rising"),
-    "onset_with_resolving_crs": _("onset with resolving CRS, or worsening after initial improvement"),
-    "transaminases_high": _("ALT or AST above 5 × the upper limit (5 × the baseline if that was abnormal)"),
-    "fibrinogen_low": _("fibrinogen below 1.5 g/L or below the lower limit"),
-    "cytopenia": _("new, worsening or refractory cytopenia"),
-    "haemophagocytosis": _("haemophagocytosis in the bone marrow or another tissue"),
-}
 OTHER_NAMES: dict[str, Any] = {
     "ldh_high": _("LDH raised"),
     "coagulation_prolonged": _("PT or APTT prolonged"),
@@ -86,7 +78,7 @@ class IecHsForm(forms.Form):
 
     def __init__(self, *args: Any, may_judge: bool, is_correction: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, label in FINDING_NAMES.items():
+        for name, label in IEC_HS_NAMES.items():
             self.fields[name] = forms.ChoiceField(
                 label=label, choices=ANSWERS, initial=UNKNOWN, widget=forms.RadioSelect
             )
@@ -96,7 +88,7 @@ class IecHsForm(forms.Form):
 
     def findings(self) -> IecHsFindings:
         chosen = self.cleaned_data.get("severity")
-        answers = {name: AS_ANSWER[self.cleaned_data[name]] for name in FINDING_NAMES}
+        answers = {name: AS_ANSWER[self.cleaned_data[name]] for name in IEC_HS_NAMES}
         return IecHsFindings(**answers, severity=Severity(chosen) if chosen else None)
 
 
@@ -108,7 +100,7 @@ def first_answers(known: Mapping[str, Prefilled], now: dt.datetime) -> dict[str,
 def answers_of(row: IecHsAssessment) -> dict[str, Any]:
     """A stored assessment as the form's first values, for its correction."""
     kept = ("assessed_at", "severity", "investigator_grade", "investigator_reason", "note")
-    answers = {name: AS_WORD[row.findings[name]] for name in FINDING_NAMES}
+    answers = {name: AS_WORD[row.findings[name]] for name in IEC_HS_NAMES}
     return {**answers, "others": row.findings["others"], **{name: getattr(row, name) for name in kept}}
 
 

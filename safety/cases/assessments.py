@@ -5,7 +5,9 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from safety.choices import FINDING_NAMES, name_of
 from safety.rules import crs, icans
 from safety.rules.crs import CrsDeath, CrsFindings, OxygenDevice, OxygenReason
 from safety.rules.grading import Graded, ImpossibleFinding
@@ -20,21 +22,33 @@ from safety.rules.icans import (
 )
 from trialsite.casetables import (
     CaseTable,
-    Parser,
+    Column,
     UnusableValue,
+    Word,
+    choice,
+    column,
     decimal,
     integer,
-    key_of,
-    optional,
-    word,
-    words,
+    mark,
+    one_of,
+    several,
     yes_no,
 )
 
+Words = tuple[Word, ...]
 
-def _known(kind: Any, **also: Any) -> Parser:
+
+def _known(kind: Any, **also: Any) -> Words:
     """The rule's own words, and others that people use for the same."""
-    return word({**{member.value: member for member in kind}, **also})
+    return tuple(
+        Word(
+            member.value,
+            member,
+            name_of(kind, member.value),
+            tuple(text for text, meant in also.items() if meant is member),
+        )
+        for member in kind
+    )
 
 
 D, R, C, S, P = OxygenDevice, OxygenReason, Consciousness, Seizure, PressureSign
@@ -211,7 +225,7 @@ OEDEMA = _known(
 )
 
 
-def _deaths(kind: Any, due: str) -> Parser:
+def _deaths(kind: Any, due: str) -> Words:
     """Whether death was due to the toxicity; any other death changes no grade."""
     other = ("relapse", "progression", "disease_progression", "infection", "other_cause", f"not_{due}")
     own = (f"due_to_{due}", f"{due}_death")
@@ -220,25 +234,58 @@ def _deaths(kind: Any, due: str) -> Parser:
     )
 
 
-# ICE was impossible, though the participant was awake enough.
-CANNOT = ("unable", "aphasi", "arousable", "cannot")
-
-
-def ice_performed(text: str) -> IcePerformed | None:
-    """Y, or N with its reason: unarousable, unable though arousable, CAPD used instead (None), or not done."""
-    answer, *reasons = key_of(text).split("_")
-    reason = "_".join(reasons)
-    if answer in {"y", "yes"} and not reasons:
-        return IcePerformed.YES
-    if answer not in {"n", "no", "not"}:
-        raise ValueError("write Y, or N with a reason such as N_unable_arousable")
-    if "capd" in reason:
-        return None
-    if any(word in reason for word in ("sedat", "refus", "not_done")):
-        return IcePerformed.NOT_DONE
-    if any(word in reason for word in ("unarousable", "coma", "stupor")):
-        return IcePerformed.UNABLE_UNAROUSABLE
-    return IcePerformed.UNABLE_AROUSABLE if any(word in reason for word in CANNOT) else IcePerformed.NOT_DONE
+# Y, or N with its reason. None: CAPD was used instead.
+ICE_PERFORMED = (
+    Word("Y", IcePerformed.YES, name_of(IcePerformed, "yes"), ("yes",)),
+    Word(
+        "N",
+        IcePerformed.NOT_DONE,
+        name_of(IcePerformed, "not_done"),
+        (
+            "no",
+            "not_done",
+            "N_not_done",
+            "N_refused",
+            "N_declined",
+            "N_sedated",
+            "N_sedation",
+            "N_unable_sedated",
+            "N_asleep",
+        ),
+    ),
+    Word(
+        "N_unable_arousable",
+        IcePerformed.UNABLE_AROUSABLE,
+        name_of(IcePerformed, "unable_arousable"),
+        (
+            "N_unable",
+            "N_arousable",
+            "N_aphasia",
+            "N_aphasic",
+            "N_global_aphasia",
+            "N_unable_aphasia",
+            "N_unable_aphasic",
+            "N_unable_awake",
+            "N_cannot",
+        ),
+    ),
+    Word(
+        "N_unable_unarousable",
+        IcePerformed.UNABLE_UNAROUSABLE,
+        name_of(IcePerformed, "unable_unarousable"),
+        (
+            "N_unarousable",
+            "N_coma",
+            "N_comatose",
+            "N_unable_coma",
+            "N_unable_comatose",
+            "N_stupor",
+            "N_unable_stupor",
+        ),
+    ),
+    Word("N_capd_used", None, _("CAPD was used instead"), ("N_capd", "N_use_capd", "N_capd_instead")),
+)
+ice_performed = one_of(ICE_PERFORMED)
 
 
 def _sentence(graded: Graded, texts: Mapping[str, str], flags: Mapping[str, str]) -> str:
@@ -254,44 +301,88 @@ def _computed(graded: Graded) -> dict[str, Any]:
     }
 
 
-CRS_INPUTS: dict[str, tuple[str, Parser]] = {
-    "days_since_infusion": ("days_since_infusion", integer),
-    "temp_c": ("temperature_c", optional(decimal)),
-    "fever_attributable_to_crs": ("fever_attributable", optional(yes_no)),
-    "crs_established_this_episode": ("crs_established", yes_no),
-    "antipyretic_or_anticytokine_or_steroid_given": ("antipyretic_or_anticytokine_given", yes_no),
-    "hypotension": ("hypotension", yes_no),
-    "hypotension_attributable_to_crs": ("hypotension_attributable", optional(yes_no)),
-    "n_vasopressors_excl_vasopressin": ("vasopressors", integer),
-    "vasopressin": ("vasopressin", yes_no),
-    "o2_device": ("oxygen_device", DEVICE),
-    "o2_flow_l_min": ("oxygen_flow_l_min", optional(decimal)),
-    "o2_need_reason": ("oxygen_reason", optional(OXYGEN_REASON)),
-    "death": ("death", _deaths(CrsDeath, "crs")),
+CRS_INPUTS: dict[str, tuple[str, Column]] = {
+    "days_since_infusion": ("days_since_infusion", column(FINDING_NAMES["days_since_infusion"], integer, "3")),
+    "temp_c": ("temperature_c", column(FINDING_NAMES["temperature_c"], decimal, "38.0", optional=True)),
+    "fever_attributable_to_crs": (
+        "fever_attributable",
+        column(FINDING_NAMES["fever_attributable"], yes_no, "Y", optional=True),
+    ),
+    "crs_established_this_episode": ("crs_established", column(FINDING_NAMES["crs_established"], yes_no)),
+    "antipyretic_or_anticytokine_or_steroid_given": (
+        "antipyretic_or_anticytokine_given",
+        column(FINDING_NAMES["antipyretic_or_anticytokine_given"], yes_no),
+    ),
+    "hypotension": ("hypotension", column(FINDING_NAMES["hypotension"], yes_no)),
+    "hypotension_attributable_to_crs": (
+        "hypotension_attributable",
+        column(FINDING_NAMES["hypotension_attributable"], yes_no, "Y", optional=True),
+    ),
+    "n_vasopressors_excl_vasopressin": ("vasopressors", column(FINDING_NAMES["vasopressors"], integer, "0")),
+    "vasopressin": ("vasopressin", column(FINDING_NAMES["vasopressin"], yes_no)),
+    "o2_device": ("oxygen_device", choice(FINDING_NAMES["oxygen_device"], DEVICE)),
+    "o2_flow_l_min": ("oxygen_flow_l_min", column(FINDING_NAMES["oxygen_flow_l_min"], decimal, optional=True)),
+    "o2_need_reason": ("oxygen_reason", choice(FINDING_NAMES["oxygen_reason"], OXYGEN_REASON, optional=True)),
+    "death": ("death", choice(FINDING_NAMES["death"], _deaths(CrsDeath, "crs"))),
 }
-ICANS_INPUTS: dict[str, tuple[str, Parser]] = {
-    "days_since_infusion": ("days_since_infusion", integer),
-    "age_years": ("age_years", integer),
-    "use_capd": ("use_capd", yes_no),
-    "orientation_0_4": ("orientation", optional(integer)),
-    "naming_0_3": ("naming", optional(integer)),
-    "commands_0_1": ("commands", optional(integer)),
-    "writing_0_1": ("writing", optional(integer)),
-    "attention_0_1": ("attention", optional(integer)),
-    "ice_performed": ("ice_performed", ice_performed),
-    "capd_score": ("capd_score", optional(integer)),
-    "consciousness": ("consciousness", CONSCIOUSNESS),
-    "loc_attributable_to_ie": ("consciousness_attributable", optional(yes_no)),
-    "seizure": ("seizure", SEIZURE),
-    "seizure_minutes": ("seizure_minutes", optional(decimal)),
-    "motor_deep_focal_weakness": ("deep_focal_weakness", yes_no),
-    "cerebral_oedema": ("cerebral_oedema", OEDEMA),
-    "icp_sign": ("pressure_sign", PRESSURE),
-    "intracranial_haemorrhage": ("intracranial_haemorrhage", yes_no),
-    "attributable_to_other_cause": ("attributable_to_other_cause", yes_no),
-    "death": ("death", _deaths(IcansDeath, "icans")),
+ICANS_INPUTS: dict[str, tuple[str, Column]] = {
+    "days_since_infusion": ("days_since_infusion", column(FINDING_NAMES["days_since_infusion"], integer, "3")),
+    "age_years": ("age_years", column(FINDING_NAMES["age_years"], integer, "34")),
+    "use_capd": ("use_capd", column(FINDING_NAMES["use_capd"], yes_no)),
+    "orientation_0_4": ("orientation", column(FINDING_NAMES["orientation"], integer, "4", optional=True)),
+    "naming_0_3": ("naming", column(FINDING_NAMES["naming"], integer, "3", optional=True)),
+    "commands_0_1": ("commands", column(FINDING_NAMES["commands"], integer, "1", optional=True)),
+    "writing_0_1": ("writing", column(FINDING_NAMES["writing"], integer, "1", optional=True)),
+    "attention_0_1": ("attention", column(FINDING_NAMES["attention"], integer, "1", optional=True)),
+    "ice_performed": ("ice_performed", choice(FINDING_NAMES["ice_performed"], ICE_PERFORMED)),
+    "capd_score": ("capd_score", column(FINDING_NAMES["capd_score"], integer, optional=True)),
+    "consciousness": ("consciousness", choice(FINDING_NAMES["consciousness"], CONSCIOUSNESS)),
+    "loc_attributable_to_ie": (
+        "consciousness_attributable",
+        column(FINDING_NAMES["consciousness_attributable"], yes_no, "Y", optional=True),
+    ),
+    "seizure": ("seizure", choice(FINDING_NAMES["seizure"], SEIZURE)),
+    "seizure_minutes": ("seizure_minutes", column(FINDING_NAMES["seizure_minutes"], decimal, optional=True)),
+    "motor_deep_focal_weakness": ("deep_focal_weakness", column(FINDING_NAMES["deep_focal_weakness"], yes_no)),
+    "cerebral_oedema": ("cerebral_oedema", choice(FINDING_NAMES["cerebral_oedema"], OEDEMA)),
+    "icp_sign": ("pressure_sign", choice(FINDING_NAMES["pressure_sign"], PRESSURE)),
+    "intracranial_haemorrhage": ("intracranial_haemorrhage", column(FINDING_NAMES["intracranial_haemorrhage"], yes_no)),
+    "attributable_to_other_cause": (
+        "attributable_to_other_cause",
+        column(FINDING_NAMES["attributable_to_other_cause"], yes_no),
+    ),
+    "death": ("death", choice(FINDING_NAMES["death"], _deaths(IcansDeath, "icans"))),
 }
-EXPECTED: dict[str, Parser] = {"grade": optional(integer), "determinant": words, "review_flag": words}
+
+
+def _flags(texts: Mapping[str, str]) -> Words:
+    return tuple(Word(flag, flag, text) for flag, text in texts.items())
+
+
+CRS_DETERMINANTS = (
+    Word("fever", "fever", _("fever")),
+    Word("hypotension", "hypotension", FINDING_NAMES["hypotension"]),
+    Word("hypoxia", "hypoxia", _("hypoxia")),
+    Word("death", "death", FINDING_NAMES["death"]),
+)
+ICANS_DETERMINANTS = (
+    Word("ice", "ice", _("ICE score")),
+    Word("capd", "capd", FINDING_NAMES["capd_score"]),
+    Word("consciousness", "consciousness", FINDING_NAMES["consciousness"]),
+    Word("seizure", "seizure", FINDING_NAMES["seizure"]),
+    Word("motor", "motor", FINDING_NAMES["deep_focal_weakness"]),
+    Word("icp", "icp", _("oedema, or a sign of raised intracranial pressure")),
+    Word("death", "death", FINDING_NAMES["death"]),
+)
+GRADE = _("grade; empty: not gradable")
+
+
+def _expected(determinants: Words, example: str, flags: Mapping[str, str]) -> dict[str, Column]:
+    return {
+        "grade": column(GRADE, integer, "1" if example else "0", optional=True),
+        "determinant": several(_("what decides the grade"), determinants, example or "none"),
+        "review_flag": several(_("flags for review"), _flags(flags)),
+    }
 
 
 # An attribution may stay empty where there is nothing to attribute: column → whether there is something.
@@ -312,24 +403,24 @@ ICANS_ATTRIBUTIONS: dict[str, Needed] = {
 
 def _given(inputs: Mapping[str, Any], attributions: Mapping[str, Needed]) -> dict[str, Any]:
     """The inputs without attributions of nothing. Raises UnusableValue for one that is missing."""
-    for column, is_needed in attributions.items():
-        if inputs[column] is None and is_needed(inputs):
-            raise UnusableValue(column, "it is empty, but there is a finding whose cause it has to tell")
+    for name, is_needed in attributions.items():
+        if inputs[name] is None and is_needed(inputs):
+            raise UnusableValue(name, mark("it is empty, but there is a finding whose cause it has to tell"))
     return {column: value for column, value in inputs.items() if column not in attributions or value is not None}
 
 
-def _findings(kind: Any, columns: Mapping[str, tuple[str, Parser]], given: Mapping[str, Any]) -> Any:
+def _findings(kind: Any, columns: Mapping[str, tuple[str, Column]], given: Mapping[str, Any]) -> Any:
     try:
         return kind(**{columns[column][0]: value for column, value in given.items()})
     except ImpossibleFinding as error:
-        column = next(column for column, (name, _parser) in columns.items() if name == error.name)
+        column = next(column for column, (name, _column) in columns.items() if name == error.name)
         raise UnusableValue(column, str(error)) from None
 
 
-def _ordinary(kind: Any, columns: Mapping[str, tuple[str, Parser]]) -> dict[str, Any]:
+def _ordinary(kind: Any, columns: Mapping[str, tuple[str, Column]]) -> dict[str, Any]:
     """What a finding is when there is nothing to say about it."""
     defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
-    return {column: defaults[name] for column, (name, _parser) in columns.items() if name in defaults}
+    return {column: defaults[name] for column, (name, _column) in columns.items() if name in defaults}
 
 
 def grade_crs(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -345,15 +436,23 @@ def grade_icans(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     return computed, _sentence(graded, icans.REASON_TEXT, icans.FLAG_TEXT)
 
 
-def _parsers(columns: Mapping[str, tuple[str, Parser]]) -> dict[str, Parser]:
-    return {column: parser for column, (_name, parser) in columns.items()}
+def _columns(columns: Mapping[str, tuple[str, Column]]) -> dict[str, Column]:
+    return {name: one for name, (_finding, one) in columns.items()}
 
 
 CASES = {
-    "crs": CaseTable(_parsers(CRS_INPUTS), EXPECTED, grade_crs, ordinary=_ordinary(CrsFindings, CRS_INPUTS)),
+    "crs": CaseTable(
+        _columns(CRS_INPUTS),
+        _expected(CRS_DETERMINANTS, "fever", crs.FLAG_TEXT),
+        grade_crs,
+        ordinary=_ordinary(CrsFindings, CRS_INPUTS),
+    ),
     "icans": CaseTable(
-        _parsers(ICANS_INPUTS),
-        {"ice_total": optional(integer), **EXPECTED},
+        _columns(ICANS_INPUTS),
+        {
+            "ice_total": column(_("ICE score of 10; empty: not scored"), integer, "10", optional=True),
+            **_expected(ICANS_DETERMINANTS, "", icans.FLAG_TEXT),
+        },
         grade_icans,
         ordinary=_ordinary(IcansFindings, ICANS_INPUTS),
     ),

@@ -7,7 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from safety.choices import IEC_HS_NAMES
+from safety.models.blood import IcahtPhase, IecHsSeverity
 from safety.rules import icaht, icaht_published, iec_hs
 from safety.rules.grading import Graded, ImpossibleFinding
 from safety.rules.icaht import Anc, Observed
@@ -15,57 +18,119 @@ from safety.rules.iec_hs import IecHsFindings, Screen, Severity
 from trialsite.casetables import (
     DESCRIPTIVE,
     CaseTable,
-    Parser,
+    Column,
+    Kind,
     UnusableValue,
+    Word,
+    Wrong,
     bounded,
+    choice,
+    column,
     decimal,
     integer,
     key_of,
-    optional,
-    word,
+    mark,
+    one_of,
     yes_no,
 )
 
 NOTED = (*DESCRIPTIVE, "note")
 NOT_MEASURED = frozenset({"", "na", "n_a", "nan", "nd", "none", "null", "missing", "not_done"})
-# The first that is found in a word decides: "severe_not_immediately_life_threatening" is severe.
-SAID: tuple[tuple[str, Severity], ...] = (
-    ("death", Severity.DEATH),
-    ("fatal", Severity.DEATH),
-    ("died", Severity.DEATH),
-    ("not_immediately", Severity.SEVERE),
-    ("not_life", Severity.SEVERE),
-    ("life", Severity.LIFE_THREATENING),
-    ("urgent", Severity.LIFE_THREATENING),
-    ("severe", Severity.SEVERE),
-    ("hospital", Severity.SEVERE),
-    ("no_intervention", Severity.OBSERVE),
-    ("not_indicated", Severity.OBSERVE),
-    ("not_needed", Severity.OBSERVE),
-    ("without_intervention", Severity.OBSERVE),
-    ("interven", Severity.INTERVENTION),
-    ("treat", Severity.INTERVENTION),
-    ("moderate", Severity.INTERVENTION),
-    ("observ", Severity.OBSERVE),
-    ("asymptomatic", Severity.OBSERVE),
-    ("mild", Severity.OBSERVE),
+# The words of the rule, and others for the same in which tables and the publication put it.
+SEVERITY = (
+    Word(
+        "observe",
+        Severity.OBSERVE,
+        IecHsSeverity.OBSERVE.label,
+        (
+            "observation",
+            "observation_only",
+            "mild",
+            "mild_observe",
+            "mild_observation",
+            "mild_observation_only",
+            "asymptomatic",
+            "asymptomatic_mild",
+            "asymptomatic_or_mild",
+            "asymptomatic_or_mild_observation",
+            "observe_no_intervention",
+            "mild_asymptomatic",
+            "no_intervention",
+            "intervention_not_indicated",
+            "intervention_not_needed",
+            "without_intervention",
+            "mild_no_intervention",
+            "mild_intervention_not_indicated",
+        ),
+    ),
+    Word(
+        "intervention",
+        Severity.INTERVENTION,
+        IecHsSeverity.INTERVENTION.label,
+        (
+            "intervention_indicated",
+            "intervention_needed",
+            "moderate",
+            "moderate_intervention",
+            "moderate_intervention_indicated",
+            "mild_moderate_intervention",
+            "mild_to_moderate_intervention",
+            "mild_or_moderate_intervention",
+            "mild_intervention",
+            "treatment",
+        ),
+    ),
+    Word(
+        "severe",
+        Severity.SEVERE,
+        IecHsSeverity.SEVERE.label,
+        (
+            "severe_not_immediately_life_threatening",
+            "severe_not_life_threatening",
+            "severe_hospitalization",
+            "severe_hospitalisation",
+            "hospitalization",
+            "hospitalisation",
+            "not_immediately_life_threatening",
+            "not_life_threatening",
+        ),
+    ),
+    Word(
+        "life_threatening",
+        Severity.LIFE_THREATENING,
+        IecHsSeverity.LIFE_THREATENING.label,
+        (
+            "life_threatening_urgent",
+            "life_threatening_urgent_intervention",
+            "life_threatening_consequences",
+            "immediately_life_threatening",
+            "urgent",
+            "urgent_intervention",
+        ),
+    ),
+    Word(
+        "death",
+        Severity.DEATH,
+        IecHsSeverity.DEATH.label,
+        ("fatal", "died", "death_due_to_iec_hs", "death_due_to_iechs"),
+    ),
 )
+CHOSEN = one_of(SEVERITY)
+PHASE = (Word("early", "early", IcahtPhase.EARLY.label), Word("late", "late", IcahtPhase.LATE.label))
 
 
 def severity(text: str) -> Severity | None:
     """The chosen severity in the words of the rule or of the publication; empty and none: not chosen."""
-    key = key_of(text)
-    if key in NOT_MEASURED:
-        return None
-    for piece, chosen in SAID:
-        if piece in key:
-            return chosen
-    raise ValueError(f"one of: {', '.join(Severity)}")
+    return None if key_of(text) in NOT_MEASURED else CHOSEN(text)
 
 
 def recorded(text: str) -> bool | None:
     """Y or N; empty, NA and unknown: nobody recorded it."""
     return None if key_of(text) in NOT_MEASURED | {"unknown", "u", "not_recorded"} else yes_no(text)
+
+
+def _recorded(label: Any, example: str = "N") -> Column:
+    return Column(label, recorded, Kind.YES_NO, example, may_be_empty=True)
 
 
 @dataclass(frozen=True)
@@ -93,7 +158,7 @@ def count(text: str) -> Count:
     try:
         return Count(decimal(found[2]), found[1])
     except ValueError:
-        raise ValueError("write a number, such as 430, or a bound, such as <500") from None
+        raise Wrong(mark("write a number, such as 430, or a bound, such as <500")) from None
 
 
 def counts(text: str) -> tuple[Count | None, ...]:
@@ -108,7 +173,7 @@ def counts_by_day(text: str) -> tuple[tuple[int, Count], ...]:
     for cell in re.split(r"[,;|\s]+", text.strip()):
         day, colon, value = cell.partition(":")
         if not colon:
-            raise ValueError("write day:count, such as 3:430 or 3:<500, with a space between two")
+            raise Wrong(mark("write day:count, such as 3:430 or 3:<500, with a space between two"))
         found.append((integer(day), count(value)))
     return tuple(found)
 
@@ -164,13 +229,17 @@ def screen_iec_hs(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 
 # --- ICAHT ---------------------------------------------------------------------------------------
 
-ICAHT_INPUTS: dict[str, Parser] = {
-    "phase": word({"early": "early", "late": "late"}),
-    "max_run_anc_le_500_days": optional(integer),
-    "max_run_anc_le_100_days": optional(integer),
-    "never_recovered": recorded,
-    "anc_lowest": optional(count),
-    "anc_second_lowest": optional(count),
+ICAHT_INPUTS: dict[str, Column] = {
+    "phase": choice(_("early or late ICAHT"), PHASE),
+    "max_run_anc_le_500_days": column(
+        _("longest run of days with neutrophils of 500/µL or less"), integer, "10", unit=_("days"), optional=True
+    ),
+    "max_run_anc_le_100_days": column(
+        _("longest run of days with neutrophils of 100/µL or less"), integer, "3", unit=_("days"), optional=True
+    ),
+    "never_recovered": _recorded(_("neutrophils never recovered")),
+    "anc_lowest": column(_("lowest neutrophil count"), count, kind=Kind.BOUND, unit="/µL", optional=True),
+    "anc_second_lowest": column(_("second lowest neutrophil count"), count, kind=Kind.BOUND, unit="/µL", optional=True),
 }
 EARLY_INPUTS = {
     "days_500": "max_run_anc_le_500_days",
@@ -183,9 +252,9 @@ LATE_INPUTS = {"lowest": "anc_lowest", "second": "anc_second_lowest"}
 def grade_icaht(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     is_early = inputs["phase"] == "early"
     own, other = (EARLY_INPUTS, LATE_INPUTS) if is_early else (LATE_INPUTS, EARLY_INPUTS)
-    for column in other.values():
-        if inputs[column] not in (None, False):
-            raise UnusableValue(column, f"a value of the other time; the phase is {inputs['phase']}")
+    for name in other.values():
+        if inputs[name] not in (None, False):
+            raise UnusableValue(name, mark("a value of the other time; the phase is %(phase)s"), phase=inputs["phase"])
     given = {name: inputs[column] for name, column in own.items()}
     try:
         if is_early:
@@ -296,42 +365,106 @@ def _sentence(graded: Graded, texts: Mapping[str, str], flags: Mapping[str, str]
     return " ".join([*said, *(f"[{flag}] {gettext(flags[flag])}" for flag in graded.flags)])
 
 
+GRADE = _("grade; empty: not gradable")
 CASES: dict[str, CaseTable] = {
     "iec_hs": CaseTable(
         inputs={
-            "ferritin_x_uln_or_baseline": optional(bounded),
-            **dict.fromkeys(IEC_HS_FINDINGS, recorded),
-            "severity_choice": severity,
+            "ferritin_x_uln_or_baseline": column(
+                _("ferritin as a multiple of the upper limit or of the baseline"),
+                bounded,
+                "50",
+                unit="×",
+                optional=True,
+            ),
+            **{name: _recorded(IEC_HS_NAMES[finding], "Y") for name, finding in IEC_HS_FINDINGS.items()},
+            "severity_choice": Column(
+                _("severity, as the investigator chose it"),
+                severity,
+                Kind.WORD,
+                "mild_moderate_intervention",
+                words=SEVERITY,
+                may_be_empty=True,
+            ),
         },
-        expected={"screen_positive": recorded, "grade": graded_or_none},
+        expected={
+            "screen_positive": _recorded(_("screen positive; empty: cannot be decided"), "Y"),
+            "grade": Column(GRADE, graded_or_none, Kind.GRADE, "2", may_be_empty=True),
+        },
         evaluate=screen_iec_hs,
         descriptive=NOTED,
         ordinary=dict.fromkeys(IEC_HS_FINDINGS, False),
     ),
     "icaht": CaseTable(
         inputs=ICAHT_INPUTS,
-        expected={"grade": one_or_range},
+        expected={"grade": Column(GRADE, one_or_range, Kind.GRADE_RANGE, "2", may_be_empty=True)},
         evaluate=grade_icaht,
         descriptive=NOTED,
         ordinary={"never_recovered": False},
+        examples=(
+            {},
+            {
+                **dict.fromkeys(("max_run_anc_le_500_days", "max_run_anc_le_100_days", "never_recovered"), ""),
+                "phase": "late",
+                "anc_lowest": "900",
+                "anc_second_lowest": "1000",
+                "expected_grade": "2",
+            },
+        ),
     ),
     "icaht_run": CaseTable(
-        inputs={"daily_anc_from_day0": counts},
-        expected={"max_run_le_500": one_or_range, "max_run_le_100": one_or_range},
+        inputs={
+            "daily_anc_from_day0": Column(
+                _("neutrophil count of each day from Day 0 on"), counts, Kind.SERIES, "600,400,NA,600", "/µL"
+            )
+        },
+        expected={
+            "max_run_le_500": column(
+                _("longest run of days with neutrophils of 500/µL or less"),
+                one_or_range,
+                "2",
+                kind=Kind.GRADE_RANGE,
+                unit=_("days"),
+            ),
+            "max_run_le_100": column(
+                _("longest run of days with neutrophils of 100/µL or less"),
+                one_or_range,
+                "0",
+                kind=Kind.GRADE_RANGE,
+                unit=_("days"),
+            ),
+        },
         evaluate=run_lengths,
         descriptive=NOTED,
     ),
     "icaht_course": CaseTable(
-        inputs={"day_anc_per_ul": counts_by_day, "last_followed_on_day": optional(integer)},
+        inputs={
+            "day_anc_per_ul": Column(
+                _("neutrophil counts by trial day, several a day possible"),
+                counts_by_day,
+                Kind.DAY_SERIES,
+                "0:2070 7:430 14:<500 21:800 28:1500",
+                "/µL",
+            ),
+            "last_followed_on_day": column(_("last day of follow-up"), integer, "100", optional=True),
+        },
         expected={
-            "early_grade": one_or_range,
-            "late_grade": one_or_range,
-            "published_early_grade": one_or_range,
-            "published_max_run_le_500": integer,
-            "published_max_run_le_100": integer,
+            "early_grade": Column(_("early ICAHT by our rule"), one_or_range, Kind.GRADE_RANGE, "3"),
+            "late_grade": Column(_("late ICAHT"), one_or_range, Kind.GRADE_RANGE, "", may_be_empty=True),
+            "published_early_grade": Column(
+                _("early ICAHT by the published method"), one_or_range, Kind.GRADE_RANGE, "3"
+            ),
+            "published_max_run_le_500": column(
+                _("longest run of 500/µL or less by the published method"), integer, "14", unit=_("days")
+            ),
+            "published_max_run_le_100": column(
+                _("longest run of 100/µL or less by the published method"), integer, "0", unit=_("days")
+            ),
         },
         evaluate=grade_course,
         descriptive=NOTED,
-        optional=dict.fromkeys(COURSE_ENDS, optional(integer)),
+        optional={
+            "progressed_on_day": column(_("day of progression"), integer, optional=True),
+            "next_therapy_on_day": column(_("day of the next therapy"), integer, optional=True),
+        },
     ),
 }

@@ -11,7 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from safety.cases.analytes import ANALYTE_NAMES, FEBRILE
 from safety.rules.grading import ImpossibleFinding
 from safety.rules.lab_ctcae import (
     FLAG_TEXT,
@@ -28,21 +30,23 @@ from safety.rules.lab_ctcae import (
 )
 from trialsite.casetables import (
     CaseTable,
-    Parser,
+    Column,
+    Kind,
     UnusableValue,
+    Word,
+    Wrong,
     bounded,
+    column,
     decimal,
     integer,
     key_of,
-    optional,
-    word,
+    mark,
+    one_of,
     yes_no,
 )
 from trialsite.reading import plain, split_bound
 
 A, F = Analyte, Finding
-# Febrile neutropenia is one term for two values.
-FEBRILE = "febrile_neutropenia"
 # The words of the rule, and others that people use.
 ALSO: dict[str, Any] = {
     "anc": A.NEUTROPHILS,
@@ -148,60 +152,147 @@ ALSO: dict[str, Any] = {
     "anc_temp": FEBRILE,
     "anc_and_temperature": FEBRILE,
     "neutrophils_temperature": FEBRILE,
-    FEBRILE: FEBRILE,
 }
-KNOWN_ANALYTE = word({**{analyte.value: analyte for analyte in A}, **ALSO})
-# The first piece that is found in a word decides.
-SAID: tuple[tuple[str, frozenset[Finding]], ...] = (
-    ("transfus", frozenset({F.TRANSFUSION})),
-    ("hospital", frozenset({F.HOSPITALIZATION})),
-    ("insulin", frozenset({F.INSULIN})),
-    ("seiz", frozenset({F.SEIZURE})),
-    ("bleed", frozenset({F.BLEEDING})),
-    ("haemorrh", frozenset({F.BLEEDING})),
-    ("hemorrh", frozenset({F.BLEEDING})),
-    ("dialysis", frozenset({F.DIALYSIS})),
-    ("intubat", frozenset({F.AIRWAY})),
-    ("tracheo", frozenset({F.AIRWAY})),
-    ("airway", frozenset({F.AIRWAY})),
-    ("torsade", frozenset({F.ARRHYTHMIA})),
-    ("arrhythm", frozenset({F.ARRHYTHMIA})),
-    ("ventricular_tachy", frozenset({F.ARRHYTHMIA})),
-    ("infarct", frozenset({F.INFARCTION_LEVEL})),
-    ("leukosta", frozenset({F.LEUKOSTASIS})),
-    ("leucosta", frozenset({F.LEUKOSTASIS})),
-    ("life", frozenset({F.LIFE_THREATENING})),
-    ("urgent", frozenset({F.LIFE_THREATENING})),
-    ("physiologic", frozenset({F.SYMPTOMATIC})),
-    ("consequence", frozenset({F.SYMPTOMATIC})),
-    ("intermittent", frozenset({F.OXYGEN_INTERMITTENT})),
-    ("continuous", frozenset({F.OXYGEN_CONTINUOUS})),
-    ("oxygen", frozenset({F.OXYGEN_INTERMITTENT})),
-    ("o2", frozenset({F.OXYGEN_INTERMITTENT})),
-    ("anticoag", frozenset({F.ANTICOAGULATED})),
-    ("dose_adj", frozenset({F.DOSE_ADJUSTMENT})),
-    ("steroid", frozenset({F.STEROIDS})),
-    ("workup", frozenset({F.WORKUP})),
-    ("work_up", frozenset({F.WORKUP})),
-    ("management", frozenset({F.MANAGEMENT_CHANGE})),
-    ("fasting", frozenset({F.FASTING})),
-    ("monitor", frozenset({F.NO_INTERVENTION})),
-    # Each of these counts for the term that it belongs to, and for no other.
-    ("oral", frozenset({F.ORAL_AGENT, F.ORAL_REPLACEMENT, F.INTERVENTION})),
-    ("replacement", frozenset({F.ORAL_REPLACEMENT, F.INTERVENTION})),
-    ("supplement", frozenset({F.ORAL_REPLACEMENT, F.INTERVENTION})),
-    ("antiglyc", frozenset({F.ORAL_AGENT})),
-    ("antidiab", frozenset({F.ORAL_AGENT})),
-    ("diet", frozenset({F.MANAGEMENT_CHANGE})),
-    ("invasive", frozenset({F.INTERVENTION})),
-    ("interven", frozenset({F.INTERVENTION})),
-    ("initiated", frozenset({F.INTERVENTION})),
-    ("indicated", frozenset({F.INTERVENTION})),
-    ("treat", frozenset({F.INTERVENTION})),
-    ("iv", frozenset({F.INTERVENTION})),
+ANALYTES = (
+    *(
+        Word(one.value, one, ANALYTE_NAMES[one], tuple(text for text, meant in ALSO.items() if meant is one))
+        for one in A
+    ),
+    Word(FEBRILE, FEBRILE, ANALYTE_NAMES[FEBRILE], tuple(text for text, meant in ALSO.items() if meant == FEBRILE)),
 )
-NOTHING = re.compile(r"(^|_)(none|no|n|nil|not|without)(_|$)")
-AT_MOST, MORE = ("le", "lte", "up_to", "lt", "within"), ("gt", "over", "more", "longer")
+KNOWN_ANALYTE = one_of(ANALYTES)
+# What may stand behind the word of something that is done for a value.
+DONE = ("_indicated", "_initiated", "_started", "_given", "_needed", "_required")
+
+
+def _found(finding: Finding, *also: str, ends: tuple[str, ...] = (), counts_as: tuple[Finding, ...] = ()) -> Word:
+    """A finding by its own word, and by others for the same. `counts_as`: what it is for terms that ask otherwise."""
+    found = frozenset({finding, *counts_as})
+    return Word(finding.value, found, REASON_TEXT[f"finding-{finding}"], also, ends)
+
+
+def _done(finding: Finding, *also: str, counts_as: tuple[Finding, ...] = ()) -> Word:
+    return _found(finding, *also, ends=DONE, counts_as=counts_as)
+
+
+SAID: tuple[Word, ...] = (
+    _done(F.TRANSFUSION, "transfused", "platelet_transfusion", "rbc_transfusion", "red_cell_transfusion"),
+    _done(F.HOSPITALIZATION, "hospitalisation", "hospitalized", "hospitalised", "hospital_admission"),
+    _done(F.INSULIN, "insulin_therapy"),
+    _found(F.SEIZURE, "seizures"),
+    _found(F.BLEEDING, "haemorrhage", "hemorrhage", "life_threatening_bleeding"),
+    _done(F.DIALYSIS, "chronic_dialysis", "dialysis_or_transplant"),
+    _done(F.AIRWAY, "intubation", "intubated", "tracheostomy", "tracheotomy", "airway_compromise", "urgent_airway"),
+    _found(
+        F.ARRHYTHMIA,
+        "arrhythmias",
+        "serious_arrhythmia",
+        "torsade_de_pointes",
+        "torsades_de_pointes",
+        "torsades",
+        "ventricular_tachycardia",
+        "polymorphic_ventricular_tachycardia",
+    ),
+    _found(F.INFARCTION_LEVEL, "infarction", "myocardial_infarction"),
+    _found(F.LEUKOSTASIS, "leucostasis", "clinical_leukostasis", "symptomatic_leukostasis"),
+    _found(
+        F.LIFE_THREATENING,
+        "life_threatening_consequences",
+        "life_threatening_urgent_intervention",
+        "life_threatening_urgent_intervention_indicated",
+        "urgent_intervention",
+        "urgent_intervention_indicated",
+        "urgent",
+    ),
+    _found(F.SYMPTOMATIC, "symptoms", "physiologic_consequences", "physiological_consequences"),
+    _done(F.OXYGEN_INTERMITTENT, "intermittent_oxygen", "supplemental_oxygen", "oxygen", "o2", "intermittent"),
+    _done(
+        F.OXYGEN_CONTINUOUS,
+        "continuous_oxygen",
+        "continuous_supplemental_oxygen",
+        "continuous_o2",
+        "continuous",
+    ),
+    _found(F.ANTICOAGULATED, "anticoagulation", "on_anticoagulation", "anticoagulant", "on_anticoagulant"),
+    _done(F.DOSE_ADJUSTMENT, "dose_adjusted", "dose_adjustments"),
+    _done(F.STEROIDS, "steroid", "corticosteroids"),
+    _done(F.WORKUP, "work_up", "diagnostic_workup", "workup_for_diabetes", "diabetes_workup"),
+    _done(
+        F.MANAGEMENT_CHANGE,
+        "change_in_management",
+        "change_in_daily_management",
+        "daily_management_change",
+        "diet",
+        "diet_change",
+        "dietary_change",
+    ),
+    _found(F.FASTING),
+    _found(
+        F.NO_INTERVENTION,
+        "none",
+        "no",
+        "n",
+        "nil",
+        "intervention_not_indicated",
+        "intervention_not_needed",
+        "not_indicated",
+        "not_needed",
+        "no_intervention_indicated",
+        "no_treatment",
+        "without_intervention",
+        "monitoring",
+        "monitoring_only",
+        "close_monitoring",
+    ),
+    # Each of these counts for the term that it belongs to, and for no other.
+    _done(
+        F.ORAL_AGENT,
+        "oral",
+        "oral_agents",
+        "oral_therapy",
+        "oral_treatment",
+        "oral_intervention",
+        "oral_medication",
+        "oral_antidiabetic",
+        "oral_antiglycemic_agent",
+        counts_as=(F.ORAL_REPLACEMENT, F.INTERVENTION),
+    ),
+    _done(
+        F.ORAL_REPLACEMENT,
+        "oral_supplementation",
+        "oral_supplement",
+        "oral_supplements",
+        "replacement",
+        "supplementation",
+        "supplement",
+        "supplements",
+        counts_as=(F.INTERVENTION,),
+    ),
+    _done(
+        F.INTERVENTION,
+        "initiated",
+        "indicated",
+        "medical_intervention",
+        "invasive_intervention",
+        "noninvasive_intervention",
+        "non_invasive_intervention",
+        "treatment",
+        "treated",
+        "medication",
+        "iv",
+        "iv_treatment",
+        "iv_therapy",
+        "iv_intervention",
+        "iv_fluids",
+        "iv_replacement",
+    ),
+    Word("le_24h", frozenset({F.UP_TO_24H}), REASON_TEXT[f"finding-{F.UP_TO_24H}"]),
+    Word("gt_24h", frozenset({F.OVER_24H}), REASON_TEXT[f"finding-{F.OVER_24H}"]),
+)
+SAID_AS = one_of(SAID)
+HOURS = r"_? ?24_? ?(h|hours?)"
+AT_MOST = re.compile(rf"(le|lte|lt|up[_ ]to|within|<=?|≤){HOURS}", re.IGNORECASE)
+MORE = re.compile(rf"(gt|over|more[_ ]than|longer[_ ]than|>){HOURS}", re.IGNORECASE)
 ANC = re.compile(r"(?:anc|neutrophils?)[^\d<>≤≥]*([<>≤≥]?=?) ?(\d+(?:\.\d+)?)", re.IGNORECASE)
 TEMPERATURE = re.compile(r"(?:\bT\b|temp\w*)[^\d<>≤≥]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 SPAN = re.compile(r"([0-4])\s*[-–~～]\s*([0-5])")
@@ -222,7 +313,7 @@ def measured(text: str) -> tuple[str, Decimal] | FebrileFindings:
     written = plain(text)
     anc, temperature, lasting = ANC.search(written), TEMPERATURE.search(written), LASTING.search(written)
     if anc is None or temperature is None:
-        raise ValueError("write a number, a bound such as <2.5, or such as: ANC 0.5; T 38.0 for 61 min")
+        raise Wrong(mark("write a number, a bound such as <2.5, or such as: ANC 0.5; T 38.0 for 61 min"))
     sign, _rest = split_bound(anc[1])
     # A table that gives no duration tells of one reading.
     minutes = Decimal(lasting[1]) * (60 if lasting[2].lower() == "h" else 1) if lasting else Decimal(0)
@@ -236,23 +327,14 @@ def said(text: str) -> frozenset[Finding]:
 
 
 def _said(part: str) -> frozenset[Finding]:
-    key = key_of(part)
-    if NOTHING.search(key) and "life" not in key:
-        return frozenset({F.NO_INTERVENTION})
-    if "24" in key:
-        return _lasting(part, key)
-    for piece, findings in SAID:
-        if piece in key and not NOTHING.search(key):
-            return findings
-    raise ValueError(f"{part!r} is not known. Known are words with: {', '.join(piece for piece, _found in SAID)}")
-
-
-def _lasting(part: str, key: str) -> frozenset[Finding]:
-    if key.startswith(MORE) or ">" in part:
-        return frozenset({F.OVER_24H})
-    if key.startswith(AT_MOST) or "<" in part or "≤" in part:
+    if AT_MOST.fullmatch(part):
         return frozenset({F.UP_TO_24H})
-    raise ValueError("write le_24h or gt_24h")
+    if MORE.fullmatch(part):
+        return frozenset({F.OVER_24H})
+    if "24" in part:
+        raise Wrong(mark("write le_24h or gt_24h"))
+    found: frozenset[Finding] = SAID_AS(part)
+    return found
 
 
 def _term(text: str) -> str:
@@ -267,19 +349,21 @@ def _grade(text: str) -> int | str | None:
     return None if key_of(text) in {"", "na", "n_a", "none", "see_note", "not_graded", "no_grade"} else integer(text)
 
 
-INPUTS: dict[str, Parser] = {
-    "analyte": analyte,
-    "ctcae_v5_term": _term,
-    "ctcae_v5_meddra": str,
-    "value": measured,
-    "unit": str,
-    "lln": optional(decimal),
-    "uln": optional(decimal),
-    "baseline_value": optional(bounded),
-    "baseline_abnormal": optional(yes_no),
-    "symptomatic": optional(yes_no),
-    "intervention": said,
-    "ctcae_v6_term": _term,
+TERM_5 = _("term of CTCAE 5.0; in parentheses or NA: the version has none")
+TERM_6 = _("term of CTCAE 6.0; in parentheses or NA: the version has none")
+INPUTS: dict[str, Column] = {
+    "analyte": Column(_("what was measured"), analyte, Kind.WORD, "Potassium", words=ANALYTES),
+    "ctcae_v5_term": column(TERM_5, _term, "Hyperkalemia", kind=Kind.TEXT),
+    "ctcae_v5_meddra": column(_("MedDRA code of the term of CTCAE 5.0; empty: not checked"), str, "10020647"),
+    "value": column(_("value"), measured, "5.4", kind=Kind.FEBRILE),
+    "unit": column(_("unit of the value, of its limits and of the baseline"), str, "mmol/L"),
+    "lln": column(_("lower limit of normal"), decimal, "3.5", optional=True),
+    "uln": column(_("upper limit of normal"), decimal, "5.3", optional=True),
+    "baseline_value": column(_("value of the baseline"), bounded, optional=True),
+    "baseline_abnormal": column(_("the baseline was abnormal"), yes_no, optional=True),
+    "symptomatic": column(_("symptoms"), yes_no, optional=True),
+    "intervention": Column(_("what was done or what followed"), said, Kind.WORDS, words=SAID),
+    "ctcae_v6_term": column(TERM_6, _term, "Hyperkalemia", kind=Kind.TEXT),
 }
 # A finding is impossible in the column that it came from.
 COLUMNS = {"baseline": "baseline_value", "neutrophils_e9_l": "value", "temperature_c": "value", "minutes": "value"}
@@ -352,8 +436,18 @@ def _sentence(suggestion: Suggestion) -> str:
 CASES = {
     "lab_ctcae": CaseTable(
         inputs=INPUTS,
-        optional={"baseline_lln": optional(decimal), "baseline_uln": optional(decimal)},
-        expected={"v5_grade": _grade, "v6_grade": _grade},
+        optional={
+            "baseline_lln": column(
+                _("lower limit of normal of the laboratory of the baseline"), decimal, optional=True
+            ),
+            "baseline_uln": column(
+                _("upper limit of normal of the laboratory of the baseline"), decimal, optional=True
+            ),
+        },
+        expected={
+            "v5_grade": column(_("grade of CTCAE 5.0"), _grade, "1", kind=Kind.GRADE_RANGE),
+            "v6_grade": column(_("grade of CTCAE 6.0"), _grade, "1", kind=Kind.GRADE_RANGE),
+        },
         evaluate=evaluate,
         descriptive=("note", "description", "rule"),
     )

@@ -38,12 +38,28 @@ def table_of(tmp_path: Path, kind: str, inputs: str, expected: str = "", name: s
     [
         pytest.param("dose", "dose_x1e8=0.5", "column kind", id="unknown-kind"),
         pytest.param("car_t_dose", "dose_x1e8", "column inputs", id="no-value"),
-        pytest.param("car_t_dose", "dose_x1e8=half", "no number", id="no-number"),
-        pytest.param("car_t_dose", "dose=0.5", "dose_x1e8 is missing", id="missing"),
-        pytest.param("car_t_dose", "dose_x1e8=0.5;unit=e8", "unknown: unit", id="unknown-name"),
+        pytest.param("car_t_dose", "dose_x1e8=half", "dose_x1e8: 'half' cannot be read", id="no-number"),
+        pytest.param("car_t_dose", "dose_x1e8=", "dose_x1e8 is missing", id="missing"),
+        pytest.param(
+            "car_t_dose", "dose_x1e8=0.5;unit=e8", "unknown input unit; known: dose_x1e8, dose_cells", id="unknown-name"
+        ),
         pytest.param("bsa", "height_cm=160;weight_kg=50;formula=haycock", "one of", id="unknown-formula"),
-        pytest.param("ld_dose_check", "drug=ara-c;mg_m2=30", "not in the study", id="unknown-drug"),
-        pytest.param("ld_timing", "ld_start=soon;infusion=2026-01-15", "no date", id="no-date"),
+        pytest.param(
+            "ld_dose_check", "drug=ara-c;mg_m2=30", "drug: 'ara-c' cannot be read .one of: flu, cy", id="unknown-drug"
+        ),
+        pytest.param("car_t_dose", "dose_x1e8=0.5;dose_cells=1", "gives this already", id="two-inputs-for-one"),
+        pytest.param("car_t_other", "route=into the arm", "one of: intravenous, intrathecal", id="unknown-route"),
+        pytest.param("car_t_other", "source=xeno", "one of: autologous, allogeneic", id="unknown-source"),
+        pytest.param("car_t_other", "product_of=1;product=1", "gives this already", id="two-names-of-one-input"),
+        pytest.param("tocilizumab_limits", "doses_last_24h=2.5;total=3", "whole number", id="part-of-a-dose"),
+        pytest.param("ld_timing", "ld_start=20260110;infusion=2026-01-15", "YYYY-MM-DD", id="day-without-hyphens"),
+        pytest.param("ld_timing", "ld_start=2026-02-30;infusion=2026-03-15", "no such day", id="no-such-day"),
+        pytest.param(
+            "ld_timing",
+            "ld_start=soon;infusion=2026-01-15",
+            "ld_start: 'soon' cannot be read .write a date",
+            id="no-date",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_an_error_with_its_place(tmp_path: Path, kind: str, inputs: str, message: str) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.rules.age import LeapDay, birthday, completed_years, months_before
+from participants.rules.age import LeapDay, birthday, completed_years, months_before, years_span
+from trialsite.partialdate import PartialDate
 
 MAR_1, FEB_28 = LeapDay.MAR_1, LeapDay.FEB_28
 day = dt.date.fromisoformat
@@ -129,3 +130,15 @@ def test_months_before_lies_so_many_months_back(on: dt.date, months: int) -> Non
     found = months_before(on, months)
     assert (on.year - found.year) * 12 + on.month - found.month == months
     assert found.day == on.day or (found + dt.timedelta(days=1)).day == 1
+
+
+@given(BORN, DAYS, st.sampled_from(LeapDay), st.integers(1, 3))
+def test_a_birth_known_in_part_allows_the_ages_of_its_days_and_no_other(
+    born: dt.date, on: dt.date, leap_day: LeapDay, parts: int
+) -> None:
+    known = PartialDate(*(born.year, born.month, born.day)[:parts])
+    days = [known.earliest + dt.timedelta(days=n) for n in range((known.latest - known.earliest).days + 1)]
+    ages = {completed_years(one, on, leap_day) for one in days}
+    fewest, most = years_span(known, on, leap_day)
+    assert ages == set(range(fewest, most + 1))
+    assert years_span(born, on, leap_day) == (completed_years(born, on, leap_day),) * 2

@@ -169,7 +169,8 @@ def row(
 ) -> Row:
     changed = {key: day(value) if key.endswith("_on") and value else value for key, value in days.items()}
     if changed.get("birth_date"):
-        changed["birth_date"] = day(str(changed["birth_date"]))
+        born = PartialDate.parse(str(changed["birth_date"]))
+        changed["birth_date"] = born.earliest if born.day else born
     return Row(name, label, answers, result, why, replace(ANCHORS, **changed))
 
 
@@ -278,6 +279,11 @@ PERSON = [
     row(CONSENT, "guardian-did-not-sign", WILLING, FAIL, GUARDIAN, is_guardian_needed=True, has_guardian=False),
     row(CONSENT, "guardian-unknown", WILLING, MISSING, GUARDIAN, is_guardian_needed=True),
     row(CONSENT, "guardian-not-needed", WILLING, PASS, has_guardian=False),
+    row(CONSENT, "minor-or-not-signed", WILLING, PASS, is_guardian_needed=None, has_guardian=True),
+    *(
+        row(CONSENT, label, WILLING, MISSING, Why.BIRTH_TOO_COARSE, is_guardian_needed=None, has_guardian=signed)
+        for label, signed in (("minor-or-not-did-not-sign", False), ("minor-or-not-unknown", None))
+    ),
     row(CONSENT, "late-and-without-guardian", WILLING, FAIL, LATE, consented_on="2025-08-02", is_guardian_needed=True),
     *(
         row("INCL03:age", label, {}, result, Why.AGE, birth_date=born, consented_on=on)
@@ -292,6 +298,36 @@ PERSON = [
     ),
     row("INCL03:age", "at-consent-not-today", {}, FAIL, Why.AGE, birth_date="2011-08-01", consented_on="2025-07-31"),
     row("INCL03:age", "no-consent", {}, MISSING, Why.NO_CONSENT, consented_on=None),
+    *(
+        row("INCL03:age", label, {}, result, Why.AGE, birth_date=born, consented_on="2025-08-15")
+        for label, born, result in (
+            ("12-or-13-by-the-year", "2012", FAIL),
+            ("14-or-15-by-the-year", "2010", PASS),
+            ("13-by-the-month", "2011-09", FAIL),
+            ("14-by-the-month", "2011-07", PASS),
+            ("80-by-the-month", "1944-09", PASS),
+            ("81-by-the-month", "1944-07", FAIL),
+        )
+    ),
+    *(
+        row("INCL03:age", label, {}, MISSING, Why.BIRTH_TOO_COARSE, birth_date=born, consented_on="2025-08-15")
+        for label, born in (
+            ("13-or-14-by-the-year", "2011"),
+            ("13-or-14-by-the-month", "2011-08"),
+            ("80-or-81-by-the-year", "1944"),
+            ("80-or-81-by-the-month", "1944-08"),
+        )
+    ),
+    row("INCL03:age", "leap-february-on-the-28th", {}, FAIL, Why.AGE, birth_date="2012-03", consented_on="2026-02-28"),
+    row(
+        "INCL03:age",
+        "born-in-a-leap-february",
+        {},
+        MISSING,
+        Why.BIRTH_TOO_COARSE,
+        birth_date="2012-02",
+        consented_on="2026-02-28",
+    ),
     row("INCL03:age", "no-birth-date", {}, MISSING, Why.NO_CONSENT, birth_date=None),
 ]
 
@@ -377,6 +413,12 @@ HEART = [
     row(QTCB, "RR-0-rate-0", {"QT": "400", "RR": "0", "EGHR": "0"}, MISSING, Why.NO_INTERVAL),
     row(QTCB, "neither-measured", {"QT": "400", "RR": None, "EGHR": None}, MISSING, Why.NO_INTERVAL),
     row(QTCB, "QT-alone", {"QT": "400"}, MISSING, Why.NO_INTERVAL),
+    row(QTCB, "QTcF-alone", {"QTCF": "430"}, MISSING, Why.QTCB_NEEDED),
+    row(QTCB, "QTcF-alone-above-the-limit", {"QTCF": "520"}, MISSING, Why.QTCB_NEEDED),
+    row(QTCB, "QTcF-with-a-rate", {"QTCF": "430", "EGHR": "60"}, MISSING, Why.QTCB_NEEDED),
+    row(QTCB, "QTcF-does-not-change-QTcB", {"QT": "400", "RR": "1000", "QTCF": "520"}, PASS),
+    row(QTCB, "QT-not-measured-QTcF-is", {"QT": None, "QTCF": "430"}, MISSING, Why.NOT_DONE),
+    row(QTCB, "QTcF-not-measured", {"QTCF": None}, MISSING, Why.NOTHING_RECORDED),
     *(
         pressure
         for name, code, below, limit in (
