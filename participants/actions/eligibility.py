@@ -107,7 +107,7 @@ def evaluate(
     at = min(enrolled_at or asked, now)
     anchors = _anchors(participant, protocol, screened_on=screened_on, at=at)
     anchors = replace(anchors, infusion_on=infusion_on or participant.planned_infusion_on)
-    rulings = _rulings(participant)
+    rulings = rulings_of(participant)
     facts = facts_of(participant, until=at)
     decisions = rules.decide_all(items(protocol), facts, anchors, rulings)
     if enrolled_at:
@@ -172,7 +172,7 @@ def _has_guardian(participant: Participant) -> bool:
     return bool(first and first.guardian_consented and first.participant_assented)
 
 
-def _rulings(participant: Participant) -> list[Ruling]:
+def rulings_of(participant: Participant) -> list[Ruling]:
     """Newest first: where somebody ruled twice on the same values, the later one holds."""
     return [
         Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)

@@ -197,14 +197,6 @@ def _first_possible(participant: Participant, *, after: dt.date, now: dt.datetim
     return high
 
 
-def not_met_at_infusion(participant: Participant, *, on: dt.date, now: dt.datetime) -> str:
-    """In words, the criteria that an infusion on this day did not meet; empty where all are met."""
-    excluded = against_infusion(participant, on=on, now=now)
-    if not excluded:
-        return ""
-    return _("On %(day)s these criteria are not met: %(codes)s.") % {"day": long_date(on), "codes": codes_of(excluded)}
-
-
 @transaction.atomic
 def mark_infused(*, participant: Participant, on: dt.date, by: User, now: dt.datetime) -> None:
     """Dosing tells us of Day 0: the step to "infused"."""
