@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from dosing.actions.amounts import people_to_tell
 from dosing.actions.product import check_product, dose_of_volume, mark_product_infused, product_of_lot
 from dosing.actions.readiness import Readiness, readiness_of
+from dosing.actions.stops import keeping_stops
 from dosing.models import LINE_NAMES, CellProduct, Infusion, InfusionInterruption, Occasion
 from dosing.rules.day0 import Given, day0
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand, DoseLimits, band
@@ -286,6 +287,7 @@ def dose_text(infusion: Infusion) -> str:
 # --- Verbs -------------------------------------------------------------------------------------------
 
 
+@keeping_stops
 @transaction.atomic
 def infuse(
     *,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from dosing.actions.stops import stopped_infusion
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules import product as rules
 from dosing.rules.dose import BagDose, DoseLimits, bag_dose, viable_car_t_cells_e8
@@ -294,12 +295,14 @@ def product_of_lot(code: str) -> CellProduct | None:
 
 
 def check_product(product: CellProduct, participant: Participant, *, is_split: bool = False) -> None:
-    """Raises Refused for another person's cells, or for a product that is not thawed (or, for a part, begun)."""
+    """Raises Stopped for another person's cells; Refused for a product that is not thawed (or, for a part, begun)."""
     asked = rules.Administration(product_of=str(product.participant_id), given_to=str(participant.pk))
     if rules.check_administration(asked) is rules.Check.REJECT:
-        raise Refused(
+        raise stopped_infusion(
+            participant,
+            product,
             _("STOP: lot %(lot)s was made for %(owner)s, not for %(number)s. Check the bag and the wristband.")
-            % {"lot": product.lot, "owner": product.participant.number, "number": participant.number}
+            % {"lot": product.lot, "owner": product.participant.number, "number": participant.number},
         )
     if product.state != State.THAWED and not (is_split and product.state == State.INFUSED):
         raise Refused(

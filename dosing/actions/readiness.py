@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dosing.actions.product import bag_dose_of, product_of_lot
+from dosing.actions.stops import codes_of, keeping_stops, stopped_check
 from dosing.models import (
     Before,
     CellProduct,
@@ -29,6 +30,7 @@ from participants import actions as participants
 from participants.models import Participant
 from participants.rules.again import Signature
 from participants.rules.eligibility import Decision, Result
+from trialsite.clinical import check_clinical
 from trialsite.models import User
 from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
@@ -263,6 +265,7 @@ def judge_readiness(
 ) -> ReadinessRuling:
     """An investigator settles a line for exactly these facts. Raises Refused for a line that is not theirs to judge."""
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="dosing.judge_readiness")
     found = readiness_of(participant, at=now, now=now)
     judged = next(one for one in found.lines if one.line.code is code)
     if judged.line.outcome is not Outcome.JUDGE:
@@ -312,6 +315,7 @@ def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> D
     hold = DosingHold.objects.select_for_update().get(pk=hold.pk)
     if not hold.is_active:
         raise Refused(_("This hold is lifted or void already; nothing was changed."))
+    check_clinical(by, hold.participant.site, permission="dosing.lift_dosinghold")
     if not reason.strip():
         raise Refused(_("Say why the hold is lifted."))
     hold.lifted_at, hold.lifted_by, hold.lift_reason = now, by, reason
@@ -338,29 +342,24 @@ def _first_signature_after(participant: Participant, product: CellProduct, *, at
 
 
 def match(participant_code: str, product_code: str, participant: Participant) -> CellProduct:
-    """The bag, once both codes belong to this participant. Raises Refused with STOP otherwise.
+    """The bag, once both codes belong to this participant. Raises Stopped otherwise, with what is kept of it.
 
     The codes are compared and not kept: a wristband may carry the hospital number.
     """
-    if not any(is_same_code(participant_code, code) for code in _codes_of(participant)):
-        raise Refused(
-            _("STOP: the wristband is not that of %(number)s. Check person and bag again; nothing was signed.")
-            % {"number": participant.number}
-        )
     product = product_of_lot(read_code(product_code))
-    if product is None or product.participant_id != participant.pk:
-        raise Refused(
-            _("STOP: the bag does not belong to %(number)s. Check person and bag again; nothing was signed.")
-            % {"number": participant.number}
-        )
-    return product
+    is_other_person = not any(is_same_code(participant_code, code) for code in codes_of(participant))
+    if product is not None and product.participant_id == participant.pk and not is_other_person:
+        return product
+    raise stopped_check(
+        participant,
+        wristband=participant_code,
+        bag=product,
+        is_wristband_wrong=is_other_person,
+        is_bag_wrong=product is None or product.participant_id != participant.pk,
+    )
 
 
-def _codes_of(participant: Participant) -> set[str]:
-    codes = (participant.screening_number, participant.participant_number, participant.hospital_number)
-    return {code for code in codes if code}
-
-
+@keeping_stops
 @transaction.atomic
 def sign_identity(
     *,
@@ -371,8 +370,12 @@ def sign_identity(
     entered_by: User,
     now: dt.datetime,
 ) -> IdentityCheck:
-    """One person's signature that this bag is for this participant; `by` has given the password."""
+    """One person's signature that this bag is for this participant; `by` has given the password.
+
+    What does not belong together is kept as a stop, and refused.
+    """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="dosing.sign_identitycheck")
     product = match(participant_code, product_code, participant)
     if product.state not in (State.RECEIVED, State.THAWED):
         raise Refused(

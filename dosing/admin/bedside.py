@@ -24,6 +24,7 @@ from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
 from trialsite import formfields, versions
+from trialsite.clinical import check_clinical
 from trialsite.constraints import as_refusals
 from trialsite.models import User
 from trialsite.reading import read_key
@@ -137,7 +138,9 @@ def _links(request: HttpRequest, participant: Participant, judged: actions.Judge
     found = [own[code] if judged.outcome is not Outcome.FINE or code is Code.ELIGIBILITY else None]
     if judged.outcome is Outcome.JUDGE:
         path = [pk, code.value]
-        found.append(_link(request, "dosing_judge", _("Judge…"), path=path, needs="dosing.judge_readiness"))
+        # No button that leads to a refusal.
+        if not request.user.is_superuser:
+            found.append(_link(request, "dosing_judge", _("Judge…"), path=path, needs="dosing.judge_readiness"))
     return found
 
 
@@ -161,7 +164,7 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
     back = reverse("admin:dosing_readiness", args=[participant.pk])
     form = ReasonForm(request.POST if request.method == "POST" else None)
     # Other findings than those that were read are judged after they were read.
-    opened = versions.of(shown=sentence(line))
+    opened = versions.of(shown=repr(line))
     conflict = versions.conflict(request, opened)
     if request.method == "POST" and conflict is None and form.is_valid():
         try:
@@ -232,14 +235,9 @@ class IdentityForm(forms.Form):
         signer = authenticate(self.request, username=cleaned["username"].strip(), password=cleaned["password"])
         if signer is None:
             raise forms.ValidationError(_("Name and password do not belong together; nothing was signed. Try again."))
-        if not self._may_sign(signer):
-            raise forms.ValidationError(_("This person may not check identity at this site; nothing was signed."))
+        check_clinical(signer, self.participant.site, permission="dosing.sign_identitycheck")
         cleaned["signer"] = signer
         return cleaned
-
-    def _may_sign(self, signer: Any) -> bool:
-        is_here = signer.is_superuser or signer.sites.filter(pk=self.participant.site_id).exists()
-        return is_here and signer.has_perm("dosing.sign_identitycheck")
 
 
 def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:

@@ -30,6 +30,7 @@ from participants.rules import eligibility as rules
 from participants.rules.age import LeapDay
 from participants.rules.eligibility import MET, NOT_MET, Anchors, Decision, Fact, Overall, Result, Ruling
 from participants.rules.status import Status
+from trialsite.clinical import check_clinical
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Criterion, Protocol, get_study
@@ -199,6 +200,7 @@ def rule_on(
     Raises Refused where there is nothing to decide, or without a reason.
     """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="participants.rule_on_criteria")
     decisions = evaluate(participant, now=now, as_of=as_of).decisions
     decision = next((d for d in decisions if d.check == check), None)
     is_override = decision is not None and decision.result == Result.FAIL_OVERRIDABLE
@@ -254,6 +256,7 @@ def confirm_eligibility(
     `as_of` is the day of an enrolment that is taken over from paper; the signature keeps its own moment.
     """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="participants.confirm_eligibility")
     check_as_of(as_of, now=now)
     evaluation = evaluate(participant, now=now, as_of=as_of)
     check_can_confirm(evaluation)
