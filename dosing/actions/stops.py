@@ -97,7 +97,7 @@ def wearer(participant: Participant, code: str) -> Participant | None:
 
 def study_code(participant: Participant, code: str) -> str:
     """The code as it was read if it is built like a number of the study; else nothing, for it may name somebody."""
-    read = read_code(code)
+    read = read_code(code).upper()
     return read if re.fullmatch(rf"{re.escape(participant.site.code)}-?S?\d{{1,5}}", read) else ""
 
 

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -34,11 +34,6 @@ from trialsite.study import get_study
 
 TONES = {Outcome.FINE: "good", Outcome.JUDGE: "open", Outcome.BLOCKS: "bad"}
 SYMBOLS = {Outcome.FINE: "✓", Outcome.JUDGE: "?", Outcome.BLOCKS: "✗"}
-ANSWERS = {
-    Outcome.FINE: _("Yes: nothing stands against the infusion"),
-    Outcome.JUDGE: _("Not yet: an investigator must judge"),
-    Outcome.BLOCKS: _("No: something stands against the infusion"),
-}
 PHASE_NAMES = {
     vitals.Phase.BEFORE: _("%(minutes)s minutes before"),
     vitals.Phase.DURING: _("during the infusion"),
@@ -73,6 +68,17 @@ def _page(request: HttpRequest, **context: Any) -> dict[str, Any]:
     return {**admin.site.each_context(request), "opts": Infusion._meta, **context}
 
 
+def answer_to(found: actions.Readiness) -> str:
+    """May we infuse? With how many conditions are not met, where it is not for an investigator alone."""
+    if found.overall is Outcome.FINE:
+        return gettext("Yes: nothing stands against the infusion")
+    if found.overall is Outcome.JUDGE:
+        return gettext("Not yet: an investigator must judge")
+    count = sum(judged.outcome is Outcome.BLOCKS for judged in found.against)
+    text = ngettext("Not yet: %(count)s condition is not met", "Not yet: %(count)s conditions are not met", count)
+    return text % {"count": count}
+
+
 # --- readiness ---------------------------------------------------------------------------------------
 
 
@@ -85,7 +91,7 @@ def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         title=_("May we infuse?"),
         participant=participant,
         readiness=found,
-        answer=ANSWERS[found.overall],
+        answer=answer_to(found),
         tone=TONES[found.overall],
         lines=[_line(request, participant, judged) for judged in found.lines],
         holds=actions.holds_at(participant, now),
@@ -306,7 +312,7 @@ def before(participant: Participant, *, now: dt.datetime) -> dict[str, Any]:
     found = actions.readiness_of(participant, at=now, now=now)
     return {
         "participant": participant,
-        "answer": ANSWERS[found.overall],
+        "answer": answer_to(found),
         "tone": TONES[found.overall],
         "against": [
             (LINE_NAMES[judged.line.code], sentence(judged.line), SYMBOLS[judged.outcome]) for judged in found.against
