@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from dosing.models import CellProduct, IdentityStop, StopPlace, StopWrong
 from participants.models import Participant
+from trialsite.clinical import check_clinical
 from trialsite.models import User
 from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
@@ -122,6 +123,7 @@ def review_stop(*, stop: IdentityStop, review: str, by: User, now: dt.datetime) 
     stop = IdentityStop.objects.select_for_update(of=("self",)).select_related("reviewed_by").get(pk=stop.pk)
     if stop.is_void or stop.reviewed_at is not None:
         raise Refused(_("This near miss is reviewed or void already; nothing was changed."))
+    check_clinical(by, stop.participant.site, permission="dosing.review_identitystop")
     if not review.strip():
         raise Refused(_("Say what was found and done."))
     stop.reviewed_at, stop.reviewed_by, stop.review = now, by, review.strip()

@@ -211,7 +211,10 @@ class IdentityForm(forms.Form):
         label=_("Code on the wristband"),
         # It may be the hospital number: no draft of it is kept.
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True, "data-no-draft": ""}),
-        help_text=_("Scan or type: participant number, screening number or hospital number. It is compared, not kept."),
+        help_text=_(
+            "Scan or type: participant number, screening number or hospital number. It is compared, not kept; of a "
+            "wrong one it is kept whose it is."
+        ),
     )
     product_code = formfields.CodeField(
         label=_("Code on the bag"),
