@@ -193,14 +193,26 @@ class IdentityStopAdmin(ReadOnlyAdmin):
     actions_detail = ["review_stop", "void_record"]
     fieldsets = (
         (_("What was stopped"), {"fields": ("participant", ("place", "wrong"), ("wristband_shown", "bag_shown"))}),
-        (_("Who"), {"fields": ("entered_by",)}),
+        (_("Who"), {"fields": (("checked_by", "entered_by"),)}),
         (_("Review"), {"fields": (("reviewed_by", "reviewed_at"), "review")}),
     )
-    readonly_fields = ("wristband_shown", "bag_shown", "entered_by", "reviewed_by", "reviewed_at", "review")
+    readonly_fields = (
+        "wristband_shown",
+        "bag_shown",
+        "checked_by",
+        "entered_by",
+        "reviewed_by",
+        "reviewed_at",
+        "review",
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         return fieldsets if obj is not None and obj.reviewed_at else [one for one in fieldsets if one[0] != _("Review")]
+
+    @admin.display(description=_("checked by"))
+    def checked_by(self, row: IdentityStop) -> Any:
+        return row.created_by
 
     @admin.display(description=_("wristband of"))
     def wristband_shown(self, row: IdentityStop) -> str:

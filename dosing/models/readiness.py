@@ -19,7 +19,7 @@ from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
 LINE_NAMES = {
-    Code.ELIGIBILITY: _("Eligibility on that day"),
+    Code.ELIGIBILITY: _("Eligibility"),
     Code.CONSENT: _("Consent"),
     Code.LYMPHODEPLETION: _("Lymphodepletion"),
     Code.PRODUCT: _("Product"),

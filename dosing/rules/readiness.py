@@ -167,7 +167,8 @@ def eligibility(asked: Eligibility, limits: Limits) -> Line:
     found = [(outcome, why) for _name, codes, outcome, why in named if codes]
     if asked.signature is Signature.MISSING:
         found.append((blocks, "signature-missing"))
-    if asked.signature is Signature.OUTDATED:
+    # Confirmed again it can be once all criteria are met: until then what is not met is said alone.
+    if asked.signature is Signature.OUTDATED and not asked.broken and not asked.open:
         found.append((blocks if limits.outdated_signature_blocks else judge, "signature-outdated"))
     if not found:
         return Line(Code.ELIGIBILITY, Outcome.FINE, "criteria-met")
