@@ -9,8 +9,10 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from dosing.actions.amounts import people_to_tell
 from dosing.models import CellProduct, IdentityStop, StopPlace, StopWrong
 from participants.models import Participant
+from trialsite import notifications
 from trialsite.clinical import check_clinical
 from trialsite.models import User
 from trialsite.reading import is_same_code, read_code
@@ -30,12 +32,28 @@ class Stopped(Refused):
 
 @transaction.atomic
 def keep_stop(stop: Stopped, *, by: User, entered_by: User | None = None, now: dt.datetime) -> IdentityStop:
-    """Write who was stopped. Call it after the refusal has left the transaction of what was refused."""
+    """Write who was stopped, and tell the principal investigator. Call it after the refusal has left the transaction of what was refused."""
     row = stop.row
     row.pk = None
     row.created_by, row.entered_by, row.created_at = by, entered_by or by, now
     row.save()
+    _tell(row, now=now)
     return row
+
+
+def _tell(row: IdentityStop, *, now: dt.datetime) -> None:
+    """The principal investigator, at once; where there is none to be reached, the investigators."""
+    site = row.participant.site
+    for person in people_to_tell(site):
+        notifications.queue(
+            key=f"identity-stop:{row.pk}",
+            about=f"identity-stop:{row.pk}",
+            site=site,
+            recipient=person,
+            template="dosing/email/identity_stopped",
+            context={"stop": row, "participant": row.participant},
+            now=now,
+        )
 
 
 def keeping_stops(verb: Callable[P, T]) -> Callable[P, T]:

@@ -147,7 +147,10 @@ def overall(found: tuple[Line, ...]) -> Outcome:
     return next((one for one in (Outcome.BLOCKS, Outcome.JUDGE) if one in outcomes), Outcome.FINE)
 
 
-def _worst_first(code: Code, found: list[tuple[Outcome, str]], values: dict[str, str]) -> Line:
+Found = list[tuple[Outcome, str]]
+
+
+def _worst_first(code: Code, found: Found, values: dict[str, str]) -> Line:
     """One line with every finding, those that block before those that are judged."""
     found = sorted(found, key=lambda one: one[0] is not Outcome.BLOCKS)
     (outcome, why), *more = found
@@ -194,16 +197,43 @@ TIMING_WHY = {
 
 def lymphodepletion(now: Situation, limits: Limits) -> Line:
     """As it was: what is open or missing, left out or too few, a day between, another dose, and when it was."""
-    doses, code = now.doses, Code.LYMPHODEPLETION
-    found, values = _given(now, limits) if doses.given else ([], {})
-    values |= {"given": str(len(doses.given)), "open": str(doses.open), "left_out": str(doses.not_given)}
+    code, (counted, counts), (found, values) = Code.LYMPHODEPLETION, _counted(now.doses), _given(now, limits)
+    if not (counted or found):
+        return Line(code, Outcome.FINE, "lymphodepletion-fits", values)
+    # Only what is told belongs to what is judged.
+    return _worst_first(code, [*found, *counted], (values if found else {}) | (counts if counted else {}))
+
+
+def _counted(doses: Doses) -> tuple[Found, dict[str, str]]:
+    """What is open, missing or left out."""
+    found: Found = []
     if doses.open:
         found.append((Outcome.BLOCKS, "lymphodepletion-open"))
     if not (doses.open or doses.given or doses.not_given):
         found.append((Outcome.BLOCKS, "lymphodepletion-missing"))
     if doses.not_given:
         found.append((Outcome.JUDGE, "lymphodepletion-left-out"))
-    return _worst_first(code, found, values) if found else Line(code, Outcome.FINE, "lymphodepletion-fits", values)
+    return found, {"given": str(len(doses.given)), "open": str(doses.open), "left_out": str(doses.not_given)}
+
+
+def _given(now: Situation, limits: Limits) -> tuple[Found, dict[str, str]]:
+    """What is to be said about the doses that were given: when it was, and each that was another than planned."""
+    doses, day0 = now.doses, now.infusion_on
+    if not doses.given:
+        return [], {}
+    values = {
+        "first": str((min(doses.given_on) - day0).days),
+        "last": str((max(doses.given_on) - day0).days),
+        "earliest": str(limits.timing.earliest_day),
+        "latest": str(limits.timing.last_day),
+        "days": str(limits.timing.question_after_days),
+    }
+    fits = timing(doses.given_on, day0, limits.timing)
+    found: Found = []
+    if fits is not Timing.OK:
+        found.append((Outcome.BLOCKS if fits is Timing.NOT_BEFORE else Outcome.JUDGE, TIMING_WHY[fits]))
+    listed = {name: ",".join(rows) for name, rows in _listed(doses, day0, limits).items() if rows}
+    return [*found, *((Outcome.JUDGE, LISTED_WHY[name]) for name in listed)], values | listed
 
 
 LISTED_WHY = {
@@ -214,34 +244,19 @@ LISTED_WHY = {
 }
 
 
-def _given(now: Situation, limits: Limits) -> tuple[list[tuple[Outcome, str]], dict[str, str]]:
-    """What is to be said about the doses that were given."""
-    doses, day0 = now.doses, now.infusion_on
-    found: list[tuple[Outcome, str]] = []
-    values = {
-        "first": str((min(doses.given_on) - day0).days),
-        "last": str((max(doses.given_on) - day0).days),
-        "earliest": str(limits.timing.earliest_day),
-        "latest": str(limits.timing.last_day),
-        "days": str(limits.timing.question_after_days),
-    }
-    fits = timing(doses.given_on, day0, limits.timing)
-    if fits is not Timing.OK:
-        found.append((Outcome.BLOCKS if fits is Timing.NOT_BEFORE else Outcome.JUDGE, TIMING_WHY[fits]))
-    listed = {
+def _listed(doses: Doses, day0: dt.date, limits: Limits) -> dict[str, list[str]]:
+    """By the name of the list its rows, of codes and numbers: a judgement of them holds in every language."""
+    # Planned doses that are open or were left out say themselves what is missing.
+    short = [] if doses.open or doses.not_given else short_of_doses(doses.given, limits.drugs)
+    return {
         "day0": [f"{dose.drug}|{(dose.on - day0).days}" for dose in doses.given if dose.on >= day0],
         "skipped": [f"{drug}|{(day - day0).days}" for drug, day in skipped(doses.given)],
-        # Planned doses that are open or were left out say themselves what is missing.
-        "short": []
-        if doses.open or doses.not_given
-        else [f"{drug}|{count}" for drug, count in short_of_doses(doses.given, limits.drugs)],
+        "short": [f"{drug}|{count}" for drug, count in short],
         "atypical": [
             f"{dose.drug}|{(dose.on - day0).days}|{_plain(dose.mg_m2)}|{_plain(low)}|{_plain(high)}"
             for dose, low, high in atypical(doses.given, limits.drugs)
         ],
     }
-    found += [(Outcome.JUDGE, LISTED_WHY[name]) for name, rows in listed.items() if rows]
-    return found, {**values, **{name: ",".join(rows) for name, rows in listed.items() if rows}}
 
 
 def _plain(number: Decimal) -> str:
@@ -257,7 +272,7 @@ def product(now: Situation) -> Line:
     if bag is None:
         return Line(code, Outcome.BLOCKS, "product-missing")
     values = {"lot": bag.lot, "state": bag.state.value, "day": f"{bag.expires_on:%Y-%m-%d}" if bag.expires_on else ""}
-    found: list[tuple[Outcome, str]] = []
+    found: Found = []
     if bag.state not in READY_STATES | {State.RECEIVED}:
         found.append((Outcome.BLOCKS, "product-not-here"))
     if bag.expires_on is not None and bag.expires_on < now.infusion_on:

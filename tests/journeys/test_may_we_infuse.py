@@ -283,6 +283,9 @@ def test_a_stopped_check_stays_when_everything_else_is_undone(
     kept = IdentityStop.objects.get()
     assert (kept.created_by, kept.entered_by, kept.wristband_of, kept.wrong) == (ivan, alice, other, "wristband")
     assert "Near misses" not in client.get("/admin/").content.decode(), "it is the principal investigator's"
+    mail = Notification.objects.get(about=f"identity-stop:{kept.pk}")
+    assert (mail.recipient, unsigned.number in mail.subject) == (paula, True)
+    assert not [secret for secret in ("H4711", "李雷", "王小明") if secret in mail.body_text + mail.body_html]
 
     pi = login(paula)
     first_page = pi.get("/admin/").content.decode()
