@@ -32,7 +32,10 @@ class Stopped(Refused):
 
 @transaction.atomic
 def keep_stop(stop: Stopped, *, by: User, entered_by: User | None = None, now: dt.datetime) -> IdentityStop:
-    """Write who was stopped, and tell the principal investigator. Call it after the refusal has left the transaction of what was refused."""
+    """Write who was stopped, and tell the principal investigator.
+
+    Call it after the refusal has left the transaction of what was refused.
+    """
     row = stop.row
     row.pk = None
     row.created_by, row.entered_by, row.created_at = by, entered_by or by, now
