@@ -6,9 +6,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dosing.actions import readiness_of
-from dosing.models import LINE_NAMES, DoseState, DosingHold, LymphodepletionDose
+from dosing.actions import eligibility_line, readiness_of
+from dosing.models import LINE_NAMES, DoseState, DosingHold, IdentityStop, LymphodepletionDose
 from dosing.rules.readiness import Outcome
+from dosing.wording import OUTCOME_NAMES, sentence
 from participants.actions import site_day
 from participants.models import Participant
 from participants.rules.status import Status
@@ -22,7 +23,75 @@ BEFORE = (Status.ENROLLED, Status.LYMPHODEPLETED)
 def sections(*, user: User, now: dt.datetime) -> list[Section]:
     if not user.has_perm("dosing.view_infusion"):
         return []
-    return [*_infusions(user, now), *_doses(user, now), *_holds(user)]
+    return [
+        *_near_misses(user),
+        *_broken(user, now),
+        *_infusions(user, now),
+        *_doses(user, now),
+        *_holds(user),
+    ]
+
+
+def _near_misses(user: User) -> list[Section]:
+    """Stopped identity checks, until the principal investigator has looked into each."""
+    if not user.has_perm("dosing.review_identitystop"):
+        return []
+    rows = IdentityStop.objects.standing().filter(participant__site__in=sites_of(user), reviewed_at__isnull=True)
+    count = rows.count()
+    if not count:
+        return []
+    shown = rows.select_related("participant", "wristband_of", "bag__participant", "created_by")[:ROWS_SHOWN]
+    return [
+        Section(
+            title=_("Near misses: stopped identity checks"),
+            hint=_("Wristband or bag was another one, and nothing was signed or given. Look into each, and say what."),
+            rows=tuple(
+                Row(
+                    row.participant.number,
+                    reverse("admin:dosing_identitystop_change", args=[row.pk]),
+                    (
+                        f"{timezone.localtime(row.created_at):%Y-%m-%d %H:%M}",
+                        str(row.created_by),
+                        str(row.get_wrong_display()),
+                        row.wristband_text,
+                        row.bag_text,
+                    ),
+                )
+                for row in shown
+            ),
+            count=count,
+            tone="alarm",
+            columns=(_("Participant"), _("When"), _("Who"), _("What was wrong"), _("Wristband of"), _("Bag")),
+            link=reverse("admin:dosing_identitystop_changelist") + "?reviewed_at__isempty=1",
+        )
+    ]
+
+
+def _broken(user: User, now: dt.datetime) -> list[Section]:
+    """Confirmed, and by now a fact stands against it that nobody has judged."""
+    waiting = Participant.objects.standing().filter(site__in=sites_of(user), status__in=BEFORE).select_related("site")
+    lines = ((row, eligibility_line(row, now=now)) for row in waiting.order_by("screening_number"))
+    found = [(row, judged) for row, judged in lines if judged.outcome is not Outcome.FINE]
+    if not found:
+        return []
+    return [
+        Section(
+            title=_("Confirmed eligibility that no longer holds"),
+            hint=_("A fact was recorded or corrected since: correct it, confirm again, or judge before the infusion."),
+            rows=tuple(
+                Row(
+                    row.number,
+                    reverse("admin:dosing_readiness", args=[row.pk]),
+                    (sentence(judged.line),),
+                    str(OUTCOME_NAMES[judged.outcome]),
+                )
+                for row, judged in found[:ROWS_SHOWN]
+            ),
+            count=len(found),
+            tone="alarm",
+            columns=(_("Participant"), _("What was found"), ""),
+        )
+    ]
 
 
 def _infusions(user: User, now: dt.datetime) -> list[Section]:

@@ -66,14 +66,32 @@ def boxes(flow: Flow) -> tuple[Box, ...]:
             (),
             Side.BESIDE,
         ),
+        *_past(flow),
         Box("lymphodepleted", _("Lymphodepleted"), flow.lymphodepleted),
         _left("left_before_infusion", _("Will not be infused"), flow.left_before_infusion),
         Box("waiting_for_infusion", _("Waiting for the infusion"), flow.waiting_for_infusion, (), Side.BESIDE),
-        Box("infused", _("Infused"), flow.infused),
+        Box("infused", _("Infused"), flow.infused, _infused(flow)),
         _left("discontinued", _("Discontinued after the infusion"), flow.discontinued),
         Box("in_follow_up", _("In follow-up"), flow.in_follow_up, (), Side.END),
         Box("relapsed", _("Relapsed, still followed"), flow.relapsed, (), Side.END),
         Box("completed", _("Completed"), flow.completed, (), Side.END),
+    )
+
+
+def _past(flow: Flow) -> tuple[Box, ...]:
+    """Those who go past the lymphodepletion; a box only where there is somebody."""
+    count = flow.infused_without_lymphodepletion
+    title = _("Infused without lymphodepletion")
+    return (Box("infused_without_lymphodepletion", title, count, (), Side.BESIDE),) if count else ()
+
+
+def _infused(flow: Flow) -> tuple[Line, ...]:
+    if not flow.infused_without_lymphodepletion:
+        return ()
+    without = flow.infused_without_lymphodepletion
+    return (
+        Line("after_lymphodepletion", _("After lymphodepletion"), flow.infused - without),
+        Line("without_lymphodepletion", _("Without lymphodepletion"), without),
     )
 
 
@@ -154,6 +172,7 @@ def as_data(flow: Flow) -> dict[str, Any]:
     """The numbers under the codes of the study's own words, for programs."""
     return {
         "persons": flow.persons,
+        "infused_without_lymphodepletion": {"count": flow.infused_without_lymphodepletion, "parts": []},
         **{
             box.code: {
                 "count": box.count,

@@ -26,6 +26,14 @@ def sweep_reconsents() -> dict[str, int]:
     return counts
 
 
+@shared_task
+def sweep_eligibility() -> dict[str, int]:
+    now = timezone.now()
+    counts = actions.tell_of_broken_eligibility(now=now)
+    sweeps.record_run("eligibility", counts=counts, now=now)
+    return counts
+
+
 # Well below the time that a task may take: what still waits then is another task's work.
 ENOUGH = dt.timedelta(minutes=2)
 

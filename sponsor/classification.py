@@ -124,6 +124,11 @@ MODELS: dict[str, Classified] = {
         internal="id created_at created_by modified_at voided_at participant product entered_by",
         site_only="voided_by void_reason",
     ),
+    "dosing.IdentityStop": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant entered_by wristband_of bag reviewed_by",
+        site_only="voided_by void_reason place wrong wristband_code reviewed_at review",
+    ),
     "dosing.CellProduct": _classified(
         "",
         internal="id created_at created_by modified_at voided_at participant leukapheresis",

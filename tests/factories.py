@@ -121,14 +121,14 @@ def lymphodepleted(participant: Participant, *, until: dt.datetime) -> None:
             weight_kg=65,
             bsa_m2="1.7521",
             bsa_formula="mosteller",
-            planned_mg=mg_m2,
+            planned_mg=mg,
             state="given",
             given_at=until - (8 - number) * DAY,
-            given_mg=mg_m2,
+            given_mg=mg,
             created_by=by,
             created_at=until - 9 * DAY,
         )
-        for drug, mg_m2 in (("flu", 30), ("cy", 300))
+        for drug, mg_m2, mg in (("flu", 30, "52.6"), ("cy", 300, "525.6"))
         for number in (1, 2, 3)
     )
 

@@ -35,6 +35,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Lymphodepletion"), "dosing.lymphodepletiondose", "colorize"),
             (_("Fitness checks"), "dosing.fitnesscheck", "monitor_heart"),
             (_("Holds of treatment"), "dosing.dosinghold", "pan_tool"),
+            (_("Stopped identity checks"), "dosing.identitystop", "front_hand"),
             (_("Infusions"), "dosing.infusion", "vaccines"),
             (_("Medication"), "dosing.medication", "medication"),
         ),

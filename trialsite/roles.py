@@ -31,6 +31,9 @@ ROLE_NAMES = {
     Role.SPONSOR_PROGRAM: _("Sponsor's program (API only)"),
 }
 
+# Whose eyes count at the bedside, and whose signature under a judgement.
+CLINICAL_ROLES = (Role.COORDINATOR, Role.INVESTIGATOR, Role.PRINCIPAL_INVESTIGATOR, Role.PHARMACIST)
+
 CLINICAL = (
     "participants.participant",
     "participants.consent",
@@ -50,6 +53,7 @@ CLINICAL = (
     "dosing.dosinghold",
     "dosing.readinessruling",
     "dosing.identitycheck",
+    "dosing.identitystop",
     "dosing.medication",
     "dosing.cellproduct",
     "dosing.productstep",
@@ -158,6 +162,7 @@ VOID_ENTRIES = (
         "participants.measurementimport",
         "dosing.cellproduct",
         "dosing.leukapheresis",
+        "dosing.identitystop",
     ),
 )
 DEVIATE = (
@@ -209,6 +214,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *APPROVE_GUIDANCE,
         *VOID_ENTRIES,
         *ACCESS_TRAIL,
+        "dosing.review_identitystop",
         "participants.override_enrolment",
     ),
     Role.PHARMACIST: (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *INFUSE, *MEDICATE),

@@ -230,6 +230,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="2-59/5"),
         "options": {"expires": 290},
     },
+    "eligibility": {
+        "task": "participants.tasks.sweep_eligibility",
+        "schedule": crontab(minute="3-59/5"),
+        "options": {"expires": 290},
+    },
     "imports": {
         "task": "participants.tasks.run_imports",
         "schedule": crontab(minute="4-59/5"),

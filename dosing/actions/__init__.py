@@ -38,6 +38,7 @@ from dosing.actions.medication import (
     tocilizumab_limits,
 )
 from dosing.actions.product import (
+    bag_dose_of,
     check_leukapheresis,
     check_order,
     check_product,
@@ -56,6 +57,7 @@ from dosing.actions.readiness import (
     Readiness,
     check_fitness,
     checkers,
+    eligibility_line,
     findings_of,
     fitness_limits,
     holds_at,
@@ -69,6 +71,7 @@ from dosing.actions.readiness import (
     readiness_of,
     sign_identity,
 )
+from dosing.actions.stops import Stopped, keep_stop, review_stop
 from dosing.actions.voids import (
     check_consequences,
     dose_consequences,
@@ -94,7 +97,9 @@ __all__ = [
     "Infused",
     "Judged",
     "Readiness",
+    "Stopped",
     "TocilizumabHelp",
+    "bag_dose_of",
     "body_of",
     "check_consequences",
     "check_dose",
@@ -116,6 +121,7 @@ __all__ = [
     "dose_of_product",
     "dose_of_volume",
     "doses_of_course",
+    "eligibility_line",
     "findings_of",
     "fitness_limits",
     "holds_at",
@@ -124,6 +130,7 @@ __all__ = [
     "instead_of_step",
     "judge_readiness",
     "keep_interruptions",
+    "keep_stop",
     "leukapheresis_consequences",
     "levels_of",
     "lift_hold",
@@ -148,6 +155,7 @@ __all__ = [
     "record_fitness",
     "record_leukapheresis",
     "record_medication",
+    "review_stop",
     "shift_lymphodepletion",
     "sign_identity",
     "step_consequences",

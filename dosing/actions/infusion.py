@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from dosing.actions.amounts import people_to_tell
 from dosing.actions.product import check_product, dose_of_volume, mark_product_infused, product_of_lot
-from dosing.actions.readiness import readiness_of
+from dosing.actions.readiness import Readiness, readiness_of
+from dosing.actions.stops import keeping_stops
 from dosing.models import LINE_NAMES, CellProduct, Infusion, InfusionInterruption, Occasion
 from dosing.rules.day0 import Given, day0
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand, DoseLimits, band
@@ -240,27 +241,38 @@ def total_dose(infusion: Infusion) -> Decimal:
 def deviations(infusion: Infusion, *, now: dt.datetime) -> list[tuple[DeviationKind, str]]:
     """In words, everything about this infusion that the protocol does not want."""
     found = []
-    if text := participants.not_met_at_infusion(infusion.participant, on=infusion.day, now=now):
+    ready = _readiness(infusion, now=now)
+    lines = {judged.line.code: f"{LINE_NAMES[judged.line.code]}: {sentence(judged.line)}" for judged in ready.against}
+    if text := lines.pop(Code.ELIGIBILITY, ""):
         found.append((DeviationKind.ELIGIBILITY, text))
     if infusion.dose_band in OUT_OF_RANGE:
         found.append((DeviationKind.DOSE, dose_text(infusion)))
-    if infusion.product is not None and (text := _not_ready(infusion, now=now)):
-        found.append((DeviationKind.READINESS, text))
+    if infusion.product is not None and lines:
+        found.append((DeviationKind.READINESS, " ".join(lines.values())))
     return found
 
 
-def _not_ready(infusion: Infusion, *, now: dt.datetime) -> str:
+def _readiness(infusion: Infusion, *, now: dt.datetime) -> Readiness:
     # Lymphodepletion prepared the first part; a further one goes on from it.
     first = day0_of(infusion.participant) if infusion.occasion == Occasion.SPLIT else None
-    ready = readiness_of(
+    return readiness_of(
         infusion.participant,
         at=infusion.infused_at,
         now=now,
         product=infusion.product,
         infusion_on=first or infusion.day,
+        is_given=True,
+        was_signed=_was_signed(infusion),
     )
-    against = [judged.line for judged in ready.against if judged.line.code is not Code.ELIGIBILITY]
-    return " ".join(f"{LINE_NAMES[line.code]}: {sentence(line)}" for line in against)
+
+
+def _was_signed(infusion: Infusion) -> bool:
+    """Whether the confirmation was current when the infusion was logged: a fact that is corrected later does not undo
+    that, and a deviation that stands says that it was not."""
+    if infusion.pk is None:
+        return False
+    known = ProtocolDeviation.objects.standing().filter(about=_about(infusion), kind=DeviationKind.ELIGIBILITY)
+    return not known.exists()
 
 
 def dose_text(infusion: Infusion) -> str:
@@ -275,6 +287,7 @@ def dose_text(infusion: Infusion) -> str:
 # --- Verbs -------------------------------------------------------------------------------------------
 
 
+@keeping_stops
 @transaction.atomic
 def infuse(
     *,

@@ -7,16 +7,17 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from dosing.actions.stops import stopped_infusion
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules import product as rules
-from dosing.rules.dose import viable_car_t_cells_e8
+from dosing.rules.dose import BagDose, DoseLimits, bag_dose, viable_car_t_cells_e8
 from dosing.rules.product import State
 from participants import actions as participants
 from participants.models import DeviationKind, Participant
 from trialsite.models import User
 from trialsite.reading import is_same_code
 from trialsite.refusal import Refused
-from trialsite.study import get_study
+from trialsite.study import Dose, get_study
 
 # What the release certificate must have told before a product counts as released.
 NEEDED_FOR_RELEASE = (
@@ -217,6 +218,7 @@ def _check_release(product: CellProduct) -> None:
             _("The release needs what its certificate tells; missing are: %(names)s. Enter them on the product first.")
             % {"names": _(", ").join(missing)}
         )
+    _check_bag_dose(product)
 
 
 def _deviates(product: CellProduct, new: State, *, at: dt.datetime) -> str:
@@ -250,6 +252,33 @@ def dose_of_volume(product: CellProduct, volume_ml: Decimal) -> Decimal:
     return viable_car_t_cells_e8(given, counts_all_viable=policy.car_t_cells_reading == "viable_total")
 
 
+def bag_dose_of(product: CellProduct) -> BagDose | None:
+    """The whole bag against the protocol's range, with the mL of the planned dose; None until its numbers are there."""
+    whole = dose_of_product(product)
+    if whole is None or product.volume_ml is None or whole <= 0:
+        return None
+    dose = _dose(product)
+    limits = DoseLimits(dose.tolerance_low_e8, dose.nominal_low_e8, dose.nominal_high_e8, dose.tolerance_high_e8)
+    return bag_dose(whole, product.volume_ml, planned_e8=dose.recommended_e8, limits=limits)
+
+
+def _dose(product: CellProduct) -> Dose:
+    return get_study().protocol(product.participant.protocol_version).dose
+
+
+def _check_bag_dose(product: CellProduct) -> None:
+    """Raises Refused for a certificate whose numbers cannot be: a slip of the unit, found before the bag is thawed."""
+    whole, limit = dose_of_product(product), _dose(product).implausible_above_e8
+    if whole is not None and not 0 < whole <= limit:
+        raise Refused(
+            _(
+                "The certificate gives %(given)s × 10⁸ viable CAR-T cells in the whole bag, which cannot be (possible: "
+                "above 0, up to %(limit)s × 10⁸). Check volume, cells per mL and both shares on the product."
+            )
+            % {"given": f"{whole.normalize():f}", "limit": f"{limit.normalize():f}"}
+        )
+
+
 # --- The product of an infusion ----------------------------------------------------------------------
 
 
@@ -266,12 +295,14 @@ def product_of_lot(code: str) -> CellProduct | None:
 
 
 def check_product(product: CellProduct, participant: Participant, *, is_split: bool = False) -> None:
-    """Raises Refused for another person's cells, or for a product that is not thawed (or, for a part, begun)."""
+    """Raises Stopped for another person's cells; Refused for a product that is not thawed (or, for a part, begun)."""
     asked = rules.Administration(product_of=str(product.participant_id), given_to=str(participant.pk))
     if rules.check_administration(asked) is rules.Check.REJECT:
-        raise Refused(
+        raise stopped_infusion(
+            participant,
+            product,
             _("STOP: lot %(lot)s was made for %(owner)s, not for %(number)s. Check the bag and the wristband.")
-            % {"lot": product.lot, "owner": product.participant.number, "number": participant.number}
+            % {"lot": product.lot, "owner": product.participant.number, "number": participant.number},
         )
     if product.state != State.THAWED and not (is_split and product.state == State.INFUSED):
         raise Refused(

@@ -2,13 +2,16 @@
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dosing.actions.product import product_of_lot
+from dosing.actions.product import bag_dose_of, product_of_lot
+from dosing.actions.stops import codes_of, keeping_stops, stopped_check
 from dosing.models import (
     Before,
     CellProduct,
@@ -16,19 +19,24 @@ from dosing.models import (
     DosingHold,
     FitnessCheck,
     IdentityCheck,
+    LymphodepletionDose,
     ReadinessRuling,
 )
 from dosing.rules import fitness, readiness
 from dosing.rules.product import State
 from dosing.rules.readiness import Code, Line, Outcome
-from dosing.rules.regimen import TimingLimits, course_before
+from dosing.rules.regimen import AcceptedRange, DrugPlan, Given, TimingLimits, course_before
 from participants import actions as participants
 from participants.models import Participant
-from participants.rules.eligibility import Result
+from participants.rules.again import Signature
+from participants.rules.eligibility import Decision, Result
+from trialsite.clinical import check_clinical
 from trialsite.models import User
 from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
+
+TENTH = Decimal("0.1")
 
 
 def _protocol(participant: Participant) -> Protocol:
@@ -47,9 +55,15 @@ def limits_of(participant: Participant) -> readiness.Limits:
     plan, bedside = protocol.lymphodepletion, protocol.bedside
     return readiness.Limits(
         timing=TimingLimits(plan.earliest_day, plan.last_day, plan.question_after_days),
+        drugs={
+            drug.code: DrugPlan(AcceptedRange(drug.accepted_low_mg_m2, drug.accepted_high_mg_m2), drug.accepted_doses)
+            for drug in plan.drugs
+        },
         fitness_valid_for=dt.timedelta(hours=protocol.fitness.valid_hours),
         tocilizumab_doses=bedside.tocilizumab_doses,
         identity_checkers=bedside.identity_checkers,
+        later_results_block=protocol.policy.later_result_against_criterion == "blocks",
+        outdated_signature_blocks=protocol.policy.signature_no_longer_current == "blocks",
     )
 
 
@@ -97,23 +111,43 @@ def readiness_of(
     now: dt.datetime,
     product: CellProduct | None = None,
     infusion_on: dt.date | None = None,
+    is_given: bool = False,
+    was_signed: bool = False,
 ) -> Readiness:
-    """May we infuse? As things stood at that moment, for its day, or for the planned day if that is later."""
+    """May we infuse? As things stood at that moment, for its day, or for the planned day if that is later.
+
+    Of an infusion that was given the dose is judged by itself, not by what the bag could have given; `was_signed` says
+    that the confirmation of eligibility was current when it was logged.
+    """
     day = participants.site_day(at)
     infusion_on = infusion_on or max(day, participant.planned_infusion_on or day)
     product = product or product_to_give(participant)
-    lines = readiness.lines(_situation(participant, infusion_on, product, at=at, now=now), limits_of(participant))
+    situation = _situation(participant, infusion_on, product, is_given=is_given, at=at, now=now)
+    if was_signed:
+        situation = replace(situation, eligibility=replace(situation.eligibility, signature=Signature.CURRENT))
+    lines = readiness.lines(situation, limits_of(participant))
+    return Readiness(infusion_on, _with_rulings(participant, infusion_on, lines), product)
+
+
+def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
+    """Of the readiness page the line of eligibility alone, for the planned day or today."""
+    day = participants.site_day(now)
+    infusion_on = max(day, participant.planned_infusion_on or day)
+    line = readiness.eligibility(_eligibility(participant, infusion_on, at=now, now=now), limits_of(participant))
+    return _with_rulings(participant, infusion_on, (line,))[0]
+
+
+def _with_rulings(participant: Participant, infusion_on: dt.date, lines: tuple[Line, ...]) -> tuple[Judged, ...]:
     rulings = {(row.line, row.basis): row for row in participant.readiness_rulings.standing()}
-    judged = tuple(
+    return tuple(
         Judged(line, rulings.get((line.code, basis_of(line, infusion_on))) if line.outcome is Outcome.JUDGE else None)
         for line in lines
     )
-    return Readiness(infusion_on, judged, product)
 
 
 def basis_of(line: Line, infusion_on: dt.date) -> str:
     """A digest of what is judged."""
-    facts = (line.code, line.why, *sorted(line.values.items()), infusion_on)
+    facts = (line.code, line.why, *line.more, *sorted(line.values.items()), infusion_on)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
@@ -127,23 +161,46 @@ def product_to_give(participant: Participant) -> CellProduct | None:
 
 
 def _situation(
-    participant: Participant, infusion_on: dt.date, product: CellProduct | None, *, at: dt.datetime, now: dt.datetime
+    participant: Participant,
+    infusion_on: dt.date,
+    product: CellProduct | None,
+    *,
+    is_given: bool,
+    at: dt.datetime,
+    now: dt.datetime,
 ) -> readiness.Situation:
-    criteria = participants.against_infusion(participant, on=infusion_on, now=now)
-    failed = {decision.item for decision in criteria if decision.result == Result.FAIL}
     return readiness.Situation(
         infusion_on=infusion_on,
-        criteria_failed=tuple(sorted(failed)),
-        criteria_open=tuple(sorted({decision.item for decision in criteria} - failed)),
+        eligibility=_eligibility(participant, infusion_on, at=at, now=now),
         has_consent=participants.has_consent(participant, at=at),
         consent_overdue=participants.is_consent_overdue(participant, on=infusion_on),
         doses=_doses(participant, infusion_on),
-        bag=_bag(product),
+        bag=_bag(product, is_given=is_given),
         fitness=_fitness(participant, at=at),
         holds=tuple(hold.reason for hold in holds_at(participant, at)),
         identity_checkers=len(checkers(participant, product, at=at)) if product else 0,
         identity_signed_after=_first_signature_after(participant, product, at=at) if product else "",
     )
+
+
+def _eligibility(
+    participant: Participant, infusion_on: dt.date, *, at: dt.datetime, now: dt.datetime
+) -> readiness.Eligibility:
+    asked = participants.asked_again(participant, on=infusion_on, at=at, now=now)
+    failed = [decision for decision in asked.on_day if decision.result == Result.FAIL]
+    return readiness.Eligibility(
+        on_day=_codes(failed),
+        on_day_open=_codes(decision for decision in asked.on_day if decision not in failed),
+        broken=_codes(asked.broken),
+        open=_codes(asked.open),
+        later=_codes(asked.later),
+        signature=asked.signature,
+        facts=asked.facts,
+    )
+
+
+def _codes(decisions: Iterable[Decision]) -> tuple[str, ...]:
+    return tuple(sorted({decision.item for decision in decisions}))
 
 
 def _doses(participant: Participant, infusion_on: dt.date) -> readiness.Doses:
@@ -156,17 +213,30 @@ def _doses(participant: Participant, infusion_on: dt.date) -> readiness.Doses:
     course = course_before(infusion_on, begins)
     rows = [row for row in known if row.course == course]
     return readiness.Doses(
-        given_on=tuple(participants.site_day(row.given_at) for row in rows if row.given_at is not None),
+        given=tuple(_given(row) for row in sorted(rows, key=_in_order) if row.given_at is not None),
         open=sum(row.state == DoseState.PLANNED for row in rows),
         not_given=sum(row.state == DoseState.NOT_GIVEN for row in rows),
     )
 
 
-def _bag(product: CellProduct | None) -> readiness.Bag | None:
+def _in_order(row: LymphodepletionDose) -> tuple[dt.datetime, str]:
+    return row.given_at or row.created_at, row.drug
+
+
+def _given(row: LymphodepletionDose) -> Given:
+    assert row.given_at is not None
+    assert row.given_mg is not None
+    # The planned mg are rounded to a tenth: so is the way back.
+    mg_m2 = (row.given_mg / row.bsa_m2).quantize(TENTH)
+    return Given(row.drug, participants.site_day(row.given_at), mg_m2, row.mg_m2)
+
+
+def _bag(product: CellProduct | None, *, is_given: bool) -> readiness.Bag | None:
     if product is None:
         return None
-    lot = product.lot or product.chain_of_identity
-    return readiness.Bag(lot, State(product.state), product.expires_on, product.is_out_of_specification)
+    lot, state = product.lot or product.chain_of_identity, State(product.state)
+    dose = None if is_given or state is State.INFUSED else bag_dose_of(product)
+    return readiness.Bag(lot, state, product.expires_on, product.is_out_of_specification, dose)
 
 
 def newest_fitness(participant: Participant, before: str, *, at: dt.datetime) -> FitnessCheck | None:
@@ -195,6 +265,7 @@ def judge_readiness(
 ) -> ReadinessRuling:
     """An investigator settles a line for exactly these facts. Raises Refused for a line that is not theirs to judge."""
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="dosing.judge_readiness")
     found = readiness_of(participant, at=now, now=now)
     judged = next(one for one in found.lines if one.line.code is code)
     if judged.line.outcome is not Outcome.JUDGE:
@@ -244,6 +315,7 @@ def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> D
     hold = DosingHold.objects.select_for_update().get(pk=hold.pk)
     if not hold.is_active:
         raise Refused(_("This hold is lifted or void already; nothing was changed."))
+    check_clinical(by, hold.participant.site, permission="dosing.lift_dosinghold")
     if not reason.strip():
         raise Refused(_("Say why the hold is lifted."))
     hold.lifted_at, hold.lifted_by, hold.lift_reason = now, by, reason
@@ -270,29 +342,24 @@ def _first_signature_after(participant: Participant, product: CellProduct, *, at
 
 
 def match(participant_code: str, product_code: str, participant: Participant) -> CellProduct:
-    """The bag, once both codes belong to this participant. Raises Refused with STOP otherwise.
+    """The bag, once both codes belong to this participant. Raises Stopped otherwise, with what is kept of it.
 
     The codes are compared and not kept: a wristband may carry the hospital number.
     """
-    if not any(is_same_code(participant_code, code) for code in _codes_of(participant)):
-        raise Refused(
-            _("STOP: the wristband is not that of %(number)s. Check person and bag again; nothing was signed.")
-            % {"number": participant.number}
-        )
     product = product_of_lot(read_code(product_code))
-    if product is None or product.participant_id != participant.pk:
-        raise Refused(
-            _("STOP: the bag does not belong to %(number)s. Check person and bag again; nothing was signed.")
-            % {"number": participant.number}
-        )
-    return product
+    is_other_person = not any(is_same_code(participant_code, code) for code in codes_of(participant))
+    if product is not None and product.participant_id == participant.pk and not is_other_person:
+        return product
+    raise stopped_check(
+        participant,
+        wristband=participant_code,
+        bag=product,
+        is_wristband_wrong=is_other_person,
+        is_bag_wrong=product is None or product.participant_id != participant.pk,
+    )
 
 
-def _codes_of(participant: Participant) -> set[str]:
-    codes = (participant.screening_number, participant.participant_number, participant.hospital_number)
-    return {code for code in codes if code}
-
-
+@keeping_stops
 @transaction.atomic
 def sign_identity(
     *,
@@ -303,8 +370,12 @@ def sign_identity(
     entered_by: User,
     now: dt.datetime,
 ) -> IdentityCheck:
-    """One person's signature that this bag is for this participant; `by` has given the password."""
+    """One person's signature that this bag is for this participant; `by` has given the password.
+
+    What does not belong together is kept as a stop, and refused.
+    """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="dosing.sign_identitycheck")
     product = match(participant_code, product_code, participant)
     if product.state not in (State.RECEIVED, State.THAWED):
         raise Refused(

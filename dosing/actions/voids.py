@@ -20,6 +20,7 @@ from dosing.models import (
     DoseState,
     FitnessCheck,
     IdentityCheck,
+    IdentityStop,
     Infusion,
     Leukapheresis,
     LymphodepletionDose,
@@ -348,13 +349,16 @@ def _collected(product: CellProduct) -> QuerySet[ProductStep]:
 # --- What was checked and judged ---------------------------------------------------------------------
 
 
-Checked = FitnessCheck | IdentityCheck | ReadinessRuling
+Checked = FitnessCheck | IdentityCheck | IdentityStop | ReadinessRuling
 
 
 def check_consequences(row: Checked) -> Consequences:
     """Of a fitness check, an identity check or a judgement: an infusion may have been given on it."""
     if isinstance(row, FitnessCheck):
         rests = _given_on_it(_infusions_on(row))
+    elif isinstance(row, IdentityStop):
+        # Nothing was given on what was stopped.
+        rests = ()
     else:
         rests = _infused_after(row.participant, row.created_at)
     return Consequences(rests=rests) + entangled(row)

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -24,6 +24,7 @@ from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
 from trialsite import formfields, versions
+from trialsite.clinical import check_clinical
 from trialsite.constraints import as_refusals
 from trialsite.models import User
 from trialsite.reading import read_key
@@ -33,11 +34,6 @@ from trialsite.study import get_study
 
 TONES = {Outcome.FINE: "good", Outcome.JUDGE: "open", Outcome.BLOCKS: "bad"}
 SYMBOLS = {Outcome.FINE: "✓", Outcome.JUDGE: "?", Outcome.BLOCKS: "✗"}
-ANSWERS = {
-    Outcome.FINE: _("Yes: nothing stands against the infusion"),
-    Outcome.JUDGE: _("Not yet: an investigator must judge"),
-    Outcome.BLOCKS: _("No: something stands against the infusion"),
-}
 PHASE_NAMES = {
     vitals.Phase.BEFORE: _("%(minutes)s minutes before"),
     vitals.Phase.DURING: _("during the infusion"),
@@ -72,6 +68,17 @@ def _page(request: HttpRequest, **context: Any) -> dict[str, Any]:
     return {**admin.site.each_context(request), "opts": Infusion._meta, **context}
 
 
+def answer_to(found: actions.Readiness) -> str:
+    """May we infuse? With how many conditions are not met, where it is not for an investigator alone."""
+    if found.overall is Outcome.FINE:
+        return gettext("Yes: nothing stands against the infusion")
+    if found.overall is Outcome.JUDGE:
+        return gettext("Not yet: an investigator must judge")
+    count = sum(judged.outcome is Outcome.BLOCKS for judged in found.against)
+    text = ngettext("Not yet: %(count)s condition is not met", "Not yet: %(count)s conditions are not met", count)
+    return text % {"count": count}
+
+
 # --- readiness ---------------------------------------------------------------------------------------
 
 
@@ -84,7 +91,7 @@ def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         title=_("May we infuse?"),
         participant=participant,
         readiness=found,
-        answer=ANSWERS[found.overall],
+        answer=answer_to(found),
         tone=TONES[found.overall],
         lines=[_line(request, participant, judged) for judged in found.lines],
         holds=actions.holds_at(participant, now),
@@ -137,7 +144,9 @@ def _links(request: HttpRequest, participant: Participant, judged: actions.Judge
     found = [own[code] if judged.outcome is not Outcome.FINE or code is Code.ELIGIBILITY else None]
     if judged.outcome is Outcome.JUDGE:
         path = [pk, code.value]
-        found.append(_link(request, "dosing_judge", _("Judge…"), path=path, needs="dosing.judge_readiness"))
+        # No button that leads to a refusal.
+        if not request.user.is_superuser:
+            found.append(_link(request, "dosing_judge", _("Judge…"), path=path, needs="dosing.judge_readiness"))
     return found
 
 
@@ -161,7 +170,7 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
     back = reverse("admin:dosing_readiness", args=[participant.pk])
     form = ReasonForm(request.POST if request.method == "POST" else None)
     # Other findings than those that were read are judged after they were read.
-    opened = versions.of(shown=sentence(line))
+    opened = versions.of(shown=repr(line))
     conflict = versions.conflict(request, opened)
     if request.method == "POST" and conflict is None and form.is_valid():
         try:
@@ -202,7 +211,10 @@ class IdentityForm(forms.Form):
         label=_("Code on the wristband"),
         # It may be the hospital number: no draft of it is kept.
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True, "data-no-draft": ""}),
-        help_text=_("Scan or type: participant number, screening number or hospital number. It is compared, not kept."),
+        help_text=_(
+            "Scan or type: participant number, screening number or hospital number. It is compared, not kept; of a "
+            "wrong one it is kept whose it is."
+        ),
     )
     product_code = formfields.CodeField(
         label=_("Code on the bag"),
@@ -232,14 +244,9 @@ class IdentityForm(forms.Form):
         signer = authenticate(self.request, username=cleaned["username"].strip(), password=cleaned["password"])
         if signer is None:
             raise forms.ValidationError(_("Name and password do not belong together; nothing was signed. Try again."))
-        if not self._may_sign(signer):
-            raise forms.ValidationError(_("This person may not check identity at this site; nothing was signed."))
+        check_clinical(signer, self.participant.site, permission="dosing.sign_identitycheck")
         cleaned["signer"] = signer
         return cleaned
-
-    def _may_sign(self, signer: Any) -> bool:
-        is_here = signer.is_superuser or signer.sites.filter(pk=self.participant.site_id).exists()
-        return is_here and signer.has_perm("dosing.sign_identitycheck")
 
 
 def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
@@ -308,7 +315,7 @@ def before(participant: Participant, *, now: dt.datetime) -> dict[str, Any]:
     found = actions.readiness_of(participant, at=now, now=now)
     return {
         "participant": participant,
-        "answer": ANSWERS[found.overall],
+        "answer": answer_to(found),
         "tone": TONES[found.overall],
         "against": [
             (LINE_NAMES[judged.line.code], sentence(judged.line), SYMBOLS[judged.outcome]) for judged in found.against

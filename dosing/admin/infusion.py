@@ -70,6 +70,10 @@ class InfusionForm(RecordForm):
     def check(self, row: Infusion) -> None:
         try:
             actions.check_infusion(row, **self.answers(), now=timezone.now())
+        except actions.Stopped as stop:
+            # The form is shown again, so nothing is rolled back: what was stopped is kept.
+            actions.keep_stop(stop, by=self.by, now=timezone.now())
+            raise
         finally:
             self._compare_volumes(row)
 

@@ -26,6 +26,8 @@ from dosing import actions
 from dosing.admin import bedside
 from dosing.models import LymphodepletionDose
 from dosing.models.lymphodepletion import DoseState
+from dosing.rules.dose import BagDose
+from dosing.wording import bag_dose_text
 from participants.models import Participant, numbered
 from trialsite import formfields, paper
 from trialsite.constraints import as_refusals
@@ -116,6 +118,12 @@ def _levels(participant: Participant | None) -> list[actions.DrugLevel]:
     except Refused:
         return []
     return actions.levels_of(participant, body) if participant and body else []
+
+
+def _bag_dose(participant: Participant) -> BagDose | None:
+    """Of the bag that this lymphodepletion is for: known before the first dose."""
+    product = actions.product_to_give(participant)
+    return actions.bag_dose_of(product) if product else None
 
 
 def _drugs_shown(levels: Sequence[actions.DrugLevel], body: actions.Body) -> list[dict[str, Any]]:
@@ -267,7 +275,11 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         except Refused as refusal:
             form.add_error(None, refusal)
             return {}
-        return {"body": body, "drugs": _drugs_shown(actions.levels_of(participant, body), body)}
+        return {
+            "body": body,
+            "drugs": _drugs_shown(actions.levels_of(participant, body), body),
+            "bag": bag_dose_text(_bag_dose(participant)),
+        }
 
     def _plan(self, request: HttpRequest, form: PlanForm, participant: Participant | None) -> dict[str, Any] | None:
         """None once it is planned."""
@@ -289,8 +301,9 @@ class LymphodepletionDoseAdmin(RecordAdmin):
             form.add_error(None, refusal)
             return self._show(form, participant)
         messages.success(request, _("%(count)s doses are planned.") % {"count": len(doses)})
-        for warning in warnings:
-            messages.warning(request, warning)
+        for warning in [*warnings, bag_dose_text(_bag_dose(participant))]:
+            if warning:
+                messages.warning(request, warning)
         return None
 
     # --- moving with the infusion ---------------------------------------------------------------

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import (
@@ -20,6 +21,7 @@ from unfold.widgets import (
 from dosing import actions
 from dosing.models import STATE_NAMES, CellProduct, Leukapheresis, ProductStep
 from dosing.rules.product import State
+from dosing.wording import bag_dose_text
 from trialsite import formfields
 from trialsite.models import Record
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
@@ -186,7 +188,10 @@ class CellProductAdmin(RecordAdmin):
     @admin.display(description=_("computed dose of the whole bag"))
     def dose_shown(self, row: CellProduct) -> str:
         dose = actions.dose_of_product(row) if row.pk else None
-        return f"{dose.normalize():f} × 10⁸" if dose is not None else "—"
+        if dose is None:
+            return "—"
+        against = bag_dose_text(actions.bag_dose_of(row))
+        return " ".join(part for part in (f"{dose.normalize():f} × 10⁸", against) if part)
 
     # --- steps --------------------------------------------------------------------------------
 
@@ -201,6 +206,13 @@ class CellProductAdmin(RecordAdmin):
     def has_step_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("dosing.move_cellproduct")
 
+    def _step_intro(self, request: HttpRequest, object_id: str) -> str:
+        """With what stands against the dose of the bag, while it can still be seen before the bag is thawed."""
+        product = self.get_object(request, object_id)
+        is_given = product is None or product.state == State.INFUSED
+        against = "" if is_given else bag_dose_text(actions.bag_dose_of(product))
+        return f"{gettext('The infusion itself is recorded on the page of the infusion.')} {against}".strip()
+
     def step_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.ask(
             request,
@@ -208,7 +220,7 @@ class CellProductAdmin(RecordAdmin):
             allowed=self.has_step_permission(request),
             form_class=step_form(self.get_object(request, object_id)),
             title=_("Next step of the product"),
-            intro=_("The infusion itself is recorded on the page of the infusion."),
+            intro=self._step_intro(request, object_id),
             button=_("Record the step"),
             act=lambda obj, data, now: actions.move_product(
                 product=obj, by=request.user, now=now, **{**data, "new": State(data["new"])}

@@ -3,16 +3,18 @@
 import datetime as dt
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from dosing import actions
 from dosing.admin.bedside import HoldReasonForm
-from dosing.models import DosingHold, FitnessCheck, IdentityCheck, ReadinessRuling
+from dosing.models import DosingHold, FitnessCheck, IdentityCheck, IdentityStop, ReadinessRuling
 from dosing.rules.fitness import Fit, verdict
 from dosing.wording import findings_text
 from trialsite.recordadmin import RecordAdmin, RecordForm
@@ -162,6 +164,95 @@ class IdentityCheckAdmin(ReadOnlyAdmin):
     list_select_related = ("participant", "product__participant", "created_by", "entered_by")
     fields = ("participant", "product", "entered_by")
     readonly_fields = ("entered_by",)
+
+
+class ReviewForm(forms.Form):
+    review = forms.CharField(
+        label=_("What was found and done"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), strip=True
+    )
+
+
+@admin.register(IdentityStop)
+class IdentityStopAdmin(ReadOnlyAdmin):
+    """Near misses: written by the refusal itself, reviewed by the principal investigator."""
+
+    list_display = (
+        "participant",
+        "created_at",
+        "place",
+        "wrong",
+        "wristband_shown",
+        "bag_shown",
+        "created_by",
+        "state",
+        "void_mark",
+    )
+    list_select_related = ("participant", "wristband_of", "bag__participant", "created_by", "entered_by")
+    list_filter = (("reviewed_at", admin.EmptyFieldListFilter), ("wrong", admin.ChoicesFieldListFilter))
+    date_hierarchy = "created_at"
+    actions_detail = ["review_stop", "void_record"]
+    fieldsets = (
+        (_("What was stopped"), {"fields": ("participant", ("place", "wrong"), ("wristband_shown", "bag_shown"))}),
+        (_("Who"), {"fields": (("checked_by", "entered_by"),)}),
+        (_("Review"), {"fields": (("reviewed_by", "reviewed_at"), "review")}),
+    )
+    readonly_fields = (
+        "wristband_shown",
+        "bag_shown",
+        "checked_by",
+        "entered_by",
+        "reviewed_by",
+        "reviewed_at",
+        "review",
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj is not None and obj.reviewed_at else [one for one in fieldsets if one[0] != _("Review")]
+
+    @admin.display(description=_("checked by"))
+    def checked_by(self, row: IdentityStop) -> Any:
+        return row.created_by
+
+    @admin.display(description=_("wristband of"))
+    def wristband_shown(self, row: IdentityStop) -> str:
+        return row.wristband_text
+
+    @admin.display(description=_("bag"))
+    def bag_shown(self, row: IdentityStop) -> str:
+        return row.bag_text
+
+    @display(description=_("state"), label={True: "danger", False: "success"})
+    def state(self, row: IdentityStop) -> tuple[bool, Any]:
+        is_open = row.reviewed_at is None
+        return is_open, _("to be reviewed") if is_open else _("reviewed")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.review_view)
+        return [path("<path:object_id>/review/", view, name="dosing_identitystop_review"), *super().get_urls()]
+
+    @action(description=_("Review…"), permissions=["review"])
+    def review_stop(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("review", object_id))
+
+    def has_review_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        # No button that leads to a refusal.
+        row = self.get_object(request, str(object_id)) if object_id else None
+        is_open = row is None or (row.reviewed_at is None and not row.is_void)
+        return is_open and request.user.has_perm("dosing.review_identitystop") and not request.user.is_superuser
+
+    def review_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(
+            request,
+            object_id,
+            allowed=request.user.has_perm("dosing.review_identitystop"),
+            form_class=ReviewForm,
+            title=_("Review the near miss"),
+            intro=_("Say how it came to this and what was done; then it leaves the first page."),
+            button=_("Reviewed"),
+            act=lambda obj, data, now: actions.review_stop(stop=obj, by=request.user, now=now, **data),
+            done=_("The near miss is reviewed."),
+        )
 
 
 @admin.register(ReadinessRuling)

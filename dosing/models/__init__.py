@@ -10,7 +10,10 @@ from dosing.models.readiness import (
     DosingHold,
     FitnessCheck,
     IdentityCheck,
+    IdentityStop,
     ReadinessRuling,
+    StopPlace,
+    StopWrong,
 )
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "DosingHold",
     "FitnessCheck",
     "IdentityCheck",
+    "IdentityStop",
     "Infusion",
     "InfusionInterruption",
     "Leukapheresis",
@@ -34,4 +38,6 @@ __all__ = [
     "ReadinessRuling",
     "Remainder",
     "Route",
+    "StopPlace",
+    "StopWrong",
 ]

@@ -7,8 +7,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from dosing.models.product import CellProduct
 from dosing.rules.fitness import Examined
@@ -19,7 +19,7 @@ from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
 LINE_NAMES = {
-    Code.ELIGIBILITY: _("Eligibility on that day"),
+    Code.ELIGIBILITY: _("Eligibility"),
     Code.CONSENT: _("Consent"),
     Code.LYMPHODEPLETION: _("Lymphodepletion"),
     Code.PRODUCT: _("Product"),
@@ -225,3 +225,85 @@ class IdentityCheck(Record):
 
     def __str__(self) -> str:
         return f"{self.product} · {self.created_by}"
+
+
+class StopPlace(models.TextChoices):
+    IDENTITY = "identity", _("identity check at the bedside")
+    INFUSION = "infusion", _("logging of the infusion")
+
+
+class StopWrong(models.TextChoices):
+    WRISTBAND = "wristband", _("the wristband")
+    BAG = "bag", _("the bag")
+    BOTH = "both", _("the wristband and the bag")
+
+
+@pghistory.track()
+class IdentityStop(Record):
+    """Wristband and bag did not belong to this participant: a near miss, kept although nothing was signed or given.
+
+    A code is kept as what it leads to; as it was read only where it is built like a number of the study.
+    """
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="identity_stops"
+    )
+    place = models.CharField(_("where"), max_length=10, choices=StopPlace)
+    wrong = models.CharField(_("what was wrong"), max_length=10, choices=StopWrong)
+    wristband_of = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("wristband of"), related_name="+", null=True, blank=True
+    )
+    wristband_code = models.CharField(_("number on the wristband"), max_length=30, blank=True)
+    bag = models.ForeignKey(
+        CellProduct, models.PROTECT, verbose_name=_("bag"), related_name="identity_stops", null=True, blank=True
+    )
+    # Who was logged in where it was stopped: often the other one of the two.
+    entered_by = models.ForeignKey(
+        "trialsite.User", models.PROTECT, verbose_name=_("entered on the login of"), related_name="+", editable=False
+    )
+    reviewed_at = models.DateTimeField(_("reviewed at"), null=True, blank=True, editable=False)
+    reviewed_by = models.ForeignKey(
+        "trialsite.User",
+        models.PROTECT,
+        verbose_name=_("reviewed by"),
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    review = models.TextField(_("what was found and done"), blank=True, editable=False)
+
+    dated = {"reviewed_at": Kind.KNOWLEDGE}
+
+    class Meta(Record.Meta):
+        verbose_name = _("stopped identity check")
+        verbose_name_plural = _("stopped identity checks")
+        ordering = ["-id"]
+        triggers = immutable("reviewed_at", "reviewed_by", "review")
+        permissions = [
+            ("void_identitystop", "Can void a stopped identity check entered by mistake"),
+            ("review_identitystop", "Can say what was found and done about a stopped identity check"),
+        ]
+        constraints = [
+            *Record.Meta.constraints,
+            models.CheckConstraint(
+                name="identity_stop_reviewed_completely",
+                condition=Q(reviewed_at__isnull=True, reviewed_by__isnull=True, review="")
+                | Q(reviewed_at__isnull=False, reviewed_by__isnull=False, review__regex=r"\S"),
+                violation_error_message=_("A near miss that is reviewed has its time, its person and what was found."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M}"
+
+    @property
+    def wristband_text(self) -> str:
+        """Whose wristband it was, as far as it may be told."""
+        if self.wristband_of is not None:
+            return self.wristband_of.number
+        return self.wristband_code or gettext("unknown code")
+
+    @property
+    def bag_text(self) -> str:
+        return str(self.bag) if self.bag is not None else gettext("unknown code")

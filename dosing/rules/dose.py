@@ -6,7 +6,7 @@ Decimal throughout, and never rounded before a comparison: 0.199 is out, 0.2 is 
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 
@@ -69,3 +69,49 @@ def viable_car_t_cells_e8(fill: Fill, *, counts_all_viable: bool = False) -> Dec
         raise ValueError("A volume and a concentration are not less than 0.")
     share = Decimal(1) if counts_all_viable else fill.car_positive
     return fill.volume_ml * fill.cells_per_ml * fill.viability * share / Decimal(100_000_000)
+
+
+class BagFit(StrEnum):
+    IN_RANGE = "IN_RANGE"
+    TOO_LOW = "TOO_LOW"
+    TOO_HIGH = "TOO_HIGH"
+
+
+@dataclass(frozen=True)
+class BagDose:
+    """What the whole bag would give, and how many mL of it give the planned dose; None where it holds less."""
+
+    whole_e8: Decimal
+    volume_ml: Decimal
+    planned_e8: Decimal
+    planned_ml: Decimal | None
+    limits: DoseLimits
+
+    @property
+    def fit(self) -> BagFit:
+        found = band(self.whole_e8, self.limits)
+        if found not in OUT_OF_RANGE:
+            return BagFit.IN_RANGE
+        return BagFit.TOO_LOW if found is DoseBand.OUT_LOW else BagFit.TOO_HIGH
+
+
+# A syringe is read to a tenth of a millilitre [P].
+READ_TO_ML = Decimal("0.1")
+
+
+def bag_dose(whole_e8: Decimal, volume_ml: Decimal, *, planned_e8: Decimal, limits: DoseLimits) -> BagDose:
+    """The bag judged before it is thawed: the planned dose is the share planned / whole of its volume.
+
+    Rounded to what a syringe shows, unless that left the range: then to a thousandth of a millilitre.
+
+    >>> limits = DoseLimits(Decimal("0.2"), Decimal("0.25"), Decimal("0.5"), Decimal("0.6"))
+    >>> bag_dose(Decimal("0.9"), Decimal(20), planned_e8=Decimal("0.5"), limits=limits).planned_ml
+    Decimal('11.1')
+    """
+    if whole_e8 < planned_e8:
+        return BagDose(whole_e8, volume_ml, planned_e8, None, limits)
+    exact = volume_ml * planned_e8 / whole_e8
+    read = min(exact.quantize(READ_TO_ML, ROUND_HALF_EVEN), volume_ml)
+    if band(whole_e8 * read / volume_ml, limits) in OUT_OF_RANGE:
+        read = min(exact.quantize(Decimal("0.001"), ROUND_HALF_EVEN), volume_ml)
+    return BagDose(whole_e8, volume_ml, planned_e8, read, limits)

@@ -1,17 +1,21 @@
 """May we infuse? Each condition on a line of its own: fine, blocks, or for an investigator to judge.
 
-Sources: registry record NCT07072494 (eligibility, autologous product, lymphodepletion one week before); the fitness
-checklist of `dosing.rules.fitness`; two doses of tocilizumab on hand as the risk programmes of licensed CAR-T
+Sources: registry record NCT07072494 (eligibility, autologous product, dose, lymphodepletion one week before); the
+fitness checklist of `dosing.rules.fitness`; two doses of tocilizumab on hand as the risk programmes of licensed CAR-T
 products ask for [M]; two people who check identity as for a transfusion [M]. What the record leaves open is [P].
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
+from dosing.rules.dose import BagDose, BagFit
 from dosing.rules.fitness import Finding, Fit, verdict
 from dosing.rules.product import State
-from dosing.rules.regimen import Timing, TimingLimits, timing
+from dosing.rules.regimen import DrugPlan, Given, Timing, TimingLimits, atypical, short_of_doses, skipped, timing
+from participants.rules.again import Signature
 
 
 class Outcome(StrEnum):
@@ -35,29 +39,55 @@ class Code(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """`why` is the code of a sentence, `values` what goes into it."""
+    """`why` is the code of a sentence, `more` are those of others that follow it, `values` what goes into them."""
 
     code: Code
     outcome: Outcome
     why: str
     values: dict[str, str] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """Everything that eligibility asks, asked again; each by the codes of its criteria.
+
+    `on_day` and `on_day_open` count back from the infusion; `broken` and `open` are decided for the screening, from
+    what is recorded now; `later` are not met by a result that was taken since the enrolment. `facts` is a digest of all
+    that was found, so that a judgement holds for exactly that.
+    """
+
+    on_day: tuple[str, ...] = ()
+    on_day_open: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+    signature: Signature = Signature.CURRENT
+    facts: str = ""
 
 
 @dataclass(frozen=True)
 class Doses:
-    """Lymphodepletion so far: days that were given, and how many doses are still open or were left out."""
+    """Lymphodepletion as it was: the doses that were given, and how many are still open or were left out."""
 
-    given_on: tuple[dt.date, ...]
+    given: tuple[Given, ...]
     open: int
     not_given: int
+
+    @property
+    def given_on(self) -> tuple[dt.date, ...]:
+        return tuple(dose.on for dose in self.given)
 
 
 @dataclass(frozen=True)
 class Bag:
+    """`dose` is None where it is not known yet, and once the infusion itself says what was given of it."""
+
     lot: str
     state: State
     expires_on: dt.date | None
     is_out_of_specification: bool
+    dose: BagDose | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +102,13 @@ class Fitness:
 @dataclass(frozen=True)
 class Limits:
     timing: TimingLimits
+    # By the code of the drug.
+    drugs: Mapping[str, DrugPlan]
     fitness_valid_for: dt.timedelta
     tocilizumab_doses: int
     identity_checkers: int
+    later_results_block: bool = False
+    outdated_signature_blocks: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +116,7 @@ class Situation:
     """Everything that the answer rests on, at one moment; `infusion_on` is the planned or the real Day 0."""
 
     infusion_on: dt.date
-    criteria_failed: tuple[str, ...]
-    criteria_open: tuple[str, ...]
+    eligibility: Eligibility
     has_consent: bool
     consent_overdue: bool
     doses: Doses
@@ -97,9 +130,9 @@ class Situation:
 
 def lines(now: Situation, limits: Limits) -> tuple[Line, ...]:
     return (
-        eligibility(now),
+        eligibility(now.eligibility, limits),
         consent(now),
-        lymphodepletion(now, limits.timing),
+        lymphodepletion(now, limits),
         product(now),
         fitness(now, limits),
         tocilizumab(now, limits),
@@ -114,13 +147,36 @@ def overall(found: tuple[Line, ...]) -> Outcome:
     return next((one for one in (Outcome.BLOCKS, Outcome.JUDGE) if one in outcomes), Outcome.FINE)
 
 
-def eligibility(now: Situation) -> Line:
-    """The criteria that count back from the infusion, decided for its day."""
-    if now.criteria_failed:
-        return Line(Code.ELIGIBILITY, Outcome.BLOCKS, "criteria-failed", {"codes": ", ".join(now.criteria_failed)})
-    if now.criteria_open:
-        return Line(Code.ELIGIBILITY, Outcome.JUDGE, "criteria-open", {"codes": ", ".join(now.criteria_open)})
-    return Line(Code.ELIGIBILITY, Outcome.FINE, "criteria-met")
+Found = list[tuple[Outcome, str]]
+
+
+def _worst_first(code: Code, found: Found, values: dict[str, str]) -> Line:
+    """One line with every finding, those that block before those that are judged."""
+    found = sorted(found, key=lambda one: one[0] is not Outcome.BLOCKS)
+    (outcome, why), *more = found
+    return Line(code, outcome, why, values, tuple(reason for _outcome, reason in more))
+
+
+def eligibility(asked: Eligibility, limits: Limits) -> Line:
+    """Corrected facts are those of the screening, and block; a result since the enrolment is judged [P]."""
+    blocks, judge = Outcome.BLOCKS, Outcome.JUDGE
+    named = (
+        ("failed", asked.on_day, blocks, "criteria-failed"),
+        ("broken", asked.broken, blocks, "criteria-broken"),
+        ("open", asked.open, judge, "criteria-open"),
+        ("day_open", asked.on_day_open, judge, "criteria-day-open"),
+        ("later", asked.later, blocks if limits.later_results_block else judge, "criteria-later"),
+    )
+    found = [(outcome, why) for _name, codes, outcome, why in named if codes]
+    if asked.signature is Signature.MISSING:
+        found.append((blocks, "signature-missing"))
+    # Confirmed again it can be once all criteria are met: until then what is not met is said alone.
+    if asked.signature is Signature.OUTDATED and not asked.broken and not asked.open:
+        found.append((blocks if limits.outdated_signature_blocks else judge, "signature-outdated"))
+    if not found:
+        return Line(Code.ELIGIBILITY, Outcome.FINE, "criteria-met")
+    values = {name: ", ".join(codes) for name, codes, _outcome, _why in named if codes}
+    return _worst_first(Code.ELIGIBILITY, found, {**values, "facts": asked.facts})
 
 
 def consent(now: Situation) -> Line:
@@ -139,26 +195,72 @@ TIMING_WHY = {
 }
 
 
-def lymphodepletion(now: Situation, limits: TimingLimits) -> Line:
-    doses, code = now.doses, Code.LYMPHODEPLETION
-    counts = {"given": str(len(doses.given_on)), "open": str(doses.open), "left_out": str(doses.not_given)}
-    if doses.open or not (doses.given_on or doses.not_given):
-        why = "lymphodepletion-open" if doses.open else "lymphodepletion-missing"
-        return Line(code, Outcome.BLOCKS, why, counts)
-    if doses.not_given:
-        return Line(code, Outcome.JUDGE, "lymphodepletion-left-out", counts)
-    fits = timing(doses.given_on, now.infusion_on, limits)
-    values = {
-        "first": str((min(doses.given_on) - now.infusion_on).days),
-        "last": str((max(doses.given_on) - now.infusion_on).days),
-        "earliest": str(limits.earliest_day),
-        "latest": str(limits.last_day),
-        "days": str(limits.question_after_days),
-    }
-    if fits is Timing.OK:
+def lymphodepletion(now: Situation, limits: Limits) -> Line:
+    """As it was: what is open or missing, left out or too few, a day between, another dose, and when it was."""
+    code, (counted, counts), (found, values) = Code.LYMPHODEPLETION, _counted(now.doses), _given(now, limits)
+    if not (counted or found):
         return Line(code, Outcome.FINE, "lymphodepletion-fits", values)
-    outcome = Outcome.BLOCKS if fits is Timing.NOT_BEFORE else Outcome.JUDGE
-    return Line(code, outcome, TIMING_WHY[fits], values)
+    # Only what is told belongs to what is judged.
+    return _worst_first(code, [*found, *counted], (values if found else {}) | (counts if counted else {}))
+
+
+def _counted(doses: Doses) -> tuple[Found, dict[str, str]]:
+    """What is open, missing or left out."""
+    found: Found = []
+    if doses.open:
+        found.append((Outcome.BLOCKS, "lymphodepletion-open"))
+    if not (doses.open or doses.given or doses.not_given):
+        found.append((Outcome.BLOCKS, "lymphodepletion-missing"))
+    if doses.not_given:
+        found.append((Outcome.JUDGE, "lymphodepletion-left-out"))
+    return found, {"given": str(len(doses.given)), "open": str(doses.open), "left_out": str(doses.not_given)}
+
+
+def _given(now: Situation, limits: Limits) -> tuple[Found, dict[str, str]]:
+    """What is to be said about the doses that were given: when it was, and each that was another than planned."""
+    doses, day0 = now.doses, now.infusion_on
+    if not doses.given:
+        return [], {}
+    values = {
+        "first": str((min(doses.given_on) - day0).days),
+        "last": str((max(doses.given_on) - day0).days),
+        "earliest": str(limits.timing.earliest_day),
+        "latest": str(limits.timing.last_day),
+        "days": str(limits.timing.question_after_days),
+    }
+    fits = timing(doses.given_on, day0, limits.timing)
+    found: Found = []
+    if fits is not Timing.OK:
+        found.append((Outcome.BLOCKS if fits is Timing.NOT_BEFORE else Outcome.JUDGE, TIMING_WHY[fits]))
+    listed = {name: ",".join(rows) for name, rows in _listed(doses, day0, limits).items() if rows}
+    return [*found, *((Outcome.JUDGE, LISTED_WHY[name]) for name in listed)], values | listed
+
+
+LISTED_WHY = {
+    "day0": "lymphodepletion-day0",
+    "skipped": "lymphodepletion-skipped",
+    "short": "lymphodepletion-short",
+    "atypical": "lymphodepletion-atypical",
+}
+
+
+def _listed(doses: Doses, day0: dt.date, limits: Limits) -> dict[str, list[str]]:
+    """By the name of the list its rows, of codes and numbers: a judgement of them holds in every language."""
+    # Planned doses that are open or were left out say themselves what is missing.
+    short = [] if doses.open or doses.not_given else short_of_doses(doses.given, limits.drugs)
+    return {
+        "day0": [f"{dose.drug}|{(dose.on - day0).days}" for dose in doses.given if dose.on >= day0],
+        "skipped": [f"{drug}|{(day - day0).days}" for drug, day in skipped(doses.given)],
+        "short": [f"{drug}|{count}" for drug, count in short],
+        "atypical": [
+            f"{dose.drug}|{(dose.on - day0).days}|{_plain(dose.mg_m2)}|{_plain(low)}|{_plain(high)}"
+            for dose, low, high in atypical(doses.given, limits.drugs)
+        ],
+    }
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
 
 
 READY_STATES = frozenset({State.THAWED, State.INFUSED})
@@ -170,13 +272,29 @@ def product(now: Situation) -> Line:
     if bag is None:
         return Line(code, Outcome.BLOCKS, "product-missing")
     values = {"lot": bag.lot, "state": bag.state.value, "day": f"{bag.expires_on:%Y-%m-%d}" if bag.expires_on else ""}
+    found: Found = []
     if bag.state not in READY_STATES | {State.RECEIVED}:
-        return Line(code, Outcome.BLOCKS, "product-not-here", values)
+        found.append((Outcome.BLOCKS, "product-not-here"))
     if bag.expires_on is not None and bag.expires_on < now.infusion_on:
-        return Line(code, Outcome.BLOCKS, "product-expired", values)
+        found.append((Outcome.BLOCKS, "product-expired"))
     if bag.is_out_of_specification:
-        return Line(code, Outcome.JUDGE, "product-out-of-specification", values)
-    return Line(code, Outcome.FINE, "product-ready", values)
+        found.append((Outcome.JUDGE, "product-out-of-specification"))
+    if bag.dose is not None and bag.dose.fit is not BagFit.IN_RANGE:
+        found.append((Outcome.JUDGE, "product-dose-low" if bag.dose.fit is BagFit.TOO_LOW else "product-dose-high"))
+        values |= dose_values(bag.dose)
+    return _worst_first(code, found, values) if found else Line(code, Outcome.FINE, "product-ready", values)
+
+
+def dose_values(dose: BagDose) -> dict[str, str]:
+    """For the sentences about what a bag holds."""
+    return {
+        "whole": _plain(dose.whole_e8),
+        "low": _plain(dose.limits.tolerance_low),
+        "high": _plain(dose.limits.tolerance_high),
+        "planned": _plain(dose.planned_e8),
+        "ml": "" if dose.planned_ml is None else _plain(dose.planned_ml),
+        "volume": _plain(dose.volume_ml),
+    }
 
 
 def fitness(now: Situation, limits: Limits) -> Line:

@@ -54,6 +54,60 @@ def check_dose(mg_m2: Decimal, accepted: AcceptedRange) -> DoseCheck:
     return DoseCheck.TYPICAL if accepted.low_mg_m2 <= mg_m2 <= accepted.high_mg_m2 else DoseCheck.ATYPICAL
 
 
+@dataclass(frozen=True)
+class DrugPlan:
+    """What the study file says of a drug: the accepted mg/m² a day, and how many days of it are accepted."""
+
+    accepted: AcceptedRange
+    accepted_doses: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A dose that was given: the mg/m² that were planned for this body, and those that went in."""
+
+    drug: str
+    on: dt.date
+    mg_m2: Decimal
+    planned_mg_m2: Decimal
+
+
+def atypical(given: Iterable[Given], plans: Mapping[str, DrugPlan]) -> list[tuple[Given, Decimal, Decimal]]:
+    """The doses outside the accepted range, each with its limits: an overdose, or too little.
+
+    A level that was chosen for the kidney is not too little by itself, nor what rounding to vials adds too much.
+    """
+    found = []
+    for dose in given:
+        if dose.drug in plans and needs_reason(dose.planned_mg_m2, dose.mg_m2):
+            accepted = plans[dose.drug].accepted
+            accepted = AcceptedRange(min(accepted.low_mg_m2, dose.planned_mg_m2), accepted.high_mg_m2)
+            if check_dose(dose.mg_m2, accepted) is DoseCheck.ATYPICAL:
+                found.append((dose, accepted.low_mg_m2, accepted.high_mg_m2))
+    return found
+
+
+def skipped(given: Iterable[Given]) -> list[tuple[str, dt.date]]:
+    """The days between the first and the last dose of a drug on which it was not given: one dose a day, no pause."""
+    days: dict[str, set[dt.date]] = {}
+    for dose in given:
+        days.setdefault(dose.drug, set()).add(dose.on)
+    return [
+        (drug, day)
+        for drug, known in sorted(days.items())
+        for day in planned_days(min(known), (max(known) - min(known)).days + 1)
+        if day not in known
+    ]
+
+
+def short_of_doses(given: Iterable[Given], plans: Mapping[str, DrugPlan]) -> list[tuple[str, int]]:
+    """The drugs of which another number of doses was given than is accepted, with that number."""
+    counts = dict.fromkeys(plans, 0)
+    for dose in given:
+        counts[dose.drug] = counts.get(dose.drug, 0) + 1
+    return [(drug, counts[drug]) for drug in plans if counts[drug] not in plans[drug].accepted_doses]
+
+
 # Dispensing rounds to vials: within this share of the planned dose nobody has to explain [P].
 UNEXPLAINED_SHARE = Decimal("0.05")
 

@@ -1,5 +1,6 @@
 """What people and programs do here: one file a subject."""
 
+from participants.actions.again import AskedAgain, asked_again, later_results, tell_of_broken_eligibility
 from participants.actions.consents import (
     check_consent,
     check_withdrawal,
@@ -42,7 +43,6 @@ from participants.actions.enrolment import (
     enrol,
     exception_needed,
     mark_infused,
-    not_met_at_infusion,
     note_day0,
     plan_infusion,
 )
@@ -116,10 +116,12 @@ from participants.actions.voids import (
 __all__ = [
     "ENROLMENT_COUNTER",
     "RECEIVERS",
+    "AskedAgain",
     "Evaluation",
     "Suggestion",
     "add_deviation",
     "against_infusion",
+    "asked_again",
     "change_status",
     "check_can_become",
     "check_can_confirm",
@@ -163,6 +165,7 @@ __all__ = [
     "is_current",
     "keep_present_status",
     "laboratories",
+    "later_results",
     "locked",
     "long_date",
     "long_moment",
@@ -172,7 +175,6 @@ __all__ = [
     "measurement_consequences",
     "minute",
     "newest_confirmation",
-    "not_met_at_infusion",
     "note_day0",
     "outside_text",
     "owed_stage",
@@ -204,6 +206,7 @@ __all__ = [
     "sync_reconsents",
     "take_back_infusion",
     "take_back_statuses",
+    "tell_of_broken_eligibility",
     "visit_consequences",
     "void_about",
     "void_consent",

@@ -30,6 +30,7 @@ from participants.rules import eligibility as rules
 from participants.rules.age import LeapDay
 from participants.rules.eligibility import MET, NOT_MET, Anchors, Decision, Fact, Overall, Result, Ruling
 from participants.rules.status import Status
+from trialsite.clinical import check_clinical
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Criterion, Protocol, get_study
@@ -107,7 +108,7 @@ def evaluate(
     at = min(enrolled_at or asked, now)
     anchors = _anchors(participant, protocol, screened_on=screened_on, at=at)
     anchors = replace(anchors, infusion_on=infusion_on or participant.planned_infusion_on)
-    rulings = _rulings(participant)
+    rulings = rulings_of(participant)
     facts = facts_of(participant, until=at)
     decisions = rules.decide_all(items(protocol), facts, anchors, rulings)
     if enrolled_at:
@@ -172,7 +173,7 @@ def _has_guardian(participant: Participant) -> bool:
     return bool(first and first.guardian_consented and first.participant_assented)
 
 
-def _rulings(participant: Participant) -> list[Ruling]:
+def rulings_of(participant: Participant) -> list[Ruling]:
     """Newest first: where somebody ruled twice on the same values, the later one holds."""
     return [
         Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)
@@ -199,6 +200,7 @@ def rule_on(
     Raises Refused where there is nothing to decide, or without a reason.
     """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="participants.rule_on_criteria")
     decisions = evaluate(participant, now=now, as_of=as_of).decisions
     decision = next((d for d in decisions if d.check == check), None)
     is_override = decision is not None and decision.result == Result.FAIL_OVERRIDABLE
@@ -254,6 +256,7 @@ def confirm_eligibility(
     `as_of` is the day of an enrolment that is taken over from paper; the signature keeps its own moment.
     """
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    check_clinical(by, participant.site, permission="participants.confirm_eligibility")
     check_as_of(as_of, now=now)
     evaluation = evaluate(participant, now=now, as_of=as_of)
     check_can_confirm(evaluation)

@@ -20,6 +20,7 @@ from participants.actions.status import check_can_become, history_of, status_on,
 from participants.models import DeviationKind, Participant, ParticipantStatus
 from participants.rules.eligibility import Result
 from participants.rules.status import Status
+from trialsite.clinical import check_clinical
 from trialsite.models import Counter, User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -105,6 +106,7 @@ def enrol(
     number = Counter.take(ENROLMENT_COUNTER)
     exception = exception_needed(participant, place=number - places_given_back(), on=on)
     if exception:
+        check_clinical(by, participant.site, permission="participants.override_enrolment")
         _check_exception(exception, exception_reason, by)
     participant.participant_number = f"{participant.site.code}-{number:03d}"
     participant.status = Status.ENROLLED
@@ -195,14 +197,6 @@ def _first_possible(participant: Participant, *, after: dt.date, now: dt.datetim
         else:
             high = middle
     return high
-
-
-def not_met_at_infusion(participant: Participant, *, on: dt.date, now: dt.datetime) -> str:
-    """In words, the criteria that an infusion on this day did not meet; empty where all are met."""
-    excluded = against_infusion(participant, on=on, now=now)
-    if not excluded:
-        return ""
-    return _("On %(day)s these criteria are not met: %(codes)s.") % {"day": long_date(on), "codes": codes_of(excluded)}
 
 
 @transaction.atomic

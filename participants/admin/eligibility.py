@@ -255,7 +255,7 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "evaluation": evaluation,
         "overall": wording.OVERALL_NAMES[evaluation.overall],
         "overall_tone": {"ELIGIBLE": "good", "INCOMPLETE": "open"}.get(evaluation.overall, "bad"),
-        "blocks": blocks_of(evaluation, can_rule=request.user.has_perm("participants.rule_on_criteria"), day=day),
+        "blocks": blocks_of(evaluation, can_rule=_may_rule(request), day=day),
         "can_choose_day": obj.participant_number is None,
         "as_of": evaluation.anchors.today,
         "today": actions.site_day(now),
@@ -263,10 +263,27 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "window_days": evaluation.anchors.expires_after_days,
         "confirmation": confirmation,
         "is_current": is_current,
+        "later": _later(evaluation, now),
         "links": _links(page, request, evaluation, is_current, day),
         "opts": page.opts,
     }
     return TemplateResponse(request, "admin/participants/eligibility.html", context)
+
+
+def _may_rule(request: HttpRequest) -> bool:
+    return request.user.has_perm("participants.rule_on_criteria") and not request.user.is_superuser
+
+
+def _later(evaluation: actions.Evaluation, now: dt.datetime) -> list[dict[str, Any]]:
+    """Results since the enrolment that would not meet a criterion: which, what was found, when, and the limit."""
+    return [
+        {
+            "code": decision.item,
+            "facts": [(wording.fact_text(fact), fact.on) for fact in decision.verdict.facts],
+            "limit": wording.limit_text(decision.rule),
+        }
+        for decision in actions.later_results(evaluation, now=now)
+    ]
 
 
 def _counts(evaluation: actions.Evaluation) -> list[tuple[str, str, int]]:
@@ -283,6 +300,8 @@ def _links(
     """Steps that are possible from here: address, name, whether it is the next one."""
     obj = evaluation.participant
     has, here = request.user.has_perm, Status(obj.status)
+    # No button that leads to a refusal: the administrator of the computer signs nothing.
+    may_sign = has("participants.confirm_eligibility") and not request.user.is_superuser
     is_ready = evaluation.overall == "ELIGIBLE"
     before = here in {Status.SCREENING, Status.ENROLLED, Status.LYMPHODEPLETED}
     wanted = [
@@ -290,7 +309,7 @@ def _links(
             "confirm",
             _("Confirm eligibility…"),
             is_ready and not is_current,
-            before and is_ready and not is_current and has("participants.confirm_eligibility"),
+            before and is_ready and not is_current and may_sign,
         ),
         (
             "enrol",

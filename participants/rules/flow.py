@@ -2,7 +2,7 @@
 
 Source: CONSORT 2025 flow diagram, for a study of one arm; words of the reasons from the results report
 (ClinicalTrials.gov, participant flow). Everything is counted from the status histories, so each box is the sum
-of the boxes that follow it.
+of the boxes that follow it; who was infused without lymphodepletion goes past that box.
 """
 
 import datetime as dt
@@ -126,6 +126,8 @@ class Flow:
     enrolled: int
     waiting_for_lymphodepletion: int
     left_before_lymphodepletion: tuple[Leaving, ...]
+    # Reality can be recorded: the cells were given without it.
+    infused_without_lymphodepletion: int
     lymphodepleted: int
     waiting_for_infusion: int
     left_before_infusion: tuple[Leaving, ...]
@@ -164,7 +166,9 @@ def flow(histories: Iterable[History], *, as_of: dt.date) -> Flow:
     at = {where: [one for one in known if place(one.statuses) == where] for where in Place}
     failures = [_step(one, screening_end(one.statuses)) for one in at[Place.FAILED]]
     depleted, not_depleted = _split(at[Place.ENROLLED], _is_lymphodepleted)
+    given_without, not_depleted = _split(not_depleted, _is_infused)
     infused, not_infused = _split(depleted, _is_infused)
+    infused += given_without
     followed, left = _split(infused, _is_followed)
     ended = [_step(one, participation_end(one.statuses)) for one in left]
     return Flow(
@@ -179,6 +183,7 @@ def flow(histories: Iterable[History], *, as_of: dt.date) -> Flow:
         enrolled=len(at[Place.ENROLLED]),
         waiting_for_lymphodepletion=_waiting(not_depleted),
         left_before_lymphodepletion=_missed(not_depleted),
+        infused_without_lymphodepletion=len(given_without),
         lymphodepleted=len(depleted),
         waiting_for_infusion=_waiting(not_infused),
         left_before_infusion=_missed(not_infused),
@@ -199,8 +204,9 @@ def _split(histories: Iterable[History], holds: Callable[[History], bool]) -> tu
 
 
 def _is_lymphodepleted(history: History) -> bool:
-    """Nobody is infused without it, so an infusion says it too."""
-    return S.LYMPHODEPLETED in history.statuses or _is_infused(history)
+    """Before the cells; what was given, not what the protocol wants. What came after them prepared nothing."""
+    before = history.statuses[: history.statuses.index(S.INFUSED)] if _is_infused(history) else history.statuses
+    return S.LYMPHODEPLETED in before
 
 
 def _is_infused(history: History) -> bool:

@@ -10,7 +10,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dosing import actions
-from dosing.models import CellProduct, DosingHold, Infusion, LymphodepletionDose, ReadinessRuling
+from dosing.models import (
+    CellProduct,
+    DosingHold,
+    IdentityCheck,
+    IdentityStop,
+    Infusion,
+    LymphodepletionDose,
+    ReadinessRuling,
+)
 from dosing.rules.product import State
 from dosing.rules.readiness import Code, Outcome
 from participants.actions import change_status, plan_infusion, record_visit
@@ -66,7 +74,7 @@ def test_a_straightforward_infusion(
     client = login(ivan)
     page = reverse("admin:dosing_readiness", args=[participant.pk])
     answer = client.get(page).content.decode()
-    assert "No: something stands against the infusion" in answer
+    assert "Not yet: 5 conditions are not met" in answer
     for words in ("No lymphodepletion is planned", "No product", "No fitness check", "0 of 2 people"):
         assert words in answer
     factories.lymphodepleted(participant, until=moment)
@@ -217,11 +225,26 @@ def test_the_wrong_bag_is_refused_at_every_door(
         {"participant_code": participant.number, "product_code": "COI-UNKNOWN"},
     ):
         assert "STOP" in client.post(identity, {**codes, **person}).content.decode()
+    kept = list(IdentityStop.objects.order_by("id").values_list("wrong", "wristband_of", "bag", "place"))
+    assert kept == [
+        ("bag", participant.pk, wrong.pk, "identity"),
+        ("both", other.pk, wrong.pk, "identity"),
+        ("bag", participant.pk, None, "identity"),
+    ]
     text = client.post(
         reverse("admin:dosing_infusion_add"), typed(participant, wrong, moment, deviation_reason="please")
     ).content.decode()
     assert "STOP: lot" in text
     assert not Infusion.objects.exists()
+    assert (
+        IdentityStop.objects.filter(place="infusion", bag=wrong, participant=participant, created_by=ivan).count() == 1
+    )
+    with pytest.raises(actions.Stopped):
+        actions.infuse(
+            infusion=factories.infusion_of(participant, at=moment, product=wrong), by=ivan, now=timezone.now()
+        )
+    assert IdentityStop.objects.filter(place="infusion").count() == 2
+    assert not IdentityCheck.objects.filter(participant=participant, product__participant=participant).exists()
 
 
 def test_identity_needs_two_people_with_their_own_passwords(
@@ -233,7 +256,7 @@ def test_identity_needs_two_people_with_their_own_passwords(
     wrong = client.post(page, {**codes, "username": ivan.username, "password": "not-it"}).content.decode()
     assert "nothing was signed" in wrong
     may_not = client.post(page, {**codes, "username": mona.username, "password": PASSWORD}).content.decode()
-    assert "may not check identity" in may_not
+    assert "may not sign here; nothing was signed" in may_not
     sign = {**codes, "username": ivan.username, "password": PASSWORD}
     assert client.post(page, sign).status_code == 302
     assert "another person" in client.post(page, sign).content.decode()

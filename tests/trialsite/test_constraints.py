@@ -139,9 +139,9 @@ def test_every_constraint_that_a_form_can_violate_is_tried_below(rf: Any) -> Non
 def test_the_same_typed_twice_says_so_on_the_form(
     name: str, language: str, site: Site, alice: User, login: Any, rf: Any
 ) -> None:
+    row, changes = TWICE[name](site, alice)
     alice.is_superuser, alice.language = True, language
     alice.save()
-    row, changes = TWICE[name](site, alice)
     count = type(row)._default_manager.count()
     constraint = next(one for _model, one in unique_constraints() if one.name == name)
     data = {**as_posted(row, alice, rf), **changes}

@@ -327,6 +327,18 @@ MISTAKES = [
         id="drug-twice",
     ),
     pytest.param(
+        swap('lowers = ["HGB", "NEUT", "PLAT"]', 'lowers = ["HGB", "PLT"]'),
+        "lymphodepletion.lowers[1]",
+        "is not a measure that a criterion asks for",
+        id="lowers-what-nobody-asks",
+    ),
+    pytest.param(
+        swap('later_result_against_criterion = "judge"', 'later_result_against_criterion = "ignore"'),
+        "policy.later_result_against_criterion",
+        "must be one of: 'judge' or 'blocks'",
+        id="a-later-result-is-never-ignored",
+    ),
+    pytest.param(
         swap("= 25", "= 32", after=D28),
         "visits[22]",
         "D28: the window from Day 32 to Day 31 must hold",

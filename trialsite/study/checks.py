@@ -87,6 +87,14 @@ def _check_lymphodepletion(lymphodepletion: Lymphodepletion) -> Found:
             yield ("lymphodepletion", "drugs", index, "code"), drug.code, "stands there twice"
 
 
+def _check_lowered(lymphodepletion: Lymphodepletion, criteria: tuple[Criterion, ...]) -> Found:
+    """A slip would let a low count pass unasked: only what a criterion asks for can be named."""
+    asked = {check.measure for one in criteria for _code, _text, checks in one.items for check in checks}
+    for index, code in enumerate(lymphodepletion.lowers):
+        if code not in asked:
+            yield ("lymphodepletion", "lowers", index), code, "is not a measure that a criterion asks for"
+
+
 def _check_criteria(criteria: tuple[Criterion, ...]) -> Found:
     yield from _twice("criteria", (criterion.code for criterion in criteria))
     counts = {"INCL": 0, "EXCL": 0}
@@ -193,6 +201,7 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     _check_visit_reminders,
     _check_long_term,
     _check_lymphodepletion,
+    _check_lowered,
     _check_criteria,
     _check_oxygen,
     _check_vaccine,

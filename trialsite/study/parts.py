@@ -179,6 +179,8 @@ class Lymphodepletion(Part):
     clear_days_before_infusion: Annotated[int, Field(ge=0)]
     question_after_days: Annotated[int, Field(ge=1)]
     creatinine_clearance_warnings_ml_min: tuple[int, ...]
+    # Results that it lowers on purpose: once it has begun they say nothing more about a criterion.
+    lowers: tuple[str, ...]
 
     @model_validator(mode="after")
     def _days_fit(self) -> Self:

@@ -110,6 +110,18 @@ class Policy(Part):
     screening_window_days: Annotated[int, Field(ge=7, le=90)] = Field(
         description=mark("Results of the screening are used for this many days; what is older is measured again.")
     )
+    later_result_against_criterion: Literal["judge", "blocks"] = Field(
+        description=mark(
+            "A result taken after the enrolment that a criterion of the screening would not meet: before the infusion "
+            "an investigator judges it, or it blocks."
+        )
+    )
+    signature_no_longer_current: Literal["judge", "blocks"] = Field(
+        description=mark(
+            "The facts differ from those on which eligibility was confirmed, and all criteria are still met: before "
+            "the infusion an investigator judges it, or it blocks until eligibility is confirmed again."
+        )
+    )
     reconsent_within_days: Annotated[int, Field(ge=0, le=90)] = Field(
         description=mark("Days to consent again once a new version of the consent form is in force.")
     )

@@ -6,15 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dosing.rules import day0, fitness, readiness, vitals
+from dosing.rules.dose import OUT_OF_RANGE, BagDose, DoseLimits, bag_dose, band
 from dosing.rules.fitness import Examined, Finding, Fit, FitnessLimits
 from dosing.rules.product import State
-from dosing.rules.readiness import Bag, Code, Doses, Fitness, Limits, Outcome, Situation
-from dosing.rules.regimen import TimingLimits
+from dosing.rules.readiness import Bag, Code, Doses, Eligibility, Fitness, Limits, Outcome, Situation
+from dosing.rules.regimen import AcceptedRange, DrugPlan, Given, TimingLimits
 from dosing.wording import SENTENCES, sentence
+from participants.rules.again import Signature
 
 D = Decimal
 LIMITS = FitnessLimits(D(38), D(91), D(45), 1)
@@ -54,14 +57,30 @@ def test_fitness(change: dict[str, Any], found: tuple[Finding, ...], result: Fit
 
 
 DAY0 = dt.date(2026, 3, 12)
-READY_LIMITS = Limits(TimingLimits(-7, -3, 14), dt.timedelta(hours=24), 2, 2)
+DRUGS = {
+    "flu": DrugPlan(AcceptedRange(D(25), D(30)), (3,)),
+    "cy": DrugPlan(AcceptedRange(D(250), D(500)), (2, 3)),
+}
+READY_LIMITS = Limits(TimingLimits(-7, -3, 14), DRUGS, dt.timedelta(hours=24), 2, 2)
+
+
+def given_on(*days: int, cy: tuple[int, ...] | None = None, flu: str = "30", planned: str = "30") -> Doses:
+    """Fludarabine on these days, cyclophosphamide on the same or on its own."""
+    doses = [Given("flu", DAY0 + dt.timedelta(days=day), D(flu), D(planned)) for day in days]
+    doses += [Given("cy", DAY0 + dt.timedelta(days=day), D(300), D(300)) for day in (days if cy is None else cy)]
+    return Doses(tuple(doses), 0, 0)
+
+
+def asked(**change: Any) -> dict[str, Eligibility]:
+    return {"eligibility": replace(READY.eligibility, **change)}
+
+
 READY = Situation(
     infusion_on=DAY0,
-    criteria_failed=(),
-    criteria_open=(),
+    eligibility=Eligibility(facts="digest"),
     has_consent=True,
     consent_overdue=False,
-    doses=Doses(tuple(DAY0 - dt.timedelta(days=n) for n in (7, 6, 5)), 0, 0),
+    doses=given_on(-7, -6, -5),
     bag=Bag("LOT-1", State.THAWED, DAY0, False),
     fitness=Fitness(dt.timedelta(hours=24), (), 2),
     holds=(),
@@ -69,13 +88,20 @@ READY = Situation(
 )
 
 
-def given_on(*days: int) -> Doses:
-    return Doses(tuple(DAY0 + dt.timedelta(days=day) for day in days), 0, 0)
-
-
 def bag(**change: Any) -> dict[str, Bag]:
     assert READY.bag is not None
     return {"bag": replace(READY.bag, **change)}
+
+
+def ld(*days: int, **more: Any) -> dict[str, Doses]:
+    return {"doses": given_on(*days, **more)}
+
+
+PROTOCOL = DoseLimits(D("0.2"), D("0.25"), D("0.5"), D("0.6"))
+
+
+def holding(cells_e8: str) -> BagDose:
+    return bag_dose(D(cells_e8), D(20), planned_e8=D("0.5"), limits=PROTOCOL)
 
 
 B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
@@ -84,8 +110,22 @@ B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
 @pytest.mark.parametrize(
     ("change", "code", "outcome", "why"),
     [
-        pytest.param({"criteria_failed": ("EXCL11",)}, Code.ELIGIBILITY, B, "criteria-failed", id="criterion-failed"),
-        pytest.param({"criteria_open": ("EXCL06",)}, Code.ELIGIBILITY, J, "criteria-open", id="criterion-open"),
+        pytest.param(asked(on_day=("EXCL06e",)), Code.ELIGIBILITY, B, "criteria-failed", id="not-met-on-that-day"),
+        pytest.param(asked(on_day_open=("EXCL13b",)), Code.ELIGIBILITY, J, "criteria-day-open", id="open-on-that-day"),
+        pytest.param(asked(broken=("EXCL04d",)), Code.ELIGIBILITY, B, "criteria-broken", id="corrected-to-positive"),
+        pytest.param(asked(open=("EXCL04d",)), Code.ELIGIBILITY, J, "criteria-open", id="result-was-voided"),
+        pytest.param(asked(later=("INCL08c",)), Code.ELIGIBILITY, J, "criteria-later", id="result-since-enrolment"),
+        pytest.param(
+            asked(signature=Signature.OUTDATED), Code.ELIGIBILITY, J, "signature-outdated", id="signed-on-other-facts"
+        ),
+        pytest.param(asked(signature=Signature.MISSING), Code.ELIGIBILITY, B, "signature-missing", id="not-signed"),
+        pytest.param(
+            asked(later=("INCL08c",), broken=("EXCL04d",), signature=Signature.OUTDATED),
+            Code.ELIGIBILITY,
+            B,
+            "criteria-broken",
+            id="what-blocks-comes-first",
+        ),
         pytest.param({"has_consent": False}, Code.CONSENT, B, "consent-missing", id="no-consent"),
         pytest.param({"consent_overdue": True}, Code.CONSENT, J, "consent-overdue", id="consent-again-overdue"),
         pytest.param({"doses": Doses((), 0, 0)}, Code.LYMPHODEPLETION, B, "lymphodepletion-missing", id="ld-none"),
@@ -95,13 +135,38 @@ B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
         pytest.param(
             {"doses": Doses((), 0, 6)}, Code.LYMPHODEPLETION, J, "lymphodepletion-left-out", id="ld-none-given"
         ),
-        pytest.param({"doses": given_on(-7, -3)}, Code.LYMPHODEPLETION, F, "lymphodepletion-fits", id="ld-d-7-to-d-3"),
-        pytest.param({"doses": given_on(-8, -6)}, Code.LYMPHODEPLETION, J, "lymphodepletion-early", id="ld-from-d-8"),
-        pytest.param({"doses": given_on(0, 2)}, Code.LYMPHODEPLETION, B, "lymphodepletion-after", id="ld-from-d0"),
-        pytest.param({"doses": given_on(-1, 1)}, Code.LYMPHODEPLETION, J, "lymphodepletion-late", id="ld-from-d-1"),
-        pytest.param({"doses": given_on(-4, -2)}, Code.LYMPHODEPLETION, J, "lymphodepletion-late", id="ld-to-d-2"),
+        pytest.param(ld(-7, -6, -5), Code.LYMPHODEPLETION, F, "lymphodepletion-fits", id="ld-from-d-7"),
+        pytest.param(ld(-5, -4, -3), Code.LYMPHODEPLETION, F, "lymphodepletion-fits", id="ld-to-d-3"),
+        pytest.param(ld(-5, -4, -3, cy=(-5, -4)), Code.LYMPHODEPLETION, F, "lymphodepletion-fits", id="ld-cy-twice"),
+        pytest.param(ld(-8, -7, -6), Code.LYMPHODEPLETION, J, "lymphodepletion-early", id="ld-from-d-8"),
+        pytest.param(ld(0, 1, 2), Code.LYMPHODEPLETION, B, "lymphodepletion-after", id="ld-from-d0"),
+        pytest.param(ld(-1, 0, 1), Code.LYMPHODEPLETION, J, "lymphodepletion-late", id="ld-from-d-1"),
+        pytest.param(ld(-4, -3, -2), Code.LYMPHODEPLETION, J, "lymphodepletion-late", id="ld-to-d-2"),
+        pytest.param(ld(-17, -16, -15), Code.LYMPHODEPLETION, J, "lymphodepletion-old", id="ld-15-days-ago"),
+        pytest.param(ld(-16, -15, -14), Code.LYMPHODEPLETION, J, "lymphodepletion-early", id="ld-14-days-ago"),
+        pytest.param(ld(-7, -5, -4), Code.LYMPHODEPLETION, J, "lymphodepletion-skipped", id="ld-a-day-between"),
+        pytest.param(ld(-6, -5), Code.LYMPHODEPLETION, J, "lymphodepletion-short", id="ld-a-day-too-few"),
+        pytest.param(ld(-7, -6, -5, -4), Code.LYMPHODEPLETION, J, "lymphodepletion-short", id="ld-a-day-too-many"),
+        pytest.param(ld(-7, -6, -5, cy=()), Code.LYMPHODEPLETION, J, "lymphodepletion-short", id="ld-one-drug-only"),
+        pytest.param(ld(-7, -6, -5, flu="31.6"), Code.LYMPHODEPLETION, J, "lymphodepletion-atypical", id="ld-overdose"),
         pytest.param(
-            {"doses": given_on(-17, -15)}, Code.LYMPHODEPLETION, J, "lymphodepletion-old", id="ld-15-days-ago"
+            ld(-7, -6, -5, flu="24.9"), Code.LYMPHODEPLETION, J, "lymphodepletion-atypical", id="ld-too-little"
+        ),
+        pytest.param(ld(-7, -6, -5, flu="31.5"), Code.LYMPHODEPLETION, F, "lymphodepletion-fits", id="ld-up-to-vials"),
+        pytest.param(ld(-7, -6, -5, flu="25"), Code.LYMPHODEPLETION, F, "lymphodepletion-fits", id="ld-lowest-dose"),
+        pytest.param(
+            ld(-7, -6, -5, flu="18", planned="18"),
+            Code.LYMPHODEPLETION,
+            F,
+            "lymphodepletion-fits",
+            id="ld-level-for-the-kidney",
+        ),
+        pytest.param(
+            ld(-7, -6, -5, flu="17.0", planned="18"),
+            Code.LYMPHODEPLETION,
+            J,
+            "lymphodepletion-atypical",
+            id="ld-less-than-the-level-for-the-kidney",
         ),
         pytest.param({"bag": None}, Code.PRODUCT, B, "product-missing", id="no-product"),
         pytest.param(bag(state=State.RECEIVED), Code.PRODUCT, F, "product-ready", id="received"),
@@ -114,6 +179,15 @@ B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
         ),
         pytest.param(
             bag(is_out_of_specification=True), Code.PRODUCT, J, "product-out-of-specification", id="out-of-spec"
+        ),
+        *(
+            pytest.param(bag(dose=holding(cells)), Code.PRODUCT, outcome, why, id=f"bag-of-{cells}")
+            for cells, outcome, why in (
+                ("0.199", J, "product-dose-low"),
+                ("0.2", F, "product-ready"),
+                ("0.6", F, "product-ready"),
+                ("0.601", J, "product-dose-high"),
+            )
         ),
         pytest.param({"fitness": None}, Code.FITNESS, B, "fitness-missing", id="fitness-not-checked"),
         pytest.param({"fitness": None}, Code.TOCILIZUMAB, B, "tocilizumab-unknown", id="tocilizumab-not-counted"),
@@ -166,7 +240,55 @@ def test_all_lines_are_fine_when_everything_is_ready() -> None:
     assert [line.code for line in lines] == list(Code)
     assert {line.outcome for line in lines} == {F}
     assert readiness.overall(lines) is F
-    assert {sentence(line) for line in lines}
+    assert all(sentence(line) for line in lines)
+
+
+def test_a_line_lists_every_finding_and_what_blocks_first() -> None:
+    """An overdose, a skipped day, a dose after the infusion and one too few: all of it stands there, as it was."""
+    doses = given_on(-6, -4, 1, flu="45", cy=(-6,))
+    line = readiness.lymphodepletion(replace(READY, doses=doses), READY_LIMITS)
+    with translation.override("en"):
+        text = sentence(line)
+    for words in (
+        "It ended on Day 1, after Day -3.",
+        "Given on the day of the infusion or after it: Fludarabine on Day 1.",
+        "Not given on a day in between: Fludarabine on Day -5, Fludarabine on Day -3",
+        "Another number of doses than the study file accepts: Cyclophosphamide × 1.",
+        "Fludarabine on Day -6: 45 mg/m² (accepted: 25–30)",
+    ):
+        assert words in text
+    blocked = readiness.lymphodepletion(replace(READY, doses=replace(doses, open=1)), READY_LIMITS)
+    assert (blocked.outcome, blocked.why) == (B, "lymphodepletion-open")
+    assert "45 mg/m²" in sentence(blocked)
+
+
+@pytest.mark.parametrize("setting", ["later_results_block", "outdated_signature_blocks"])
+def test_the_study_file_may_block_what_is_else_judged(setting: str) -> None:
+    found = replace(READY.eligibility, later=("INCL08c",), signature=Signature.OUTDATED)
+    assert readiness.eligibility(found, READY_LIMITS).outcome is J
+    line = readiness.eligibility(found, replace(READY_LIMITS, **{setting: True}))
+    assert (line.outcome, len(line.more)) == (B, 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "ml"),
+    [
+        pytest.param("0.4999", None, id="holds-less-than-the-planned-dose"),
+        pytest.param("0.5", "20.0", id="the-whole-bag"),
+        pytest.param("0.9", "11.1", id="a-part-read-to-a-tenth"),
+        pytest.param("400", "0.025", id="a-tenth-would-leave-the-range"),
+    ],
+)
+def test_how_much_of_a_bag_gives_the_planned_dose(cells: str, ml: str | None) -> None:
+    assert holding(cells).planned_ml == (None if ml is None else D(ml))
+
+
+@given(st.decimals("0.5", "100", places=3), st.decimals("1", "500", places=3))
+def test_the_volume_that_is_named_gives_a_dose_in_range(cells: Decimal, volume: Decimal) -> None:
+    found = bag_dose(cells, volume, planned_e8=D("0.5"), limits=PROTOCOL)
+    assert found.planned_ml is not None
+    assert found.planned_ml <= volume
+    assert band(cells * found.planned_ml / volume, PROTOCOL) not in OUT_OF_RANGE
 
 
 def test_the_worst_line_decides() -> None:

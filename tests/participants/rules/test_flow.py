@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from participants.flowchart import as_data, boxes
 from participants.rules.flow import (
     Flow,
     History,
@@ -131,8 +132,26 @@ def test_why_somebody_was_not_infused_is_the_step_that_took_the_infusion_away() 
     assert (numbers.enrolled, numbers.lymphodepleted, numbers.infused, numbers.not_infused) == (5, 2, 0, 3)
 
 
-def test_an_infusion_says_that_lymphodepletion_came_before() -> None:
-    assert count(history(S.ENROLLED, S.INFUSED)).lymphodepleted == 1
+@pytest.mark.parametrize(
+    ("statuses", "with_it", "without"),
+    [
+        pytest.param((S.LYMPHODEPLETED, S.INFUSED), 1, 0, id="as-the-protocol-wants-it"),
+        pytest.param((S.INFUSED,), 0, 1, id="never-given"),
+        pytest.param((S.RELAPSED,), 0, 0, id="neither"),
+        pytest.param((S.LYMPHODEPLETED,), 1, 0, id="not-infused-yet"),
+        pytest.param((S.INFUSED, S.LYMPHODEPLETED), 0, 1, id="given-after-the-cells"),
+    ],
+)
+def test_infused_without_lymphodepletion_is_not_lymphodepleted(
+    statuses: tuple[Status, ...], with_it: int, without: int
+) -> None:
+    numbers = count(history(S.ENROLLED, *statuses))
+    assert (numbers.lymphodepleted, numbers.infused_without_lymphodepletion) == (with_it, without)
+    assert numbers.infused == int(S.INFUSED in statuses)
+    shown = {box.code: box for box in boxes(numbers)}
+    assert ("infused_without_lymphodepletion" in shown) == bool(without)
+    assert [line.count for line in shown["infused"].lines] == ([0, 1] if without else [])
+    assert as_data(numbers)["infused_without_lymphodepletion"]["count"] == without
 
 
 def test_after_the_infusion_everybody_has_one_box() -> None:
@@ -203,10 +222,16 @@ def test_the_boxes_add_up(histories: list[History], as_of: dt.date) -> None:
     assert numbers.persons + numbers.rescreenings == numbers.screenings
     assert numbers.enrolled == numbers.infused + numbers.not_infused + numbers.waiting
     assert numbers.enrolled == (
-        numbers.lymphodepleted + numbers.waiting_for_lymphodepletion + total(numbers.left_before_lymphodepletion)
+        numbers.lymphodepleted
+        + numbers.infused_without_lymphodepletion
+        + numbers.waiting_for_lymphodepletion
+        + total(numbers.left_before_lymphodepletion)
     )
     assert numbers.lymphodepleted == (
-        numbers.infused + numbers.waiting_for_infusion + total(numbers.left_before_infusion)
+        numbers.infused
+        - numbers.infused_without_lymphodepletion
+        + numbers.waiting_for_infusion
+        + total(numbers.left_before_infusion)
     )
     followed = numbers.in_follow_up + numbers.relapsed
     assert numbers.infused == followed + numbers.completed + total(numbers.discontinued)
