@@ -210,7 +210,7 @@ STACKED = 3
 LONGEST, USUAL, BEFORE = 90 * DAY, PAUSE, 7 * DAY
 AFTER = 28 * DAY
 # Around the words at an edge: the arrow before them, and the break of the axis.
-ARROW, BREAK = 18, 12
+ARROW, BREAK = 18, 16
 
 
 class Shape(StrEnum):
@@ -355,7 +355,7 @@ class Picture:
     infusion_x: int | None
     is_infused: bool
     today_x: int | None
-    # Up to here it was recorded: what a narrow frame shows first.
+    # What ends here is shown first in a narrow frame.
     newest_x: int
     edges: tuple[Edge, ...]
     description: str
@@ -433,12 +433,12 @@ class _Axis:
             return max(entry.day, self.today or self.until)
         return site_day(entry.end) if entry.end else entry.day
 
-    @property
-    def newest(self) -> int:
-        """The end of today; of all while today is not known, or is later."""
-        if self.today is None or self.today > self.until:
-            return self.width
-        return self.x(self.today) + DAY_WIDTH // 2
+    def newest(self, lanes: Iterable["Lane"]) -> int:
+        """The end of today; where today is not in the picture, of the last mark on its days."""
+        if self.today is not None and self.today <= self.until:
+            return self.x(self.today) + DAY_WIDTH // 2
+        ends = [mark.end for lane in lanes for mark in lane.marks if not mark.is_far]
+        return max(ends) + DAY_WIDTH // 2 if ends else self.width
 
     def shows(self, entry: Entry) -> bool:
         return not (self.is_earlier(entry) or self.is_later(entry))
@@ -485,7 +485,7 @@ def picture(entries: Iterable[Entry], *, day0: dt.date | None, until: dt.date, t
         infusion_x=axis.line(_origin(listed, day0)),
         is_infused=day0 is not None,
         today_x=axis.line(today),
-        newest_x=axis.newest,
+        newest_x=axis.newest(lanes),
         edges=tuple(_edges(axis)),
         description=_description(listed, day0),
         entries=listed,

@@ -240,7 +240,7 @@ class Picture:
     has_earlier: bool
     has_later: bool
     description: str
-    # Up to here it was recorded: what a narrow frame shows first.
+    # What ends here is shown first in a narrow frame.
     newest_x: int
     cell_width: int = WIDTH
     cell_height: int = HEIGHT
@@ -249,7 +249,7 @@ class Picture:
 
 
 def picture(lines: tuple[Line, ...], *, today: int = LAST) -> Picture:
-    """`today` is a trial day: up to it the picture is looked at first."""
+    """`today` is a trial day."""
     earlier, later = _edge([line.earlier for line in lines]), _edge([line.later for line in lines])
     left = LABEL + earlier
     right = left + len(DAYS) * WIDTH
@@ -274,8 +274,15 @@ def picture(lines: tuple[Line, ...], *, today: int = LAST) -> Picture:
         has_earlier=bool(earlier),
         has_later=bool(later),
         description=description(lines),
-        newest_x=right + later + 4 if today > LAST else left + (max(today, FIRST) - FIRST + 1) * WIDTH,
+        newest_x=left + (_newest(lines, today) - FIRST + 1) * WIDTH,
     )
+
+
+def _newest(lines: tuple[Line, ...], today: int) -> int:
+    """Today; where it is not in the picture, the last day on which something was recorded."""
+    if today <= LAST:
+        return max(today, FIRST)
+    return max((cell.day for line in lines for cell in line.cells if cell.text), default=LAST)
 
 
 def _edge(words: Iterable[str]) -> int:

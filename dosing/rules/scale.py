@@ -25,9 +25,10 @@ def main_days(days: Iterable[dt.date]) -> tuple[dt.date, ...]:
 
     A day that stands twice counts twice: two drugs were given.
     """
-    return max(_groups(sorted(days)), key=lambda group: (len(group), group), default=())
+    return max(_groups(sorted(days)), key=lambda group: (len(group), group))
 
 
 def _groups(days: list[dt.date]) -> list[tuple[dt.date, ...]]:
+    """In the order of time; of no days one group, of none."""
     breaks = [number for number, (one, other) in enumerate(pairwise(days), start=1) if other - one > PAUSE]
-    return [tuple(days[first:last]) for first, last in pairwise([0, *breaks, len(days)]) if first < last]
+    return [tuple(days[first:last]) for first, last in pairwise([0, *breaks, len(days)])]

@@ -299,14 +299,14 @@ def test_lymphodepletion_goes_back_90_days_of_the_picture_at_most() -> None:
         pytest.param(-9, -7, id="before-the-picture"),
         pytest.param(9, 9, id="in-the-picture"),
         pytest.param(28, 28, id="its-last-day"),
-        pytest.param(29, None, id="after-it"),
-        pytest.param(None, None, id="not-known"),
+        pytest.param(29, 3, id="after-it-the-last-mark"),
+        pytest.param(None, 3, id="not-known"),
     ],
 )
-def test_the_newest_day_is_looked_at_first(today: int | None, day: int | None) -> None:
-    drawing = drawn(once(3), today=today)
-    expected = drawing.width if day is None else timeline.LEFT + (day + 8) * timeline.DAY_WIDTH
-    assert drawing.newest_x == expected
+def test_the_newest_day_is_looked_at_first(today: int | None, day: int) -> None:
+    drawing = drawn(once(3), once(60), today=today)
+    assert drawing.newest_x == timeline.LEFT + (day + 8) * timeline.DAY_WIDTH
+    assert drawn(once(60), today=90).newest_x == drawn(once(60)).width
 
 
 # --- many doses on one day ---------------------------------------------------------------------------

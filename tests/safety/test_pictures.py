@@ -216,12 +216,19 @@ def test_a_moment_far_away_leaves_the_scale_of_the_heat_map(edges: dict[str, str
 
 
 @pytest.mark.parametrize(
-    ("today", "day"), [(-5, -1), (-1, -1), (0, 0), (28, 28), (29, None)], ids=["before", "D-1", "D0", "D28", "after"]
+    ("today", "last", "newest"),
+    [
+        pytest.param(-5, 3, -1, id="before-the-picture"),
+        pytest.param(0, 3, 0, id="today"),
+        pytest.param(28, 3, 28, id="its-last-day"),
+        pytest.param(29, 3, 3, id="after-it-the-last-with-a-value"),
+        pytest.param(29, None, 28, id="after-it-without-a-value"),
+    ],
 )
-def test_the_heat_map_is_looked_at_up_to_today(today: int, day: int | None) -> None:
-    picture = heatmap.picture((heatmap.Line("CRS", EMPTY, later="D40"),), today=today)
-    expected = picture.width if day is None else heatmap.LABEL + (day + 2) * heatmap.WIDTH
-    assert picture.newest_x == expected
+def test_the_newest_day_of_the_heat_map_is_looked_at_first(today: int, last: int | None, newest: int) -> None:
+    cells = tuple(heatmap.Cell(day, "1" if day in (0, last) and last else "") for day in heatmap.DAYS)
+    picture = heatmap.picture((heatmap.Line("CRS", cells), heatmap.Line("ICANS", EMPTY, later="D40")), today=today)
+    assert picture.newest_x == heatmap.LABEL + (newest + 2) * heatmap.WIDTH
 
 
 @pytest.mark.django_db
