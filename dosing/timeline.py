@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from dosing import actions
 from dosing.models import DoseState, Infusion, LymphodepletionDose, Medication, MedicationKind
+from dosing.rules.scale import PAUSE, main_days, reach_back
 from participants.actions import long_date, site_day
 from participants.flowchart import Text, text_width, wrap
 from participants.models import Participant
@@ -199,13 +200,17 @@ DAY_WIDTH, ROW_HEIGHT, LANE_PADDING = 22, 18, 5
 LINE_HEIGHT, SMALL = 18, 12 / 14
 TOP, BELOW, LEGEND_HEIGHT = 48, 24, 24
 LABEL_LINES = 2
+# Of the names that stay in view on a telephone, in smaller letters and without the kind of drug.
+NARROW, NARROW_LINES, NARROW_LINE_HEIGHT = 116, 3, 15
 # Higher than a small screen: the days stand below the lanes once more.
 TALL = 480
 # So many doses of a lane on one day stand above each other; of more, one mark with their number.
 STACKED = 3
 # The lymphodepletion may have been long before: the picture goes back so far at most, and so far without any [P].
-LONGEST, USUAL, BEFORE = 90 * DAY, 35 * DAY, 7 * DAY
+LONGEST, USUAL, BEFORE = 90 * DAY, PAUSE, 7 * DAY
 AFTER = 28 * DAY
+# Around the words at an edge: the arrow before them, and the break of the axis.
+ARROW, BREAK = 18, 16
 
 
 class Shape(StrEnum):
@@ -213,17 +218,23 @@ class Shape(StrEnum):
     DIAMOND = "diamond"
     CIRCLE = "circle"
     BAR = "bar"
+    EARLIER = "earlier"
+    LATER = "later"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One entry, or `count` entries of one day: a shape around (x, y), a bar from x on to the right."""
+    """One entry, or `count` entries of one day: a shape around (x, y), a bar from x on to the right.
+
+    At an edge it is an arrow with the days of all that lies further away, its `label`.
+    """
 
     shape: Shape
     x: int
     y: int
     width: int = 0
     words: str = ""
+    label: str = ""
     count: int = 1
     is_planned: bool = False
     is_not_given: bool = False
@@ -235,6 +246,10 @@ class Mark:
     @property
     def is_hollow(self) -> bool:
         return self.is_planned or self.is_not_given
+
+    @property
+    def is_far(self) -> bool:
+        return self.shape in (Shape.EARLIER, Shape.LATER)
 
     @property
     def end(self) -> int:
@@ -250,6 +265,8 @@ class Mark:
             return f"M{x} {y - 8}l8 8l-8 8l-8 -8Z"
         if self.shape is Shape.CIRCLE:
             return f"M{x - 5} {y}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z"
+        if self.is_far:
+            return f"M{x - 6} {y}l11 -7v14Z" if self.shape is Shape.EARLIER else f"M{x + 6} {y}l-11 -7v14Z"
         left = x + (7 if self.is_cut_left else 0)
         if self.is_ongoing:
             neck = self.end - 11
@@ -282,6 +299,8 @@ class Lane:
     names: tuple[Text, ...]
     # The kind of drug, in small letters below its name.
     notes: tuple[Text, ...]
+    # The name once more, for a telephone.
+    narrow: tuple[Text, ...]
     marks: tuple[Mark, ...]
 
     @property
@@ -300,6 +319,14 @@ class Tick:
     @property
     def is_week(self) -> bool:
         return bool(self.date)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Where the axis breaks, and the heading of what lies beyond."""
+
+    break_x: int
+    heading: Text
 
 
 @dataclass(frozen=True)
@@ -328,8 +355,10 @@ class Picture:
     infusion_x: int | None
     is_infused: bool
     today_x: int | None
+    # What ends here is shown first in a narrow frame.
+    newest_x: int
+    edges: tuple[Edge, ...]
     description: str
-    # What is drawn: the rest lies before or after.
     entries: tuple[Entry, ...]
 
     @property
@@ -340,6 +369,11 @@ class Picture:
     @property
     def right(self) -> int:
         return self.width - RIGHT
+
+    @property
+    def names_width(self) -> int:
+        """Of the names that stay in view on a telephone."""
+        return NARROW
 
     @property
     def date_y(self) -> int:
@@ -360,14 +394,27 @@ class _Axis:
     until: dt.date
     day0: dt.date | None
     today: dt.date | None
+    # The room at the edges for what lies further away.
+    earlier: int = 0
+    later: int = 0
 
     @property
     def days(self) -> int:
         return (self.until - self.first).days + 1
 
     @property
+    def left(self) -> int:
+        """Where the first day begins."""
+        return LEFT + self.earlier
+
+    @property
+    def right(self) -> int:
+        """Where the last day ends."""
+        return self.left + self.days * DAY_WIDTH
+
+    @property
     def width(self) -> int:
-        return LEFT + self.days * DAY_WIDTH + RIGHT
+        return self.right + self.later + RIGHT
 
     def column(self, day: dt.date) -> int:
         """Of this day, or of the outermost one on its side."""
@@ -375,7 +422,7 @@ class _Axis:
 
     def x(self, day: dt.date) -> int:
         """The middle of the day."""
-        return LEFT + self.column(day) * DAY_WIDTH + DAY_WIDTH // 2
+        return self.left + self.column(day) * DAY_WIDTH + DAY_WIDTH // 2
 
     def line(self, day: dt.date | None) -> int | None:
         return self.x(day) if day is not None and self.first <= day <= self.until else None
@@ -386,19 +433,40 @@ class _Axis:
             return max(entry.day, self.today or self.until)
         return site_day(entry.end) if entry.end else entry.day
 
+    def newest(self, lanes: Iterable["Lane"]) -> int:
+        """The end of today; where today is not in the picture, of the last mark on its days."""
+        if self.today is not None and self.today <= self.until:
+            return self.x(self.today) + DAY_WIDTH // 2
+        ends = [mark.end for lane in lanes for mark in lane.marks if not mark.is_far]
+        return max(ends) + DAY_WIDTH // 2 if ends else self.width
+
     def shows(self, entry: Entry) -> bool:
-        return entry.day <= self.until and self.last(entry) >= self.first
+        return not (self.is_earlier(entry) or self.is_later(entry))
+
+    def is_earlier(self, entry: Entry) -> bool:
+        return self.last(entry) < self.first
+
+    def is_later(self, entry: Entry) -> bool:
+        return entry.day > self.until
+
+    def with_edges(self, groups: Iterable[list[Entry]]) -> "_Axis":
+        """The same, with as much room at each edge as its longest label takes; none where nothing lies beyond."""
+        listed = list(groups)
+        earlier = [_far_label(far, self) for group in listed if (far := [one for one in group if self.is_earlier(one)])]
+        later = [_far_label(far, self) for group in listed if (far := [one for one in group if self.is_later(one)])]
+        return replace(self, earlier=_edge_width(_("earlier"), earlier), later=_edge_width(_("later"), later))
 
 
 def picture(entries: Iterable[Entry], *, day0: dt.date | None, until: dt.date, today: dt.date | None = None) -> Picture:
     """A lane for each drug, a column for each day up to `until`; what goes on is drawn up to `today`.
 
-    Without Day 0 the axis has dates, and the line stands at the planned infusion.
+    A day has the same width however far another one is: what lies before the first day or after the last one stands
+    at the edge, with its day. Without Day 0 the axis has dates, and the line stands at the planned infusion.
     """
     listed = tuple(entries)
-    axis = _Axis(min(_first_day(listed, day0, until), until), until, day0, today)
-    shown = tuple(entry for entry in listed if axis.shows(entry))
-    lanes = tuple(_lanes(shown, axis))
+    days = _Axis(min(_first_day(listed, day0, until), until), until, day0, today)
+    axis = days.with_edges(_groups(listed))
+    lanes = tuple(_lanes(listed, axis))
     bottom = lanes[-1].bottom if lanes else TOP
     is_tall = bottom - TOP > TALL
     legend, height = _legend(lanes, axis, bottom + (2 if is_tall else 1) * BELOW)
@@ -417,8 +485,10 @@ def picture(entries: Iterable[Entry], *, day0: dt.date | None, until: dt.date, t
         infusion_x=axis.line(_origin(listed, day0)),
         is_infused=day0 is not None,
         today_x=axis.line(today),
-        description=_description(shown, day0),
-        entries=shown,
+        newest_x=axis.newest(lanes),
+        edges=tuple(_edges(axis)),
+        description=_description(listed, day0),
+        entries=listed,
     )
 
 
@@ -428,11 +498,23 @@ def _origin(entries: Iterable[Entry], day0: dt.date | None) -> dt.date | None:
 
 
 def _first_day(entries: Iterable[Entry], day0: dt.date | None, until: dt.date) -> dt.date:
-    """The first day of lymphodepletion, and Day -7 at the latest."""
+    """The first day of the lymphodepletion that belongs to it, and Day -7 at the latest."""
     days = [one.day for one in entries if one.kind == LYMPHODEPLETION]
     origin = _origin(entries, day0)
-    days += [origin - BEFORE] if origin else []
-    return max(min(days, default=until - USUAL), until - LONGEST)
+    return max(reach_back(days, begin=origin - BEFORE if origin else until - USUAL), until - LONGEST)
+
+
+def _edges(axis: _Axis) -> Iterator[Edge]:
+    if axis.earlier:
+        yield Edge(axis.left - BREAK // 2, Text(LEFT, 18, _("earlier")))
+    if axis.later:
+        yield Edge(axis.right + BREAK // 2, Text(axis.right + BREAK, 18, _("later")))
+
+
+def _edge_width(heading: str, labels: list[str]) -> int:
+    if not labels:
+        return 0
+    return max(round(text_width(words) * SMALL) for words in (heading, *labels)) + ARROW + BREAK
 
 
 def _ticks(axis: _Axis, origin: dt.date | None) -> Iterator[Tick]:
@@ -481,25 +563,38 @@ def _groups(entries: Iterable[Entry]) -> list[list[Entry]]:
 
 def _lane(group: list[Entry], axis: _Axis, y: int) -> Lane:
     one = group[0]
-    names, kinds = _lines(one.label, 1), _lines(_kind_beside(one), SMALL)
-    placed = list(_placed(_cells(group, axis)))
-    rows = max(row + cell.rows for cell, row in placed)
-    height = 2 * LANE_PADDING + max(rows * ROW_HEIGHT, (len(names) + len(kinds)) * LINE_HEIGHT)
-    texts = [
-        Text(EDGE, y + LANE_PADDING + 13 + number * LINE_HEIGHT, words) for number, words in enumerate([*names, *kinds])
-    ]
+    names, kinds = _lines(one.label, LEFT - 2 * EDGE), _lines(_kind_beside(one), (LEFT - 2 * EDGE) / SMALL)
+    narrow = _lines(one.label, (NARROW - 2 * EDGE) / SMALL, NARROW_LINES)
+    placed = list(_placed(_cells([entry for entry in group if axis.shows(entry)], axis)))
+    rows = max((row + cell.rows for cell, row in placed), default=1)
+    height = 2 * LANE_PADDING + max(
+        rows * ROW_HEIGHT, (len(names) + len(kinds)) * LINE_HEIGHT, len(narrow) * NARROW_LINE_HEIGHT
+    )
+    texts = _below(y + LANE_PADDING + 13, [*names, *kinds], LINE_HEIGHT)
     above = (height - rows * ROW_HEIGHT) // 2
-    marks = tuple(_mark(cell, axis, y + above + row * ROW_HEIGHT + ROW_HEIGHT // 2) for cell, row in placed)
-    return Lane(one.kind, one.label, y, height, tuple(texts[: len(names)]), tuple(texts[len(names) :]), marks)
+    marks = [_mark(cell, axis, y + above + row * ROW_HEIGHT + ROW_HEIGHT // 2) for cell, row in placed]
+    return Lane(
+        one.kind,
+        one.label,
+        y,
+        height,
+        texts[: len(names)],
+        texts[len(names) :],
+        _below(y + LANE_PADDING + 12, narrow, NARROW_LINE_HEIGHT),
+        (*marks, *_far_marks(group, axis, y + height // 2)),
+    )
 
 
-def _lines(words: str, scale: float) -> list[str]:
+def _below(y: int, lines: Iterable[str], height: int) -> tuple[Text, ...]:
+    return tuple(Text(EDGE, y + number * height, words) for number, words in enumerate(lines))
+
+
+def _lines(words: str, width: float, most: int = LABEL_LINES) -> list[str]:
     """As many lines as there is room for; the table has the whole."""
-    width = (LEFT - 2 * EDGE) / scale
     lines = [line for line in wrap(words, width) if line]
-    if len(lines) <= LABEL_LINES and all(text_width(line) <= width for line in lines):
+    if len(lines) <= most and all(text_width(line) <= width for line in lines):
         return lines
-    return [_cut(line, width, is_cut=number == LABEL_LINES) for number, line in enumerate(lines[:LABEL_LINES], start=1)]
+    return [_cut(line, width, is_cut=number == most) for number, line in enumerate(lines[:most], start=1)]
 
 
 def _cut(line: str, width: float, *, is_cut: bool) -> str:
@@ -560,12 +655,32 @@ def _mark(cell: _Cell, axis: _Axis, y: int) -> Mark:
     return replace(
         mark,
         shape=Shape.BAR,
-        x=LEFT + cell.first * DAY_WIDTH + 2,
+        x=axis.left + cell.first * DAY_WIDTH + 2,
         width=(cell.last - cell.first + 1) * DAY_WIDTH - 4,
         is_ongoing=entry.is_ongoing,
         is_cut_left=entry.day < axis.first,
         is_cut_right=axis.last(entry) > axis.until,
     )
+
+
+def _far_marks(group: list[Entry], axis: _Axis, y: int) -> Iterator[Mark]:
+    """One at each edge at most, whatever lies there."""
+    if far := [one for one in group if axis.is_earlier(one)]:
+        yield _far_mark(far, axis, Shape.EARLIER, LEFT + 8, y)
+    if far := [one for one in group if axis.is_later(one)]:
+        yield _far_mark(far, axis, Shape.LATER, axis.right + BREAK + 8, y)
+
+
+def _far_mark(far: list[Entry], axis: _Axis, shape: Shape, x: int, y: int) -> Mark:
+    words = "\n".join(_sentence(one, axis.day0) for one in far)
+    return Mark(shape, x, y, words=words, label=_far_label(far, axis), count=len(far))
+
+
+def _far_label(far: list[Entry], axis: _Axis) -> str:
+    """From which day to which, and how many there are."""
+    days = [day_label(day, axis.day0) for day in sorted({one.day for one in far})]
+    words = " – ".join(days if len(days) < 3 else (days[0], days[-1]))
+    return f"{words} ×{len(far)}" if len(far) > 1 else words
 
 
 # --- legend and description --------------------------------------------------------------------------
@@ -584,11 +699,14 @@ def _signs() -> tuple[tuple[Mark, str], ...]:
         (replace(square, is_planned=True), pgettext("dose", "planned")),
         (replace(square, is_not_given=True), pgettext("dose", "not given")),
         (replace(circle, count=STACKED + 1), _("so many on one day")),
+        (Mark(Shape.EARLIER, 0, 0), _("before or after the days of the picture")),
     )
 
 
 def _is_like(mark: Mark, sign: Mark) -> bool:
     """Whether this sign of the legend explains the mark."""
+    if sign.is_far or mark.is_far:
+        return sign.is_far and mark.is_far
     if sign.count > 1:
         return mark.count > 1
     if sign.is_cut_right:
@@ -600,17 +718,17 @@ def _is_like(mark: Mark, sign: Mark) -> bool:
 
 
 def _legend(lanes: Iterable[Lane], axis: _Axis, y: int) -> tuple[tuple[Sign, ...], int]:
-    """The signs that occur, in lines as wide as the picture; and where they end."""
+    """The signs that occur, in lines as wide as the days; and where they end."""
     marks = [mark for lane in lanes for mark in lane.marks]
     found: list[Sign] = []
-    x, line = EDGE, y + LEGEND_HEIGHT // 2
+    x, line = LEFT, y + LEGEND_HEIGHT // 2
     for sign, words in _signs():
         if not any(_is_like(mark, sign) for mark in marks):
             continue
         room = 38 if sign.width else 26
         width = room + round(text_width(words)) + 24
-        if x > EDGE and x + width > axis.width:
-            x, line = EDGE, line + LEGEND_HEIGHT
+        if x > LEFT and x + width > axis.width:
+            x, line = LEFT, line + LEGEND_HEIGHT
         place = replace(sign, x=x if sign.width else x + 10, y=line)
         found.append(Sign(place, Text(x + room, line + 5, words)))
         x += width
@@ -640,10 +758,7 @@ def _span(entry: Entry, day0: dt.date | None) -> str:
 
 
 def context_of(participant: Participant, *, now: dt.datetime) -> dict[str, Any]:
-    """What the page needs: participant, picture (None when there is nothing to draw), its entries as rows, day0.
-
-    `elsewhere` counts the entries before and after the picture.
-    """
+    """What the page needs: participant, picture (None when there is nothing to draw), its entries as rows, day0."""
     listed, day0, today = entries_of(participant), actions.day0_of(participant), site_day(now)
     drawn = picture(listed, day0=day0, until=_last_day(listed, day0, today), today=today)
     return {
@@ -651,7 +766,6 @@ def context_of(participant: Participant, *, now: dt.datetime) -> dict[str, Any]:
         "day0": day0,
         "picture": drawn if drawn.entries else None,
         "entries": [row_of(entry, day0=day0) for entry in drawn.entries],
-        "elsewhere": len(listed) - len(drawn.entries),
     }
 
 
@@ -659,5 +773,5 @@ def _last_day(entries: Iterable[Entry], day0: dt.date | None, today: dt.date) ->
     """Day 28, or the planned one; without a plan five weeks of lymphodepletion, or the weeks up to today [P]."""
     if origin := _origin(entries, day0):
         return origin + AFTER
-    first = min((one.day for one in entries if one.kind == LYMPHODEPLETION), default=None)
-    return first + USUAL if first else today
+    days = main_days(one.day for one in entries if one.kind == LYMPHODEPLETION)
+    return days[0] + USUAL if days else today

@@ -1,7 +1,9 @@
 """The first 28 days of a participant as a heat map: day by day the worst grades, temperature and laboratory values.
 
 The steps of the shading are for the eye only [P]; each cell has its number, and its border grows with the step, so that
-the picture reads in black and white. A bound keeps its sign, and is shaded as far as it goes for certain.
+the picture reads in black and white. A bound keeps its sign, and is shaded as far as it goes for certain. A day has
+the same width whatever else was recorded: what lies before the first day or after the last one stands at the edge,
+with its days.
 """
 
 import datetime as dt
@@ -17,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from dosing.actions import day0_of
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
+from participants.flowchart import text_width
 from participants.models import Measurement, Participant
 from safety.models import Scale, ToxicityAssessment, current
 from safety.rules.crs import OxygenDevice
@@ -97,6 +100,9 @@ class Cell:
 class Line:
     name: str
     cells: tuple[Cell, ...]
+    # The days on which something was recorded outside the picture, in words.
+    earlier: str = ""
+    later: str = ""
 
 
 # --- reading: a fixed number of queries, however much there is ----------------------------------------------------
@@ -105,14 +111,32 @@ class Line:
 def lines_of(participant: Participant, day0: dt.date, *, today: dt.date) -> tuple[Line, ...]:
     """What was recorded, from the day before the infusion on; what is ongoing is drawn until today."""
     seen: dict[tuple[str, int], list[Seen]] = {}
-    for code, at, value in (*_assessed(participant, day0), *_measured(participant, day0)):
-        day = (site_day(at) - day0).days
-        if FIRST <= day <= LAST:
-            seen.setdefault((code, day), []).append(value)
+    for code, at, value in (*_assessed(participant), *_measured(participant)):
+        seen.setdefault((code, (site_day(at) - day0).days), []).append(value)
     found = tuple(
-        Line(str(row.name), tuple(_cell(row, day, seen.get((row.code, day), [])) for day in DAYS)) for row in ROWS
+        _line(row.name, [_cell(row, day, seen.get((row.code, day), [])) for day in DAYS], _days_with(seen, row.code))
+        for row in ROWS
     )
     return (*found, *_treatments(participant, day0, (today - day0).days))
+
+
+def _days_with(seen: Iterable[tuple[str, int]], *codes: str) -> set[int]:
+    return {day for code, day in seen if code in codes}
+
+
+def _line(name: Any, cells: Iterable[Cell], days: Iterable[int]) -> Line:
+    listed = sorted(days)
+    return Line(
+        str(name),
+        tuple(cells),
+        _in_words([day for day in listed if day < FIRST]),
+        _in_words([day for day in listed if day > LAST]),
+    )
+
+
+def _in_words(days: list[int]) -> str:
+    """From the first to the last of them: D35 – D90."""
+    return " – ".join(f"D{day}" for day in dict.fromkeys((*days[:1], *days[-1:])))
 
 
 def _span(day0: dt.date) -> tuple[dt.datetime, dt.datetime]:
@@ -121,9 +145,9 @@ def _span(day0: dt.date) -> tuple[dt.datetime, dt.datetime]:
     return first, first + (LAST - FIRST + 3) * DAY
 
 
-def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Seen]]:
+def _assessed(participant: Participant) -> list[tuple[str, dt.datetime, Seen]]:
     """Grades, and the temperatures that they were computed from."""
-    rows = current(ToxicityAssessment.objects.filter(participant=participant, assessed_at__range=_span(day0)))
+    rows = current(ToxicityAssessment.objects.filter(participant=participant))
     rows = rows.values_list("toxicity", "assessed_at", "grade", "investigator_grade", F("findings__temperature_c"))
     found: list[tuple[str, dt.datetime, Seen]] = []
     for toxicity, at, grade, own, temperature in rows:
@@ -134,12 +158,11 @@ def _assessed(participant: Participant, day0: dt.date) -> list[tuple[str, dt.dat
     return found
 
 
-def _measured(participant: Participant, day0: dt.date) -> list[tuple[str, dt.datetime, Seen]]:
+def _measured(participant: Participant) -> list[tuple[str, dt.datetime, Seen]]:
     rows = Measurement.objects.standing().filter(
         participant=participant,
         code__in=[row.code for row in ROWS],
         standard_value__isnull=False,
-        taken_at__range=_span(day0),
     )
     found = rows.values_list("code", "taken_at", "standard_value", "comparator")
     return [(code, at, Seen(value, sign)) for code, at, value, sign in found]
@@ -170,28 +193,31 @@ def short(value: Decimal) -> str:
 
 
 def _treatments(participant: Participant, day0: dt.date, today: int) -> tuple[Line, ...]:
-    _first, last = _span(day0)
     given = (
         Medication.objects.standing()
         .filter(
             participant=participant,
             kind__in=set().union(*(kinds for kinds, _name, _sign in TREATMENTS)),
-            started_at__lte=last,
         )
         .values_list("kind", "started_at", "ended_at", "is_ongoing")
     )
     days = {(row[0], day) for row in given for day in _days_of(row, day0, today)} | _seen_at_the_bed(participant, day0)
     return tuple(
-        Line(str(name), tuple(Cell(day, sign if any((kind, day) in days for kind in kinds) else "") for day in DAYS))
+        _line(
+            name,
+            [Cell(day, sign if any((kind, day) in days for kind in kinds) else "") for day in DAYS],
+            _days_with(days, *kinds),
+        )
         for kinds, name, sign in TREATMENTS
     )
 
 
 def _days_of(row: Any, day0: dt.date, today: int) -> Iterable[int]:
+    """Every day in the picture; of the others the first and the last."""
     _kind, started_at, ended_at, is_ongoing = row
     begins = (site_day(started_at) - day0).days
     ends = (site_day(ended_at) - day0).days if ended_at else max(today, begins) if is_ongoing else begins
-    return range(max(begins, FIRST), min(ends, LAST) + 1)
+    return {begins, *range(max(begins, FIRST), min(ends, LAST) + 1), max(begins, ends)}
 
 
 def _seen_at_the_bed(participant: Participant, day0: dt.date) -> set[tuple[str, int]]:
@@ -211,6 +237,8 @@ def _seen_at_the_bed(participant: Participant, day0: dt.date) -> set[tuple[str, 
 # --- drawing -----------------------------------------------------------------------------------------
 
 LABEL, WIDTH, HEIGHT, TOP = 150, 32, 26, 30
+# Of the names that stay in view on a telephone; around the words at an edge; of their letters to usual ones.
+NARROW, MARGIN, SMALL = 116, 14, 11 / 14
 OPACITY = (0, 0.1, 0.2, 0.32, 0.45)
 STROKE = (0.4, 0.8, 1.4, 2.0, 2.8)
 
@@ -237,25 +265,47 @@ class Picture:
     days: tuple[tuple[int, str], ...]
     names: tuple[tuple[int, str], ...]
     cells: tuple[Drawn, ...]
+    # What stands beyond the breaks of the axis: (x, y, words), the headings first.
+    far: tuple[tuple[int, int, str], ...]
+    breaks: tuple[int, ...]
+    has_earlier: bool
+    has_later: bool
     description: str
+    # What ends here is shown first in a narrow frame.
+    newest_x: int
     cell_width: int = WIDTH
     cell_height: int = HEIGHT
+    names_width: int = NARROW
+    left: int = LABEL
 
 
-def picture(lines: tuple[Line, ...]) -> Picture:
+def picture(lines: tuple[Line, ...], *, today: int = LAST) -> Picture:
+    """`today` is a trial day."""
+    earlier, later = _edge([line.earlier for line in lines]), _edge([line.later for line in lines])
+    left = LABEL + earlier
+    right = left + len(DAYS) * WIDTH
     cells = tuple(
-        _drawn(cell, LABEL + column * WIDTH, TOP + number * HEIGHT)
+        _drawn(cell, left + column * WIDTH, TOP + number * HEIGHT)
         for number, line in enumerate(lines)
         for column, cell in enumerate(line.cells)
         if cell.text
     )
+    far = (
+        *_far(LABEL, _("earlier"), [line.earlier for line in lines]),
+        *_far(right + MARGIN, _("later"), [line.later for line in lines]),
+    )
     return Picture(
-        width=LABEL + len(DAYS) * WIDTH + 4,
+        width=right + later + 4,
         height=TOP + len(lines) * HEIGHT + 6,
-        days=tuple((LABEL + column * WIDTH + WIDTH // 2, f"D{day}") for column, day in enumerate(DAYS)),
+        days=tuple((left + column * WIDTH + WIDTH // 2, f"D{day}") for column, day in enumerate(DAYS)),
         names=tuple((TOP + number * HEIGHT + HEIGHT - 8, line.name) for number, line in enumerate(lines)),
         cells=cells,
+        far=far,
+        breaks=(*([left - MARGIN // 2] if earlier else []), *([right + MARGIN // 2] if later else [])),
+        has_earlier=bool(earlier),
+        has_later=bool(later),
         description=description(lines),
+        newest_x=left + (_newest(lines, today) - FIRST + 1) * WIDTH,
     )
 
 
@@ -263,11 +313,32 @@ def _drawn(cell: Cell, x: int, y: int) -> Drawn:
     return Drawn(x, y, cell.text, OPACITY[cell.level], STROKE[cell.level], cell.is_bound)
 
 
+def _newest(lines: tuple[Line, ...], today: int) -> int:
+    """Today; where it is not in the picture, the last day on which something was recorded."""
+    if today <= LAST:
+        return max(today, FIRST)
+    return max((cell.day for line in lines for cell in line.cells if cell.text), default=LAST)
+
+
+def _edge(words: Iterable[str]) -> int:
+    """As wide as the longest of them; nothing where there are none."""
+    widths = [round(text_width(one) * SMALL) for one in words if one]
+    return max(*widths, round(text_width(_("earlier")) * SMALL)) + 2 * MARGIN if widths else 0
+
+
+def _far(x: int, heading: str, words: list[str]) -> list[tuple[int, int, str]]:
+    if not any(words):
+        return []
+    rows = [(x, TOP + number * HEIGHT + HEIGHT - 8, one) for number, one in enumerate(words) if one]
+    return [(x, 18, heading), *rows]
+
+
 def description(lines: tuple[Line, ...]) -> str:
     """The picture in words, for those who hear it: each line with the days on which something is recorded."""
     parts = []
     for line in lines:
         said = [f"D{cell.day} {cell.text}" for cell in line.cells if cell.text]
+        said = [*([line.earlier] if line.earlier else []), *said, *([line.later] if line.later else [])]
         if said:
             parts.append(f"{line.name}: {', '.join(said)}")
     return "; ".join(parts) or _("Nothing is recorded yet.")
@@ -279,4 +350,4 @@ def context_of(participant: Participant, *, today: dt.date) -> dict[str, Any]:
     if day0 is None:
         return {"heatmap": None}
     lines = lines_of(participant, day0, today=today)
-    return {"heatmap": picture(lines), "heatmap_lines": lines, "heatmap_days": DAYS}
+    return {"heatmap": picture(lines, today=(today - day0).days), "heatmap_lines": lines, "heatmap_days": DAYS}

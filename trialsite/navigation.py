@@ -88,6 +88,10 @@ def drafts(request: HttpRequest) -> str:
     return static("trialsite/drafts.js")
 
 
+def frames(request: HttpRequest) -> str:
+    return static("trialsite/frames.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("trialsite/favicon.svg")
 

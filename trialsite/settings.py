@@ -304,7 +304,7 @@ UNFOLD = {
     "SITE_SYMBOL": "clinical_notes",
     "SITE_SUBHEADER": "trialsite.navigation.study_subheader",
     "STYLES": ["trialsite.navigation.stylesheet"],
-    "SCRIPTS": ["trialsite.navigation.drafts"],
+    "SCRIPTS": ["trialsite.navigation.drafts", "trialsite.navigation.frames"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "trialsite.navigation.favicon"}],
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,

@@ -93,7 +93,7 @@ def near(version: str, text: str) -> tuple[CtcaeTerm, ...]:
     names = site_names()
     by_name = {name: one for one in terms(version) for name in (_plain(one.name), _plain(one.name_zh))}
     sought = _plain(text)[:LONGEST_QUERY]
-    # Of two characters one may be another: 头疼 is to find 头痛. Of a longer name most must be the same.
+    # Of two characters one may be another: 呕土 is to find 呕吐. Of a longer name most must be the same.
     alike = get_close_matches(sought, by_name, n=NEAR, cutoff=0.5 if len(sought) <= 4 else 0.7)
     return tuple(dict.fromkeys(with_names(by_name[name], names) for name in alike))
 

@@ -8,7 +8,8 @@ this project's own translations, not MedDRA's Chinese release: a site that holds
 
 Policy [P]: an "Other, specify" term comes last among equals, since it is for what no other term says; British
 spellings and usual abbreviations find the American term, too; an uncommon reading of a character counts less than
-the one that the word has.
+the one that the word has. What people say every day (发烧, 拉肚子, low platelets) is this project's own list [P]: each
+word with the terms that it may mean in each version, the commonest first. It needs no Chinese names.
 """
 
 import csv
@@ -31,6 +32,14 @@ OTHER = "Other, specify"
 HAN = re.compile(r"([\u3400-\u9fff]+)")
 # Names that sites use for other names; more than the names that a site can have, and still small.
 REMEMBERED = 8192
+# After every word of every day.
+LAST = (REMEMBERED, 0, 0)
+# How Chinese says that a value is high or low, at the end of a word: 转氨酶升高 is 转氨酶高, and 血小板减少 血小板低.
+HIGH, LOW = "高", "低"
+IS_HIGH = re.compile("(升高|增高|偏高|过高|上升|增多|增加|变高)$")
+IS_LOW = re.compile("(降低|减低|偏低|过低|下降|减少症?|减退|变低|少)$")
+# The first character of such a word while somebody is still typing it.
+UNFINISHED = re.compile("[升增偏过上降减下变]$")
 
 # What people write for a term: abbreviations of the ward and of laboratory reports [P].
 ABBREVIATIONS = MappingProxyType(
@@ -276,11 +285,25 @@ class Rank(IntEnum):
 
     CODE = 0
     NAME = 1
-    BEGINS = 2
-    WORD_BEGINS = 3
-    CONTAINS = 4
-    OTHER_READING = 5
-    CLASS = 6
+    SYNONYM = 2
+    BEGINS = 3
+    SYNONYM_BEGINS = 4
+    WORD_BEGINS = 5
+    CONTAINS = 6
+    OTHER_READING = 7
+    CLASS = 8
+
+
+@dataclass(frozen=True)
+class Synonym:
+    """A word of every day for a term, `text` without spaces.
+
+    `order` is smaller, the better it stands for the term: how many terms it means more often, its length, its row.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    order: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -296,29 +319,37 @@ class Entry:
     readings: Sounds
     class_words: tuple[str, ...]
     class_zh: str
+    name_levelled: str
+    synonyms: tuple[Synonym, ...]
 
 
 @dataclass(frozen=True)
 class Query:
-    """What was typed; `letters` are what may be pinyin: nothing but Latin letters and digits, or empty."""
+    """What was typed; `letters` are what may be pinyin: nothing but Latin letters and digits, or empty.
+
+    `said` is it without spaces, `begun` that without the beginning of 升高 or 减少.
+    """
 
     text: str
     words: tuple[str, ...]
     letters: str
+    said: str
+    begun: str
 
 
 def search(version: str, query: str, *, limit: int = 20, names: Mapping[str, str] | None = None) -> tuple[Term, ...]:
     """Terms that answer the query, the best first, at most `limit`; an empty query finds nothing.
 
     The query may be a MedDRA code or its beginning; words of the English term, each from its beginning, in any
-    order; a part of the Chinese name; its pinyin, in full, by initials (xbyz) or mixed (xibyz); a system organ
-    class in English or Chinese. `names` (code → Chinese name) replace ours in search and result. Raises
-    UnknownTerm for an unknown version.
+    order; a part of the Chinese name; its pinyin, in full, by initials (xbyz) or mixed (xibyz); a word of every
+    day or a part of it; a system organ class in English or Chinese. Among equals those come first that the word
+    means more often. `names` (code → Chinese name) replace ours in search and result. Raises UnknownTerm for an
+    unknown version.
     """
     asked = _queries(query)
     named = (with_names(found, names) for found in terms(version))
     ranked = [(rank, found) for found in named if (rank := _best(_entry(found), asked)) is not None]
-    ranked.sort(key=lambda pair: (pair[0], pair[1].is_other, pair[1].name.casefold()))
+    ranked.sort(key=lambda pair: (*pair[0], pair[1].is_other, pair[1].name.casefold()))
     return tuple(found for _rank, found in ranked[:limit])
 
 
@@ -331,7 +362,17 @@ def _queries(query: str) -> tuple[Query, ...]:
 def _query(text: str) -> Query:
     words = _words(text)
     joined = "".join(words)
-    return Query(text, words, joined if joined.isascii() else "")
+    said = _levelled(joined)
+    return Query(text, words, joined if joined.isascii() else "", said, UNFINISHED.sub("", said) or said)
+
+
+def _levelled(text: str) -> str:
+    """One word for high and one for low, where the text ends with such a word.
+
+    >>> _levelled("转氨酶升高"), _levelled("血小板减少"), _levelled("发烧")
+    ('转氨酶高', '血小板低', '发烧')
+    """
+    return IS_LOW.sub(LOW, IS_HIGH.sub(HIGH, text))
 
 
 def _plain(text: str) -> str:
@@ -361,7 +402,27 @@ def _entry(found: Term) -> Entry:
         readings=_sounds(name_zh, every=True),
         class_words=_words(_plain(found.soc)),
         class_zh=_plain(found.soc_zh),
+        name_levelled=_levelled(name_zh),
+        synonyms=synonyms(found.version).get(found.name, ()),
     )
+
+
+@cache
+def synonyms(version: str) -> Mapping[str, tuple[Synonym, ...]]:
+    """English name of a term → the words of every day for it. Raises UnknownTerm for an unknown version."""
+    known, found = {one.name for one in terms(version)}, dict[str, tuple[Synonym, ...]]()
+    for number, row in enumerate(_rows("synonyms.csv")):
+        for place, name in enumerate(filter(None, row[f"terms_v{version[0]}"].split("|"))):
+            if name not in known:
+                raise UnknownTerm(f"synonyms.csv: CTCAE {version} has no term {name!r}, which “{row['word']}” names.")
+            found[name] = (*found.get(name, ()), _synonym(row["word"], place, number))
+    return found
+
+
+def _synonym(word: str, place: int, number: int) -> Synonym:
+    words = _words(_plain(word))
+    text = _levelled("".join(words))
+    return Synonym(text, words, (place, len(text), number))
 
 
 def _sounds(name_zh: str, *, every: bool = False) -> Sounds:
@@ -392,8 +453,20 @@ def _as_read(text: str, *, every: bool = False) -> list[tuple[str, ...]]:
     return [tuple(readings) for readings in found]
 
 
-def _best(entry: Entry, asked: tuple[Query, ...]) -> Rank | None:
-    return min((rank for query in asked if (rank := _rank(entry, query)) is not None), default=None)
+def _best(entry: Entry, asked: tuple[Query, ...]) -> tuple[Rank, tuple[int, int, int]] | None:
+    """The best rank, and how well a word of every day stands for the term."""
+    ranked = [(rank, _order(entry, query)) for query in asked if (rank := _rank(entry, query)) is not None]
+    return min(ranked, default=None)
+
+
+def _order(entry: Entry, query: Query) -> tuple[int, int, int]:
+    """Of the word that was typed, else of those that begin with it, else of those that contain it; else the last."""
+    return min(
+        [one.order for one in entry.synonyms if one.text == query.said]
+        or [one.order for one in entry.synonyms if _begins(query, one)]
+        or [one.order for one in entry.synonyms if query.begun in one.text],
+        default=LAST,
+    )
 
 
 def _rank(entry: Entry, query: Query) -> Rank | None:
@@ -414,6 +487,19 @@ def _name_begins(entry: Entry, query: Query) -> bool:
     return any(text.startswith(query.text) for text in known) or _spelled(query, entry.sounds, at=(0,))
 
 
+def _is_said(entry: Entry, query: Query) -> bool:
+    return query.said == entry.name_levelled or any(query.said == one.text for one in entry.synonyms)
+
+
+def _said_begins(entry: Entry, query: Query) -> bool:
+    return any(_begins(query, one) for one in entry.synonyms)
+
+
+def _begins(query: Query, synonym: Synonym) -> bool:
+    """Its beginning, or beginnings of its words in any order: "platelets low"."""
+    return synonym.text.startswith(query.begun) or all(_begins_one(word, synonym.words) for word in query.words)
+
+
 def _words_begin(entry: Entry, query: Query) -> bool:
     return all(_begins_one(word, (*entry.words, *entry.abbreviations)) for word in query.words)
 
@@ -423,7 +509,9 @@ def _begins_one(beginning: str, words: tuple[str, ...]) -> bool:
 
 
 def _contains(entry: Entry, query: Query) -> bool:
-    if all(word in entry.name or word in entry.name_zh for word in query.words):
+    said = [one.text for one in entry.synonyms]
+    known = (entry.name, entry.name_zh, *said)
+    if any(query.said in text for text in said) or all(any(word in text for text in known) for word in query.words):
         return True
     return _spelled(query, entry.sounds, at=range(1, len(entry.sounds)))
 
@@ -442,7 +530,9 @@ Answers = Callable[[Entry, Query], bool]
 TESTS: tuple[tuple[Rank, Answers], ...] = (
     (Rank.CODE, _is_code),
     (Rank.NAME, _is_name),
+    (Rank.SYNONYM, _is_said),
     (Rank.BEGINS, _name_begins),
+    (Rank.SYNONYM_BEGINS, _said_begins),
     (Rank.WORD_BEGINS, _words_begin),
     (Rank.CONTAINS, _contains),
     (Rank.OTHER_READING, _read_otherwise),

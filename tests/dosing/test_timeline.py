@@ -59,6 +59,8 @@ def middle(drawing: Picture, words: str) -> int:
 
 def box(mark: Mark) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of everything that is drawn for it."""
+    if mark.is_far:
+        return mark.x - 6, mark.y - 8, mark.x + 10 + round(text_width(mark.label) * timeline.SMALL), mark.y + 8
     below = timeline.ROW_HEIGHT if mark.count > 1 else 0
     reach = 8
     left, right = (mark.x, mark.end) if mark.shape is Shape.BAR else (mark.x - reach, mark.x + reach)
@@ -106,7 +108,7 @@ def test_the_axis_goes_from_the_first_lymphodepletion_to_day_28() -> None:
 
 def test_it_begins_a_week_before_day_0_at_the_latest_and_not_in_another_year() -> None:
     assert drawn(once(-3, kind="lymphodepletion", label="Fludarabine")).first == DAY0 - 7 * DAY
-    assert drawn(once(-400, kind="lymphodepletion", label="Fludarabine")).first == UNTIL - timeline.LONGEST
+    assert drawn(once(-400, kind="lymphodepletion", label="Fludarabine")).first == DAY0 - 7 * DAY
 
 
 def test_without_an_infusion_the_axis_has_dates_and_the_line_is_the_plan() -> None:
@@ -214,10 +216,97 @@ def test_today_has_a_line_only_inside_the_picture() -> None:
     assert drawn(once(1), today=29).today_x is None
 
 
-def test_what_lies_before_or_after_is_not_drawn() -> None:
+# --- what is far away --------------------------------------------------------------------------------
+
+
+def far_marks(drawing: Picture) -> list[tuple[str, str]]:
+    return [(str(mark.shape), mark.label) for lane in drawing.lanes for mark in lane.marks if mark.is_far]
+
+
+def test_what_lies_before_or_after_stands_at_the_edge_with_its_day() -> None:
     inside = (once(-7), once(28), course(-20, -7))
-    outside = (once(-8), once(29), course(-20, -8), course(29, None))
-    assert set(drawn(*inside, *outside).entries) == set(inside)
+    assert far_marks(drawn(*inside)) == []
+    assert far_marks(drawn(*inside, once(-8))) == [("earlier", "D-8")]
+    assert far_marks(drawn(*inside, once(29))) == [("later", "D29")]
+    assert far_marks(drawn(course(-20, -8), course(29, None))) == [("earlier", "D-20"), ("later", "D29")]
+
+
+def test_several_far_away_are_one_mark_with_their_days() -> None:
+    assert far_marks(drawn(once(300, 8), once(300, 20))) == [("later", "D300 ×2")]
+    drawing = drawn(once(300), once(35), once(90), once(1))
+    assert far_marks(drawing) == [("later", "D35 – D300 ×3")]
+    (lane,) = drawing.lanes
+    assert lane.marks[-1].words.count("Tocilizumab") == 3
+    assert signs(drawing) == ["on this day only", "before or after the days of the picture"]
+
+
+def places(drawing: Picture) -> list[int]:
+    """Where the days begin, and the marks between the breaks, from there on."""
+    start = drawing.ticks[0].x
+    return [mark.x - start for lane in drawing.lanes for mark in lane.marks if not mark.is_far]
+
+
+@pytest.mark.parametrize(
+    ("far", "breaks"),
+    [
+        pytest.param([once(-372)], 1, id="typed-a-year-early"),
+        pytest.param([once(-372, kind="lymphodepletion", label="Fludarabine")], 1, id="lymphodepletion-a-year-early"),
+        pytest.param([once(300)], 1, id="follow-up-of-day-300"),
+        pytest.param([once(-372), once(300)], 2, id="both"),
+    ],
+)
+def test_one_moment_far_away_leaves_the_scale(far: list[Entry], breaks: int) -> None:
+    near = [once(-7, kind="lymphodepletion", label="Fludarabine"), once(0, kind="infusion"), once(3), course(5, 9)]
+    usual, wide = drawn(*near), drawn(*near, *far)
+    assert (wide.first, wide.until) == (usual.first, usual.until)
+    assert places(wide) == places(usual)
+    assert [(tick.x - wide.ticks[0].x, tick.words) for tick in wide.ticks] == [
+        (tick.x - usual.ticks[0].x, tick.words) for tick in usual.ticks
+    ]
+    assert len(wide.edges) == breaks
+    assert usual.edges == ()
+    assert wide.width - usual.width <= 100 * breaks
+
+
+def test_without_day_0_the_axis_keeps_to_most_of_the_lymphodepletion() -> None:
+    """One dose was typed a year early: the picture shows the others, and that one at its edge with its date."""
+    doses = [once(day, kind="lymphodepletion", label="Fludarabine") for day in (-372, -7, -6, -5)]
+    until = timeline._last_day(doses, None, DAY0)
+    drawing = drawn(*doses, day0=None, until=until)
+    assert (drawing.first, drawing.until) == (DAY0 - 7 * DAY, DAY0 + 28 * DAY)
+    assert far_marks(drawing) == [("earlier", "5 Mar 2025")]
+
+
+@pytest.mark.parametrize(
+    ("day", "first"),
+    [
+        pytest.param(-42, -42, id="a-pause-of-35-days-is-drawn"),
+        pytest.param(-43, -7, id="a-longer-one-is-a-break"),
+    ],
+)
+def test_lymphodepletion_long_before_is_drawn_up_to_a_pause(day: int, first: int) -> None:
+    assert drawn(once(day, kind="lymphodepletion")).first == DAY0 + first * DAY
+
+
+def test_lymphodepletion_goes_back_90_days_of_the_picture_at_most() -> None:
+    often = [once(day, kind="lymphodepletion") for day in range(-100, 0, 20)]
+    assert drawn(*often).first == UNTIL - timeline.LONGEST
+
+
+@pytest.mark.parametrize(
+    ("today", "day"),
+    [
+        pytest.param(-9, -7, id="before-the-picture"),
+        pytest.param(9, 9, id="in-the-picture"),
+        pytest.param(28, 28, id="its-last-day"),
+        pytest.param(29, 3, id="after-it-the-last-mark"),
+        pytest.param(None, 3, id="not-known"),
+    ],
+)
+def test_the_newest_day_is_looked_at_first(today: int | None, day: int) -> None:
+    drawing = drawn(once(3), once(60), today=today)
+    assert drawing.newest_x == timeline.LEFT + (day + 8) * timeline.DAY_WIDTH
+    assert drawn(once(60), today=90).newest_x == drawn(once(60)).width
 
 
 # --- many doses on one day ---------------------------------------------------------------------------
@@ -260,7 +349,7 @@ def entries() -> st.SearchStrategy[list[Entry]]:
         entry,
         st.sampled_from(timeline.KINDS[:6]),
         st.sampled_from(["Dexamethasone", "注射用甲泼尼龙琥珀酸钠", "a\tword " * 20, "x" * 90]),
-        st.integers(-12, 32),
+        st.integers(-12, 32) | st.sampled_from([-400, -50, 60, 700]),
         st.integers(0, 1439),
         st.none() | st.integers(0, 400),
         st.booleans(),
@@ -273,13 +362,20 @@ def entries() -> st.SearchStrategy[list[Entry]]:
 def test_nothing_is_lost_covered_or_outside(found: list[Entry], day0: dt.date | None, today: int | None) -> None:
     drawing = drawn(*found, day0=day0, today=today)
     marks = [mark for lane in drawing.lanes for mark in lane.marks]
-    assert sum(mark.count for mark in marks) == len(drawing.entries) <= len(found)
+    assert sum(mark.count for mark in marks) == len(drawing.entries) == len(found)
+    days = [mark for mark in marks if not mark.is_far]
+    assert all(drawing.ticks[0].x - 11 <= box(mark)[0] and box(mark)[2] <= drawing.ticks[-1].x + 11 for mark in days)
+    for edge in drawing.edges:
+        assert not [mark for mark in marks if box(mark)[0] <= edge.break_x <= box(mark)[2]]
     for lane in drawing.lanes:
         assert_apart(lane)
         for mark in lane.marks:
             assert drawing.left <= box(mark)[0] < box(mark)[2] <= drawing.right
         for text in lane.names:
             assert text.x + text_width(text.words) <= drawing.left
+            assert lane.y < text.y < lane.bottom
+        for text in lane.narrow:
+            assert text.x + text_width(text.words) * timeline.SMALL <= timeline.NARROW
             assert lane.y < text.y < lane.bottom
         for text in lane.notes:
             assert text.x + text_width(text.words) * timeline.SMALL <= drawing.left
@@ -469,18 +565,19 @@ def test_the_picture_before_the_infusion_reaches_to_the_planned_day_28(planned: 
 
 
 @pytest.mark.django_db
-def test_what_lies_elsewhere_is_counted(participant: Participant, now: dt.datetime) -> None:
+def test_what_lies_elsewhere_stands_at_the_edge(participant: Participant, now: dt.datetime) -> None:
     day0 = site_day(now - 4 * DAY)
     medicated(participant, "antiinfective", now - 300 * DAY, name="Aciclovir", is_ongoing=True)
     medicated(participant, "live_vaccine", now - 300 * DAY)
     context = context_of(participant, now=now)
-    assert (context["day0"], context["elsewhere"]) == (day0, 1)
+    assert context["day0"] == day0
     assert (context["picture"].first, context["picture"].until) == (day0 - 7 * DAY, day0 + 28 * DAY)
-    (mark,) = context["picture"].lanes[-1].marks
+    assert far_marks(context["picture"]) == [("earlier", "D-296")]
+    (mark,) = (mark for lane in context["picture"].lanes for mark in lane.marks if mark.is_ongoing)
     assert (mark.is_cut_left, mark.is_ongoing, mark.end) == (
         True,
         True,
-        timeline.LEFT + 12 * timeline.DAY_WIDTH - 2,
+        context["picture"].ticks[11].x + timeline.DAY_WIDTH // 2 - 2,
     )
 
 
@@ -520,7 +617,7 @@ def test_picture_and_table_say_the_same(participant: Participant, alice: User, n
         marks = drawing.findall(".//s:g[@class='mark']", SVG)
         said = [line for mark in marks for line in str(mark.findtext("s:title", namespaces=SVG)).splitlines()]
         lines = lines_in(page)
-        assert len(lines) == len(said) == 6 + 1 + 5 + 1
+        assert len(lines) == len(said) == 6 + 1 + 5 + 1 + 1
         assert sorted(line.split(" ")[0] for line in said) == sorted(cells[0] for cells in lines)
         assert drawing.get("role") == "img"
         named = str(drawing.get("aria-labelledby")).split()

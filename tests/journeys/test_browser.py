@@ -74,3 +74,31 @@ def test_a_crs_assessment_shows_its_grade_and_reason(running_site: Stack, page: 
     page.locator("#result_list tbody th a").first.click()
     page.get_by_text("ASTCT 2019").first.wait_for()
     page.locator(".ts-grade").first.wait_for()
+
+
+IN_VIEW = """frame => {
+  const place = (part) => part.getBoundingClientRect();
+  const names = place(frame.querySelector(".ts-names"));
+  const newest = place(frame.querySelector("[data-picture]")).left + Number(frame.dataset.newest);
+  return {
+    page: document.documentElement.scrollWidth,
+    scrolls: frame.scrollWidth > frame.clientWidth,
+    names: Math.round(names.left - place(frame).left),
+    newest: newest > names.right && newest <= place(frame).right,
+  };
+}"""
+
+
+def test_pictures_on_a_phone_scroll_in_their_own_frame_and_show_the_newest_day(running_site: Stack) -> None:
+    with browser_context(width=390, height=844) as context:
+        page = context.new_page()
+        log_in(page, running_site.site_url, "coordinator")
+        page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=infused")
+        participant = str(page.locator("#result_list tbody th a").first.get_attribute("href")).split("/")[-3]
+        for path in ("dosing/infusion/timeline", "safety/bedsideassessment/course"):
+            page.goto(f"{running_site.site_url}/admin/{path}/{participant}/")
+            seen = page.locator("[data-newest]").evaluate(IN_VIEW)
+            assert seen["page"] == 390, "the page itself does not scroll sideways"
+            assert seen["scrolls"], "the picture does, in its frame"
+            assert seen["names"] in (0, 1), "the names of the lines stay in view"
+            assert seen["newest"], "the newest day is in view"

@@ -14,6 +14,7 @@ from django.utils import translation
 
 from dosing.models import Medication
 from participants.actions import record_examination
+from participants.flowchart import text_width
 from participants.models import Examination, Measurement, Participant
 from safety import actions, heatmap, overview
 from safety.heatmap import ROWS, short
@@ -227,9 +228,90 @@ def test_the_picture_and_its_table_tell_the_same(
     space = "{http://www.w3.org/2000/svg}"
     drawn = [one.text for one in svg.iter(f"{space}text") if one.get("text-anchor") == "middle"][30:]
     table = ET.fromstring(page[page.index("<table") : page.index("</table>") + 8])
-    told = [cell.text for cell in table.iter("td") if cell.text != "—"]
+    told = [cell.text for cell in table.iter("td") if cell.text != "—" and not cell.get("class")]
     assert drawn == told
+    far = [one.text for one in svg.iter(f"{space}text") if one.get("class") == "heatmap-far"][1:]
+    assert far == [cell.text for cell in table.iter("td") if cell.get("class") and cell.text != "—"]
+    assert far, "the values of screening"
     assert "CRS: D2 1" in (svg.find(f"{space}desc").text or "")  # type: ignore[union-attr]
+
+
+EMPTY = tuple(heatmap.Cell(day) for day in heatmap.DAYS)
+
+
+def drawing(**edges: str) -> heatmap.Picture:
+    """Of two lines, one of them with a value on Day 3."""
+    cells = tuple(heatmap.Cell(day, "2" if day == 3 else "", 2 if day == 3 else 0) for day in heatmap.DAYS)
+    with translation.override("en"):
+        return heatmap.picture((heatmap.Line("CRS", cells, **edges), heatmap.Line("ICANS", EMPTY)), today=9)
+
+
+@pytest.mark.parametrize(
+    ("edges", "words"),
+    [
+        pytest.param({}, [], id="nothing-far-away"),
+        pytest.param({"later": "D300"}, ["later", "D300"], id="follow-up-of-day-300"),
+        pytest.param({"earlier": "D-372"}, ["earlier", "D-372"], id="typed-a-year-early"),
+        pytest.param(
+            {"earlier": "D-372", "later": "D29 – D300"}, ["earlier", "D-372", "later", "D29 – D300"], id="both"
+        ),
+    ],
+)
+def test_a_moment_far_away_leaves_the_scale_of_the_heat_map(edges: dict[str, str], words: list[str]) -> None:
+    usual, wide = drawing(), drawing(**edges)
+    moved = wide.days[0][0] - usual.days[0][0]
+    assert (moved > 0) == ("earlier" in edges)
+    assert [(x - moved, label) for x, label in wide.days] == list(usual.days)
+    assert [cell.x - moved for cell in wide.cells] == [cell.x for cell in usual.cells]
+    assert wide.newest_x - moved == usual.newest_x == heatmap.LABEL + 11 * heatmap.WIDTH
+    assert [text for _x, _y, text in wide.far] == words
+    assert len(wide.breaks) == len(edges)
+    assert (wide.has_earlier, wide.has_later) == ("earlier" in edges, "later" in edges)
+    for x, _y, text in wide.far:
+        inside = wide.days[0][0] - heatmap.WIDTH // 2, wide.days[-1][0] + heatmap.WIDTH // 2
+        assert x + text_width(text) * heatmap.SMALL <= inside[0] or inside[1] <= x
+        assert x + text_width(text) * heatmap.SMALL <= wide.width
+
+
+@pytest.mark.parametrize(
+    ("today", "last", "newest"),
+    [
+        pytest.param(-5, 3, -1, id="before-the-picture"),
+        pytest.param(0, 3, 0, id="today"),
+        pytest.param(28, 3, 28, id="its-last-day"),
+        pytest.param(29, 3, 3, id="after-it-the-last-with-a-value"),
+        pytest.param(29, None, 28, id="after-it-without-a-value"),
+    ],
+)
+def test_the_newest_day_of_the_heat_map_is_looked_at_first(today: int, last: int | None, newest: int) -> None:
+    cells = tuple(heatmap.Cell(day, "1" if day in (0, last) and last else "") for day in heatmap.DAYS)
+    picture = heatmap.picture((heatmap.Line("CRS", cells), heatmap.Line("ICANS", EMPTY, later="D40")), today=today)
+    assert picture.newest_x == heatmap.LABEL + (newest + 2) * heatmap.WIDTH
+
+
+@pytest.mark.django_db
+def test_what_lies_outside_the_28_days_stands_at_the_edge(
+    participant: Participant, alice: User, now: dt.datetime, day0: dt.datetime
+) -> None:
+    assessed(participant, day0 + 8 * DAY, alice, "39.1")
+    drug = {"participant": participant, "route": "iv", "indication": "CRS", "created_by": alice}
+    Medication.objects.create(kind="tocilizumab", name="T", started_at=day0 + 29 * DAY, **drug)
+    Medication.objects.create(kind="tocilizumab", name="T", started_at=day0 + 300 * DAY, **drug)
+    Medication.objects.create(kind="oxygen", name="O", started_at=day0 + 28 * DAY, **drug)
+    Medication.objects.create(
+        kind="corticosteroid", name="D", started_at=day0 - 30 * DAY, ended_at=day0 + 2 * DAY, **drug
+    )
+    with translation.override("en"):
+        lines = {line.name: line for line in heatmap.lines_of(participant, day0.date(), today=now.date())}
+    assert (lines["CRS"].earlier, lines["CRS"].later) == ("", "")
+    assert (lines["Tocilizumab"].earlier, lines["Tocilizumab"].later) == ("", "D29 – D300")
+    assert (lines["Oxygen"].earlier, lines["Oxygen"].later) == ("", "")
+    assert (lines["Corticosteroid"].earlier, lines["Corticosteroid"].later) == ("D-30", "")
+    assert [cell.day for cell in lines["Corticosteroid"].cells if cell.text] == [-1, 0, 1, 2]
+    with translation.override("en"):
+        said = heatmap.description(tuple(lines.values()))
+    assert "Tocilizumab: D29 – D300" in said
+    assert "Corticosteroid: D-30, D-1 ■" in said
 
 
 @pytest.mark.django_db

@@ -103,6 +103,30 @@ def test_nobody_has_no_height_or_weight(height: str, weight: str) -> None:
         regimen.bsa_m2(D(height), D(weight))
 
 
+def test_a_little_height_or_weight_is_enough() -> None:
+    """What a person cannot weigh is refused where it is typed; the formula has no other limit than 0."""
+    assert regimen.bsa_m2(D("0.1"), D("0.1")) == (D("0.01") / 3600).sqrt()
+    assert regimen.bsa_m2(D("0.1"), D(100), BsaFormula.DU_BOIS) > 0
+    assert regimen.bsa_m2(D(100), D("0.1"), BsaFormula.DU_BOIS) > 0
+
+
+HEIGHT, WEIGHT = st.decimals(50, 210, places=1), st.decimals(3, 150, places=1)
+
+
+@given(HEIGHT, WEIGHT, st.sampled_from(BsaFormula), st.decimals("0.1", 30, places=1))
+def test_who_is_taller_or_heavier_has_more_surface(
+    height: Decimal, weight: Decimal, formula: BsaFormula, more: Decimal
+) -> None:
+    area = regimen.bsa_m2(height, weight, formula)
+    assert regimen.bsa_m2(height + more, weight, formula) > area
+    assert regimen.bsa_m2(height, weight + more, formula) > area
+
+
+@given(HEIGHT, WEIGHT)
+def test_mosteller_is_the_square_root_of_height_times_weight_over_3600(height: Decimal, weight: Decimal) -> None:
+    assert abs(regimen.bsa_m2(height, weight) ** 2 * 3600 - height * weight) < D("1e-18")
+
+
 @given(st.decimals(130, 210, places=1), st.decimals(35, 130, places=1))
 def test_the_formulas_agree_within_a_tenth(height: Decimal, weight: Decimal) -> None:
     """2.5 % for ordinary builds, as the literature says; more for the extremes, so the formula is stored."""
@@ -135,6 +159,12 @@ def test_a_dose_more_than_5_percent_off_says_why(given_mg: str, expected: bool) 
     assert regimen.needs_reason(D(100), D(given_mg)) == expected
 
 
+@given(st.decimals(0, 500, places=2), st.decimals(0, 500, places=2))
+def test_too_much_needs_a_reason_as_too_little_does(planned: Decimal, off: Decimal) -> None:
+    assert regimen.needs_reason(planned, planned + off) == regimen.needs_reason(planned, planned - off)
+    assert regimen.needs_reason(planned, planned + off) == (off > planned / 20)
+
+
 INFUSION = dt.date(2026, 1, 15)
 TIMING = TimingLimits(earliest_day=-7, last_day=-3, question_after_days=14)
 
@@ -156,6 +186,38 @@ TIMING = TimingLimits(earliest_day=-7, last_day=-3, question_after_days=14)
 def test_lymphodepletion_suits_its_infusion(days: tuple[int, ...], expected: Timing) -> None:
     given_on = [INFUSION + dt.timedelta(days=day) for day in days]
     assert regimen.timing(given_on, INFUSION, TIMING) == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        pytest.param((-7,), Timing.OK, id="its-earliest-day"),
+        pytest.param((-8,), Timing.TOO_EARLY, id="a-day-before-its-earliest"),
+        pytest.param((-3,), Timing.OK, id="its-last-day"),
+        pytest.param((-2,), Timing.TOO_LATE, id="a-day-after-its-last"),
+        pytest.param((-1,), Timing.TOO_LATE, id="the-day-before-the-infusion"),
+        pytest.param((0,), Timing.NOT_BEFORE, id="the-day-of-the-infusion"),
+        pytest.param((-14,), Timing.TOO_EARLY, id="not-yet-too-old"),
+        pytest.param((-15,), Timing.TOO_OLD, id="too-old"),
+        pytest.param((-20, -14), Timing.TOO_EARLY, id="the-last-day-says-how-old"),
+        pytest.param((-20, -2), Timing.TOO_LATE, id="too-late-says-more-than-too-early"),
+        pytest.param((-7, 4), Timing.TOO_LATE, id="begun-before-and-ended-after"),
+    ],
+)
+def test_both_ends_of_the_lymphodepletion_count(days: tuple[int, ...], expected: Timing) -> None:
+    assert regimen.timing([INFUSION + dt.timedelta(days=day) for day in days], INFUSION, TIMING) == expected
+
+
+@given(st.lists(st.integers(-40, 20), min_size=1, max_size=6), st.integers(-400, 400), st.data())
+def test_timing_counts_from_the_infusion_in_whatever_order(days: list[int], moved: int, data: st.DataObject) -> None:
+    given_on = [INFUSION + dt.timedelta(days=day) for day in days]
+    found = regimen.timing(given_on, INFUSION, TIMING)
+    shift = dt.timedelta(days=moved)
+    later = [day + shift for day in data.draw(st.permutations(given_on))]
+    assert regimen.timing(later, INFUSION + shift, TIMING) == found
+    assert (found == Timing.NOT_BEFORE) == (min(days) >= 0)
+    assert (found == Timing.OK) == (min(days) >= -7 and max(days) <= -3)
+    assert (found == Timing.TOO_OLD) == (max(days) < -14)
 
 
 def test_timing_needs_a_day() -> None:
@@ -183,9 +245,35 @@ def test_creatinine_clearance_by_cockcroft_and_gault(
     assert round(found, 1) == D(expected)
 
 
-def test_clearance_needs_a_creatinine() -> None:
+@pytest.mark.parametrize(("weight", "creatinine"), [("70", "0"), ("70", "-1"), ("0", "70"), ("-1", "70")])
+def test_clearance_needs_a_weight_and_a_creatinine(weight: str, creatinine: str) -> None:
     with pytest.raises(ValueError, match="above 0"):
-        regimen.creatinine_clearance_ml_min(40, D(70), D(0), is_female=False)
+        regimen.creatinine_clearance_ml_min(40, D(weight), D(creatinine), is_female=False)
+
+
+def test_creatinine_is_converted_with_its_molar_mass() -> None:
+    """113.12 g/mol: 10 000 µmol/L are 113.12 mg/dL, so this weight has 100 mL/min exactly."""
+    found = regimen.creatinine_clearance_ml_min(40, 72 * D("113.12"), D(10_000), is_female=False)
+    assert found == 100
+
+
+@given(
+    st.integers(1, 100),
+    st.decimals("0.1", 150, places=1),
+    st.decimals("0.1", 900, places=1),
+    st.booleans(),
+)
+def test_more_creatinine_more_years_and_less_weight_clear_less(
+    age: int, weight: Decimal, creatinine: Decimal, is_female: bool
+) -> None:
+    found = regimen.creatinine_clearance_ml_min(age, weight, creatinine, is_female=is_female)
+    assert found > 0
+    assert regimen.creatinine_clearance_ml_min(age + 1, weight, creatinine, is_female=is_female) < found
+    assert regimen.creatinine_clearance_ml_min(age, weight, creatinine * 2, is_female=is_female) < found
+    assert regimen.creatinine_clearance_ml_min(age, weight * 2, creatinine, is_female=is_female) > found
+    if is_female:
+        man = regimen.creatinine_clearance_ml_min(age, weight, creatinine, is_female=False)
+        assert abs(found - man * D("0.85")) <= man * D("1e-20")
 
 
 @pytest.mark.parametrize(
@@ -306,6 +394,15 @@ LEVELS = (Level(80, Decimal(24)), Level(50, Decimal(18)), Level(30, Decimal(0)))
 def test_the_level_falls_with_the_clearance(clearance: str, mg_m2: int | None) -> None:
     found = suggested_level(Decimal(clearance), LEVELS)
     assert (found.mg_m2 if found else None) == mg_m2
+
+
+@given(st.permutations(LEVELS), st.decimals(0, 120, places=2))
+def test_level_and_warning_name_the_lowest_limit_above_the_clearance(levels: list[Level], clearance: Decimal) -> None:
+    limits = [level.below_ml_min for level in levels]
+    above = [limit for limit in limits if clearance < limit]
+    found = suggested_level(clearance, levels)
+    assert (found.below_ml_min if found else None) == (min(above) if above else None)
+    assert regimen.clearance_warning(clearance, limits) == (found.below_ml_min if found else None)
 
 
 def test_no_clearance_and_no_levels_suggest_nothing() -> None:

@@ -1,0 +1,17 @@
+// A picture that is wider than its frame shows its newest day first: the oldest days are a stroke of the finger away.
+"use strict";
+(() => {
+  const SPARE = 12;
+
+  const showNewest = (frame) => {
+    const picture = frame.querySelector("svg[data-picture]");
+    const place = picture.getBoundingClientRect();
+    const scale = place.width / picture.viewBox.baseVal.width;
+    const begins = place.left - frame.getBoundingClientRect().left + frame.scrollLeft;
+    frame.scrollLeft = begins + Number(frame.dataset.newest) * scale + SPARE - frame.clientWidth;
+  };
+
+  addEventListener("DOMContentLoaded", () => {
+    for (const frame of document.querySelectorAll("[data-newest]")) showNewest(frame);
+  });
+})();
