@@ -113,7 +113,7 @@ QUESTION_TEXT = {
     "capd-not-used": mark("CAPD {capd_score} was written, but not that it is used instead of ICE: it does not count."),
     "capd-beside-consciousness": mark("CAPD {capd_score} beside “{consciousness}”: which is right?"),
     "death-awake": mark("Death “{death}” beside the consciousness “{consciousness}”: which is right?"),
-    "death-without-crs": mark("Death “{death}”, but there is no fever, and no CRS before: is that so?"),
+    "death-without-crs": mark("Death “{death}” at {temperature_c} °C: no fever, and no CRS before. Is that so?"),
     "death-of-another-cause": mark(
         "Death “{death}”, but also that another cause explains the whole picture: which is right?"
     ),
