@@ -313,6 +313,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
             "impossible": " ".join(form.misread()),
             "grades": [shown_of(scale, one) for scale, one in graded.items()],
             "unanswered": form.unanswered(),
+            "unconfirmed": form.unconfirmed,
             "guidance": guidance_for(participant, {scale.value: one.grade for scale, one in graded.items()}),
         }
         return TemplateResponse(request, "admin/safety/grades.html", context)

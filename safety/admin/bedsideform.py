@@ -309,6 +309,8 @@ class BedsideForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.last = last
+        # Answers of the time before that nobody has confirmed yet, by name.
+        self.unconfirmed: set[str] = set()
         if not is_correction:
             self.fields.pop("correction_reason")
         for name, field in self.fields.items():
@@ -363,6 +365,7 @@ class BedsideForm(forms.Form):
             is_asked = self._is_asked(name, cleaned)
             cleaned[name] = None
             if is_asked:
+                self.unconfirmed.add(name)
                 text = _("This is the answer of %(at)s. Look again, and confirm it or change it.")
                 self.add_error(name, text % {"at": self.last.at_text})
 
@@ -443,13 +446,13 @@ class BedsideForm(forms.Form):
         return Observations(**{name: value for name, value in given.items() if value != "" or name in TEXTS})
 
     def unanswered(self) -> list[Any]:
-        """The questions that still need an answer, in words."""
-        return [self.fields[name].label for name in self.errors if name in self.fields]
+        """The questions that still need an answer, in words; those of the time before are told apart."""
+        return [self.fields[name].label for name in self.errors if name in self.fields and name not in self.unconfirmed]
 
     def misread(self) -> list[str]:
         """What was typed into a box of text and cannot be, with the reason."""
         typed = [name for name in self.errors if name in self.fields and str(self.data.get(name) or "").strip()]
-        return [self._named(name) for name in typed]
+        return [self._named(name) for name in typed if name not in self.unconfirmed]
 
     def _named(self, name: str) -> str:
         """What is wrong, with the name of the field where the sentence does not begin with it."""
