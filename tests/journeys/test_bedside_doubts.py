@@ -17,8 +17,9 @@ pytestmark = [
 ]
 PHONE = {"width": 390, "height": 844}
 SHANGHAI = dt.timezone(dt.timedelta(hours=8))
-NO_DRUGS = {"antipyretic_given": "no", "anticytokine_given": "no"}
-WELL = {**NO_DRUGS, "hypotension": "no", "oxygen_device": "none"}
+# Given before: a “no” would be asked about, too.
+TREATED = {"antipyretic_given": "no", "anticytokine_given": "yes"}
+WELL = {**TREATED, "hypotension": "no", "oxygen_device": "none"}
 LOW = {
     "hypotension": "yes",
     "hypotension_attributable": "yes",
@@ -109,6 +110,7 @@ def test_the_first_evening_the_pressures_are_doubted(page: Any, address: str) ->
 def test_in_the_morning_oxygen_and_vasopressors_are_doubted(page: Any, address: str) -> None:
     look(page, address, 24, temperature_c="39.0", systolic="84", diastolic="50", spo2_percent="80")
     touch(page, **{**WELL, **LOW}, fever_attributable="yes")
+    page.locator('[name="anticytokines"][value="tocilizumab"]').check()
     page.locator('[name="vasopressors"][value="none"]').uncheck()
     touch(page, vasopressors="norepinephrine")
     # The mind is changed: what was named stays in sight, and is asked about.
@@ -121,6 +123,17 @@ def test_in_the_morning_oxygen_and_vasopressors_are_doubted(page: Any, address: 
     doubted(page, "“high-flow nasal cannula” without its flow: how many L/min?")
     type_(page, oxygen_flow_l_min="40")
     saved(page, "CRS 3", "ICANS 0")
+
+
+def test_what_was_given_is_known_at_the_time_of_the_assessment_and_not_before(page: Any, address: str) -> None:
+    page.goto(address)
+    given = page.locator('[name="anticytokine_given"][value="yes"]')
+    page.locator('[name="anticytokine_given"][value="yes"]:checked').wait_for()
+    at = dt.datetime.now(SHANGHAI) - dt.timedelta(days=60)
+    page.fill("#id_assessed_at_0", f"{at:%Y-%m-%d}")
+    page.fill("#id_assessed_at_1", f"{at:%H:%M}")
+    page.locator('[data-hint="anticytokine_given"]').wait_for(state="hidden")
+    assert not given.is_checked()
 
 
 def test_at_night_consciousness_is_doubted_and_a_changed_mind_loses_nothing(page: Any, address: str) -> None:
@@ -153,7 +166,7 @@ def test_the_last_look_begins_as_last_time_and_capd_is_doubted(page: Any, addres
     page.fill("#id_assessed_at_1", f"{at:%H:%M}")
     assert page.input_value("#id_temperature_c") == "", "what is measured is measured now"
     type_(page, temperature_c="36.9")
-    touch(page, **NO_DRUGS)
+    touch(page, **TREATED)
     touch(page, ice_performed="yes", consciousness="alert", seizure="none")
     for button in page.locator("[data-fill]").all():
         button.click()
