@@ -77,7 +77,7 @@ def _words(rows: Iterable[Medication]) -> str:
 
 
 def _answers(participant: Participant, at: dt.datetime) -> Iterable[Answer]:
-    rows = current(BedsideAssessment.objects.filter(participant=participant, assessed_at__lt=at))
+    rows = current(BedsideAssessment.objects.filter(participant=participant, assessed_at__lte=at))
     for moment, observed in rows.values_list("assessed_at", "observations"):
         named = tuple(Anticytokine(one) for one in observed.get("anticytokines") or ())
         yield Answer(moment, observed.get("anticytokine_given"), named)

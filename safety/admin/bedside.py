@@ -218,9 +218,10 @@ class BedsideAssessmentAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/safety/bedside.html", context)
 
     def last_of(self, participant: Participant, pk: Any = NEWEST) -> LastTime | None:
-        """The newest assessment that counts, or the one that a form was begun with."""
-        rows = current(BedsideAssessment.objects.filter(participant=participant))
-        row = (rows if pk is NEWEST else rows.filter(pk=read_key(pk))).order_by("assessed_at", "id").last()
+        """The newest assessment that counts, or the one that a form was begun with: whatever became of it since."""
+        rows = BedsideAssessment.objects.filter(participant=participant)
+        rows = current(rows) if pk is NEWEST else rows.filter(pk=read_key(pk))
+        row = rows.order_by("assessed_at", "id").last()
         return last_time(row.pk, row.assessed_at, row.observations) if row else None
 
     def identifier_of(self, request: HttpRequest, participant: Participant) -> str:
@@ -287,8 +288,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     def _offer_to_record(self, request: HttpRequest, row: BedsideAssessment) -> None:
         """What was answered to be given, and is on record nowhere."""
-        moment = dt.timedelta(microseconds=1)
-        hint = hints_of(request, row.participant, row.assessed_at + moment).get("anticytokine_given")
+        hint = hints_of(request, row.participant, row.assessed_at).get("anticytokine_given")
         if hint is not None and hint.link:
             link = format_html('<a href="{}"><strong>{}</strong></a>', hint.link, hint.link_text)
             messages.warning(request, format_html("{} {}", hint.text, link))

@@ -362,7 +362,7 @@ class BedsideForm(forms.Form):
         for name in self.last.answers:
             if name in self.errors or name in self._still_so() or self._is_changed(name):
                 continue
-            is_asked = self._is_asked(name, cleaned)
+            is_asked = self._counts(name, cleaned)
             cleaned[name] = None
             if is_asked:
                 self.unconfirmed.add(name)
@@ -377,10 +377,12 @@ class BedsideForm(forms.Form):
     def _leave_out_what_is_no_question(self, cleaned: dict[str, Any]) -> None:
         """It stands in the form still, should the answer before be changed back; it is neither counted nor wrong."""
         for name in ONLY_WHEN:
-            if self._is_asked(name, cleaned) or (name in COUNTS_ALONE and cleaned.get(name)):
-                continue
-            self.errors.pop(name, None)
-            cleaned[name] = None
+            if name not in self.unconfirmed and not self._counts(name, cleaned):
+                self.errors.pop(name, None)
+                cleaned[name] = None
+
+    def _counts(self, name: str, cleaned: dict[str, Any]) -> bool:
+        return self._is_asked(name, cleaned) or (name in COUNTS_ALONE and bool(cleaned.get(name)))
 
     def clean_vasopressors(self) -> list[str] | None:
         """None: nobody has said; empty: somebody looked, and none is running."""

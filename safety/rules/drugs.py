@@ -32,7 +32,7 @@ class Works:
 
 
 def still_given(answers: Iterable[Answer], *, at: dt.datetime, works: Works) -> dict[Anticytokine | None, dt.datetime]:
-    """What was given before this moment and still works then, and when it was answered first; None: nobody named it.
+    """What was given until this moment and still works then, and when it was answered first; None: nobody named it.
 
     >>> day, hour = dt.datetime(2026, 3, 12, tzinfo=dt.UTC), dt.timedelta(hours=1)
     >>> works = Works({Anticytokine.CORTICOSTEROID: 72 * hour})
@@ -42,7 +42,7 @@ def still_given(answers: Iterable[Answer], *, at: dt.datetime, works: Works) -> 
     {}
     """
     since: dict[Anticytokine | None, dt.datetime] = {}
-    for one in sorted((one for one in answers if one.at < at), key=lambda one: one.at):
+    for one in sorted((one for one in answers if one.at <= at), key=lambda one: one.at):
         if one.is_given is not None:
             since = _after(one, _working(since, one.at, works)) if one.is_given else {}
     return _working(since, at, works)

@@ -337,6 +337,29 @@ class TestAsLastTime:
         page = text_of(login(alice).post(url(here, as_last=before.pk), form))
         assert page.count("Look again, and confirm it or change it.") == 1
 
+    def test_a_vasopressor_of_last_time_does_not_vanish_with_the_hypotension(
+        self, here: Participant, alice: User, login: Any
+    ) -> None:
+        pressed = seen(hypotension=True, vasopressors=(Vasopressor.DOPAMINE,), vasopressin=True)
+        before = assessed(here, timezone.now() - 2 * HOUR, pressed, alice)
+        form: dict[str, Any] = {
+            **typed(here, timezone.now()),
+            "vasopressors": ["dopamine"],
+            "vasopressin": "yes",
+            "still_so": [one for one in CARRIED if not one.startswith("vaso")],
+        }
+        page = text_of(login(alice).post(url(here, as_last=before.pk), form))
+        assert page.count("Look again, and confirm it or change it.") == 2
+        gone = {**form, "vasopressors": ["none"], "vasopressin": "no"}
+        assert login(alice).post(url(here, as_last=before.pk), gone).status_code == 302
+
+    def test_what_became_of_last_time_meanwhile_confirms_nothing(
+        self, here: Participant, before: BedsideAssessment, alice: User, login: Any
+    ) -> None:
+        actions.void_bedside(assessment=before, reason="wrong bed", by=alice, now=timezone.now())
+        page = text_of(login(alice).post(url(here, as_last=before.pk), typed(here, timezone.now())))
+        assert "Look again, and confirm it or change it." in page
+
     def test_what_was_changed_is_an_answer(
         self, here: Participant, before: BedsideAssessment, alice: User, login: Any
     ) -> None:

@@ -34,7 +34,7 @@ def found(hours: float, *answers: Answer) -> dict[Anticytokine | None, float]:
         pytest.param(336.01, [answer(0, True, TOCI)], {}, id="tocilizumab-no-longer"),
         pytest.param(72, [answer(0, True)], {None: 0}, id="not-named-counts-as-the-shortest"),
         pytest.param(72.01, [answer(0, True)], {}, id="not-named-no-longer"),
-        pytest.param(0, [answer(0, True, TOCI)], {}, id="not-of-this-moment-itself"),
+        pytest.param(0, [answer(0, True, TOCI)], {TOCI: 0}, id="of-this-moment-itself"),
         pytest.param(3, [answer(5, True, TOCI)], {}, id="not-of-a-later-one"),
         pytest.param(3, [answer(0, True, TOCI), answer(2, False)], {}, id="a-no-takes-it-back"),
         pytest.param(3, [answer(0, True, TOCI), answer(2, None)], {TOCI: 0}, id="not-answered-takes-nothing-back"),
