@@ -18,10 +18,9 @@ from dosing.timeline import entries_of
 from participants.models import Participant
 from safety import actions
 from safety.actions.drugs import works_of
-from safety.admin.assessments import CrsForm
 from safety.admin.bedside import NORMAL
 from safety.admin.bedsideform import ABSENT, ANEW, CARRIED, SECTIONS, BedsideForm
-from safety.models import BedsideAssessment, CrsAssessment, Scale, ToxicityAssessment
+from safety.models import BedsideAssessment, CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
 from safety.questions import in_words
 from safety.rules.bedside import VITAL_SIGNS, Anticytokine, Observations, Vasopressor
 from safety.rules.contradictions import QUESTION_TEXT, questions
@@ -208,7 +207,24 @@ def test_the_form_of_one_scale_asks_the_same(here: Participant, alice: User, log
     assert "a vasopressor counts as hypotension. Is it running?" in page
     assert "“high-flow nasal cannula” without its flow" in page
     assert not CrsAssessment.objects.exists()
-    assert CrsForm.base_fields["vasopressors"]
+
+
+def test_the_form_of_icans_alone_asks_the_same(here: Participant, alice: User, login: Any) -> None:
+    local = timezone.localtime(timezone.now())
+    form = {
+        "participant": here.pk,
+        "assessed_at_0": f"{local:%Y-%m-%d}",
+        "assessed_at_1": f"{local:%H:%M}",
+        "ice_performed": "yes",
+        **{"orientation": "4", "naming": "2", "commands": "1", "writing": "1", "attention": "0"},
+        "consciousness": "awakens_only_to_tactile",
+        "consciousness_attributable": "yes",
+        "capd_score": "3",
+    }
+    page = text_of(login(alice).post(reverse("admin:safety_icansassessment_add"), form))
+    assert "ICE 8 of 10 beside “awakens to touch only”: which is right?" in page
+    assert "CAPD 3 was written, but not that it is used instead of ICE" in page
+    assert not IcansAssessment.objects.exists()
 
 
 # --- vital signs -------------------------------------------------------------------------------------
