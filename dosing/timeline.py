@@ -1,11 +1,14 @@
 """What a participant received, from lymphodepletion to Day 28: one list of entries, drawn and tabled alike."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+from django.apps import apps
 from django.utils import formats, timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -75,9 +78,21 @@ class Entry:
 
 
 def entries_of(participant: Participant) -> tuple[Entry, ...]:
-    """In the order of time, without void rows; three queries, however much was given."""
+    """In the order of time, without void rows; as many queries, however much was given."""
     found = [*_doses(participant), *_infusions(participant), *_medications(participant)]
+    found += _from_above(participant, found)
     return tuple(sorted(found, key=lambda one: (one.start, KINDS.index(one.kind), one.label, one.text)))
+
+
+# Apps of the floors above that see what was given, each in a module of this name:
+# `entries_of(participant, *, recorded)`, with what this app has already, so that it is not told twice.
+ABOVE = ("safety",)
+
+
+def _from_above(participant: Participant, recorded: Sequence[Entry]) -> Iterator[Entry]:
+    for name in ABOVE:
+        if apps.is_installed(name) and find_spec(f"{name}.timeline"):
+            yield from import_module(f"{name}.timeline").entries_of(participant, recorded=tuple(recorded))
 
 
 def _doses(participant: Participant) -> Iterator[Entry]:

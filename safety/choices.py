@@ -1,11 +1,12 @@
 """The words in which findings are asked for: names of fields and of choices."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from safety.rules.bedside import Death, Vasopressor
+from safety.rules.bedside import Anticytokine, Death, Vasopressor
 from safety.rules.crs import CrsDeath, OxygenDevice, OxygenReason
 from safety.rules.icans import Consciousness, IcansDeath, IcePerformed, Oedema, PressureSign, Seizure
 
@@ -44,6 +45,11 @@ FINDING_NAMES: dict[str, Any] = {
     "temperature_not_done": _("temperature not measured, because"),
     "antipyretic_given": _("antipyretic given (last 8 hours)"),
     "anticytokine_given": _("tocilizumab, steroid or other anticytokine given"),
+    "crs_established_since": _("CRS established since"),
+    "anticytokines": _("which of them"),
+    "heart_rate": _("heart rate (/min)"),
+    "respiratory_rate": _("respiratory rate (/min)"),
+    "urine_ml_h": _("urine output (mL/h)"),
     "systolic": _("systolic pressure (mmHg)"),
     "diastolic": _("diastolic pressure (mmHg)"),
     "hypotension_or_vasopressor": _("hypotension, or a vasopressor is running"),
@@ -134,6 +140,12 @@ _NAMES: dict[Any, dict[str, Any]] = {
         "metaraminol": _("metaraminol"),
         "other": pgettext_lazy("vasopressor", "another one"),
     },
+    Anticytokine: {
+        "tocilizumab": _("tocilizumab"),
+        "corticosteroid": _("corticosteroid"),
+        "anakinra": _("anakinra"),
+        "siltuximab": _("siltuximab"),
+    },
     Death: {
         "none": _("no"),
         "crs": _("yes, due to CRS"),
@@ -165,3 +177,21 @@ KINDS: dict[tuple[str, str], Any] = {
     ("ICANS", "pressure_sign"): PressureSign,
     ("ICANS", "death"): IcansDeath,
 }
+
+
+# The same for what is seen at the bed, and the answers of which there may be several.
+SEEN_KINDS: dict[str, Any] = {
+    "oxygen_device": OxygenDevice,
+    "oxygen_reason": OxygenReason,
+    "ice_performed": IcePerformed,
+    "consciousness": Consciousness,
+    "seizure": Seizure,
+    "cerebral_oedema": Oedema,
+    "pressure_sign": PressureSign,
+    "death": Death,
+}
+SEVERAL: dict[str, Any] = {"vasopressors": Vasopressor, "anticytokines": Anticytokine}
+
+
+def names_of(kind: Any, values: Iterable[str]) -> str:
+    return ", ".join(str(name_of(kind, one)) for one in values)

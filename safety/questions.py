@@ -1,15 +1,46 @@
-"""What this app says before an entry of a lower floor is void: what was seen in the belief that it was right."""
+"""What this app asks before an assessment is saved: answers that do not go together.
 
-from collections.abc import Sequence
+And what it says before an entry of a lower floor is void: what was seen in the belief that it was right.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from django.db.models import Model
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from dosing.models import Infusion
 from participants.actions.imports import brought
 from participants.models import MeasurementImport
+from safety.actions.assessments import questions_about
 from safety.actions.blood import grades_on
-from safety.models import ToxicityAssessment, current
+from safety.choices import FINDING_NAMES, SEEN_KINDS, name_of
+from safety.models import BedsideAssessment, ToxicityAssessment, current
+from safety.rules.bedside import Vasopressor
+from safety.rules.contradictions import QUESTION_TEXT
+from safety.rules.grading import Reason
+from trialsite.models import Record
+from trialsite.questions import Question
+
+
+def questions_of(row: Record, *, changed: Collection[str] | None, by: Any, now: dt.datetime) -> Iterator[Question]:
+    """Each with what was typed: once per contradiction, and anew for another value."""
+    if isinstance(row, BedsideAssessment | ToxicityAssessment) and row.observed is not None:
+        for one in questions_about(row.participant, row.assessed_at, row.observed):
+            yield Question(one.code, in_words(one))
+
+
+def in_words(one: Reason) -> str:
+    """The question in the reader's language, answers by their names on the form."""
+    return gettext(QUESTION_TEXT[one.code]).format(**{name: _said(name, text) for name, text in one.values.items()})
+
+
+def _said(name: str, text: str) -> str:
+    if name == "running":
+        named = (FINDING_NAMES[one] if one == "vasopressin" else name_of(Vasopressor, one) for one in text.split(","))
+        return ", ".join(str(one) for one in named)
+    return str(name_of(SEEN_KINDS[name], text)) if name in SEEN_KINDS else text
 
 
 def rests_on(row: Model) -> Sequence[str]:

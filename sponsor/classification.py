@@ -27,7 +27,7 @@ RECORD_EXPORTED = "id modified_at voided_at"
 MODELS: dict[str, Classified] = {
     "participants.Participant": _classified(
         f"{RECORD_EXPORTED} site screening_number participant_number protocol_version status sex",
-        identity="name birth_date phone hospital_number",
+        identity="name birth_date phone hospital_number bed initials",
         internal="created_at created_by rescreening_of",
         site_only="voided_by void_reason planned_infusion_on",
     ),

@@ -63,9 +63,11 @@ def _is_blank(value: Any) -> bool:
 # --- Numbers ------------------------------------------------------------------------------------------
 
 # Written behind a number, where the name of the field ends with it in brackets.
-UNITS = frozenset({"°C", "℃", "%", "mL", "mg", "mg/m²", "kg", "cm", "m²", "mmHg", "L/min", "10⁸", "minutes", "分钟"})
+UNITS = frozenset(
+    {"°C", "℃", "%", "mL", "mg", "mg/m²", "kg", "cm", "m²", "mmHg", "L/min", "10⁸", "minutes", "分钟", "/min", "mL/h"}
+)
 # A number as it often stands before the unit.
-EXAMPLES = {"%": "97", "mmHg": "120", "L/min": "2", "mL": "20", "kg": "65", "cm": "170", "10⁸": "0.5"}
+EXAMPLES = {"%": "97", "mmHg": "120", "L/min": "2", "mL": "20", "kg": "65", "cm": "170", "10⁸": "0.5", "/min": "16"}
 _UNIT_OF_LABEL = re.compile(r"(.+?)\s*[(（]([^()（）]+)[)）]")
 
 

@@ -6,7 +6,7 @@ from django.core.exceptions import FieldDoesNotExist
 
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 
-IDENTITY = frozenset({"name", "birth_date", "phone", "hospital_number"})
+IDENTITY = frozenset({"name", "birth_date", "phone", "hospital_number", "bed", "initials"})
 
 
 def never_kept(opts: Any) -> frozenset[str]:

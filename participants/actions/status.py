@@ -32,7 +32,7 @@ USUAL_REASON = {
     Status.LOST_TO_FOLLOW_UP: ReasonCode.LOST,
     Status.RELAPSED: ReasonCode.RELAPSE,
 }
-IDENTITY = ("site", "name", "birth_date", "sex", "phone", "hospital_number")
+IDENTITY = ("site", "name", "birth_date", "sex", "phone", "hospital_number", "initials")
 
 
 def check_screening(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:

@@ -224,7 +224,7 @@ class ParticipantForm(RecordForm):
 class ParticipantAdmin(RecordAdmin):
     form = ParticipantForm
     site_path = "site"
-    identity_fields = ("name", "birth_date", "phone", "hospital_number")
+    identity_fields = ("name", "birth_date", "phone", "hospital_number", "bed", "initials")
     list_display = ("number_link", "status_label", "site", "sex", "day0_visit", "enrolled_mark", "void_mark")
     list_display_links = ("number_link",)
     list_filter = (("status", admin.ChoicesFieldListFilter), "site", "sex")
@@ -235,7 +235,7 @@ class ParticipantAdmin(RecordAdmin):
     fieldsets = (
         (
             _("Identity (stays at the site)"),
-            {"fields": (("name", "sex"), ("birth_date", "phone"), "hospital_number")},
+            {"fields": (("name", "sex"), ("birth_date", "phone"), "hospital_number", ("bed", "initials"))},
         ),
         (_("Study"), {"fields": (("site", "screened_on"),)}),
     )

@@ -97,6 +97,9 @@ class Participant(Record):
     hospital_number = EncryptedCodeField(
         _("hospital number"), max_length=40, blank=True, label="participant.hospital_number"
     )
+    # How the ward tells people apart beside the number; which of them is shown at the bed, the study file says.
+    bed = EncryptedTextField(_("bed"), max_length=20, blank=True, label="participant.bed")
+    initials = EncryptedTextField(_("initials"), max_length=10, blank=True, label="participant.initials")
     rescreening_of = models.ForeignKey(
         "self",
         models.PROTECT,

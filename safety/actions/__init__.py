@@ -22,6 +22,7 @@ from safety.actions.assessments import (
     context_of,
     crs_policy,
     days_since_infusion,
+    established_since,
     findings_of,
     grade,
     icans_policy,
@@ -34,6 +35,7 @@ from safety.actions.assessments import (
 from safety.actions.blood import assess_iec_hs, check_iec_hs, record_icaht
 from safety.actions.counts import owed_counts, remind_of_counts
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
+from safety.actions.drugs import Given, given_before
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
 from safety.actions.guidance import approve_guidance, propose_guidance
@@ -42,6 +44,7 @@ from safety.actions.voids import void_assessment, void_bedside, void_discharge
 
 __all__ = [
     "DueRound",
+    "Given",
     "Past",
     "Treatment",
     "acknowledge",
@@ -62,7 +65,9 @@ __all__ = [
     "days_since_infusion",
     "due_rounds",
     "escalate",
+    "established_since",
     "findings_of",
+    "given_before",
     "grade",
     "icans_policy",
     "investigators",

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dosing.actions import day0_of
 from participants.actions import long_moment, site_day
 from participants.models import Participant
-from safety.actions import alerts, episodes
+from safety.actions import alerts, drugs, episodes
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
 from safety.rules import bedside, contradictions, crs, icans
 from safety.rules import episodes as episode_rules
@@ -69,7 +70,12 @@ class Past:
 
     def is_established(self, scale: str, *, before: dt.datetime) -> bool:
         """Whether the toxicity was found before this moment, and has not been gone for long enough to be over."""
-        return episode_rules.is_established(self.of(scale), before=before, joins_within=self.joins_within)
+        return self.established_since(scale, before=before) is not None
+
+    def established_since(self, scale: str, *, before: dt.datetime) -> dt.datetime | None:
+        """By the clock of the site."""
+        since = episode_rules.established_since(self.of(scale), before=before, joins_within=self.joins_within)
+        return None if since is None else timezone.localtime(since)
 
     def with_(self, new: Iterable[ToxicityAssessment]) -> "Past":
         added = tuple((row.toxicity, seen_of(row)) for row in new)
@@ -103,11 +109,17 @@ def is_established(participant: Participant, scale: Scale, *, before: dt.datetim
     return past_of(participant).is_established(scale, before=before)
 
 
+def established_since(participant: Participant, scale: Scale, *, before: dt.datetime) -> dt.datetime | None:
+    return past_of(participant).established_since(scale, before=before)
+
+
 def context_of(participant: Participant, at: dt.datetime, past: Past) -> Context:
+    since = past.established_since(Scale.CRS, before=at)
     return Context(
         days_since_infusion=days_since_infusion(participant, at),
         age_years=participant.age_on(site_day(at)),
-        crs_established=past.is_established(Scale.CRS, before=at),
+        crs_established=since is not None,
+        crs_established_since=since,
     )
 
 
@@ -137,8 +149,15 @@ def preview(participant: Participant, at: dt.datetime, seen: Observations) -> di
 
 
 def questions_about(participant: Participant, at: dt.datetime, seen: Observations) -> tuple[Reason, ...]:
-    """What does not go together in these observations, to be asked about before they are saved."""
-    context = context_of(participant, at, past_of(participant))
+    """What does not go together in these observations, or with the record, to be asked about before they are saved."""
+    given = drugs.given_before(participant, at)
+    context = replace(
+        context_of(participant, at, past_of(participant)),
+        ice_from_age_years=_policy(participant).ice_from_age_years,
+        antipyretic_on_record=given.antipyretic,
+        anticytokine_on_record=given.anticytokine,
+        vasopressor_on_record=given.vasopressor,
+    )
     return contradictions.questions(bedside.applicable(seen), context)
 
 
@@ -277,6 +296,10 @@ def _follow(
         grade_anew(participant, since, by=by, now=now)
 
 
+# What an earlier assessment changes in a later one.
+ESTABLISHED = ("crs_established", "crs_established_since")
+
+
 def grade_anew(participant: Participant, since: dt.datetime, *, by: User, now: dt.datetime) -> None:
     """CRS grades from this moment on that rested on whether there was CRS before: a new row for each that differs.
 
@@ -286,15 +309,22 @@ def grade_anew(participant: Participant, since: dt.datetime, *, by: User, now: d
     later = later.filter(assessed_at__gte=since)
     for old in later.order_by("assessed_at", "id"):
         past = past_of(participant, but=[old.pk])
-        established = past.is_established(Scale.CRS, before=old.assessed_at)
-        if old.investigator_grade is not None or old.findings["crs_established"] == established:
+        since = past.established_since(Scale.CRS, before=old.assessed_at)
+        found = _crs_findings(old.findings)
+        findings = replace(found, crs_established=since is not None, crs_established_since=since)
+        if old.investigator_grade is not None or _is_told_alike(findings, old):
             continue
-        findings = replace(_crs_findings(old.findings), crs_established=established)
         row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
         _graded(row, Scale.CRS, findings, participant=participant, at=old.assessed_at, by=by, now=now)
         row.flags = [*row.flags, crs.GRADED_ANEW]
         row.save()
         _settle(participant, past, [row], by=by, now=now)
+
+
+def _is_told_alike(findings: crs.CrsFindings, old: ToxicityAssessment) -> bool:
+    """Whether the row says the same of the CRS before; rows that do not tell its beginning tell that it was there."""
+    told = as_json(findings)
+    return all(told[name] == old.findings[name] for name in ESTABLISHED if name in old.findings)
 
 
 def _crs_findings(stored: dict[str, Any]) -> crs.CrsFindings:
@@ -305,6 +335,7 @@ def _crs_findings(stored: dict[str, Any]) -> crs.CrsFindings:
         "oxygen_device": crs.OxygenDevice,
         "oxygen_reason": crs.OxygenReason,
         "death": crs.CrsDeath,
+        "crs_established_since": dt.datetime.fromisoformat,
     }
     read = {
         name: kinds[name](value) if name in kinds and value is not None else value for name, value in stored.items()
@@ -325,5 +356,11 @@ def _settle(
 
 
 def as_json(findings: Any) -> dict[str, Any]:
-    """Findings as JSON, decimals as text; None stays None: not recorded."""
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(findings).items()}
+    """Findings as JSON, decimals and moments as text; None stays None: not recorded."""
+    return {name: _as_text(value) for name, value in asdict(findings).items()}
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value

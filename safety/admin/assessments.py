@@ -1,6 +1,7 @@
 """The pages of CRS and ICANS assessments."""
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import fields as dataclass_fields
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ from safety.actions.voids import belongs_to_bedside
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
 from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, current
 from safety.rules import crs, icans
+from safety.rules.bedside import ICE_POINTS, Death, Observations, Vasopressor
 from trialsite import formfields
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.models import Record
@@ -110,8 +112,13 @@ class AssessmentForm(RecordForm):
             elif asks and self.cleaned_data.get(name) is None and name not in self.errors:
                 self.add_error(name, _("Look, and answer this, too: the grade hangs on it."))
 
+    def observed(self) -> Observations:
+        """The same as on the form of the bed, for the questions about what does not go together."""
+        raise NotImplementedError
+
     def rows(self) -> list[Record]:
         self.instance.toxicity = self.scale
+        self.instance.observed = self.observed()
         return super().rows()
 
     def given(self, kind: Any) -> dict[str, Any]:
@@ -150,11 +157,20 @@ class CrsForm(AssessmentForm):
 
     def findings(self) -> crs.CrsFindings:
         row = self.instance
+        since = actions.established_since(row.participant, Scale.CRS, before=row.assessed_at)
         return crs.CrsFindings(
             days_since_infusion=actions.days_since_infusion(row.participant, row.assessed_at),
-            crs_established=actions.is_established(row.participant, Scale.CRS, before=row.assessed_at),
+            crs_established=since is not None,
+            crs_established_since=since,
             **self.given(crs.CrsFindings),
         )
+
+    def observed(self) -> Observations:
+        """The vasopressors are only counted here."""
+        given = self.given(Observations)
+        count, death = given.pop("vasopressors", None), given.pop("death", None)
+        running = None if count is None else (Vasopressor.OTHER,) * count
+        return Observations(**given, vasopressors=running, death=Death(death) if death else None)
 
 
 class IcansForm(AssessmentForm):
@@ -184,6 +200,12 @@ class IcansForm(AssessmentForm):
         days = actions.days_since_infusion(row.participant, row.assessed_at)
         return icans.IcansFindings(age_years=age, days_since_infusion=days, **self.given(icans.IcansFindings))
 
+    def observed(self) -> Observations:
+        given = self.given(Observations)
+        death = given.pop("death", None)
+        ice = {name: value for item in icans.ICE_ITEMS for name, value in _points(item, self.cleaned_data[item])}
+        return Observations(**given, **ice, death=Death(death) if death else None)
+
     def clean(self) -> dict[str, Any]:
         """An ICE that was performed has all of its five items."""
         cleaned = super().clean()
@@ -199,6 +221,12 @@ class IcansForm(AssessmentForm):
             if name not in self.errors and cleaned.get(name) is None:
                 self.add_error(name, _("Give the points, 0 included; or say above that ICE was not done."))
         return cleaned
+
+
+def _points(item: str, total: int | None) -> Iterator[tuple[str, bool | None]]:
+    """The points of an item one by one: which of them were right is not told."""
+    for number, name in enumerate(ICE_POINTS[item]):
+        yield name, None if total is None else number < total
 
 
 class RegradeForm(ReasonForm):
@@ -386,6 +414,8 @@ def finding_in_words(row: ToxicityAssessment, name: str, value: Any) -> Any:
         return _("not recorded")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if name == "crs_established_since":
+        return f"{dt.datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
     kind = KINDS.get((row.toxicity, name))
     return name_of(kind, value) if kind else value
 

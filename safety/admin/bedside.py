@@ -2,8 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pghistory
@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -27,15 +28,24 @@ from unfold.widgets import (
 )
 
 from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
-from dosing.models import Medication, MedicationKind
-from participants.actions import site_day
+from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety import actions, consequences, guidance, heatmap, overview
+from safety.actions import Given
 from safety.actions.alerts import unanswered
 from safety.actions.rounds import DueRound, round_of
 from safety.admin import seriousness
-from safety.admin.bedsideform import ABSENT, POINTS, SECTIONS, BedsideForm, initial_of
-from safety.choices import FINDING_NAMES, name_of
+from safety.admin.bedsideform import (
+    ABSENT,
+    POINTS,
+    SECTIONS,
+    BedsideForm,
+    Hint,
+    LastTime,
+    initial_of,
+    last_time,
+)
+from safety.choices import FINDING_NAMES, SEEN_KINDS, SEVERAL, name_of, names_of
 from safety.models import (
     SERIOUSNESS,
     ActionTaken,
@@ -46,13 +56,13 @@ from safety.models import (
     Scale,
     ToxicityAssessment,
     ToxicityEpisode,
+    current,
     is_replaced,
 )
-from safety.rules import contradictions, crs, icans
-from safety.rules.bedside import ONLY_WHEN, Death, Vasopressor
-from safety.rules.crs import OxygenDevice, OxygenReason
-from safety.rules.grading import Graded, ImpossibleFinding, Reason
-from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
+from safety.rules import crs, icans
+from safety.rules.bedside import ONLY_WHEN, Anticytokine
+from safety.rules.contradictions import QUESTION_TEXT
+from safety.rules.grading import Graded, ImpossibleFinding
 from trialsite import formfields, once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.fields import PLEASE_CHOOSE
@@ -60,28 +70,14 @@ from trialsite.firstpage import sites_of
 from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 from trialsite.voiding import Consequences
 
 TEXTS = {Scale.CRS: (crs.REASON_TEXT, crs.FLAG_TEXT), Scale.ICANS: (icans.REASON_TEXT, icans.FLAG_TEXT)}
-KINDS: dict[str, Any] = {
-    "oxygen_device": OxygenDevice,
-    "oxygen_reason": OxygenReason,
-    "ice_performed": IcePerformed,
-    "consciousness": Consciousness,
-    "seizure": Seizure,
-    "cerebral_oedema": Oedema,
-    "pressure_sign": PressureSign,
-    "death": Death,
-}
 # One touch: awake, ten of ten.
 NORMAL = {"ice_performed": "yes", **dict.fromkeys(POINTS, "yes"), "consciousness": "alert"}
-ANTICYTOKINES = (
-    MedicationKind.TOCILIZUMAB,
-    MedicationKind.CORTICOSTEROID,
-    MedicationKind.ANAKINRA,
-    MedicationKind.SILTUXIMAB,
-)
 SHOWN = 40
+NEWEST: Any = object()
 
 
 @dataclass(frozen=True)
@@ -108,10 +104,6 @@ def shown_of(scale: Scale, graded: Graded) -> Shown:
     )
 
 
-def questions_in_words(found: Sequence[Reason]) -> list[str]:
-    return [gettext(contradictions.QUESTION_TEXT[one.code]).format(**one.values) for one in found]
-
-
 def shown_row(row: ToxicityAssessment) -> Shown:
     reasons, flags = TEXTS[Scale(row.toxicity)]
     sentences = [gettext(reasons[one["code"]]).format(**one["values"]) for one in row.reasons]
@@ -133,7 +125,7 @@ def _once(texts: Mapping[Any, str], flags: Iterable[Any]) -> list[str]:
 class BedsideAssessmentAdmin(RecordAdmin):
     """Added on a form of its own, read here, never changed."""
 
-    list_display = ("participant", "assessed_at", "grades_shown", "created_by", "state_shown")
+    list_display = ("participant", "assessed_at", "grades_shown", "vital_signs", "created_by", "state_shown")
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant", "created_by")
     date_hierarchy = "assessed_at"
@@ -188,10 +180,15 @@ class BedsideAssessmentAdmin(RecordAdmin):
         rows = [old, *BedsideAssessment.objects.filter(corrects=old)] if old else []
         opened = versions.of(*rows)
         conflict = versions.conflict(request, opened, *rows)
+        hints = hints_of(request, participant, now)
+        last = None if old else self.last_of(participant, request.GET.get("as_last"))
+        begun = {"assessed_at": now, **(last.answers if last else {}), **{k: one.value for k, one in hints.items()}}
         form = BedsideForm(
             request.POST if request.method == "POST" else None,
-            initial=initial_of(old.observations, old.assessed_at, old.note) if old else _initial(participant, now),
+            initial=initial_of(old.observations, old.assessed_at, old.note) if old else begun,
             is_correction=old is not None,
+            last=last,
+            hints={} if old else hints,
         )
         questions.prepare(form)
         is_sent = request.method == "POST" and conflict is None
@@ -202,7 +199,10 @@ class BedsideAssessmentAdmin(RecordAdmin):
             "opts": self.opts,
             "title": _("Bedside assessment"),
             "participant": participant,
-            "day": actions.days_since_infusion(participant, now),
+            "day": actions.days_since_infusion(participant, old.assessed_at if old else now),
+            "identifier": self.identifier_of(request, participant),
+            "last": last,
+            "before": None if old or last else self.last_of(participant),
             "form": form,
             "sections": [
                 (title, [form[name] for name in names], is_open or any(name in form.errors for name in names))
@@ -216,6 +216,20 @@ class BedsideAssessmentAdmin(RecordAdmin):
             "back": reverse("admin:safety_course", args=[participant.pk]),
         }
         return TemplateResponse(request, "admin/safety/bedside.html", context)
+
+    def last_of(self, participant: Participant, pk: Any = NEWEST) -> LastTime | None:
+        """The newest assessment that counts, or the one that a form was begun with: whatever became of it since."""
+        rows = BedsideAssessment.objects.filter(participant=participant)
+        rows = current(rows) if pk is NEWEST else rows.filter(pk=read_key(pk))
+        row = rows.order_by("assessed_at", "id").last()
+        return last_time(row.pk, row.assessed_at, row.observations) if row else None
+
+    def identifier_of(self, request: HttpRequest, participant: Participant) -> str:
+        """The second identifier of the ward, for those who may see whom they treat; the study file says which."""
+        name = get_study().protocol(participant.protocol_version).policy.bedside_identifier
+        if name == "none" or not self.sees_identity(request):
+            return ""
+        return str(getattr(participant, name))
 
     def _corrected(self, request: HttpRequest) -> BedsideAssessment | None:
         pk = request.GET.get("corrects", "")
@@ -251,10 +265,13 @@ class BedsideAssessmentAdmin(RecordAdmin):
             corrects=old,
             correction_reason=form.cleaned_data.get("correction_reason", "").strip(),
         )
-        if not questions.ask(form, row, by=request.user, now=now):
-            return False
         try:
-            seen = replace(form.observations(), confirmed=self._confirmed(participant, form))
+            row.observed = form.observations()
+            if not questions.ask(form, row, by=request.user, now=now):
+                return False
+            seen = replace(
+                row.observed, confirmed=tuple(one.code for one in form.answered if one.code in QUESTION_TEXT)
+            )
             with as_refusals(), transaction.atomic(), pghistory.context(reason=questions.reason_of(form)):
                 actions.assess_bedside(assessment=row, seen=seen, by=request.user, now=now)
                 questions.keep(form, by=request.user, now=now)
@@ -266,34 +283,37 @@ class BedsideAssessmentAdmin(RecordAdmin):
             return False
         once.made(request, row)
         messages.success(request, _("The assessment is saved."))
+        self._offer_to_record(request, row)
         return True
 
-    def _confirmed(self, participant: Participant, form: BedsideForm) -> tuple[str, ...]:
-        """The odd pairs that are so. Raises Refused, with the questions on the page, before somebody said so."""
-        at = form.cleaned_data["assessed_at"]
-        found = actions.questions_about(participant, at, form.observations())
-        codes = tuple(one.code for one in found)
-        if codes and form.data.get("is_so") != " ".join(codes):
-            form.questions, form.codes = questions_in_words(found), " ".join(codes)
-            raise Refused(_("Some answers do not go together. Look again; if it is so, say it below and save."))
-        return codes
+    def _offer_to_record(self, request: HttpRequest, row: BedsideAssessment) -> None:
+        """What was answered to be given, and is on record nowhere."""
+        hint = hints_of(request, row.participant, row.assessed_at).get("anticytokine_given")
+        if hint is not None and hint.link:
+            link = format_html('<a href="{}"><strong>{}</strong></a>', hint.link, hint.link_text)
+            messages.warning(request, format_html("{} {}", hint.text, link))
 
     def grade_view(self, request: HttpRequest) -> HttpResponse:
         """The grades of what is typed so far, as a piece of the page; nothing is saved."""
         participant = self.participant_of(request, request.POST.get("participant"))
         if not self.has_add_permission(request) or participant is None or request.method != "POST":
             raise PermissionDenied
-        form = BedsideForm(request.POST)
+        last = self.last_of(participant, request.POST["as_last"]) if request.POST.get("as_last") else None
+        form = BedsideForm(request.POST, last=last)
         form.is_valid()
         at = form.cleaned_data.get("assessed_at") or timezone.now()
         try:
             graded = actions.preview(participant, at, form.observations())
         except ImpossibleFinding as error:
             return TemplateResponse(request, "admin/safety/grades.html", {"impossible": str(error)})
+        hints = hints_of(request, participant, at)
         context = {
+            "day": actions.days_since_infusion(participant, at),
+            "hints_json": json.dumps({name: {**asdict(one), "text": str(one.text)} for name, one in hints.items()}),
             "impossible": " ".join(form.misread()),
             "grades": [shown_of(scale, one) for scale, one in graded.items()],
             "unanswered": form.unanswered(),
+            "unconfirmed": form.unconfirmed,
             "guidance": guidance_for(participant, {scale.value: one.grade for scale, one in graded.items()}),
         }
         return TemplateResponse(request, "admin/safety/grades.html", context)
@@ -359,6 +379,10 @@ class BedsideAssessmentAdmin(RecordAdmin):
             f"{one.toxicity} {'?' if one.final_grade is None else one.final_grade}" for one in row.grades.all()
         )
 
+    @display(description=_("vital signs"))
+    def vital_signs(self, row: BedsideAssessment) -> str:
+        return vital_signs_of(row.observations)
+
     @display(description=_("state"))
     def state_shown(self, row: BedsideAssessment) -> Any:
         return _("void") if row.is_void else _("corrected") if is_replaced(row) else ""
@@ -396,6 +420,30 @@ class BedsideAssessmentAdmin(RecordAdmin):
         return format_html('<a href="{}">{}</a>', self.url("change", newer.pk), newer)
 
 
+# In the order in which they are charted.
+VITAL_TEXT = (
+    ("temperature_c", "%(value)s °C"),
+    ("pressure", "%(value)s mmHg"),
+    ("heart_rate", _("HR %(value)s")),
+    ("respiratory_rate", _("RR %(value)s")),
+    ("spo2_percent", _("SpO₂ %(value)s %%")),
+    ("urine_ml_h", _("urine %(value)s mL/h")),
+)
+
+
+def vital_signs_of(observed: Mapping[str, Any]) -> str:
+    """Those that were measured, in one line."""
+    found = {**observed, "pressure": _pressure(observed.get("systolic"), observed.get("diastolic"))}
+    texts = [str(text) % {"value": found[name]} for name, text in VITAL_TEXT if found.get(name) is not None]
+    return " · ".join(texts)
+
+
+def _pressure(systolic: int | None, diastolic: int | None) -> str | None:
+    if systolic is None and diastolic is None:
+        return None
+    return "/".join("?" if one is None else str(one) for one in (systolic, diastolic))
+
+
 @dataclass(frozen=True)
 class Moment:
     """What was graded at one moment: on the form of the bedside, or by one scale alone."""
@@ -405,6 +453,7 @@ class Moment:
     link: str
     grades: list[ToxicityAssessment]
     is_replaced: bool
+    vital_signs: str = ""
 
 
 def moments_of(participant: Participant) -> list[Moment]:
@@ -412,7 +461,7 @@ def moments_of(participant: Participant) -> list[Moment]:
     rows = (
         ToxicityAssessment.objects.standing()
         .filter(participant=participant)
-        .select_related("created_by")
+        .select_related("created_by", "bedside")
         .prefetch_related("corrections")
         .order_by("-assessed_at", "-id")[: 2 * SHOWN]
     )
@@ -428,7 +477,8 @@ def _moment(group: list[ToxicityAssessment]) -> Moment:
     standing = [row for row in group if not is_replaced(row)]
     shown = sorted(standing or group, key=lambda row: row.toxicity)
     link = reverse(f"admin:safety_{page}_change", args=[first.bedside_id or first.pk])
-    return Moment(first.assessed_at, first.created_by, link, shown, not standing)
+    vital_signs = vital_signs_of(first.bedside.observations if first.bedside else first.findings)
+    return Moment(first.assessed_at, first.created_by, link, shown, not standing, vital_signs)
 
 
 def current_grades(row: BedsideAssessment | None) -> list[ToxicityAssessment]:
@@ -452,32 +502,39 @@ def _label(name: str) -> Any:
 
 def seen_in_words(name: str, value: Any) -> Any:
     """An observation as people say it; what was not recorded is not a no."""
-    if name == "vasopressors" and value is not None:
-        return ", ".join(str(name_of(Vasopressor, one)) for one in value) or _("none running")
+    if name in SEVERAL and value is not None:
+        return names_of(SEVERAL[name], value) or _("none running")
     if value is None or value == "":
         return _("not recorded")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return name_of(KINDS[name], value) if name in KINDS else value
+    return name_of(SEEN_KINDS[name], value) if name in SEEN_KINDS else value
 
 
-def _initial(participant: Participant, now: dt.datetime) -> dict[str, Any]:
-    """What the record knows already; everything else waits for an answer."""
-    known: dict[str, Any] = {"assessed_at": now}
-    rows = (
-        Medication.objects.standing()
-        .filter(
-            participant=participant,
-            kind__in=(*ANTICYTOKINES, MedicationKind.ANTIPYRETIC),
-            started_at__gte=now - dt.timedelta(days=3),
-        )
-        .values_list("kind", "started_at")
+def hints_of(request: HttpRequest, participant: Participant, at: dt.datetime) -> dict[str, Hint]:
+    """What the record and the forms before know of the drugs that keep fever away, looking back from this moment."""
+    given = actions.given_before(participant, at)
+    found = {}
+    if given.antipyretic:
+        found["antipyretic_given"] = Hint("yes", gettext("On record: %(drugs)s") % {"drugs": given.antipyretic})
+    if given.only_at_bed:
+        found["anticytokine_given"] = _only_at_bed(request, participant, given)
+    elif given.anticytokine:
+        found["anticytokine_given"] = Hint("yes", gettext("On record: %(drugs)s") % {"drugs": given.anticytokine})
+    return found
+
+
+def _only_at_bed(request: HttpRequest, participant: Participant, given: Given) -> Hint:
+    drugs = ", ".join(
+        f"{name_of(Anticytokine, drug) if drug else gettext('not named')}, {long_moment(since)}"
+        for drug, since in given.only_at_bed.items()
     )
-    if any(kind in ANTICYTOKINES for kind, _at in rows):
-        known["anticytokine_given"] = "yes"
-    if any(kind == MedicationKind.ANTIPYRETIC and at >= now - dt.timedelta(hours=8) for kind, at in rows):
-        known["antipyretic_given"] = "yes"
-    return known
+    text = gettext("Answered at the bed (%(drugs)s), and not recorded as a drug.") % {"drugs": drugs}
+    if not request.user.has_perm("dosing.add_medication"):
+        return Hint("yes", text)
+    drug = next((one for one in given.only_at_bed if one), "")
+    query = urlencode({"participant": participant.pk, **({"kind": str(drug)} if drug else {})})
+    return Hint("yes", text, f"{reverse('admin:dosing_medication_add')}?{query}", gettext("Record it as a drug"))
 
 
 def guidance_for(participant: Participant, grades: dict[str, int | None]) -> list[dict[str, Any]]:

@@ -1,16 +1,19 @@
 """The form for everything that is seen at the bedside at one moment."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
+from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from safety.choices import FINDING_NAMES, choices
-from safety.rules import crs, icans
-from safety.rules.bedside import ICE_POINTS, Death, Observations, Vasopressor
+from safety.choices import FINDING_NAMES, SEVERAL, choices
+from safety.rules import bedside, crs, icans
+from safety.rules.bedside import ICE_POINTS, Anticytokine, Death, Observations, Vasopressor
 from safety.rules.grading import ImpossibleFinding
 from trialsite import formfields
 
@@ -38,14 +41,17 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...], bool], ...] = (
             "fever_attributable",
             "antipyretic_given",
             "anticytokine_given",
+            "anticytokines",
         ),
         True,
     ),
     (
-        _("Blood pressure"),
+        _("Circulation"),
         (
             "systolic",
             "diastolic",
+            "heart_rate",
+            "urine_ml_h",
             "hypotension",
             "hypotension_attributable",
             "fluids_given",
@@ -56,7 +62,7 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...], bool], ...] = (
     ),
     (
         _("Oxygen"),
-        ("spo2_percent", "oxygen_device", "oxygen_flow_l_min", "oxygen_reason"),
+        ("spo2_percent", "respiratory_rate", "oxygen_device", "oxygen_flow_l_min", "oxygen_reason"),
         True,
     ),
     (
@@ -105,6 +111,7 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...], bool], ...] = (
 ONLY_WHEN = {
     "temperature_not_done": ("temperature_c", "empty"),
     "fever_attributable": ("temperature_c", ">=38"),
+    "anticytokines": ("anticytokine_given", "yes"),
     "hypotension_attributable": ("hypotension", "yes"),
     "fluids_given": ("hypotension", "yes"),
     "vasopressors": ("hypotension", "yes"),
@@ -128,6 +135,29 @@ DECIDING = (
     "consciousness_attributable",
 )
 NONE_RUNNING = ("none", _("none running"))
+# What was named here counts whatever the answer before: it stays in sight, and is asked about.
+COUNTS_ALONE = frozenset({"vasopressors", "vasopressin", "seizure_minutes"})
+# Read, tested or told anew each time. Everything else may be carried over from the time before, and is then confirmed.
+ANEW = frozenset(
+    {
+        "assessed_at",
+        *bedside.VITAL_SIGNS,
+        "temperature_not_done",
+        # By the record and the forms before, as long as they work.
+        "antipyretic_given",
+        "anticytokine_given",
+        "anticytokines",
+        *POINTS,
+        "sentence",
+        "ice_not_done",
+        "seizure_minutes",
+        "capd_score",
+        "death",
+        "note",
+    }
+)
+CARRIED = tuple(name for _title, names, _is_open in SECTIONS for name in names if name not in ANEW)
+STILL_SO = "still_so"
 
 
 def _answer(name: str, answers: Any, coerce: Any, *, required: bool) -> forms.TypedChoiceField:
@@ -155,6 +185,18 @@ def _or_not_looked_at(field: forms.TypedChoiceField) -> forms.TypedChoiceField:
     field.required = False
     field.choices = [*field.choices, NOT_LOOKED_AT]  # type: ignore[misc]
     return field
+
+
+def _several(name: str, answers: Any) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=FINDING_NAMES[name], choices=answers, required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+
+def _vital(name: str, *, whole: bool = False) -> Any:
+    """Refused where it cannot be, as everywhere; asked about where it is unusual."""
+    low, high = bedside.possible(name)
+    return _number(name, int(low), int(high), whole=whole)
 
 
 def _number(name: str, low: int, high: int, *, whole: bool = False) -> Any:
@@ -192,10 +234,6 @@ def _text(name: str) -> forms.CharField:
 class BedsideForm(forms.Form):
     """Findings in, grades out. What must be answered has no default: nothing chosen is not a no."""
 
-    # What does not go together, in words, and the codes that “yes, it is so” sends back: set by the page.
-    questions: Sequence[str] = ()
-    codes = ""
-
     assessed_at = formfields.MomentField(
         label=_("assessed at"),
         widget=forms.SplitDateTimeWidget(
@@ -205,24 +243,23 @@ class BedsideForm(forms.Form):
             time_format="%H:%M",
         ),
     )
-    temperature_c = _number("temperature_c", 25, 45)
+    temperature_c = _vital("temperature_c")
     temperature_not_done = _text("temperature_not_done")
     fever_attributable = _yes_no("fever_attributable", required=False)
     antipyretic_given = _yes_no("antipyretic_given")
     anticytokine_given = _yes_no("anticytokine_given")
-    systolic = _number("systolic", 0, 350, whole=True)
-    diastolic = _number("diastolic", 0, 250, whole=True)
+    anticytokines = _several("anticytokines", choices(Anticytokine))
+    systolic = _vital("systolic", whole=True)
+    diastolic = _vital("diastolic", whole=True)
+    heart_rate = _vital("heart_rate", whole=True)
+    urine_ml_h = _vital("urine_ml_h")
     hypotension = _yes_no("hypotension_or_vasopressor")
     hypotension_attributable = _yes_no("hypotension_attributable", required=False)
     fluids_given = _yes_no("fluids_given", required=False)
-    vasopressors = forms.MultipleChoiceField(
-        label=FINDING_NAMES["vasopressors_named"],
-        choices=[*choices(Vasopressor), NONE_RUNNING],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
+    vasopressors = _several("vasopressors_named", [*choices(Vasopressor), NONE_RUNNING])
     vasopressin = _yes_no("vasopressin", required=False)
-    spo2_percent = _number("spo2_percent", 20, 100)
+    spo2_percent = _vital("spo2_percent")
+    respiratory_rate = _vital("respiratory_rate", whole=True)
     oxygen_device = _choice("oxygen_device", crs.OxygenDevice)
     oxygen_flow_l_min = _number("oxygen_flow_l_min", 0, 100)
     oxygen_reason = _choice("oxygen_reason", crs.OxygenReason, required=False)
@@ -262,30 +299,90 @@ class BedsideForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"}),
     )
 
-    def __init__(self, *args: Any, is_correction: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        is_correction: bool = False,
+        last: "LastTime | None" = None,
+        hints: Mapping[str, "Hint"] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.last = last
+        # Answers of the time before that nobody has confirmed yet, by name.
+        self.unconfirmed: set[str] = set()
         if not is_correction:
             self.fields.pop("correction_reason")
         for name, field in self.fields.items():
-            # Read by the template: short fields stand side by side, and some wait for an answer.
-            field.is_short = isinstance(field, formfields.DecimalField | formfields.IntegerField)  # type: ignore[attr-defined]
-            field.is_inline = name in POINTS  # type: ignore[attr-defined]
-            field.only_when = ONLY_WHEN.get(name)  # type: ignore[attr-defined]
+            self._prepare(name, field, hints or {})
+
+    def _prepare(self, name: str, field: Any, hints: Mapping[str, "Hint"]) -> None:
+        """What the template reads: which stand side by side, wait for an answer, or are to be confirmed."""
+        field.is_short = isinstance(field, formfields.DecimalField | formfields.IntegerField)
+        field.is_inline = name in POINTS
+        field.only_when = ONLY_WHEN.get(name)
+        field.counts_alone = name in COUNTS_ALONE
+        field.hint = hints.get(name)
+        field.is_carried = self.last is not None and name in self.last.answers
+        field.is_still_so = name in self._still_so()
+
+    def _still_so(self) -> Sequence[str]:
+        if not self.is_bound:
+            return ()
+        return self.data.getlist(STILL_SO) if hasattr(self.data, "getlist") else self.data.get(STILL_SO, ())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        self._ask_to_confirm(cleaned)
+        self._leave_out_what_is_no_question(cleaned)
         self._ask_for_temperature(cleaned)
         self._ask_for_ice(cleaned)
-        systolic, diastolic = cleaned.get("systolic"), cleaned.get("diastolic")
-        if systolic is not None and diastolic is not None and diastolic > systolic:
-            text = _("The diastolic pressure, %(low)s, is above the systolic, %(high)s: compare the two.")
-            self.add_error("diastolic", text % {"low": diastolic, "high": systolic})
-        if cleaned.get("oxygen_device") == crs.OxygenDevice.NASAL_CANNULA and cleaned.get("oxygen_flow_l_min") is None:
-            self.add_error("oxygen_flow_l_min", _("Low and high flow are told apart by it: give the flow in L/min."))
+        self._compare_pressures(cleaned)
+        self._ask_for_flow(cleaned)
         self._ask_what_decides(cleaned)
         if "correction_reason" in self.fields and not cleaned.get("correction_reason", "").strip():
             self.add_error("correction_reason", _("A correction says why."))
         return cleaned
+
+    def _ask_for_flow(self, cleaned: dict[str, Any]) -> None:
+        is_cannula = cleaned.get("oxygen_device") == crs.OxygenDevice.NASAL_CANNULA
+        if is_cannula and cleaned.get("oxygen_flow_l_min") is None and "oxygen_flow_l_min" not in self.errors:
+            self.add_error("oxygen_flow_l_min", _("Low and high flow are told apart by it: give the flow in L/min."))
+
+    def _compare_pressures(self, cleaned: dict[str, Any]) -> None:
+        systolic, diastolic = cleaned.get("systolic"), cleaned.get("diastolic")
+        if systolic is not None and diastolic is not None and diastolic > systolic:
+            text = _("The diastolic pressure, %(low)s, is above the systolic, %(high)s: compare the two.")
+            self.add_error("diastolic", text % {"low": diastolic, "high": systolic})
+
+    def _ask_to_confirm(self, cleaned: dict[str, Any]) -> None:
+        """What stands there from the time before was seen by nobody now, until somebody says so or changes it."""
+        if self.last is None:
+            return
+        for name in self.last.answers:
+            if name in self.errors or name in self._still_so() or self._is_changed(name):
+                continue
+            is_asked = self._counts(name, cleaned)
+            cleaned[name] = None
+            if is_asked:
+                self.unconfirmed.add(name)
+                text = _("This is the answer of %(at)s. Look again, and confirm it or change it.")
+                self.add_error(name, text % {"at": self.last.at_text})
+
+    def _is_changed(self, name: str) -> bool:
+        field = self.fields[name]
+        typed = field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+        return field.has_changed(self.last.answers[name] if self.last else None, typed)
+
+    def _leave_out_what_is_no_question(self, cleaned: dict[str, Any]) -> None:
+        """It stands in the form still, should the answer before be changed back; it is neither counted nor wrong."""
+        for name in ONLY_WHEN:
+            if name not in self.unconfirmed and not self._counts(name, cleaned):
+                self.errors.pop(name, None)
+                cleaned[name] = None
+
+    def _counts(self, name: str, cleaned: dict[str, Any]) -> bool:
+        return self._is_asked(name, cleaned) or (name in COUNTS_ALONE and bool(cleaned.get(name)))
 
     def clean_vasopressors(self) -> list[str] | None:
         """None: nobody has said; empty: somebody looked, and none is running."""
@@ -293,6 +390,9 @@ class BedsideForm(forms.Form):
         if NONE_RUNNING[0] in named and len(named) > 1:
             raise forms.ValidationError(_("Either none is running, or those that you named: take one of them back."))
         return [name for name in named if name != NONE_RUNNING[0]] if named else None
+
+    def clean_anticytokines(self) -> list[str] | None:
+        return self.cleaned_data["anticytokines"] or None
 
     def _ask_what_decides(self, cleaned: dict[str, Any]) -> None:
         """Once it is a question, the grade hangs on it: nothing stands there unless somebody said it."""
@@ -302,18 +402,24 @@ class BedsideForm(forms.Form):
 
     def _is_asked(self, name: str, cleaned: dict[str, Any]) -> bool:
         """As the page shows it: by the answer before."""
+        if name not in ONLY_WHEN:
+            return True
         before, wanted = ONLY_WHEN[name]
         given = cleaned.get(before)
+        if wanted == "empty":
+            return given is None
         if given is None:
             return False
         if wanted.startswith(">="):
             return bool(given >= int(wanted.removeprefix(">=")))
-        return given != wanted.removeprefix("!") if wanted.startswith("!") else given is True
+        if wanted.startswith("!"):
+            return bool(given != wanted.removeprefix("!"))
+        return bool(given is True if wanted == "yes" and isinstance(given, bool) else given == wanted)
 
     def _ask_for_temperature(self, cleaned: dict[str, Any]) -> None:
         if "temperature_c" in self.errors or cleaned.get("temperature_c") is not None:
             return
-        if not cleaned.get("temperature_not_done", "").strip():
+        if not (cleaned.get("temperature_not_done") or "").strip():
             self.add_error("temperature_c", _("Give the temperature, or below why it was not measured."))
 
     def _ask_for_ice(self, cleaned: dict[str, Any]) -> None:
@@ -325,7 +431,7 @@ class BedsideForm(forms.Form):
         performed = cleaned.get("ice_performed")
         if performed is None and "ice_performed" not in self.errors:
             self.add_error("ice_performed", _("Was ICE performed? If CAPD was used instead, say so below."))
-        if performed == icans.IcePerformed.NOT_DONE and not cleaned.get("ice_not_done", "").strip():
+        if performed == icans.IcePerformed.NOT_DONE and not (cleaned.get("ice_not_done") or "").strip():
             self.add_error("ice_not_done", _("Say why ICE was not done."))
         if performed == icans.IcePerformed.YES:
             for name in POINTS:
@@ -336,18 +442,19 @@ class BedsideForm(forms.Form):
         """As the rule reads them; raises ImpossibleFinding. While typing, what is not answered yet is left out."""
         known = {one.name for one in dataclass_fields(Observations)}
         given = {name: value for name, value in self.cleaned_data.items() if name in known and value is not None}
-        if "vasopressors" in given:
-            given["vasopressors"] = tuple(Vasopressor(name) for name in given["vasopressors"])
+        for name, kind in SEVERAL.items():
+            if name in given:
+                given[name] = tuple(kind(one) for one in given[name])
         return Observations(**{name: value for name, value in given.items() if value != "" or name in TEXTS})
 
     def unanswered(self) -> list[Any]:
-        """The questions that still need an answer, in words."""
-        return [self.fields[name].label for name in self.errors if name in self.fields]
+        """The questions that still need an answer, in words; those of the time before are told apart."""
+        return [self.fields[name].label for name in self.errors if name in self.fields and name not in self.unconfirmed]
 
     def misread(self) -> list[str]:
         """What was typed into a box of text and cannot be, with the reason."""
         typed = [name for name in self.errors if name in self.fields and str(self.data.get(name) or "").strip()]
-        return [self._named(name) for name in typed]
+        return [self._named(name) for name in typed if name not in self.unconfirmed]
 
     def _named(self, name: str) -> str:
         """What is wrong, with the name of the field where the sentence does not begin with it."""
@@ -356,13 +463,38 @@ class BedsideForm(forms.Form):
         return text if text.casefold().startswith(begins) else f"{label}: {text}"
 
 
-def _as_choice(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value
-
-
 TEXTS = frozenset({"temperature_not_done", "ice_not_done", "sentence"})
+
+
+@dataclass(frozen=True)
+class LastTime:
+    """The answers of the assessment before that a form may begin with; each waits to be confirmed."""
+
+    pk: int
+    at: dt.datetime
+    answers: dict[str, Any]
+
+    @property
+    def at_text(self) -> str:
+        return f"{timezone.localtime(self.at):%m-%d %H:%M}"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What is known of an answer before it is given, in words; where it is not recorded yet, `link` leads there."""
+
+    value: str
+    text: str
+    link: str = ""
+    link_text: str = ""
+
+
+def last_time(pk: int, at: dt.datetime, observations: dict[str, Any]) -> LastTime:
+    known = initial_of(observations, at, "")
+    answers = {name: known[name] for name in CARRIED if known.get(name) not in (None, "", [])}
+    if "oxygen_flow_l_min" in answers:
+        answers["oxygen_flow_l_min"] = Decimal(answers["oxygen_flow_l_min"])
+    return LastTime(pk, at, answers)
 
 
 def initial_of(observations: dict[str, Any], assessed_at: dt.datetime, note: str) -> dict[str, Any]:
@@ -376,4 +508,4 @@ def initial_of(observations: dict[str, Any], assessed_at: dt.datetime, note: str
     return {**shown, "assessed_at": assessed_at, "note": note}
 
 
-__all__ = ["SECTIONS", "BedsideForm", "ImpossibleFinding", "initial_of"]
+__all__ = ["SECTIONS", "BedsideForm", "Hint", "ImpossibleFinding", "LastTime", "initial_of", "last_time"]

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from participants.models import Participant
 from participants.rules.contradictions import Kind
 from safety.models.corrections import corrected_once
+from safety.rules.bedside import Observations
 from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
@@ -62,6 +63,9 @@ class ToxicityAssessment(Record):
         blank=True,
     )
     note = models.TextField(_("note"), blank=True)
+
+    # What was typed, before it is saved: for the questions about it.
+    observed: Observations | None = None
 
     twin = Twin(same=("participant", "toxicity"), at="assessed_at", but="corrects")
     dated = {"assessed_at": Kind.PROCEDURE}

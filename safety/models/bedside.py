@@ -14,6 +14,7 @@ from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale
 from safety.models.corrections import corrected_once
 from safety.models.events import AdverseEvent
+from safety.rules.bedside import Observations
 from trialsite.models import Record, immutable
 from trialsite.twins import Twin
 
@@ -39,6 +40,9 @@ class BedsideAssessment(Record):
     )
     correction_reason = models.TextField(_("why it is corrected"), blank=True)
     note = models.TextField(_("note"), blank=True)
+
+    # What was typed, before it is saved: for the questions about it.
+    observed: Observations | None = None
 
     twin = Twin(same=("participant",), at="assessed_at", but="corrects")
     dated = {"assessed_at": Kind.PROCEDURE}

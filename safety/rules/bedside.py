@@ -1,19 +1,22 @@
 """What is observed at the bedside at one moment, and what each scale takes from it.
 
 Source: the tables of Lee DW et al., Biol Blood Marrow Transplant 2019;25:625-638, as cited in `safety.rules.crs` and
-`safety.rules.icans`. Blood pressure, fluids, saturation and the names of the vasopressors are kept beside them: the
-scale asks for what is required, not for numbers.
+`safety.rules.icans`. Vital signs, fluids, urine and the names of the vasopressors are kept beside them: the scale asks
+for what is required, not for numbers.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
+from participants.rules.measures import MEASURES
 from safety.rules.crs import FEVER_C, CrsDeath, CrsFindings, OxygenDevice, OxygenReason
 from safety.rules.grading import check_range
 from safety.rules.icans import (
+    ICE_FROM_AGE_YEARS,
     Consciousness,
     IcansDeath,
     IcansFindings,
@@ -24,6 +27,36 @@ from safety.rules.icans import (
 )
 
 T = TypeVar("T")
+
+# What each vital sign can be, and what it usually is: as where the laboratory's and the visits' values are typed.
+MEASURE_OF = {
+    "temperature_c": "TEMP",
+    "systolic": "SYSBP",
+    "diastolic": "DIABP",
+    "heart_rate": "HR",
+    "respiratory_rate": "RESP",
+    "spo2_percent": "OXYSAT",
+}
+# Urine of one hour in mL: nobody makes three litres in it; half a litre is rather that of a shift or of the day [P].
+URINE_POSSIBLE = (Decimal(0), Decimal(3000))
+URINE_USUAL = (Decimal(20), Decimal(500))
+
+
+def possible(name: str) -> tuple[Decimal, Decimal]:
+    """The lowest and the highest value that a vital sign can have.
+
+    >>> possible("heart_rate")
+    (Decimal('0'), Decimal('350'))
+    """
+    return (MEASURES[MEASURE_OF[name]].possible if name in MEASURE_OF else None) or URINE_POSSIBLE
+
+
+def usual(name: str) -> tuple[Decimal, Decimal]:
+    """Outside of these a value can be true, and is asked about."""
+    return (MEASURES[MEASURE_OF[name]].probable if name in MEASURE_OF else None) or URINE_USUAL
+
+
+VITAL_SIGNS = (*MEASURE_OF, "urine_ml_h")
 
 
 class Vasopressor(StrEnum):
@@ -38,6 +71,15 @@ class Vasopressor(StrEnum):
     OTHER = "other"
 
 
+class Anticytokine(StrEnum):
+    """What keeps a fever away for days, by the names of the record of medication."""
+
+    TOCILIZUMAB = "tocilizumab"
+    CORTICOSTEROID = "corticosteroid"
+    ANAKINRA = "anakinra"
+    SILTUXIMAB = "siltuximab"
+
+
 class Death(StrEnum):
     NONE = "none"
     CRS = "crs"
@@ -49,8 +91,8 @@ class Death(StrEnum):
 class Observations:
     """Everything seen at one moment; None means not recorded, never no.
 
-    Temperature in °C, pressures in mmHg, flow in L/min, saturation in percent, longest seizure in minutes. A question
-    that was not asked has its reason in `…_not_done`.
+    Temperature in °C, pressures in mmHg, rates in 1/min, urine in mL/h, flow in L/min, saturation in percent, longest
+    seizure in minutes. A question that was not asked has its reason in `…_not_done`.
     """
 
     temperature_c: Decimal | None = None
@@ -58,8 +100,13 @@ class Observations:
     fever_attributable: bool | None = None
     antipyretic_given: bool | None = None
     anticytokine_given: bool | None = None
+    # Which of them, as far as somebody said.
+    anticytokines: tuple[Anticytokine, ...] | None = None
     systolic: int | None = None
     diastolic: int | None = None
+    heart_rate: int | None = None
+    respiratory_rate: int | None = None
+    urine_ml_h: Decimal | None = None
     hypotension: bool | None = None
     hypotension_attributable: bool | None = None
     fluids_given: bool | None = None
@@ -100,9 +147,9 @@ class Observations:
     confirmed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_range("systolic", self.systolic, 0, 350)
-        check_range("diastolic", self.diastolic, 0, 250)
-        check_range("spo2_percent", self.spo2_percent, 20, 100)
+        for name in VITAL_SIGNS:
+            low, high = possible(name)
+            check_range(name, getattr(self, name), int(low), int(high))
 
 
 # The ten points of the ICE score, one by one, under the five items of the table.
@@ -134,6 +181,7 @@ def _is_pressed(seen: Observations) -> bool:
 ONLY_WHEN: dict[str, Callable[[Observations], bool]] = {
     "temperature_not_done": lambda seen: seen.temperature_c is None,
     "fever_attributable": _is_febrile,
+    "anticytokines": lambda seen: seen.anticytokine_given is not False,
     **dict.fromkeys(("hypotension_attributable", "fluids_given", "vasopressors", "vasopressin"), _is_pressed),
     **dict.fromkeys(("oxygen_flow_l_min", "oxygen_reason"), lambda seen: seen.oxygen_device is not OxygenDevice.NONE),
     **dict.fromkeys(
@@ -164,6 +212,13 @@ class Context:
     days_since_infusion: int
     age_years: int
     crs_established: bool
+    crs_established_since: dt.datetime | None = None
+    # From this age on ICE is used, unless development is delayed.
+    ice_from_age_years: int = ICE_FROM_AGE_YEARS
+    # Drugs that are on record and work at that moment, or run, as people name them; empty where there is none.
+    antipyretic_on_record: str = ""
+    anticytokine_on_record: str = ""
+    vasopressor_on_record: str = ""
 
 
 def crs_findings(seen: Observations, context: Context) -> CrsFindings:
@@ -173,6 +228,7 @@ def crs_findings(seen: Observations, context: Context) -> CrsFindings:
         temperature_c=seen.temperature_c,
         fever_attributable=seen.fever_attributable,
         crs_established=context.crs_established,
+        crs_established_since=context.crs_established_since,
         antipyretic_or_anticytokine_given=_either(seen.antipyretic_given, seen.anticytokine_given),
         hypotension=seen.hypotension,
         hypotension_attributable=seen.hypotension_attributable,
@@ -205,6 +261,14 @@ def icans_findings(seen: Observations, context: Context) -> IcansFindings:
         attributable_to_other_cause=seen.attributable_to_other_cause,
         death=_death(seen.death, Death.ICANS, IcansDeath.ICANS, IcansDeath.OTHER, IcansDeath.NONE),
     )
+
+
+def ice_points(seen: Observations) -> int | None:
+    """Of ten; None unless it was performed and all was asked."""
+    items = [points(seen, item) for item in ICE_POINTS]
+    if seen.ice_performed is not IcePerformed.YES or None in items:
+        return None
+    return sum(item for item in items if item is not None)
 
 
 def _either(one: bool | None, other: bool | None) -> bool | None:

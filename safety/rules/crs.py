@@ -20,7 +20,8 @@ grade 4; an onset after day 14 is graded, but flagged for another cause; CRS end
 hypoxia are all gone.
 """
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -84,6 +85,7 @@ REASON_TEXT = {
     "fever-not-due": mark(
         "No temperature is recorded, but any fever has another cause, and CRS was not established: grade 0."
     ),
+    "established-since": mark("CRS has been established since {since}."),
     "fever-masked": mark("Fever may be masked by therapy, and the study grades by the axes all the same."),
     "afebrile-ended": mark("No fever, and no therapy that would explain it: as the study decided, grade 0."),
     "fever-not-needed": mark(
@@ -157,6 +159,8 @@ class CrsFindings:
     temperature_c: Decimal | None
     fever_attributable: bool | None = True
     crs_established: bool = False
+    # Where it is known: with the clock of the site, as the sentence tells it.
+    crs_established_since: dt.datetime | None = None
     antipyretic_or_anticytokine_given: bool | None = False
     hypotension: bool | None = False
     hypotension_attributable: bool | None = True
@@ -199,7 +203,15 @@ def grade(findings: CrsFindings, policy: CrsPolicy = FIRST_STUDY) -> Graded:
     axes = (hypotension_axis(findings, policy), hypoxia_axis(findings))
     if not findings.crs_established:
         return _new_onset(findings, axes, policy)
-    return _established(findings, axes, policy)
+    return _since(findings, _established(findings, axes, policy))
+
+
+def _since(findings: CrsFindings, graded: Graded) -> Graded:
+    """What was established is told with its beginning: one good hour between does not end it."""
+    if findings.crs_established_since is None:
+        return graded
+    since = Reason("established-since", {"since": f"{findings.crs_established_since:%Y-%m-%d %H:%M}"})
+    return replace(graded, reasons=(since, *graded.reasons))
 
 
 def hypotension_axis(findings: CrsFindings, policy: CrsPolicy = FIRST_STUDY) -> Axis:

@@ -51,18 +51,26 @@ def episodes(seen: Iterable[Seen], *, joins_within: dt.timedelta = JOINS_WITHIN)
     return tuple(found)
 
 
-def is_established(seen: Iterable[Seen], *, before: dt.datetime, joins_within: dt.timedelta = JOINS_WITHIN) -> bool:
-    """Whether what is found at this moment belongs to a toxicity seen before: one good hour ends nothing.
+def established_since(
+    seen: Iterable[Seen], *, before: dt.datetime, joins_within: dt.timedelta = JOINS_WITHIN
+) -> dt.datetime | None:
+    """Since when there is the toxicity to which what is found at this moment belongs: one good hour ends nothing.
 
-    It goes on until it has been gone for as long as joins two bouts to one episode [P].
+    None where it was not seen before. It goes on until it has been gone for as long as joins two bouts to one
+    episode [P], and began with the first grade above 0 of that episode.
 
     >>> morning = dt.datetime(2026, 3, 12, 8, tzinfo=dt.UTC)
     >>> bad, good = Seen(morning, 4), Seen(morning + dt.timedelta(hours=1), 0)
-    >>> is_established([bad, good], before=morning + dt.timedelta(hours=2))
+    >>> established_since([bad, good], before=morning + dt.timedelta(hours=2)) == morning
     True
     """
     found = episodes((one for one in seen if one.at < before), joins_within=joins_within)
-    return bool(found) and not _is_over(found[-1], before, joins_within)
+    return found[-1].onset_at if found and not _is_over(found[-1], before, joins_within) else None
+
+
+def is_established(seen: Iterable[Seen], *, before: dt.datetime, joins_within: dt.timedelta = JOINS_WITHIN) -> bool:
+    """Whether what is found at this moment belongs to a toxicity seen before."""
+    return established_since(seen, before=before, joins_within=joins_within) is not None
 
 
 Span = tuple[dt.datetime, dt.datetime | None]

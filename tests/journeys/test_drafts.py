@@ -61,8 +61,10 @@ def test_a_session_that_runs_out_at_the_bed_loses_nothing(running_site: Stack, p
     for button in page.locator("[data-fill]").all():
         button.click()
     page.fill("#id_temperature_c", "38.7")
-    for name in ("antipyretic_given", "anticytokine_given", "hypotension"):
+    for name in ("antipyretic_given", "hypotension"):
         page.locator(f'[name="{name}"][value="no"]').check()
+    # Tocilizumab is on record.
+    page.locator('[name="anticytokine_given"][value="yes"]').check()
     page.locator('[name="fever_attributable"][value="yes"]').check()
     page.locator('[name="oxygen_device"][value="none"]').check()
     page.locator("#ts-grades .ts-grade", has_text="CRS 1").wait_for()

@@ -482,7 +482,14 @@ class TestPages:
         [
             pytest.param({"temperature_c": "", "temperature_not_done": "refused"}, id="temperature-not-done"),
             pytest.param({"ice_performed": "not_done", "ice_not_done": "asleep after sedation"}, id="ice-not-done"),
-            pytest.param({"use_capd": "yes", "capd_score": "0", "ice_performed": ""}, id="capd-0"),
+            pytest.param(
+                {
+                    "ice_performed": "unable_arousable",
+                    "temperature_c": "",
+                    "temperature_not_done": "the thermometer is broken",
+                },
+                id="two-at-once",
+            ),
         ],
     )
     def test_not_done_with_its_reason_is_an_answer(
@@ -533,21 +540,6 @@ class TestPages:
         login(alice).post(self.url(here), {**form, "vasopressors": "none"})
         row = BedsideAssessment.objects.get()
         assert (row.observations["vasopressors"], grades(row)["CRS"]) == ([], 2)
-
-    def test_what_does_not_go_together_is_asked_about_and_kept(
-        self, here: Participant, alice: User, login: Any
-    ) -> None:
-        client, form = login(alice), typed(here, timezone.now(), systolic="70", diastolic="40", note="turned in bed")
-        page = client.post(self.url(here), form).content.decode()
-        assert "70/40 mmHg, but “no hypotension”: is that so?" in page
-        assert "turned in bed" in page
-        assert 'name="is_so" value="low-pressure"' in page
-        assert (
-            "do not go together" in client.post(self.url(here), {**form, "is_so": "ice-beside-capd"}).content.decode()
-        )
-        assert not BedsideAssessment.objects.exists()
-        assert client.post(self.url(here), {**form, "is_so": "low-pressure"}).status_code == 302
-        assert BedsideAssessment.objects.get().observations["confirmed"] == ["low-pressure"]
 
     def test_a_monitor_reads_and_does_not_write(self, here: Participant, mona: User, login: Any) -> None:
         client = login(mona)

@@ -68,6 +68,27 @@ class Policy(Part):
             "The site is told this many days before a neutrophil count falls due, and again when it is late."
         )
     )
+    tocilizumab_works_hours: Annotated[int, Field(ge=24, le=1008)] = Field(
+        description=mark(
+            "So long after tocilizumab or siltuximab a missing fever is put down to it: the answer at the bed stays "
+            "until then."
+        )
+    )
+    corticosteroid_works_hours: Annotated[int, Field(ge=6, le=336)] = Field(
+        description=mark(
+            "So long after a corticosteroid or anakinra a missing fever is put down to it: the answer at the bed "
+            "stays until then."
+        )
+    )
+    antipyretic_works_hours: Annotated[int, Field(ge=4, le=24)] = Field(
+        description=mark("So long after an antipyretic on record the bedside form takes it as given.")
+    )
+    bedside_identifier: Literal["none", "bed", "initials"] = Field(
+        description=mark(
+            "What stands beside the number and the day in the box of grades at the bed: nothing, the bed, or the "
+            "initials."
+        )
+    )
     ice_from_age_years: Literal[12, 13] = Field(
         description=mark("From this age the ICE score is used, below it the CAPD. Sources differ at exactly 12.")
     )

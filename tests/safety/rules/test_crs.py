@@ -1,5 +1,6 @@
 """CRS, ASTCT 2019 (Lee, BBMT 25:625, Table 2): each cell of the table, its boundaries, and what must always hold."""
 
+import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -333,3 +334,20 @@ def test_every_device_and_code_has_its_sentence() -> None:
     graded = {device for device in D if device not in {D.NONE, D.NASAL_CANNULA}}
     assert {f"hypoxia-{device}" for device in graded} <= set(crs.REASON_TEXT)
     assert set(crs.DEVICE_GRADE) == graded | {D.NONE}
+
+
+SINCE = dt.datetime(2026, 3, 12, 7, 5, tzinfo=dt.timezone(dt.timedelta(hours=8)))
+
+
+@given(FOUND)
+def test_the_grade_tells_since_when_crs_is_established_and_is_no_other_for_it(found: CrsFindings) -> None:
+    """Nothing but the sentence changes; before the infusion, and without CRS before, nothing is told."""
+    told = grade(replace(found, crs_established_since=SINCE))
+    plain = grade(found)
+    assert (told.grade, told.flags, told.determinants) == (plain.grade, plain.flags, plain.determinants)
+    first, *rest = told.reasons
+    if found.crs_established and found.days_since_infusion >= 0 and found.death is not CrsDeath.CRS:
+        assert crs.REASON_TEXT[first.code].format(**first.values) == "CRS has been established since 2026-03-12 07:05."
+        assert tuple(rest) == plain.reasons
+    else:
+        assert told.reasons == plain.reasons

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety.rules.episodes import Episode, Seen, episodes, is_established
+from safety.rules.episodes import Episode, Seen, episodes, established_since, is_established
 
 START = dt.datetime(2026, 3, 12, 8, tzinfo=dt.UTC)
 
@@ -66,6 +66,22 @@ def test_episodes(rows: list[tuple[float, int | None]], expected: list[Episode])
 )
 def test_one_good_hour_ends_nothing(rows: list[tuple[float, int | None]], hours: float, expected: bool) -> None:
     assert is_established(seen(*rows), before=at(hours)) is expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours", "since"),
+    [
+        pytest.param([], 0, None, id="never"),
+        pytest.param([(0, 4), (1, 0)], 2, 0, id="one-good-hour"),
+        pytest.param([(0, 0), (5, 1), (6, 3)], 7, 5, id="from-the-first-grade-above-0"),
+        pytest.param([(0, 4), (1, 0), (26, 1)], 27, 26, id="a-new-bout-has-its-own"),
+        pytest.param([(0, 4), (1, 0), (25, 1)], 27, 0, id="a-joined-one-has-not"),
+        pytest.param([(5, 2)], 5, None, id="not-of-this-moment-itself"),
+    ],
+)
+def test_since_when_it_is_established(rows: list[tuple[float, int | None]], hours: float, since: float | None) -> None:
+    expected = None if since is None else at(since)
+    assert established_since(seen(*rows), before=at(hours)) == expected
 
 
 def test_the_order_of_rows_does_not_matter_and_a_duration_needs_an_end() -> None:
