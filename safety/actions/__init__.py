@@ -4,14 +4,12 @@ from safety.actions.alerts import (
     acknowledge,
     check_discharge,
     check_shift,
-    escalate,
-    investigators,
-    people_on_call,
     plan_shift,
     raise_overdue,
     record_discharge,
     settle_alerts,
     warn_after,
+    warn_of_screen,
 )
 from safety.actions.assessments import (
     Past,
@@ -32,6 +30,17 @@ from safety.actions.assessments import (
     regrade,
 )
 from safety.actions.blood import assess_iec_hs, check_iec_hs, record_icaht
+from safety.actions.calls import (
+    escalate,
+    investigators,
+    next_call,
+    on_shift,
+    people_on_call,
+    rest_of_thread,
+    source_of,
+    told_of,
+    unanswered,
+)
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
@@ -70,6 +79,8 @@ __all__ = [
     "load_names",
     "load_texts",
     "log_adverse_event",
+    "next_call",
+    "on_shift",
     "past_of",
     "people_on_call",
     "plan_shift",
@@ -81,13 +92,18 @@ __all__ = [
     "record_discharge",
     "record_icaht",
     "regrade",
+    "rest_of_thread",
     "rounds_of",
     "settle_alerts",
     "site_names",
+    "source_of",
     "sync_episodes",
+    "told_of",
     "treatments_of",
+    "unanswered",
     "void_assessment",
     "void_bedside",
     "void_discharge",
     "warn_after",
+    "warn_of_screen",
 ]

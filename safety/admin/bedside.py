@@ -31,7 +31,7 @@ from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Participant
 from safety import actions, consequences, guidance, heatmap, overview
-from safety.actions.alerts import unanswered
+from safety.actions.calls import unanswered
 from safety.actions.rounds import DueRound, round_of
 from safety.admin import seriousness
 from safety.admin.bedsideform import ABSENT, POINTS, SECTIONS, BedsideForm, initial_of
@@ -46,6 +46,7 @@ from safety.models import (
     Scale,
     ToxicityAssessment,
     ToxicityEpisode,
+    graded,
     is_replaced,
 )
 from safety.rules import contradictions, crs, icans
@@ -355,9 +356,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @display(description=_("grades"))
     def grades_shown(self, row: BedsideAssessment) -> str:
-        return " · ".join(
-            f"{one.toxicity} {'?' if one.final_grade is None else one.final_grade}" for one in row.grades.all()
-        )
+        return " · ".join(graded(one.toxicity, one.final_grade) for one in row.grades.all())
 
     @display(description=_("state"))
     def state_shown(self, row: BedsideAssessment) -> Any:

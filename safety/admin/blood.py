@@ -42,7 +42,6 @@ from safety.bloodwords import (
     moment,
     plain,
     run_in_words,
-    sentences,
     stored_sentences,
     value_in_words,
 )
@@ -51,6 +50,7 @@ from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScr
 from safety.rules import icaht, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
+from safety.wording import sentences
 from trialsite import once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.reading import read_key

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from participants.models import Participant
 from safety import actions, consequences
-from safety.actions.alerts import unanswered
+from safety.actions.calls import unanswered
 from safety.models import (
     AdverseEvent,
     AlertState,
