@@ -61,7 +61,7 @@ def _events(episode: ToxicityEpisode | None, event: AdverseEvent | None) -> tupl
 
 def _told_as_death(event: AdverseEvent) -> Owed:
     is_told = event.grade == 5 and event.results_in_death and event.outcome == Outcome.FATAL
-    text = _("The adverse event says grade 5, results in death, and the fatal outcome.")
+    text = _("Write grade 5, “results in death” and the fatal outcome in the adverse event.")
     return Owed(text, reverse("admin:safety_adverseevent_change", args=[event.pk]), is_told)
 
 
