@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from safety.models import IecHsAssessment, Scale
@@ -26,7 +27,8 @@ def findings_in_words(row: Any) -> str:
     said = sentences((Reason(one["code"], one["values"]) for one in row.reasons), texts)
     if row.investigator_grade is not None:
         said.append(_("An investigator set this grade; computed was %(grade)s.") % {"grade": _grade(row.grade)})
-    return " ".join(said)
+    # A Chinese sentence ends with its own space.
+    return ("" if (get_language() or "").startswith("zh") else " ").join(said)
 
 
 def _grade(grade: int | None) -> str:

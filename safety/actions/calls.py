@@ -251,8 +251,9 @@ class Told:
 
     @property
     def earlier(self) -> list[SafetyAlert]:
-        """What the same answer answers, besides this alert."""
-        return [row for row in self.thread if row.about != self.alert.about]
+        """What the same answer answers, besides this alert: one for each look at the bed."""
+        others = {row.about: row for row in self.thread if row.about != self.alert.about}
+        return list(others.values())
 
     @property
     def findings(self) -> str:

@@ -138,7 +138,7 @@ def _is_watched(now: dt.datetime) -> Q:
     lately = now - max(policy.joins_within for policy in policies) - MARGIN
     still_there = Q(resolved_at=None) | Q(resolved_at__gte=lately)
     rows = ToxicityEpisode.objects.standing().filter(still_there, participant=OuterRef("participant"))
-    return Q(infused_at__gte=now - reach) | Exists(rows)
+    return Q(infused_at__gte=now - reach) | Q(Exists(rows))
 
 
 def _stay(infusion: Infusion, discharges: Iterable[Discharge]) -> Stay:

@@ -230,7 +230,7 @@ class SafetyAlertAdmin(RecordAdmin):
     @admin.display(description=_("one answer for all of these"))
     def thread_shown(self, row: SafetyAlert) -> Any:
         """The other alerts of the same toxicity that wait, the newest first; it is the newest that is answered."""
-        others = [one for one in reversed(actions.rest_of_thread(row)) if one.about != row.about]
+        others = [one for one in reversed(actions.rest_of_thread(row)) if one.pk != row.pk]
         return format_html_join("", '<p><a href="{}">{}</a></p>', [_linked(one) for one in others]) or "—"
 
     @admin.display(description=_("on call now"))
