@@ -11,6 +11,7 @@ from safety.actions.calls import newest_about, pending, threads
 from safety.actions.rounds import DueRound, due_rounds
 from safety.models import AlertKind, OnCallShift, SafetyAlert
 from safety.rules.rounds import State
+from safety.wording import ago
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
@@ -120,13 +121,3 @@ def link_to_assess(due: DueRound, user: User) -> str:
 
 def moment(at: dt.datetime) -> str:
     return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
-
-
-def ago(time: dt.timedelta) -> str:
-    """Hours and minutes.
-
-    >>> ago(dt.timedelta(hours=13, minutes=5))
-    '13 h 5 min'
-    """
-    minutes = time // dt.timedelta(minutes=1)
-    return _("%(hours)s h %(minutes)s min") % {"hours": minutes // 60, "minutes": minutes % 60}

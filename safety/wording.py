@@ -1,5 +1,6 @@
 """What was found, in a line: for messages and lists."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -33,3 +34,17 @@ def findings_in_words(row: Any) -> str:
 
 def _grade(grade: int | None) -> str:
     return "—" if grade is None else str(grade)
+
+
+def ago(time: dt.timedelta) -> str:
+    """Hours and minutes; minutes alone within the first hour.
+
+    >>> ago(dt.timedelta(hours=13, minutes=5))
+    '13 h 5 min'
+    >>> ago(dt.timedelta(minutes=31))
+    '31 min'
+    """
+    hours, minutes = divmod(time // dt.timedelta(minutes=1), 60)
+    if not hours:
+        return _("%(minutes)s min") % {"minutes": minutes}
+    return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}

@@ -23,7 +23,7 @@ from safety.models import (
     ToxicityAssessment,
     ToxicityEpisode,
 )
-from safety.wording import findings_in_words
+from safety.wording import ago, findings_in_words
 from trialsite import notifications
 from trialsite.models import Notification, NotificationState, Site, User, people_in
 from trialsite.roles import ROLE_NAMES, Role
@@ -223,7 +223,6 @@ def tell(
         "alerts": alerts,
         "number": alert.participant.number,
         "is_escalated": stage != FIRST,
-        "minutes": (now - thread[0].raised_at) // dt.timedelta(minutes=1),
         "told": Told(alert, thread, next_call(thread, told=told), now),
     }
     return sum(
@@ -248,6 +247,11 @@ class Told:
     thread: Sequence[SafetyAlert]
     next_call: Call | None
     now: dt.datetime
+
+    @property
+    def waited(self) -> str:
+        """Since the first alert of the thread was raised."""
+        return ago(self.now - self.thread[0].raised_at)
 
     @property
     def earlier(self) -> list[SafetyAlert]:

@@ -580,7 +580,7 @@ def test_escalation_happens_once(graded: Grades, ivan: User, start: dt.datetime)
     assert [actions.escalate(now=moment) for moment in at] == [1, 0]
     assert [name for name, _key in told()] == ["ivan", "paula"]
     escalated = Notification.objects.get(dedupe_key__contains="step-1")
-    assert "Nobody has acknowledged this alert for 31 minutes." in escalated.body_text
+    assert "Nobody has acknowledged this alert for 31 min." in escalated.body_text
     assert {alert.escalated_at for alert in SafetyAlert.objects.all()} == {at[0]}
 
 
