@@ -12,7 +12,7 @@ from demo.people import make_people
 from demo.plans import PLANS, SMALL, Plan
 from demo.scene import Scene
 from demo.screening import enrol, examine, fail, screen
-from demo.toxicity import acknowledge_alerts, bedside, blood, episodes, events, support
+from demo.toxicity import bedside, blood, episodes, events, support
 from demo.treatment import give, make_ready
 from participants.models import Participant
 
@@ -49,7 +49,6 @@ def treat(scene: Scene, participant: Participant, plan: Plan, since: int) -> Non
     """The infusion, `since` days ago, and what came of it."""
     give(scene, participant, plan, since)
     bedside(scene, participant, plan, since)
-    acknowledge_alerts(scene, participant)
     blood(scene, participant, plan, since)
     episodes(scene, participant)
     support(scene, participant, plan, since)

@@ -73,12 +73,17 @@ def _assess(scene: Scene, participant: Participant, at: dt.datetime, found: dict
     )
     row = BedsideAssessment(participant=participant, assessed_at=at)
     assess_bedside(assessment=row, seen=seen, by=scene.investigator, now=scene.soon(at))
+    acknowledge_alerts(scene, participant)
 
 
 def acknowledge_alerts(scene: Scene, participant: Participant) -> None:
-    """What was raised more than two days ago was answered then."""
+    """What was raised more than two days ago was answered then, before anything newer came."""
     waiting = SafetyAlert.objects.filter(
-        participant=participant, raised_at__lt=scene.now - 2 * DAY, acknowledged_at=None, settled_at=None
+        participant=participant,
+        raised_at__lt=scene.now - 2 * DAY,
+        acknowledged_at=None,
+        settled_at=None,
+        superseded_by=None,
     )
     while alert := waiting.first():
         acknowledge(alert=alert, by=scene.investigator, now=alert.raised_at + dt.timedelta(minutes=12))

@@ -7,10 +7,11 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from safety.actions.alerts import by_about, unanswered
+from safety.actions.calls import newest_about, pending, threads
 from safety.actions.rounds import DueRound, due_rounds
-from safety.models import SafetyAlert
+from safety.models import AlertKind, OnCallShift, SafetyAlert
 from safety.rules.rounds import State
+from safety.wording import ago
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
@@ -28,13 +29,18 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
 
 
 def _alerts(user: User, now: dt.datetime) -> list[Section]:
-    things = by_about(unanswered().filter(participant__site__in=sites_of(user)))
+    things = threads(pending().filter(participant__site__in=sites_of(user)))
     if not things:
         return []
     return [
         Section(
             title=_("Safety alerts that nobody has acknowledged"),
-            hint=_("Go to the bedside. Open the alert, say that you know: then nobody else is called."),
+            hint=" ".join(
+                (
+                    _("Go to the bedside. Open the alert, say that you know: then nobody else is called."),
+                    _on_call(user, now),
+                )
+            ),
             rows=tuple(_alert(alerts, now) for alerts in things[:ROWS_SHOWN]),
             count=len(things),
             tone="alarm",
@@ -44,16 +50,27 @@ def _alerts(user: User, now: dt.datetime) -> list[Section]:
     ]
 
 
-def _alert(alerts: Sequence[SafetyAlert], now: dt.datetime) -> Row:
-    first = alerts[0]
+def _on_call(user: User, now: dt.datetime) -> str:
+    """Who is on call now; the alert itself says who is told next."""
+    shifts = OnCallShift.objects.standing().filter(site__in=sites_of(user), starts_at__lte=now, ends_at__gt=now)
+    people = [str(shift.person) for shift in shifts.select_related("person").order_by("starts_at", "id")]
+    if not people:
+        return _("Nobody is on call: all investigators were told.")
+    return _("On call now: %(people)s.") % {"people": _(", ").join(dict.fromkeys(people))}
+
+
+def _alert(thread: Sequence[SafetyAlert], now: dt.datetime) -> Row:
+    """The newest alert stands for the older ones; they wait together, since the first of them."""
+    newest = newest_about(thread)
+    first = newest[0]
     return Row(
         first.participant.number,
         reverse("admin:safety_safetyalert_change", args=[first.pk]),
         (
-            first.what if first.grade else first.toxicity or "CRS, ICANS",
-            _(", ").join(str(alert.get_kind_display()) for alert in alerts),
+            first.toxicity or "CRS, ICANS" if first.kind == AlertKind.OVERDUE else first.what,
+            _(", ").join(str(alert.get_kind_display()) for alert in newest),
             moment(first.happened_at),
-            ago(now - first.raised_at),
+            ago(now - thread[0].raised_at),
         ),
     )
 
@@ -65,7 +82,10 @@ def _rounds(user: User, now: dt.datetime) -> list[Section]:
     return [
         Section(
             title=_("Bedside assessments due"),
-            hint=_("CRS and ICANS: at least twice a day to Day 14. The ICE score: once before the infusion."),
+            hint=_(
+                "CRS and ICANS: twice a day, sooner after a higher grade, to Day 14 and until both are over. The ICE "
+                "score: once before the infusion."
+            ),
             rows=tuple(_round(one, user, now) for one in due[:ROWS_SHOWN]),
             count=len(due),
             columns=(_("Participant"), _("What"), _("Due")),
@@ -101,13 +121,3 @@ def link_to_assess(due: DueRound, user: User) -> str:
 
 def moment(at: dt.datetime) -> str:
     return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
-
-
-def ago(time: dt.timedelta) -> str:
-    """Hours and minutes.
-
-    >>> ago(dt.timedelta(hours=13, minutes=5))
-    '13 h 5 min'
-    """
-    minutes = time // dt.timedelta(minutes=1)
-    return _("%(hours)s h %(minutes)s min") % {"hours": minutes // 60, "minutes": minutes % 60}

@@ -1,7 +1,7 @@
 """Values, reasons and runs of the blood as people say them."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,10 +13,7 @@ from participants.rules.measures import MEASURES
 from safety.actions.blood import Result
 from safety.rules.grading import Reason
 from safety.rules.icaht import Anc, Run, count_text
-
-
-def sentences(reasons: Iterable[Reason], texts: Mapping[str, str]) -> list[str]:
-    return [gettext(texts[one.code]).format(**one.values) for one in reasons]
+from safety.wording import sentences
 
 
 def stored_sentences(row: Any, texts: Mapping[str, str]) -> list[str]:

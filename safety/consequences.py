@@ -25,6 +25,7 @@ from safety.models import (
     ToxicityAssessment,
     ToxicityEpisode,
     current,
+    graded,
     is_replaced,
 )
 from trialsite.models import Notification, NotificationState
@@ -45,7 +46,7 @@ def _snapshot(participant: Participant) -> Snapshot:
     grades = current(ToxicityAssessment.objects.filter(participant=participant)).order_by("assessed_at", "id")
     episodes = ToxicityEpisode.objects.standing().filter(participant=participant)
     alerts = SafetyAlert.objects.standing().filter(
-        participant=participant, settled_at__isnull=True, acknowledged_at__isnull=True
+        participant=participant, settled_at__isnull=True, acknowledged_at__isnull=True, superseded_by__isnull=True
     )
     about = [row.about for row in SafetyAlert.objects.filter(participant=participant).only("about")]
     return Snapshot(
@@ -93,9 +94,7 @@ def _named(row: ToxicityAssessment) -> dict[str, str]:
 
 
 def _grade(row: ToxicityAssessment) -> str:
-    if row.final_grade is None:
-        return f"{row.toxicity} ({_('not gradable')})"
-    return _("%(toxicity)s grade %(grade)s") % {"toxicity": row.toxicity, "grade": row.final_grade}
+    return graded(row.toxicity, row.final_grade)
 
 
 def _episodes(before: Snapshot, after: Snapshot) -> Iterator[str]:

@@ -8,12 +8,15 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from dosing.models import Infusion
+from dosing import actions as dosing
+from dosing.models import Infusion, Medication, MedicationKind
 from participants.actions.imports import brought
 from participants.models import MeasurementImport
-from safety.actions.assessments import questions_about
+from safety import consequences
+from safety.actions.assessments import grade_by_infusion, locked, questions_about
 from safety.actions.blood import grades_on
 from safety.choices import FINDING_NAMES, SEEN_KINDS, name_of
 from safety.models import BedsideAssessment, ToxicityAssessment, current
@@ -44,9 +47,11 @@ def _said(name: str, text: str) -> str:
 
 
 def rests_on(row: Model) -> Sequence[str]:
-    """In sentences, the grades that hang on an infusion or on the results of an import."""
+    """In sentences, the grades that hang on an infusion, on a drug, or on the results of an import."""
     if isinstance(row, Infusion):
         return _assessed_since(row)
+    if isinstance(row, Medication):
+        return _answered_by(row)
     if isinstance(row, MeasurementImport):
         return grades_on(brought(row).values_list("pk", flat=True))
     return ()
@@ -67,3 +72,59 @@ def _assessed_since(infusion: Infusion) -> Sequence[str]:
         count,
     )
     return (text % {"count": count},)
+
+
+# What the bedside asks about as anticytokine therapy; an answer of the bedside stands for itself, and is not changed.
+ANTICYTOKINES = (
+    MedicationKind.TOCILIZUMAB,
+    MedicationKind.CORTICOSTEROID,
+    MedicationKind.ANAKINRA,
+    MedicationKind.SILTUXIMAB,
+)
+
+
+def _answered_by(drug: Medication) -> Sequence[str]:
+    """Assessments that say so, unless another such drug is on record before each of them."""
+    if drug.kind not in ANTICYTOKINES:
+        return ()
+    others = drug.participant.medications.standing().filter(kind__in=ANTICYTOKINES).exclude(pk=drug.pk)
+    first_other = others.order_by("started_at").values_list("started_at", flat=True).first()
+    answered = current(ToxicityAssessment.objects.filter(participant=drug.participant_id)).filter(
+        assessed_at__gte=drug.started_at, findings__antipyretic_or_anticytokine_given=True
+    )
+    count = sum(first_other is None or at < first_other for at in answered.values_list("assessed_at", flat=True))
+    if not count:
+        return ()
+    text = ngettext(
+        "CRS was graded once after this drug with the answer that such a drug was given. The answer stays: correct "
+        "that assessment if it is no longer true, and the grade follows.",
+        "CRS was graded %(count)s times after this drug with the answer that such a drug was given. The answers stay: "
+        "correct those assessments if they are no longer true, and the grades follow.",
+        count,
+    )
+    return (text % {"count": count},)
+
+
+# --- What follows an infusion ------------------------------------------------------------------------
+
+
+def goes_with(row: Model) -> Sequence[str]:
+    """In sentences, what becomes of the grades, episodes and alerts that hang on the day of this infusion."""
+    if not isinstance(row, Infusion):
+        return ()
+
+    def act() -> None:
+        infusion = Infusion.objects.get(pk=row.pk)
+        dosing.void_infusion(infusion=infusion, reason="preview", by=row.created_by, now=timezone.now())
+
+    return consequences.of_void(row.participant, act).follows
+
+
+def take_back(row: Model, *, reason: str, by: Any, now: dt.datetime) -> None:
+    """Grades are computed from findings: without the infusion, or with another Day 0, they are computed anew."""
+    corrected(row, by=by, now=now)
+
+
+def corrected(row: Model, *, by: Any, now: dt.datetime) -> None:
+    if isinstance(row, Infusion):
+        grade_by_infusion(locked(row.participant_id), by=by, now=now)

@@ -13,7 +13,7 @@ from participants.actions import site_day
 from safety import alertlist
 from safety.actions import is_in_step, owed_counts
 from safety.actions.counts import OwedCount
-from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current
+from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current, graded
 from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
 from trialsite.models import User
 
@@ -159,7 +159,7 @@ def _assessment(row: ToxicityAssessment) -> Row:
     return Row(
         label=row.participant.number,
         link=reverse(f"admin:safety_{page}_change", args=[row.pk]),
-        facts=(f"{row.toxicity} {row.final_grade}", f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}"),
+        facts=(graded(row.toxicity, row.final_grade), f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}"),
     )
 
 

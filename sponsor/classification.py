@@ -155,9 +155,9 @@ MODELS: dict[str, Classified] = {
     ),
     "safety.SafetyAlert": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant about key acknowledged_by",
-        site_only="voided_by void_reason kind toxicity grade happened_at raised_at escalated_at settled_at "
-        "settled_because acknowledged_at acknowledge_note",
+        internal="id created_at created_by modified_at voided_at participant about key acknowledged_by superseded_by",
+        site_only="voided_by void_reason kind toxicity grade happened_at raised_at escalated_at "
+        "escalated_steps settled_at settled_because acknowledged_at acknowledge_note",
     ),
     "safety.OnCallShift": _classified(
         "",

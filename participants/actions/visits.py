@@ -280,6 +280,7 @@ def _reminder_context(visit: Visit, stage: str, *, today: dt.date) -> dict[str, 
     return {
         "visit": visit,
         "stage": stage,
+        "is_closing": stage.startswith("closing"),
         "days_to_target": (visit.target_date - today).days,
         "days_to_close": (visit.window_closes_on - today).days,
         "today": today,

@@ -4,14 +4,12 @@ from safety.actions.alerts import (
     acknowledge,
     check_discharge,
     check_shift,
-    escalate,
-    investigators,
-    people_on_call,
     plan_shift,
     raise_overdue,
     record_discharge,
     settle_alerts,
     warn_after,
+    warn_of_screen,
 )
 from safety.actions.assessments import (
     Past,
@@ -33,6 +31,17 @@ from safety.actions.assessments import (
     regrade,
 )
 from safety.actions.blood import assess_iec_hs, check_iec_hs, record_icaht
+from safety.actions.calls import (
+    escalate,
+    investigators,
+    next_call,
+    on_shift,
+    people_on_call,
+    rest_of_thread,
+    source_of,
+    told_of,
+    unanswered,
+)
 from safety.actions.counts import owed_counts, remind_of_counts
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
 from safety.actions.drugs import Given, given_before
@@ -76,6 +85,8 @@ __all__ = [
     "load_names",
     "load_texts",
     "log_adverse_event",
+    "next_call",
+    "on_shift",
     "owed_counts",
     "past_of",
     "people_on_call",
@@ -89,13 +100,18 @@ __all__ = [
     "record_icaht",
     "regrade",
     "remind_of_counts",
+    "rest_of_thread",
     "rounds_of",
     "settle_alerts",
     "site_names",
+    "source_of",
     "sync_episodes",
+    "told_of",
     "treatments_of",
+    "unanswered",
     "void_assessment",
     "void_bedside",
     "void_discharge",
     "warn_after",
+    "warn_of_screen",
 ]

@@ -1,10 +1,10 @@
-"""Verbs of safety alerts: warn, tell who is on call, raise what is overdue, acknowledge, settle."""
+"""Verbs of safety alerts: warn, raise what is overdue, acknowledge, settle; shifts and discharges."""
 
 import datetime as dt
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -13,14 +13,18 @@ from django.utils.translation import gettext as _
 from dosing.models import Infusion
 from participants.actions import long_moment
 from participants.models import Participant
-from safety.actions.rounds import DueRound, due_rounds, round_of
+from safety.actions.calls import escalate, line_up, pending, tell_first, thread_of
+from safety.actions.rounds import DueRound, due_rounds, round_of, round_policy
 from safety.models import (
     AlertKind,
     Discharge,
+    IecHsAssessment,
+    IecHsScreen,
     OnCallShift,
     SafetyAlert,
     Scale,
     SettledBy,
+    Toxicity,
     ToxicityAssessment,
     current,
 )
@@ -28,57 +32,12 @@ from safety.rules import warnings
 from safety.rules.episodes import Seen
 from safety.rules.rounds import State
 from trialsite import notifications
-from trialsite.models import Site, User, people_in
+from trialsite.models import Site, User
 from trialsite.refusal import Refused
-from trialsite.roles import Role
+from trialsite.study import get_study
 
-log = logging.getLogger(__name__)
-
-# How long whoever is on call has to answer, before the investigators are told, too [P].
-ESCALATE_AFTER = dt.timedelta(minutes=30)
 NEW = {Scale.CRS: AlertKind.NEW_CRS, Scale.ICANS: AlertKind.NEW_ICANS}
 OTHERS = {warnings.Kind.RISE: AlertKind.RISE, warnings.Kind.SEVERE: AlertKind.SEVERE}
-
-
-# --- Who is told -------------------------------------------------------------------------------------
-
-
-def people_on_call(site: Site, at: dt.datetime) -> list[User]:
-    """Whose shift covers this moment; where nobody's does, all investigators of the site."""
-    shifts = OnCallShift.objects.standing().filter(site=site, starts_at__lte=at, ends_at__gt=at)
-    people = User.objects.filter(on_call_shifts__in=shifts, sites=site, is_active=True).exclude(email="")
-    return list(people.distinct().order_by("id")) or investigators(site)
-
-
-def investigators(site: Site) -> list[User]:
-    """All of them, with the principal investigator, each once."""
-    found = (*people_in(Role.INVESTIGATOR, site), *people_in(Role.PRINCIPAL_INVESTIGATOR, site))
-    return sorted(set(found), key=lambda person: person.pk)
-
-
-def _tell(alerts: Sequence[SafetyAlert], people: Iterable[User], stage: str, *, now: dt.datetime) -> int:
-    """One message for all alerts about the same thing. `stage` is first or escalated."""
-    people, alert = list(people), alerts[0]
-    if not people:
-        log.warning("nobody can be told of %s", alert.about)
-    return sum(
-        notifications.queue(
-            key=f"alert:{alert.about}:{stage}",
-            about=alert.about,
-            site=alert.participant.site,
-            recipient=person,
-            template="safety/email/overdue" if alert.kind == AlertKind.OVERDUE else "safety/email/alert",
-            context={
-                "alert": alert,
-                "alerts": alerts,
-                "number": alert.participant.number,
-                "is_escalated": stage == "escalated",
-                "minutes": ESCALATE_AFTER // dt.timedelta(minutes=1),
-            },
-            now=now,
-        )
-        for person in people
-    )
 
 
 # --- Early warnings ----------------------------------------------------------------------------------
@@ -99,17 +58,69 @@ def warn_after(
     `is_untold`: nobody was warned of what it corrects, so that all of it is news.
     """
     if not assessment.final_grade:
-        return []
+        return _warn_of_masked(assessment, now=now)
     corrected = None if is_untold else assessment.corrects
     found = warnings.due(
         Seen(assessment.assessed_at, assessment.final_grade, assessment.pk),
         _others(assessment) if others is None else others,
         instead_of=None if corrected is None else corrected.final_grade,
     )
-    new = [alert for warning in found if (alert := _raise_warning(assessment, warning, now=now))]
+    return _tell_new([_raise_warning(assessment, warning, now=now) for warning in found], now=now)
+
+
+def _tell_new(raised: Sequence[tuple[SafetyAlert, bool]], *, now: dt.datetime) -> list[SafetyAlert]:
+    """Tell of those that are new, which stand for the older ones of their thread from now on."""
+    new = [alert for alert, is_new in raised if is_new]
     if new:
-        _tell(new, people_on_call(assessment.participant.site, now), "first", now=now)
+        tell_first(new, now=now)
+    if raised:
+        line_up(raised[0][0], now=now)
     return new
+
+
+def _warn_of_masked(assessment: ToxicityAssessment, *, now: dt.datetime) -> list[SafetyAlert]:
+    """Support without a grade: told once, and again only after the study's time."""
+    if not _is_masked(assessment):
+        return []
+    hours = get_study().protocol(assessment.participant.protocol_version).monitoring.masked_fever_again_after_hours
+    told = SafetyAlert.objects.standing().filter(
+        participant=assessment.participant_id,
+        kind=AlertKind.MASKED,
+        settled_at__isnull=True,
+        happened_at__gt=assessment.assessed_at - dt.timedelta(hours=hours),
+    )
+    key = f"assessment:{assessment.pk}:masked"
+    if told.exclude(key=key).exists():
+        return []
+    return _tell_new([_raise_about(assessment, key, kind=AlertKind.MASKED, grade=0, now=now)], now=now)
+
+
+def _is_masked(row: ToxicityAssessment) -> bool:
+    """An investigator who set grade 0 has looked at it."""
+    if row.toxicity != Scale.CRS or row.investigator_grade is not None:
+        return False
+    return warnings.is_masked(row.grade, row.findings)
+
+
+@transaction.atomic(savepoint=False)
+def warn_of_screen(assessment: IecHsAssessment, *, now: dt.datetime) -> list[SafetyAlert]:
+    """Tell of a positive screen for IEC-HS, unless the one before was positive already; settle what it answers."""
+    settle_alerts(participant=assessment.participant, now=now)
+    if assessment.screen != IecHsScreen.POSITIVE or _was_positive(assessment):
+        return []
+    raised = _raise_about(
+        assessment, f"iec_hs:{assessment.pk}:screen", kind=AlertKind.IEC_HS, grade=assessment.final_grade, now=now
+    )
+    return _tell_new([raised], now=now)
+
+
+def _was_positive(assessment: IecHsAssessment) -> bool:
+    """Whether people know already: by the assessment before it, or by the one that it corrects."""
+    if assessment.corrects is not None and assessment.corrects.screen == IecHsScreen.POSITIVE:
+        return True
+    rows = current(IecHsAssessment.objects.filter(participant=assessment.participant_id)).exclude(pk=assessment.pk)
+    before = rows.filter(assessed_at__lte=assessment.assessed_at).order_by("-assessed_at", "-id").first()
+    return before is not None and before.screen == IecHsScreen.POSITIVE
 
 
 def _others(assessment: ToxicityAssessment) -> list[Seen]:
@@ -120,25 +131,33 @@ def _others(assessment: ToxicityAssessment) -> list[Seen]:
 
 def _raise_warning(
     assessment: ToxicityAssessment, warning: warnings.EarlyWarning, *, now: dt.datetime
-) -> SafetyAlert | None:
+) -> tuple[SafetyAlert, bool]:
     scale = Scale(assessment.toxicity)
+    kind = NEW[scale] if warning.kind is warnings.Kind.NEW else OTHERS[warning.kind]
+    return _raise_about(assessment, warning.key, kind=kind, grade=warning.grade, now=now)
+
+
+def _raise_about(
+    assessment: ToxicityAssessment | IecHsAssessment, key: str, *, kind: AlertKind, grade: int | None, now: dt.datetime
+) -> tuple[SafetyAlert, bool]:
+    """The alert under this key, open, and whether it is new."""
     alert, is_new = SafetyAlert.objects.get_or_create(
-        key=warning.key,
+        key=key,
         defaults={
             "participant": assessment.participant,
-            "kind": NEW[scale] if warning.kind is warnings.Kind.NEW else OTHERS[warning.kind],
-            "toxicity": scale,
-            "grade": warning.grade,
+            "kind": kind,
+            "toxicity": Toxicity.IEC_HS if isinstance(assessment, IecHsAssessment) else assessment.toxicity,
+            "grade": grade,
             "happened_at": assessment.assessed_at,
-            "about": f"assessment:{assessment.pk}",
+            "about": key.rpartition(":")[0],
             "raised_at": now,
             "created_by": assessment.created_by,
             "created_at": now,
         },
     )
     if not is_new and alert.settled_at is not None:
-        _reopen(alert)
-    return alert if is_new else None
+        _reopen(alert, now=now)
+    return alert, is_new
 
 
 # --- Settling ----------------------------------------------------------------------------------------
@@ -159,15 +178,23 @@ def settle_alerts(*, participant: Participant | None = None, now: dt.datetime) -
 
 
 def _settle_of(participant: Participant, alerts: list[SafetyAlert], *, now: dt.datetime) -> int:
-    overdue = [alert for alert in alerts if alert.kind == AlertKind.OVERDUE]
-    graded = [alert for alert in alerts if alert.kind != AlertKind.OVERDUE]
-    due = round_of(participant, now) if overdue else None
-    rows = _assessments_of(participant) if graded else {}
-    causes = [
-        *((alert, _answered_overdue(alert, due)) for alert in overdue),
-        *((alert, _answered_grade(alert, rows)) for alert in graded),
-    ]
-    return sum(_settle(alert, cause, now=now) for alert, cause in causes if cause is not None)
+    kinds = {alert.kind for alert in alerts}
+    due = round_of(participant, now) if AlertKind.OVERDUE in kinds else None
+    rows = _assessments_of(participant) if kinds - {AlertKind.OVERDUE, AlertKind.IEC_HS} else {}
+    screens = _screens_of(participant) if AlertKind.IEC_HS in kinds else {}
+    settled = [alert for alert in alerts if _settle(alert, _answer(alert, due, rows, screens), now=now)]
+    for thread in {thread_of(alert): alert for alert in settled}.values():
+        line_up(thread, now=now)
+    return len(settled)
+
+
+def _answer(
+    alert: SafetyAlert, due: DueRound | None, rows: Mapping[int, Any], screens: Mapping[int, Any]
+) -> SettledBy | None:
+    """What facts say to it by now; None while it waits for a person."""
+    if alert.kind == AlertKind.OVERDUE:
+        return _answered_overdue(alert, due)
+    return _answered_screen(alert, screens) if alert.kind == AlertKind.IEC_HS else _answered_grade(alert, rows)
 
 
 def _answered_overdue(alert: SafetyAlert, due: DueRound | None) -> SettledBy | None:
@@ -178,13 +205,21 @@ def _answered_overdue(alert: SafetyAlert, due: DueRound | None) -> SettledBy | N
 
 
 def _assessments_of(participant: Participant) -> dict[int, ToxicityAssessment]:
+    return _newest_by_number(ToxicityAssessment.objects.filter(participant=participant))
+
+
+def _screens_of(participant: Participant) -> dict[int, IecHsAssessment]:
+    return _newest_by_number(IecHsAssessment.objects.filter(participant=participant))
+
+
+def _newest_by_number(found: QuerySet[Any]) -> dict[int, Any]:
     """Those that hold and void ones, by number; a corrected one under its own number is the newest correction."""
-    rows = {row.pk: row for row in ToxicityAssessment.objects.filter(participant=participant)}
+    rows = {row.pk: row for row in found}
     newer = {row.corrects_id: row for row in rows.values() if row.corrects_id is not None and not row.is_void}
     return {pk: _newest(row, newer) for pk, row in rows.items()}
 
 
-def _newest(row: ToxicityAssessment, newer: Mapping[int, ToxicityAssessment]) -> ToxicityAssessment:
+def _newest(row: Any, newer: Mapping[int, Any]) -> Any:
     while row.pk in newer:
         row = newer[row.pk]
     return row
@@ -192,14 +227,28 @@ def _newest(row: ToxicityAssessment, newer: Mapping[int, ToxicityAssessment]) ->
 
 def _answered_grade(alert: SafetyAlert, rows: Mapping[int, ToxicityAssessment]) -> SettledBy | None:
     """Answered once the assessment is void, or corrected to less than people were warned of."""
-    row = rows[int(alert.about.partition(":")[2])]
+    row = rows[_number(alert)]
     if row.is_void:
         return SettledBy.VOIDED
+    if alert.kind == AlertKind.MASKED:
+        # A grade says more than that one may be hidden: it is warned of by itself.
+        return None if _is_masked(row) else SettledBy.CORRECTED
     # What is new stays new at a lower grade.
     least = 1 if alert.kind in NEW.values() else alert.grade or 0
     if row.final_grade is not None and row.final_grade < least:
         return SettledBy.CORRECTED
     return SettledBy.UNSUPPORTED if alert.kind == AlertKind.RISE and not _still_rises(row, rows.values()) else None
+
+
+def _answered_screen(alert: SafetyAlert, screens: Mapping[int, IecHsAssessment]) -> SettledBy | None:
+    row = screens[_number(alert)]
+    if row.is_void:
+        return SettledBy.VOIDED
+    return None if row.screen == IecHsScreen.POSITIVE else SettledBy.CORRECTED
+
+
+def _number(alert: SafetyAlert) -> int:
+    return int(alert.about.partition(":")[2])
 
 
 def _still_rises(row: ToxicityAssessment, rows: Iterable[ToxicityAssessment]) -> bool:
@@ -208,7 +257,9 @@ def _still_rises(row: ToxicityAssessment, rows: Iterable[ToxicityAssessment]) ->
     return warnings.still_rises(Seen(row.assessed_at, row.final_grade, row.pk), seen)
 
 
-def _settle(alert: SafetyAlert, cause: SettledBy, *, now: dt.datetime) -> bool:
+def _settle(alert: SafetyAlert, cause: SettledBy | None, *, now: dt.datetime) -> bool:
+    if cause is None:
+        return False
     alert.settled_at, alert.settled_because = now, cause
     alert.save(update_fields=["settled_at", "settled_because"])
     if not unsettled().filter(about=alert.about).exists():
@@ -226,7 +277,7 @@ def raise_overdue(*, now: dt.datetime) -> dict[str, int]:
     """
     counts = Counter(settled=_settle_all(now), raised=0, escalated=0)
     for due in due_rounds(Site.objects.all(), now):
-        if due.state is State.OVERDUE and due.about:
+        if due.state is State.OVERDUE and due.about and not _is_waiting(due, now):
             counts["raised"] += _raise_round(due, now=now)
     counts["escalated"] = escalate(now=now)
     return dict(counts)
@@ -235,6 +286,14 @@ def raise_overdue(*, now: dt.datetime) -> dict[str, int]:
 @transaction.atomic
 def _settle_all(now: dt.datetime) -> int:
     return settle_alerts(now=now)
+
+
+def _is_waiting(due: DueRound, now: dt.datetime) -> bool:
+    """Whether people were called lately for a round of these that was due at another moment: a worse grade, or a void,
+    moves the moment and calls nobody twice."""
+    since = now - round_policy(due.participant.protocol_version).after(0)
+    rows = pending().filter(participant=due.participant, kind=AlertKind.OVERDUE, raised_at__gt=since)
+    return rows.exclude(key=due.about).exists()
 
 
 @transaction.atomic
@@ -248,7 +307,8 @@ def _raise_round(due: DueRound, *, now: dt.datetime) -> bool:
             "participant": participant,
             "kind": AlertKind.OVERDUE,
             "toxicity": due.toxicities[0] if len(due.toxicities) == 1 else "",
-            "happened_at": due.round.missed_at,
+            # The one time at which it was due, however often it was missed since.
+            "happened_at": due.round.due_at,
             "about": due.about,
             "raised_at": now,
             # Nobody's hand: it follows from the participant's own record.
@@ -256,64 +316,57 @@ def _raise_round(due: DueRound, *, now: dt.datetime) -> bool:
             "created_at": now,
         },
     )
-    if is_new:
-        _tell([alert], people_on_call(participant.site, now), "first", now=now)
-    elif alert.settled_at is not None:
-        _reopen(alert)
+    if not is_new and alert.settled_at is not None:
+        _reopen(alert, now=now)
+    _tell_new([(alert, is_new)], now=now)
     return is_new
 
 
-def _reopen(alert: SafetyAlert) -> None:
-    """What had answered it turned out to be a mistake. Unanswered, it escalates at the next look."""
-    alert.settled_at, alert.settled_because = None, ""
+def _reopen(alert: SafetyAlert, *, now: dt.datetime) -> None:
+    """What had answered it turned out to be a mistake: messages that were withdrawn wait again, and unanswered, it
+    escalates at the next look."""
+    cause, alert.settled_at, alert.settled_because = alert.settled_because, None, ""
     alert.save(update_fields=["settled_at", "settled_because"])
-
-
-def unanswered() -> QuerySet[SafetyAlert]:
-    rows = SafetyAlert.objects.standing().filter(acknowledged_at__isnull=True, settled_at__isnull=True)
-    return rows.select_related("participant__site").order_by("raised_at", "id")
-
-
-@transaction.atomic
-def escalate(*, now: dt.datetime) -> int:
-    """Tell all investigators of what nobody has acknowledged for half an hour, once; how many things."""
-    waiting = unanswered().filter(raised_at__lte=now - ESCALATE_AFTER, escalated_at__isnull=True)
-    about = by_about(waiting.select_for_update(of=("self",), skip_locked=True))
-    for alerts in about:
-        _tell(alerts, investigators(alerts[0].participant.site), "escalated", now=now)
-        for alert in alerts:
-            alert.escalated_at = now
-            alert.save(update_fields=["escalated_at"])
-    return len(about)
-
-
-def by_about(alerts: Iterable[SafetyAlert]) -> list[list[SafetyAlert]]:
-    """Alerts about the same thing together, in the order in which they came."""
-    found: dict[str, list[SafetyAlert]] = {}
-    for alert in alerts:
-        found.setdefault(alert.about, []).append(alert)
-    return list(found.values())
+    notifications.reinstate(about=alert.about, reason=f"settled: {cause}", now=now)
 
 
 # --- Answering ---------------------------------------------------------------------------------------
 
 
+ACKNOWLEDGED = "acknowledged"
+
+
 @transaction.atomic
 def acknowledge(*, alert: SafetyAlert, by: User, now: dt.datetime, note: str = "") -> SafetyAlert:
-    """Somebody knows, and acts: this alert and those about the same thing. Raises Refused when somebody was faster."""
-    rows = SafetyAlert.objects.select_for_update(of=("self",)).select_related("acknowledged_by")
-    same = list(rows.filter(about=alert.about).order_by("id"))
+    """Somebody knows, and acts: this alert, those about the same thing, and the older ones in whose place it stands.
+
+    Raises Refused when somebody was faster, and when a newer alert says more than this one.
+    """
+    rows = SafetyAlert.objects.select_for_update(of=("self",)).filter(participant=alert.participant_id)
+    rows = rows.select_related("acknowledged_by", "superseded_by", "participant")
+    same = [row for row in rows.order_by("id") if thread_of(row) == thread_of(alert)]
     alert = next(row for row in same if row.pk == alert.pk)
+    _check_open(alert)
+    for row in same:
+        is_named = row.settled_at is None or row.about == alert.about
+        if row.acknowledged_at is None and is_named:
+            row.acknowledged_at, row.acknowledged_by, row.acknowledge_note = now, by, note.strip()
+            row.save(update_fields=["acknowledged_at", "acknowledged_by", "acknowledge_note"])
+            notifications.cancel(about=row.about, reason=ACKNOWLEDGED, now=now)
+    return alert
+
+
+def _check_open(alert: SafetyAlert) -> None:
     if alert.acknowledged_at is not None:
         raise Refused(
             _("%(who)s acknowledged this at %(at)s already; nothing was changed.")
             % {"who": alert.acknowledged_by, "at": long_moment(alert.acknowledged_at)}
         )
-    for row in same:
-        if row.acknowledged_at is None:
-            row.acknowledged_at, row.acknowledged_by, row.acknowledge_note = now, by, note.strip()
-            row.save(update_fields=["acknowledged_at", "acknowledged_by", "acknowledge_note"])
-    return alert
+    if alert.superseded_by is not None and alert.settled_at is None:
+        raise Refused(
+            _("A newer alert stands in its place: %(newer)s, %(at)s. Open that one: its answer answers both.")
+            % {"newer": alert.superseded_by.what, "at": long_moment(alert.superseded_by.happened_at)}
+        )
 
 
 # --- Shifts and discharges ---------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dosing.actions import day0_of
 from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety.actions import alerts, drugs, episodes
+from safety.actions.findings import from_json
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
 from safety.rules import bedside, contradictions, crs, icans
 from safety.rules import episodes as episode_rules
@@ -23,6 +24,9 @@ from safety.rules.grading import Graded, Reason
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Policy, get_study
+
+FINDINGS: dict[Scale, Any] = {Scale.CRS: crs.CrsFindings, Scale.ICANS: icans.IcansFindings}
+
 
 # --- Grading -----------------------------------------------------------------------------------------
 
@@ -254,6 +258,35 @@ def assess(
     assessment.save()
     _follow(participant, past, [assessment], by=by, now=now)
     return assessment
+
+
+def grade_by_infusion(participant: Participant, *, by: User, now: dt.datetime) -> None:
+    """Grades that rested on another day of the infusion, or on one that is none: a new row for each that differs.
+
+    An investigator's own grade stands: it was not computed.
+    """
+    rows = current(ToxicityAssessment.objects.filter(participant=participant, investigator_grade=None))
+    changed = []
+    for old in rows.order_by("assessed_at", "id"):
+        days = days_since_infusion(participant, old.assessed_at)
+        if old.findings.get("days_since_infusion") not in (None, days):
+            _grade_by_day(old, days, participant=participant, by=by, now=now)
+            changed.append(old.assessed_at)
+    if changed:
+        grade_anew(participant, changed[0], by=by, now=now)
+
+
+def _grade_by_day(old: ToxicityAssessment, days: int, *, participant: Participant, by: User, now: dt.datetime) -> None:
+    scale, past = Scale(old.toxicity), past_of(participant, but=[old.pk])
+    findings = replace(from_json(FINDINGS[scale], old.findings), days_since_infusion=days)
+    if scale is Scale.CRS:
+        established = past.is_established(scale, before=old.assessed_at)
+        findings = replace(findings, crs_established=established)
+    row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
+    _graded(row, scale, findings, participant=participant, at=old.assessed_at, by=by, now=now)
+    row.flags = [*row.flags, crs.GRADED_ANEW]
+    row.save()
+    _settle(participant, past, [row], by=by, now=now)
 
 
 # What another grade on the same findings leaves as it was.

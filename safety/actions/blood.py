@@ -21,6 +21,7 @@ from participants.models import HISTORY, Measurement, Participant, ParticipantSt
 from participants.rules.measures import MEASURES
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.units import convert
+from safety.actions.alerts import warn_of_screen
 from safety.actions.ctcae import ctcae_version
 from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, is_replaced
 from safety.rules import icaht, iec_hs
@@ -463,6 +464,7 @@ def assess_iec_hs(
     assessment.screen = iec_hs.screen(findings).value
     _take(assessment, iec_hs.grade(findings), by=by, now=now)
     assessment.save()
+    warn_of_screen(assessment, now=now)
     return assessment
 
 

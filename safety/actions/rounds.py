@@ -5,22 +5,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, Min, Q, QuerySet
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from dosing.models import DoseState, Infusion, LymphodepletionDose, Occasion
 from participants.actions import site_day
 from participants.models import Participant, ParticipantStatus
 from participants.rules.status import NO_MORE_VISITS, Status
-from safety.models import Discharge, Scale, ToxicityAssessment, current
+from safety.models import Discharge, Scale, ToxicityAssessment, ToxicityEpisode, current
 from safety.rules import rounds
 from safety.rules.icans import ICE_ITEMS, IcePerformed
-from safety.rules.rounds import FIRST_STUDY, Round, State
+from safety.rules.rounds import Looked, Round, RoundPolicy, State
 from trialsite.models import RecordQuerySet, Site
+from trialsite.study import get_study
 
 BEFORE_INFUSION = (Status.ENROLLED, Status.LYMPHODEPLETED)
-# A day more than the schedule is long: the exact end is the rule's to say.
-REACH = dt.timedelta(days=FIRST_STUDY.last_day + 2)
+# Days more than the schedule is long, and than a toxicity is looked for once it is gone: the exact end is the rule's.
+MARGIN = dt.timedelta(days=2)
+
+
+def round_policy(version: str) -> RoundPolicy:
+    """What this protocol version chose."""
+    protocol = get_study().protocol(version)
+    return RoundPolicy(
+        every=tuple(dt.timedelta(hours=hours) for hours in protocol.monitoring.assess_every_hours),
+        last_day=protocol.monitoring.last_day,
+        joins_within=dt.timedelta(hours=protocol.policy.episode_joins_within_hours),
+    )
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,8 @@ class DueRound:
     state: State
     toxicities: tuple[Scale, ...]
     round: Round | None = None
+    # The worst newest grade: how soon it is due.
+    grade: int = 0
 
     @property
     def is_baseline(self) -> bool:
@@ -90,8 +105,11 @@ class Stay:
 
 def _after_infusion(participants: QuerySet[Participant], now: dt.datetime) -> list[DueRound]:
     stays = _stays(participants, now)
-    seen = _newest_assessments([stay.participant for stay in stays], now)
-    found = (_due(stay, {scale: seen.get((stay.participant.pk, scale)) for scale in Scale}, now) for stay in stays)
+    looked = _looked([stay.participant for stay in stays], now)
+    found = (
+        _due(stay, {scale: looked.get((stay.participant.pk, scale), Looked()) for scale in Scale}, now)
+        for stay in stays
+    )
     return [one for one in found if one is not None]
 
 
@@ -100,7 +118,7 @@ def _stays(participants: QuerySet[Participant], now: dt.datetime) -> list[Stay]:
     infusions = (
         Infusion.objects.standing()
         .filter(participant__in=participants)
-        .filter(infused_at__lte=now, infused_at__gte=now - REACH)
+        .filter(_is_watched(now), infused_at__lte=now)
         .exclude(occasion=Occasion.SPLIT)
         .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
         .select_related("participant__site")
@@ -113,8 +131,19 @@ def _stays(participants: QuerySet[Participant], now: dt.datetime) -> list[Stay]:
     return [_stay(infusion, left.get(pk, [])) for pk, infusion in newest.items()]
 
 
+def _is_watched(now: dt.datetime) -> Q:
+    """Infused not long ago, or with a toxicity that is still there or was lately, however long ago the infusion was."""
+    policies = [round_policy(version) for version in get_study().versions]
+    reach = dt.timedelta(days=max(policy.last_day for policy in policies)) + MARGIN
+    lately = now - max(policy.joins_within for policy in policies) - MARGIN
+    still_there = Q(resolved_at=None) | Q(resolved_at__gte=lately)
+    rows = ToxicityEpisode.objects.standing().filter(still_there, participant=OuterRef("participant"))
+    return Q(infused_at__gte=now - reach) | Q(Exists(rows))
+
+
 def _stay(infusion: Infusion, discharges: Iterable[Discharge]) -> Stay:
-    start, until = infusion.infused_at, day_begins(infusion.day + dt.timedelta(days=FIRST_STUDY.last_day + 1))
+    last_day = round_policy(infusion.participant.protocol_version).last_day
+    start, until = infusion.infused_at, day_begins(infusion.day + dt.timedelta(days=last_day + 1))
     for row in discharges:
         if row.readmitted_at is None:
             until = min(until, max(row.discharged_at, infusion.infused_at))
@@ -128,27 +157,36 @@ def day_begins(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time.min, tzinfo=timezone.get_current_timezone())
 
 
-def _newest_assessments(participants: Iterable[Participant], now: dt.datetime) -> dict[tuple[int, str], dt.datetime]:
+def _looked(participants: Iterable[Participant], now: dt.datetime) -> dict[tuple[int, str], Looked]:
+    """What is known of each toxicity of each of these people: one query."""
     rows = current(ToxicityAssessment.objects.all()).filter(
         participant__in=[participant.pk for participant in participants], assessed_at__lte=now
     )
-    rows = rows.order_by()
-    newest = rows.values_list("participant", "toxicity").annotate(newest=Max("assessed_at"))
-    return {(pk, toxicity): at for pk, toxicity, at in newest}
+    rows = rows.order_by().annotate(final=Coalesce("investigator_grade", "grade"))
+    found = rows.values_list("participant", "toxicity").annotate(
+        newest=Max("assessed_at"),
+        grades=ArrayAgg("final", filter=Q(final__isnull=False), order_by=("-assessed_at", "-id")),
+        present=Max("assessed_at", filter=Q(final__gt=0)),
+    )
+    return {
+        (pk, toxicity): Looked(newest, grades[0] if grades else None, present)
+        for pk, toxicity, newest, grades, present in found
+    }
 
 
-def _due(stay: Stay, seen: dict[Scale, dt.datetime | None], now: dt.datetime) -> DueRound | None:
+def _due(stay: Stay, looked: dict[Scale, Looked], now: dt.datetime) -> DueRound | None:
     """A round is done once both were assessed: the one that is longest ago decides."""
-    oldest = min(at or stay.start for at in seen.values())
-    found = rounds.next_round(start=stay.start, assessed=[oldest], until=stay.until, now=now)
+    policy = round_policy(stay.participant.protocol_version)
+    found = rounds.next_round(start=stay.start, looked=looked.values(), until=stay.until, now=now, policy=policy)
     if found is None:
         return None
-    return DueRound(stay.participant, found.state, _lacking(seen, found), found)
+    lacking = _lacking(looked, found)
+    return DueRound(stay.participant, found.state, lacking, found, grade=max(one.grade or 0 for one in looked.values()))
 
 
-def _lacking(seen: dict[Scale, dt.datetime | None], found: Round) -> tuple[Scale, ...]:
+def _lacking(looked: dict[Scale, Looked], found: Round) -> tuple[Scale, ...]:
     """Those that were not assessed since the round could be done."""
-    return tuple(scale for scale, at in seen.items() if at is None or at < found.opens_at)
+    return tuple(scale for scale, one in looked.items() if one.last_at is None or one.last_at < found.opens_at)
 
 
 # --- Before the infusion -----------------------------------------------------------------------------

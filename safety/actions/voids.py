@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from participants.actions import long_moment
 from participants.models import Participant
 from safety.actions import alerts, episodes
-from safety.actions.alerts import unanswered
 from safety.actions.assessments import grade_anew, locked, past_of
+from safety.actions.calls import unanswered
 from safety.models import (
     BedsideAssessment,
     Discharge,

@@ -1,6 +1,7 @@
 """The pages of safety alerts, of who is on call, and of who has left the hospital."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -11,14 +12,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from participants.actions import long_moment
 from safety import actions, consequences, guidance
-from safety.models import AlertState, Discharge, OnCallShift, SafetyAlert, Scale
+from safety.deaths import Owed, owed_after_death
+from safety.models import AlertKind, AlertState, Discharge, OnCallShift, SafetyAlert, Scale
+from safety.wording import findings_in_words
 from trialsite.models import Notification, NotificationState, User
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.voiding import Consequences
@@ -26,9 +30,10 @@ from trialsite.voiding import Consequences
 NUMBERS = ("participant__screening_number", "participant__participant_number")
 SEARCH_HELP = _("Screening or participant number.")
 STATES = {
-    AlertState.OPEN: Q(acknowledged_at__isnull=True, settled_at__isnull=True),
+    AlertState.OPEN: Q(acknowledged_at__isnull=True, settled_at__isnull=True, superseded_by__isnull=True),
     AlertState.ACKNOWLEDGED: Q(acknowledged_at__isnull=False),
     AlertState.SETTLED: Q(acknowledged_at__isnull=True, settled_at__isnull=False),
+    AlertState.SUPERSEDED: Q(acknowledged_at__isnull=True, settled_at__isnull=True, superseded_by__isnull=False),
 }
 
 
@@ -85,21 +90,42 @@ class SafetyAlertAdmin(RecordAdmin):
         (
             _("Alert"),
             {
-                "fields": (("participant", "kind"), ("what_in_words", "happened_at"), "assessment_link"),
+                "fields": (
+                    ("participant", "kind"),
+                    ("what_in_words", "happened_at"),
+                    "findings_shown",
+                    "assessment_link",
+                    "thread_shown",
+                ),
                 "description": _(
                     "Raised from what was recorded. If that is a mistake, void or correct the assessment: the alert is "
                     "settled with it."
                 ),
             },
         ),
+        (_("What must follow a death"), {"fields": ("owed_shown",)}),
         (_("What guidelines say"), {"fields": ("guidance_shown",)}),
         (
             _("What was done"),
             {"fields": ("state_in_words", ("acknowledged_by", "acknowledged_at"), "acknowledge_note")},
         ),
-        (_("Who was told"), {"fields": (("raised_at", "escalated_at"), "messages_shown")}),
+        (
+            _("Who is told"),
+            {"fields": (("raised_at", "escalated_at"), "on_call_shown", "next_call_shown", "messages_shown")},
+        ),
     )
-    readonly_fields = ("what_in_words", "assessment_link", "guidance_shown", "state_in_words", "messages_shown")
+    readonly_fields = (
+        "what_in_words",
+        "findings_shown",
+        "assessment_link",
+        "thread_shown",
+        "owed_shown",
+        "guidance_shown",
+        "state_in_words",
+        "on_call_shown",
+        "next_call_shown",
+        "messages_shown",
+    )
     change_form_before_template = "admin/safety/alert_open.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -118,7 +144,10 @@ class SafetyAlertAdmin(RecordAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        return [one for one in fieldsets if (obj and obj.grade) or "guidance_shown" not in one[1]["fields"]]
+        left_out = {"owed_shown"} if obj is None or not obj.is_death else set()
+        if obj is None or obj.toxicity not in Scale.values or not obj.grade:
+            left_out.add("guidance_shown")
+        return [one for one in fieldsets if left_out.isdisjoint(one[1]["fields"])]
 
     # --- acknowledging ------------------------------------------------------------------------
 
@@ -134,7 +163,7 @@ class SafetyAlertAdmin(RecordAdmin):
         if not request.user.has_perm("safety.acknowledge_safetyalert"):
             return False
         row = self.get_object(request, object_id) if object_id else None
-        return row is None or row.acknowledged_at is None
+        return row is None or (row.acknowledged_at is None and row.superseded_by_id is None)
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.ask(
@@ -143,7 +172,10 @@ class SafetyAlertAdmin(RecordAdmin):
             allowed=request.user.has_perm("safety.acknowledge_safetyalert"),
             form_class=NoteForm,
             title=_("Acknowledge a safety alert"),
-            intro=_("You say that you know, and see to it. Nobody else is called about it any more."),
+            intro=_(
+                "You say that you know, and see to it. That answers the older alerts of the same toxicity, too, and "
+                "nobody else is called about them any more."
+            ),
             button=_("I know, and see to it"),
             act=lambda obj, data, now: actions.acknowledge(alert=obj, by=request.user, now=now, note=data["note"]),
             done=_("The alert is acknowledged."),
@@ -161,12 +193,15 @@ class SafetyAlertAdmin(RecordAdmin):
 
     @display(
         description=_("what"),
-        label={None: "warning", 1: "info", 2: "warning", 3: "danger", 4: "danger", 5: "danger"},
+        label={None: "warning", 0: "danger", 1: "info", 2: "warning", 3: "danger", 4: "danger", 5: "danger"},
     )
     def what_shown(self, row: SafetyAlert) -> tuple[int | None, str]:
-        return row.grade, row.what if row.grade else row.toxicity or "CRS, ICANS"
+        return row.grade, row.toxicity or "CRS, ICANS" if row.kind == AlertKind.OVERDUE else row.what
 
-    @display(description=_("state"), label={"open": "danger", "acknowledged": "success", "settled": "info"})
+    @display(
+        description=_("state"),
+        label={"open": "danger", "acknowledged": "success", "settled": "info", "superseded": "info"},
+    )
     def state_label(self, row: SafetyAlert) -> tuple[str, Any]:
         state = row.state
         why = row.get_settled_because_display()
@@ -187,14 +222,49 @@ class SafetyAlertAdmin(RecordAdmin):
         sent = Notification.objects.filter(about=row.about).select_related("recipient").order_by("queued_at", "id")
         return render_to_string("admin/safety/alert_messages.html", {"messages": sent})
 
+    @admin.display(description=_("findings"))
+    def findings_shown(self, row: SafetyAlert) -> str:
+        source = actions.source_of(row)
+        return findings_in_words(source) if source is not None else "—"
+
+    @admin.display(description=_("one answer for all of these"))
+    def thread_shown(self, row: SafetyAlert) -> Any:
+        """The other alerts of the same toxicity that wait, the newest first; it is the newest that is answered."""
+        others = [one for one in reversed(actions.rest_of_thread(row)) if one.pk != row.pk]
+        return format_html_join("", '<p><a href="{}">{}</a></p>', [_linked(one) for one in others]) or "—"
+
+    @admin.display(description=_("on call now"))
+    def on_call_shown(self, row: SafetyAlert) -> str:
+        people = actions.on_shift(row.participant.site, timezone.now())
+        return gettext(", ").join(map(str, people)) or gettext("nobody; all investigators are told")
+
+    @admin.display(description=_("told next"))
+    def next_call_shown(self, row: SafetyAlert) -> str:
+        """Whom the next step tells, and when, while nobody answers."""
+        if row.state is not AlertState.OPEN:
+            return "—"
+        thread = actions.rest_of_thread(row)
+        call = actions.next_call(thread, told=actions.told_of(thread))
+        if call is None:
+            return gettext("Everybody was told. If nobody answers, call them.")
+        values = {"at": long_moment(call.at), "people": gettext(", ").join(map(str, call.people))}
+        return gettext("%(at)s: %(people)s, if nobody has answered by then") % values
+
+    @admin.display(description=_("to be done"))
+    def owed_shown(self, row: SafetyAlert) -> str:
+        return owed_list(owed_after_death(row.participant, row.toxicity))
+
     @admin.display(description=_("assessment"))
     def assessment_link(self, row: SafetyAlert) -> str:
         kind, _colon, pk = row.about.partition(":")
-        if kind != "assessment":
+        if kind == "iec_hs":
+            url = reverse("admin:safety_iechsassessment_change", args=[pk])
+        elif kind == "assessment":
+            page = "crsassessment" if row.toxicity == Scale.CRS else "icansassessment"
+            url = reverse(f"admin:safety_{page}_change", args=[pk])
+        else:
             url = reverse("admin:safety_crsassessment_changelist") + f"?q={row.participant.number}"
             return format_html('<a href="{}">{}</a>', url, _("Assessments of this participant"))
-        page = "crsassessment" if row.toxicity == Scale.CRS else "icansassessment"
-        url = reverse(f"admin:safety_{page}_change", args=[pk])
         return format_html('<a href="{}">{}</a>', url, _("Findings, and the reason of the grade"))
 
     @admin.display(description=_("management"))
@@ -203,6 +273,16 @@ class SafetyAlertAdmin(RecordAdmin):
         text = guidance.for_grade(row.toxicity, row.grade, with_crs, get_language() or "", site=row.participant.site)
         context = {"text": text, "never_an_order": guidance.NEVER_AN_ORDER}
         return render_to_string("admin/safety/alert_guidance.html", context) if text else "—"
+
+
+def _linked(row: SafetyAlert) -> tuple[str, str]:
+    values = {"what": row.what, "kind": row.get_kind_display(), "at": long_moment(row.happened_at)}
+    return reverse("admin:safety_safetyalert_change", args=[row.pk]), gettext("%(what)s, %(kind)s, %(at)s") % values
+
+
+def owed_list(owed: Iterable[Owed]) -> str:
+    """What must follow, each with a link to where it is done."""
+    return render_to_string("admin/safety/owed.html", {"owed": owed})
 
 
 # --- On call -----------------------------------------------------------------------------------------

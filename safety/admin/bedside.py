@@ -32,7 +32,7 @@ from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety import actions, consequences, guidance, heatmap, overview
 from safety.actions import Given
-from safety.actions.alerts import unanswered
+from safety.actions.calls import unanswered
 from safety.actions.rounds import DueRound, round_of
 from safety.admin import seriousness
 from safety.admin.bedsideform import (
@@ -57,6 +57,7 @@ from safety.models import (
     ToxicityAssessment,
     ToxicityEpisode,
     current,
+    graded,
     is_replaced,
 )
 from safety.rules import crs, icans
@@ -375,9 +376,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @display(description=_("grades"))
     def grades_shown(self, row: BedsideAssessment) -> str:
-        return " · ".join(
-            f"{one.toxicity} {'?' if one.final_grade is None else one.final_grade}" for one in row.grades.all()
-        )
+        return " · ".join(graded(one.toxicity, one.final_grade) for one in row.grades.all())
 
     @display(description=_("vital signs"))
     def vital_signs(self, row: BedsideAssessment) -> str:

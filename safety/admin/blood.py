@@ -42,7 +42,6 @@ from safety.bloodwords import (
     open_range,
     range_text,
     run_in_words,
-    sentences,
     stored_sentences,
     value_in_words,
 )
@@ -52,6 +51,7 @@ from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScr
 from safety.rules import icaht, icaht_published, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
+from safety.wording import sentences
 from trialsite import once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.reading import read_key

@@ -18,7 +18,9 @@ from participants.models import Participant
 from safety import actions, consequences
 from safety.actions.ctcae import resolve
 from safety.admin import ctcae, seriousness
+from safety.admin.alerts import owed_list
 from safety.ctcae.catalogue import UnknownTerm, term
+from safety.deaths import is_death, owed_after_event
 from safety.models import AdverseEvent, SiteTermName
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.voiding import Consequences
@@ -114,13 +116,15 @@ class AdverseEventAdmin(RecordAdmin):
         return [*ctcae.urls(self), *super().get_urls()]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), "ctcae_shown")
+        return (*super().get_readonly_fields(request, obj), "ctcae_shown", "owed_shown")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
         fieldsets = [_left_out(one, seriousness.SAID) for one in fieldsets]
+        if is_death(obj):
+            fieldsets = [(_("What must follow a death"), {"fields": ("owed_shown",)}), *fieldsets]
         if self.has_change_permission(request, obj):
             return fieldsets
         return [_exchanged(one, "ctcae_code", "ctcae_shown") for one in fieldsets]
@@ -149,6 +153,10 @@ class AdverseEventAdmin(RecordAdmin):
         except UnknownTerm:
             ours = event.ctcae_term
         return event.site_name_zh or ours
+
+    @admin.display(description=_("to be done"))
+    def owed_shown(self, event: AdverseEvent) -> str:
+        return owed_list(owed_after_event(event))
 
     @admin.display(description=_("CTCAE term"))
     def ctcae_shown(self, event: AdverseEvent) -> str | SafeString:

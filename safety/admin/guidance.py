@@ -12,13 +12,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import translation
 from django.utils.http import urlencode
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from safety import actions, consequences, guidance
 from safety.guidance import Cell
-from safety.models import GuidanceText, Scale
+from safety.models import GuidanceText, graded
 from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.voiding import Consequences
@@ -153,8 +152,7 @@ class GuidanceTextAdmin(RecordAdmin):
 
 def name_of(cell: Cell) -> str:
     with_crs = " + CRS" if cell.with_crs else ""
-    graded = gettext("%(scale)s %(grade)s") % {"scale": Scale(cell.toxicity).label, "grade": cell.grade}
-    return f"{graded}{with_crs}"
+    return f"{graded(cell.toxicity, cell.grade)}{with_crs}"
 
 
 def _texts(cell: Cell | None) -> dict[str, str]:

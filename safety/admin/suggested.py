@@ -15,11 +15,12 @@ from safety.actions import blood
 from safety.actions.blood import Course, Result, Suggested
 from safety.actions.ctcae import site_names
 from safety.admin.ctcae import names_in_order
-from safety.bloodwords import in_signs, moment, plain, sentences, value_in_words
+from safety.bloodwords import in_signs, moment, plain, value_in_words
 from safety.ctcae.catalogue import UnknownTerm, term, with_names
 from safety.models import AdverseEvent
 from safety.rules import lab_ctcae
 from safety.rules.lab_ctcae import Suggestion, Version
+from safety.wording import sentences
 
 
 def suggestions_shown(request: HttpRequest, participant: Participant, course: Course) -> dict[str, Any]:

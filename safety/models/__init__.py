@@ -1,7 +1,7 @@
 """Rows of the app: one file a subject."""
 
-from safety.models.alerts import AlertKind, AlertState, Discharge, OnCallShift, SafetyAlert, SettledBy
-from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment
+from safety.models.alerts import AlertKind, AlertState, Discharge, OnCallShift, SafetyAlert, SettledBy, Toxicity
+from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, graded
 from safety.models.bedside import BedsideAssessment, ToxicityEpisode
 from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, IecHsSeverity
 from safety.models.corrections import current, is_replaced
@@ -33,8 +33,10 @@ __all__ = [
     "Scale",
     "SettledBy",
     "SiteTermName",
+    "Toxicity",
     "ToxicityAssessment",
     "ToxicityEpisode",
     "current",
+    "graded",
     "is_replaced",
 ]

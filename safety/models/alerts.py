@@ -6,12 +6,12 @@ import pghistory
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from participants.models import Participant
 from participants.rules.contradictions import Kind
-from safety.models.assessments import Scale
+from safety.models.assessments import Scale, graded
 from trialsite.models import Record, Site, User, all_or_none, immutable
 from trialsite.twins import Twin
 
@@ -21,14 +21,24 @@ class AlertKind(models.TextChoices):
     NEW_ICANS = "new_icans", _("new ICANS")
     RISE = "rise", _("rise by two grades or more within 24 hours")
     SEVERE = "severe", _("grade 3 or higher")
+    MASKED = "masked", _("vasopressor or high-flow oxygen without a grade: fever may be masked")
+    IEC_HS = "iec_hs", _("IEC-HS screen positive")
     OVERDUE = "overdue", _("bedside assessment overdue")
+
+
+class Toxicity(models.TextChoices):
+    """What an alert can be about: the graded scales, and the screen for IEC-HS."""
+
+    CRS = Scale.CRS.value, Scale.CRS.label
+    ICANS = Scale.ICANS.value, Scale.ICANS.label
+    IEC_HS = "IEC-HS", _("IEC-HS")
 
 
 class SettledBy(models.TextChoices):
     """What made an alert pointless."""
 
     ASSESSED = "assessed", _("assessed since")
-    CORRECTED = "corrected", _("corrected to a lower grade")
+    CORRECTED = "corrected", _("corrected: it says so no longer")
     VOIDED = "voided", _("the assessment is void")
     UNSUPPORTED = "bare", _("nothing supports it any more: what it rested on is void")
     OVER = "over", _("no more assessments are due")
@@ -38,6 +48,7 @@ class AlertState(models.TextChoices):
     OPEN = "open", pgettext_lazy("alert", "open")
     ACKNOWLEDGED = "acknowledged", pgettext_lazy("alert", "acknowledged")
     SETTLED = "settled", pgettext_lazy("alert", "settled")
+    SUPERSEDED = "superseded", pgettext_lazy("alert", "a newer alert stands in its place")
 
 
 LATER = (
@@ -45,6 +56,8 @@ LATER = (
     "acknowledged_by",
     "acknowledge_note",
     "escalated_at",
+    "escalated_steps",
+    "superseded_by",
     "settled_at",
     "settled_because",
 )
@@ -59,7 +72,8 @@ class SafetyAlert(Record):
     )
     kind = models.CharField(_("warning"), max_length=12, choices=AlertKind)
     # Empty where both are missing.
-    toxicity = models.CharField(_("toxicity"), max_length=10, choices=Scale, blank=True)
+    toxicity = models.CharField(_("toxicity"), max_length=10, choices=Toxicity, blank=True)
+    # Empty where no grade goes with it.
     grade = models.PositiveSmallIntegerField(_("grade"), null=True)
     # When it was assessed, or was due to be.
     happened_at = models.DateTimeField(_("assessed, or due, at"))
@@ -67,7 +81,18 @@ class SafetyAlert(Record):
     about = models.CharField(_("about"), max_length=80, db_index=True)
     key = models.CharField(_("key"), max_length=120, unique=True)
     raised_at = models.DateTimeField(_("raised at"))
-    escalated_at = models.DateTimeField(_("investigators told, too, at"), null=True, blank=True)
+    escalated_at = models.DateTimeField(_("others told, too, at"), null=True, blank=True)
+    # How many steps of the study's escalation were taken, whether or not they reached anybody new.
+    escalated_steps = models.PositiveSmallIntegerField(_("steps of escalation"), default=0)
+    # The newest open alert of the same toxicity: whoever answers that one answers this one, too.
+    superseded_by = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        verbose_name=_("newer alert in its place"),
+        related_name="supersedes",
+        null=True,
+        blank=True,
+    )
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
     settled_because = models.CharField(_("settled because"), max_length=10, choices=SettledBy, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
@@ -101,7 +126,9 @@ class SafetyAlert(Record):
             models.CheckConstraint(
                 name="safetyalert_grade_with_toxicity",
                 condition=Q(kind="overdue", grade__isnull=True)
-                | (~Q(kind="overdue") & Q(grade__gte=1, grade__lte=5) & ~Q(toxicity="")),
+                | Q(kind="masked", grade=0, toxicity="CRS")
+                | Q(Q(grade__isnull=True) | Q(grade__lte=5), kind="iec_hs", toxicity="IEC-HS")
+                | (~Q(kind__in=["overdue", "masked", "iec_hs"]) & Q(grade__gte=1, grade__lte=5) & ~Q(toxicity="")),
             ),
         ]
 
@@ -110,18 +137,23 @@ class SafetyAlert(Record):
 
     @property
     def what(self) -> str:
-        """In a few words: “CRS 3”, or the toxicity that was not assessed."""
-        if not self.grade:
+        """In a few words: “CRS grade 3”, or the toxicity that was not assessed."""
+        if self.kind in (AlertKind.OVERDUE, AlertKind.IEC_HS):
             return str(self.get_kind_display())
-        values = {"scale": self.toxicity, "grade": self.grade}
-        return gettext("%(scale)s %(grade)s") % values if self.toxicity else str(self.grade)
+        return graded(self.toxicity, self.grade)
 
     @property
     def state(self) -> AlertState:
         """An answer counts first: people want to see who gave it."""
         if self.acknowledged_at is not None:
             return AlertState.ACKNOWLEDGED
-        return AlertState.OPEN if self.settled_at is None else AlertState.SETTLED
+        if self.settled_at is not None:
+            return AlertState.SETTLED
+        return AlertState.OPEN if self.superseded_by_id is None else AlertState.SUPERSEDED
+
+    @property
+    def is_death(self) -> bool:
+        return self.grade == 5
 
 
 @pghistory.track()

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
@@ -20,6 +21,13 @@ from trialsite.twins import Twin
 class Scale(models.TextChoices):
     CRS = "CRS", _("CRS")
     ICANS = "ICANS", _("ICANS")
+
+
+def graded(toxicity: str, grade: int | None) -> str:
+    """A toxicity with its grade as people write it: “CRS grade 3”; without one, that it could not be graded."""
+    if grade is None:
+        return gettext("%(toxicity)s not gradable") % {"toxicity": toxicity}
+    return gettext("%(toxicity)s grade %(grade)s") % {"toxicity": toxicity, "grade": grade}
 
 
 @pghistory.track()

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from safety.models.assessments import Scale
+from safety.models.assessments import Scale, graded
 from trialsite.models import Record, Site, User, all_or_none, immutable
 from trialsite.twins import Twin
 
@@ -69,4 +69,4 @@ class GuidanceText(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.toxicity} {self.grade}{' + CRS' if self.with_crs else ''} · {self.version}"
+        return f"{graded(self.toxicity, self.grade)}{' + CRS' if self.with_crs else ''} · {self.version}"

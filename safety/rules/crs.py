@@ -128,7 +128,7 @@ FLAG_TEXT = {
     "FEVER_MASKED_BY_PRIOR_THERAPY": mark(
         "Hypotension or hypoxia without fever after antipyretics, steroids or anticytokines: fever may be masked."
     ),
-    GRADED_ANEW: mark("Graded anew: an earlier assessment was added, corrected or voided."),
+    GRADED_ANEW: mark("Graded anew: an earlier assessment, or the infusion, was added, corrected or voided."),
     "LATE_ONSET_GT14D": mark("New onset more than 14 days after the infusion: look for another cause."),
 }
 

@@ -138,6 +138,7 @@ REASON_TEXT = {
     "nothing": mark("No finding of ICANS: grade 0."),
 }
 FLAG_TEXT = {
+    "GRADED_ANEW": mark("Graded anew: an earlier assessment, or the infusion, was added, corrected or voided."),
     "LOC_EXCLUDED_OTHER_CAUSE": mark("Depressed consciousness was left out: assess again when its cause is gone."),
     "ICE_NOT_DONE": mark("ICE was not done: the grade may be higher than shown."),
     "NOT_LOOKED_AT": mark("Not everything was looked at: the grade may be higher than shown."),

@@ -1,18 +1,22 @@
 """When the next bedside assessment is due, in hospital after the infusion, and the ICE score before it.
 
 Source: ASCO 2021 (Santomasso, J Clin Oncol 2021): CRS and ICANS are assessed at least twice a day; ICE before the
-infusion is the baseline. One text says every 8 hours.
+infusion is the baseline. One text says every 8 hours. ICANS of grade 2 is looked at again after 6 to 12 hours.
 
-Policy [P]: the next assessment is due 12 hours after the last (the first: 12 hours after the infusion's start, or after
-a readmission), may be done from 8 hours on, and is overdue after 12 hours; while nobody comes a further one falls due
-every 12 hours; this holds to the end of Day 14, or to discharge or death. The baseline is due once, from the day of the
-first lymphodepletion to the infusion, and late from the day for which the infusion is planned.
+Policy [P]: how long after each grade the next assessment is due (the study's setting; the first: as after grade 0, from
+the infusion's start or a readmission), that it may be done once two thirds of that time have passed, and that it is
+overdue afterwards; while nobody comes it is missed again as often as after grade 0. This holds to the end of Day 14, or
+to discharge, unless CRS or ICANS is still there: then it goes on until the toxicity has been gone for as long as joins
+two bouts to one episode. Death ends it. The baseline is due once, from the day of the first lymphodepletion to the
+infusion, and late from the day for which the infusion is planned.
 """
 
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from safety.rules.episodes import JOINS_WITHIN
 
 
 class State(StrEnum):
@@ -23,14 +27,37 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class RoundPolicy:
-    """How often, and how long [P]; the defaults are those of the first study."""
+    """How often after each grade from 0 on, and how long [P]; the defaults are those of the first study."""
 
-    every: dt.timedelta = dt.timedelta(hours=12)
-    opens_after: dt.timedelta = dt.timedelta(hours=8)
+    every: tuple[dt.timedelta, ...] = tuple(dt.timedelta(hours=hours) for hours in (12, 8, 6, 4, 2))
     last_day: int = 14
+    joins_within: dt.timedelta = JOINS_WITHIN
+
+    def after(self, grade: int) -> dt.timedelta:
+        """Grade 5 is as grade 4 here: that nobody assesses the dead is said elsewhere.
+
+        >>> RoundPolicy().after(3)
+        datetime.timedelta(seconds=14400)
+        """
+        return self.every[min(grade, len(self.every) - 1)]
 
 
 FIRST_STUDY = RoundPolicy()
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is known of one toxicity: when it was assessed last, its newest grade, when it was last above 0."""
+
+    last_at: dt.datetime | None = None
+    grade: int | None = None
+    present_at: dt.datetime | None = None
+
+    def is_open(self, policy: RoundPolicy = FIRST_STUDY) -> bool:
+        """Whether it is still there, or has not been gone for long enough to be over."""
+        if self.last_at is None or self.present_at is None:
+            return False
+        return bool(self.grade) or self.last_at - self.present_at < policy.joins_within
 
 
 @dataclass(frozen=True)
@@ -46,23 +73,27 @@ class Round:
 def next_round(
     *,
     start: dt.datetime,
-    assessed: Iterable[dt.datetime],
+    looked: Iterable[Looked],
     until: dt.datetime,
     now: dt.datetime,
     policy: RoundPolicy = FIRST_STUDY,
 ) -> Round | None:
-    """None before the start, when it is over at `until` (not included), and when no more falls due before that.
+    """None before the start; and, where no toxicity is open, once it is over at `until` (not included) and when no more
+    falls due before that.
 
-    `assessed` are the moments of assessments, in any order; those before the start do not count.
+    `looked` is one entry for each toxicity that belongs to a round: the round is done once all were assessed, so that
+    the one that is longest ago decides; the worst grade says how soon. What was before the start does not count.
     """
-    if not start <= now < until:
+    looked = tuple(looked)
+    if now < start:
         return None
-    last = max((at for at in assessed if start <= at <= now), default=start)
-    opens_at, due_at = last + policy.opens_after, last + policy.every
-    if due_at >= until:
+    last = min((max(one.last_at or start, start) for one in looked), default=start)
+    every = policy.after(max((one.grade or 0 for one in looked), default=0))
+    opens_at, due_at = last + every * 2 / 3, last + every
+    if not any(one.is_open(policy) for one in looked) and (now >= until or due_at >= until):
         return None
     if now > due_at:
-        return Round(opens_at, due_at, State.OVERDUE, _newest_missed(due_at, now, policy.every))
+        return Round(opens_at, due_at, State.OVERDUE, _newest_missed(due_at, now, policy.after(0)))
     return Round(opens_at, due_at, State.OPEN if now >= opens_at else State.WAITING)
 
 

@@ -8,13 +8,19 @@ severe is grade 3 or higher and higher than before, so that 3 to 4 warns again.
 Also [P]: a correction warns only of what the corrected grade did not warn of, and one that is not higher of nothing; an
 assessment that is recorded late, when a later one has found as much or worse, warns of nothing; what could not be
 graded neither warns nor counts as the grade before; a first assessment is no rise, for nothing stands before it.
+
+And [P]: a vasopressor or high-flow oxygen that is put down to CRS while CRS is grade 0 is warned of, since fever may be
+masked (ASTCT 2019, Table 2: with either, CRS is grade 3 or more once there is fever).
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
+from safety.rules.crs import DEVICE_GRADE, LOW_FLOW_L_MIN, OxygenDevice, OxygenReason
 from safety.rules.episodes import Seen
 
 
@@ -88,6 +94,31 @@ def still_rises(newest: Seen, others: Iterable[Seen], *, policy: WarningPolicy =
     lower = (newest.grade or 0) - policy.rise_by
     since = newest.at - policy.rise_within
     return any(one.grade is not None and one.grade <= lower and since <= one.at <= newest.at for one in others)
+
+
+def is_masked(grade: int | None, findings: Mapping[str, Any]) -> bool:
+    """Whether CRS of grade 0 stands beside support that would make it grade 3: findings as they are kept.
+
+    >>> is_masked(0, {"days_since_infusion": 3, "vasopressors": 1})
+    True
+    """
+    if grade != 0 or findings.get("days_since_infusion", 0) < 0:
+        return False
+    return _has_vasopressor(findings) or _has_high_flow(findings)
+
+
+def _has_vasopressor(findings: Mapping[str, Any]) -> bool:
+    is_running = bool(findings.get("vasopressors") or findings.get("vasopressin"))
+    return is_running and findings.get("hypotension_attributable") is not False
+
+
+def _has_high_flow(findings: Mapping[str, Any]) -> bool:
+    device, flow = findings.get("oxygen_device"), findings.get("oxygen_flow_l_min")
+    if device is None or findings.get("oxygen_reason") not in (None, OxygenReason.CRS_HYPOXIA):
+        return False
+    if device == OxygenDevice.NASAL_CANNULA:
+        return flow is not None and Decimal(flow) > LOW_FLOW_L_MIN
+    return DEVICE_GRADE[OxygenDevice(device)] >= 3
 
 
 def _told(warning: EarlyWarning) -> tuple[Kind, int]:

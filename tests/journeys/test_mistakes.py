@@ -22,7 +22,7 @@ from participants.models import (
     ProtocolDeviation,
 )
 from participants.rules.status import Status
-from safety.actions.alerts import unanswered
+from safety.actions.calls import unanswered
 from safety.models import BedsideAssessment, ToxicityEpisode
 from tests import factories
 from tests.addforms import FILL, HOUR, add, when

@@ -218,7 +218,7 @@ def test_a_message_holds_identifiers_only(
     warn(graded(3, start + HOUR), now=start + HOUR)
     actions.raise_overdue(now=start + 14 * HOUR)
     messages = list(Notification.objects.all())
-    assert len(messages) == 6
+    assert len(messages) == 5
     for message in messages:
         text = f"{message.subject} {message.body_text} {message.body_html} {message.dedupe_key}"
         assert participant.number in message.subject
@@ -230,8 +230,7 @@ def test_a_message_holds_identifiers_only(
         for one in messages
         if one.recipient.username == "erin" and "first" in one.dedupe_key and "CRS" in one.subject
     )
-    assert first.subject == f"Safety alert: CRS 3, {participant.number}"
-    assert "Grade: 3" in first.body_text
+    assert first.subject == f"Safety alert: CRS grade 3, {participant.number}"
     assert timezone.localtime(start + HOUR).strftime("%H:%M") == "10:30"
     assert "10:30" in first.body_text
 
@@ -325,7 +324,9 @@ def test_after_days_of_silence_only_the_newest_is_raised(
     participant: Participant, ivan: User, start: dt.datetime
 ) -> None:
     assert actions.raise_overdue(now=start + 3 * DAY + HOUR)["raised"] == 1
-    assert SafetyAlert.objects.get().happened_at == start + 3 * DAY
+    alert = SafetyAlert.objects.get()
+    assert alert.about.endswith("2026-03-08T01:30:00Z"), "missed last after three days"
+    assert alert.happened_at == start + 12 * HOUR, "the one time at which it was due"
 
 
 def test_nobody_comes_for_a_second_round(participant: Participant, ivan: User, start: dt.datetime) -> None:
@@ -459,7 +460,8 @@ def test_an_assessment_that_was_a_mistake_opens_the_alert_again(
         void(row, reason="another participant", by=alice, now=start + 14 * HOUR)
     assert actions.raise_overdue(now=start + 14 * HOUR)["raised"] == 0
     assert SafetyAlert.objects.get().state is AlertState.OPEN
-    assert ("ivan", f"alert:{SafetyAlert.objects.get().about}:escalated") in told()
+    message = Notification.objects.get(recipient=ivan)
+    assert message.state == NotificationState.QUEUED, "it waits again, and nobody is told twice"
 
 
 def test_a_second_infusion_is_watched_like_the_first(participant: Participant, alice: User, start: dt.datetime) -> None:
@@ -558,7 +560,7 @@ def test_a_status_without_recorded_doses_counts_too(site: Site, alice: User, now
         pytest.param(30 * MINUTE, 1, id="after-30-minutes"),
     ],
 )
-def test_unanswered_alerts_go_to_all_investigators(
+def test_unanswered_alerts_go_to_the_investigators_who_were_not_told(
     after: dt.timedelta, escalated: int, graded: Grades, site: Site, alice: User, ivan: User, start: dt.datetime
 ) -> None:
     person("paula", Role.PRINCIPAL_INVESTIGATOR, site)
@@ -566,17 +568,20 @@ def test_unanswered_alerts_go_to_all_investigators(
     row = graded(3, start + HOUR)
     warn(row, now=start + HOUR)
     assert actions.escalate(now=start + HOUR + after) == escalated
-    more = [(name, f"alert:assessment:{row.pk}:escalated") for name in ("ivan", "paula")]
+    more = [(name, f"alert:assessment:{row.pk}:step-1") for name in ("ivan", "paula")]
     assert told() == [("alice", f"alert:assessment:{row.pk}:first"), *(more if escalated else [])]
 
 
 def test_escalation_happens_once(graded: Grades, ivan: User, start: dt.datetime) -> None:
+    paula = person("paula", Role.PRINCIPAL_INVESTIGATOR, Site.objects.get(code="ZJ"), language=Language.EN)
+    on_call(ivan, paula.sites.get(), start, start + DAY)
     warn(graded(3, start + HOUR), now=start + HOUR)
-    assert [actions.escalate(now=start + hours * HOUR) for hours in (2, 3)] == [1, 0]
-    assert len(told()) == 2
-    escalated = Notification.objects.get(dedupe_key__contains="escalated")
-    assert "Nobody has acknowledged this alert for 30 minutes." in escalated.body_text
-    assert {alert.escalated_at for alert in SafetyAlert.objects.all()} == {start + 2 * HOUR}
+    at = [start + HOUR + minutes * MINUTE for minutes in (31, 32)]
+    assert [actions.escalate(now=moment) for moment in at] == [1, 0]
+    assert [name for name, _key in told()] == ["ivan", "paula"]
+    escalated = Notification.objects.get(dedupe_key__contains="step-1")
+    assert "Nobody has acknowledged this alert for 31 min." in escalated.body_text
+    assert {alert.escalated_at for alert in SafetyAlert.objects.all()} == {at[0]}
 
 
 def test_what_is_answered_or_settled_is_not_escalated(
@@ -633,11 +638,12 @@ def test_the_first_page_shows_alerts_first_and_what_is_due(
 ) -> None:
     warn(graded(3, start + HOUR), now=start + HOUR)
     alarm, due = alertlist.sections(user=alice, now=start + 13 * HOUR)
+    assert "Nobody is on call" in alarm.hint
     assert (alarm.tone, alarm.count, due.count) == ("alarm", 1, 1)
     assert alarm.rows[0].label == due.rows[0].label == participant.number
-    assert alarm.rows[0].facts[:2] == ("CRS 3", "new CRS, grade 3 or higher")
+    assert alarm.rows[0].facts[:2] == ("CRS grade 3", "new CRS, grade 3 or higher")
     assert alarm.rows[0].facts[-1] == "12 h 0 min"
-    assert due.rows[0].late == "overdue by 1 h 0 min"
+    assert due.rows[0].late == "overdue by 9 h 0 min", "four hours after grade 3"
     assert due.rows[0].link.endswith(f"?participant={participant.pk}")
     actions.acknowledge(alert=SafetyAlert.objects.all()[0], by=alice, now=start + 13 * HOUR)
     assert [section.tone for section in alertlist.sections(user=alice, now=start + 13 * HOUR)] == ["attention"]
@@ -668,7 +674,7 @@ def alert(graded: Grades, ivan: User, start: dt.datetime) -> SafetyAlert:
 def test_the_alerts_page_says_what_to_do_and_who_was_told(alert: SafetyAlert, alice: User, login: Any) -> None:
     notifications.deliver_due()
     text = login(alice).get(page(alert)).content.decode()
-    for words in ("CRS 2", "Tocilizumab 8 mg/kg", "(unverified)", "never an order", "Ivan", "Acknowledge…"):
+    for words in ("CRS grade 2", "Tocilizumab 8 mg/kg", "(unverified)", "never an order", "Ivan", "Acknowledge…"):
         assert words in text
     listed = login(alice).get(reverse("admin:safety_safetyalert_changelist") + "?state=open").content.decode()
     assert alert.participant.number in listed

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from safety.actions import crs_policy, icans_policy
-from safety.rules import crs, icans
+from safety.actions.rounds import round_policy
+from safety.rules import crs, icans, rounds
 from safety.rules.crs import CrsFindings, CrsPolicy
 from safety.rules.icans import IcansFindings, IcansPolicy
 from trialsite.study import get_study
@@ -69,3 +70,4 @@ def test_the_first_study_chose_the_defaults() -> None:
     policy = get_study().latest.policy
     assert crs_policy(policy) == crs.FIRST_STUDY
     assert icans_policy(policy) == icans.FIRST_STUDY
+    assert round_policy(get_study().latest.version) == rounds.FIRST_STUDY

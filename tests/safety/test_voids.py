@@ -10,9 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from dosing import actions as dosing
+from dosing.models import Medication
 from participants.models import Participant
-from safety import actions, consequences
-from safety.actions.alerts import unanswered
+from safety import actions, consequences, questions
+from safety.actions.calls import unanswered
 from safety.models import (
     AdverseEvent,
     AlertState,
@@ -212,6 +214,82 @@ def proposed(episode: ToxicityEpisode, by: User, now: dt.datetime) -> AdverseEve
     )
 
 
+# --- The infusion, and drugs --------------------------------------------------------------------------
+
+
+class TestInfusion:
+    def test_without_it_there_is_no_crs_and_with_it_again_there_is(
+        self, participant: Participant, alice: User, ivan: User, dana: User, now: dt.datetime
+    ) -> None:
+        assessed(participant, now - 2 * HOUR, FEBRILE, alice)
+        assessed(participant, now - HOUR, PRESSED, alice)
+        before = counting(participant)
+        infusion = participant.infusions.get()
+        dosing.void_infusion(infusion=infusion, reason="another bag", by=dana, now=now)
+        assert {grade for _scale, grade in counting(participant)} == {0}
+        assert episodes_of(participant) == []
+        assert not unanswered().exists()
+        anew = current(ToxicityAssessment.objects.filter(participant=participant))
+        assert {row.findings["days_since_infusion"] for row in anew} == {-1}
+        assert all("GRADED_ANEW" in row.flags and row.corrects_id for row in anew)
+        again = factories.infusion_of(
+            participant, at=now - 3 * DAY, product=factories.thawed(participant, at=now - 3 * DAY)
+        )
+        dosing.infuse(infusion=again, deviation_reason="as it was", by=alice, now=now)
+        questions.corrected(again, by=alice, now=now)
+        assert counting(participant) == before
+        assert episodes_of(participant) == [(1, 2)]
+        assert unanswered().exists()
+
+    def test_a_corrected_day_moves_the_days_of_the_findings_and_calls_nobody(
+        self, participant: Participant, alice: User, ivan: User, now: dt.datetime
+    ) -> None:
+        assessed(participant, now - HOUR, FEBRILE, alice)
+        infusion = participant.infusions.get()
+        infusion.infused_at -= DAY
+        infusion.ended_at = infusion.ended_at and infusion.ended_at - DAY
+        infusion.save()
+        messages = Notification.objects.count()
+        for _turn in range(2):
+            questions.corrected(infusion, by=alice, now=now)
+        rows = current(ToxicityAssessment.objects.filter(participant=participant))
+        assert {(row.toxicity, row.final_grade, row.findings["days_since_infusion"]) for row in rows} == {
+            ("CRS", 1, 4),
+            ("ICANS", 0, 4),
+        }
+        assert ToxicityAssessment.objects.filter(participant=participant).count() == 4, "a second time changes nothing"
+        assert Notification.objects.count() == messages
+        assert unanswered().count() == 1
+
+    def test_the_preview_tells_it_and_changes_nothing(
+        self, participant: Participant, alice: User, dana: User, login: Any, now: dt.datetime
+    ) -> None:
+        assessed(participant, now - HOUR, FEBRILE, alice)
+        page = reverse("admin:dosing_infusion_void", args=[participant.infusions.get().pk])
+        text = login(dana).get(page).content.decode()
+        assert "is computed anew: CRS grade 1 becomes CRS grade 0" in text
+        assert "no assessment supports it any more" in text
+        assert counting(participant) == [("CRS", 1), ("ICANS", 0)]
+
+    def test_an_answer_about_a_drug_stays_and_is_named(
+        self, participant: Participant, alice: User, dana: User, login: Any, now: dt.datetime
+    ) -> None:
+        drug = Medication.objects.create(
+            participant=participant,
+            kind="tocilizumab",
+            name="tocilizumab",
+            route="iv",
+            started_at=now - 5 * HOUR,
+            indication="CRS",
+            created_by=alice,
+        )
+        assessed(participant, now - 2 * HOUR, FEBRILE, alice)
+        assert questions.rests_on(drug) == ()
+        assessed(participant, now - HOUR, PRESSED, alice)
+        (said,) = questions.rests_on(drug)
+        assert "graded once after this drug" in said
+
+
 # --- One scale alone ---------------------------------------------------------------------------------
 
 
@@ -288,7 +366,7 @@ class TestPreview:
             "no longer counts",
             "CRS grade 2 becomes CRS grade 0",
             "no assessment supports it any more",
-            "The open alert “CRS 3: new CRS” is settled",
+            "The open alert “CRS grade 3: new CRS” is settled",
             "not sent yet are withdrawn: 1",
             "Cytokine release syndrome",
             "void it, too, if it did not happen",

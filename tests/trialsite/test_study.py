@@ -250,6 +250,18 @@ MISTAKES = [
         'is not TOML: .* in “phase "PHASE1"”',
         id="syntax",
     ),
+    pytest.param(
+        swap("assess_every_hours = [12, 8, 6, 4, 2]", "assess_every_hours = [12, 8, 9, 4, 2]"),
+        "monitoring",
+        "must not grow with the grade",
+        id="a-worse-grade-looked-at-later",
+    ),
+    pytest.param(
+        swap("after_minutes = 60", "after_minutes = 30"),
+        "monitoring",
+        "each with more after_minutes than the last",
+        id="two-steps-of-escalation-at-once",
+    ),
     pytest.param(swap("= 2025-07-19", "= 2025-02-30"), "", "is not TOML: Invalid date", id="date-that-does-not-exist"),
     pytest.param(swap("= 2025-07-19", '= "July"'), "window.starts_on", "must be a date such as", id="date-in-quotes"),
     pytest.param(

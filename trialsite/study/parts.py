@@ -221,6 +221,32 @@ class Bedside(Part):
     identity_valid_hours: Annotated[int, Field(ge=1, le=24)]
 
 
+class Escalation(Part):
+    """Who else is told of an alert that nobody has acknowledged for so long."""
+
+    after_minutes: Annotated[int, Field(ge=5, le=1440)]
+    roles: Annotated[tuple[Literal["coordinator", "investigator", "principal investigator"], ...], Field(min_length=1)]
+
+
+class Monitoring(Part):
+    """How often CRS and ICANS are looked for at the bed, and who is called when nobody answers an alert."""
+
+    # After grade 0, 1, 2, 3 and 4.
+    assess_every_hours: Annotated[tuple[Annotated[int, Field(ge=1, le=24)], ...], Field(min_length=5, max_length=5)]
+    last_day: Annotated[int, Field(ge=1, le=90)]
+    masked_fever_again_after_hours: Annotated[int, Field(ge=1, le=168)]
+    escalation: Annotated[tuple[Escalation, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _worse_is_sooner(self) -> Self:
+        if any(later > sooner for sooner, later in itertools.pairwise(self.assess_every_hours)):
+            raise ValueError("assess_every_hours must not grow with the grade: a worse grade is looked at sooner")
+        minutes = [step.after_minutes for step in self.escalation]
+        if any(later <= sooner for sooner, later in itertools.pairwise(minutes)):
+            raise ValueError("the steps of escalation follow each other: each with more after_minutes than the last")
+        return self
+
+
 class Procedure(Part):
     code: Code
     name: Text

@@ -15,6 +15,7 @@ from trialsite.study.parts import (
     Dose,
     Fitness,
     Lymphodepletion,
+    Monitoring,
     Part,
     Procedure,
     ProhibitedMedication,
@@ -54,6 +55,7 @@ class Protocol(Part):
     lymphodepletion: Lymphodepletion
     fitness: Fitness
     bedside: Bedside
+    monitoring: Monitoring
     prohibited_medications: tuple[ProhibitedMedication, ...] = ()
     policy: Policy
     procedures: tuple[Procedure, ...]

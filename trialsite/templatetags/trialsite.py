@@ -25,6 +25,12 @@ def admin_path(row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
+@register.filter
+def listed(words: Any) -> str:
+    """Words one after the other, as the reader's language lists them."""
+    return _(", ").join(words)
+
+
 def _restored(opts: Any) -> str:
     text = _("Restored: what you typed at {time}, which was not saved yet.")
     if identity.asks_who(opts):

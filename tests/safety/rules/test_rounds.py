@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety.rules.rounds import Round, RoundPolicy, State, baseline, next_round
+from safety.rules.rounds import Looked, Round, RoundPolicy, State, baseline, next_round
 
 SITE = ZoneInfo("Asia/Shanghai")
 START = dt.datetime(2026, 3, 5, 10, tzinfo=SITE)
@@ -19,8 +19,16 @@ HOUR = dt.timedelta(hours=1)
 W, O, V = State.WAITING, State.OPEN, State.OVERDUE  # noqa: E741
 
 
-def round_at(now: dt.datetime, *assessed: dt.datetime, until: dt.datetime = UNTIL) -> Round | None:
-    return next_round(start=START, assessed=assessed, until=until, now=now)
+def round_at(
+    now: dt.datetime,
+    at: dt.datetime | None = None,
+    *,
+    grade: int | None = 0,
+    present_at: dt.datetime | None = None,
+    until: dt.datetime = UNTIL,
+) -> Round | None:
+    looked = Looked(at, grade, at if grade else present_at)
+    return next_round(start=START, looked=[looked], until=until, now=now)
 
 
 @pytest.mark.parametrize(
@@ -87,15 +95,76 @@ def test_none_after_discharge_or_death(now: dt.datetime, state: State | None) ->
     assert (found.state if found else None) == state
 
 
-def test_assessments_before_the_start_or_after_now_do_not_count() -> None:
-    found = round_at(START + 9 * HOUR, START - HOUR, START + 10 * HOUR)
+def test_assessments_before_the_start_do_not_count() -> None:
+    found = round_at(START + 9 * HOUR, START - HOUR)
     assert found == Round(START + 8 * HOUR, START + 12 * HOUR, O)
 
 
-def test_a_study_may_choose_every_eight_hours() -> None:
-    often = RoundPolicy(every=8 * HOUR, opens_after=5 * HOUR)
-    found = next_round(start=START, assessed=[], until=UNTIL, now=START + 17 * HOUR, policy=often)
-    assert found == Round(START + 5 * HOUR, START + 8 * HOUR, V, START + 16 * HOUR)
+def test_a_study_may_choose_every_nine_hours() -> None:
+    often = RoundPolicy(every=(9 * HOUR,))
+    found = next_round(start=START, looked=[], until=UNTIL, now=START + 20 * HOUR, policy=often)
+    assert found == Round(START + 6 * HOUR, START + 9 * HOUR, V, START + 18 * HOUR)
+
+
+# --- By grade ------------------------------------------------------------------------------------
+
+HOURS = {0: 12, 1: 8, 2: 6, 3: 4, 4: 2, 5: 2, None: 12}
+
+
+@pytest.mark.parametrize(
+    ("grade", "after", "state"),
+    [
+        pytest.param(grade, after, state, id=f"grade-{grade}-{name}")
+        for grade, hours in HOURS.items()
+        for name, after, state in (
+            ("waits", hours * HOUR * 2 / 3 - SECOND, W),
+            ("may-be-done", hours * HOUR * 2 / 3, O),
+            ("on-time", hours * HOUR, O),
+            ("late", hours * HOUR + SECOND, V),
+        )
+    ],
+)
+def test_the_worse_the_sooner(grade: int | None, after: dt.timedelta, state: State) -> None:
+    at = START + 30 * HOUR
+    found = round_at(at + after, at, grade=grade)
+    assert found is not None
+    assert (found.state, found.due_at) == (state, at + HOURS[grade] * HOUR)
+
+
+def test_the_worst_grade_decides_how_soon_and_the_oldest_from_when() -> None:
+    looked = [Looked(START + 10 * HOUR, 3, START + 10 * HOUR), Looked(START + 8 * HOUR, 0)]
+    found = next_round(start=START, looked=looked, until=UNTIL, now=START + 10 * HOUR)
+    assert found is not None
+    assert found.due_at == START + 12 * HOUR
+
+
+def test_a_severe_one_that_nobody_looks_at_is_missed_again_as_often_as_without_a_grade() -> None:
+    found = round_at(START + 40 * HOUR, START + 10 * HOUR, grade=4)
+    assert found is not None
+    assert (found.due_at, found.missed_at) == (START + 12 * HOUR, START + 36 * HOUR)
+
+
+# --- What is still there -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("last", "grade", "present_at", "is_owed"),
+    [
+        pytest.param(UNTIL - HOUR, 1, None, True, id="grade-1-on-day-14"),
+        pytest.param(UNTIL + 9 * HOUR, 1, None, True, id="grade-1-on-day-15"),
+        pytest.param(UNTIL - HOUR, 0, None, False, id="never-there"),
+        pytest.param(UNTIL - HOUR, 0, UNTIL - 25 * HOUR, False, id="gone-for-24-h"),
+        pytest.param(UNTIL - HOUR, 0, UNTIL - 25 * HOUR + SECOND, True, id="gone-for-a-second-less"),
+        pytest.param(UNTIL - HOUR, None, UNTIL - 9 * HOUR, True, id="not-gradable-ends-nothing"),
+        pytest.param(UNTIL - 30 * HOUR, 2, None, True, id="nobody-came-for-a-day"),
+    ],
+)
+def test_an_open_toxicity_is_owed_after_day_14_and_after_discharge(
+    last: dt.datetime, grade: int | None, present_at: dt.datetime | None, is_owed: bool
+) -> None:
+    now = UNTIL + 10 * HOUR
+    for until in (UNTIL, UNTIL - 20 * HOUR):
+        assert (round_at(now, last, grade=grade, present_at=present_at, until=until) is not None) == is_owed
 
 
 LYMPHODEPLETION = dt.datetime(2026, 2, 28, tzinfo=SITE)
@@ -134,19 +203,29 @@ def test_the_baseline_is_due_once(facts: dict[str, Any], expected: State | None)
 MOMENTS = st.integers(-12 * 3600, 16 * 24 * 3600).map(lambda seconds: START + seconds * SECOND)
 
 
-@given(st.lists(MOMENTS, max_size=6), MOMENTS)
-def test_a_round_lies_between_the_last_assessment_and_the_end(assessed: list[dt.datetime], now: dt.datetime) -> None:
-    found = next_round(start=START, assessed=assessed, until=UNTIL, now=now)
+GRADES = st.one_of(st.none(), st.integers(0, 5))
+
+
+@given(st.one_of(st.none(), MOMENTS), GRADES, MOMENTS)
+def test_a_round_follows_the_last_assessment(last: dt.datetime | None, grade: int | None, now: dt.datetime) -> None:
+    found = round_at(now, last, grade=grade)
     if found is None:
         return
-    last = max((at for at in assessed if START <= at <= now), default=START)
-    assert last < found.opens_at < found.due_at < UNTIL
+    base = max(last or START, START)
+    assert base < found.opens_at < found.due_at <= base + 12 * HOUR
+    assert found.due_at < UNTIL or grade
     assert (found.missed_at is not None) == (found.state is V) == (now > found.due_at)
     if found.missed_at is not None:
         assert found.due_at <= found.missed_at < now <= found.missed_at + 12 * HOUR
 
 
-@given(MOMENTS)
-def test_assessed_just_now_nothing_is_due(now: dt.datetime) -> None:
-    found = next_round(start=START, assessed=[now], until=UNTIL, now=now)
+@given(MOMENTS, GRADES)
+def test_assessed_just_now_nothing_is_due(now: dt.datetime, grade: int | None) -> None:
+    found = round_at(now, now, grade=grade)
     assert found is None or found.state is W
+
+
+@given(MOMENTS, st.integers(0, 3))
+def test_a_worse_grade_is_never_due_later(at: dt.datetime, grade: int) -> None:
+    low, high = (round_at(at, at, grade=one) for one in (grade, grade + 1))
+    assert low is None or (high is not None and high.due_at < low.due_at)

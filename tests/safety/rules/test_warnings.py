@@ -3,13 +3,14 @@
 import datetime as dt
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from safety.rules.episodes import Seen
-from safety.rules.warnings import Kind, WarningPolicy, due
+from safety.rules.warnings import Kind, WarningPolicy, due, is_masked
 
 AT = dt.datetime(2026, 3, 5, 12, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
@@ -177,3 +178,35 @@ def test_a_correction_never_tells_more_than_the_grade_itself(rows: list[Seen], o
 def test_keys_are_unique(rows: list[Seen]) -> None:
     keys = [one.key for place, row in enumerate(rows) for one in due(row, rows[:place])]
     assert len(keys) == len(set(keys))
+
+
+# --- Fever may be masked -------------------------------------------------------------------------
+
+HIGH: dict[str, Any] = {"oxygen_device": "nasal_cannula", "oxygen_reason": "crs_hypoxia"}
+
+
+@pytest.mark.parametrize(
+    ("grade", "findings", "expected"),
+    [
+        pytest.param(0, {}, False, id="nothing"),
+        pytest.param(0, {"vasopressors": 1}, True, id="vasopressor"),
+        pytest.param(0, {"vasopressors": 0}, False, id="no-vasopressor"),
+        pytest.param(0, {"vasopressors": None, "vasopressin": None}, False, id="not-looked-at"),
+        pytest.param(0, {"vasopressin": True}, True, id="vasopressin"),
+        pytest.param(0, {"vasopressors": 2, "hypotension_attributable": False}, False, id="another-cause"),
+        pytest.param(0, {"vasopressors": 2, "hypotension_attributable": None}, True, id="cause-not-named"),
+        pytest.param(0, {**HIGH, "oxygen_flow_l_min": "6"}, False, id="low-flow-at-6"),
+        pytest.param(0, {**HIGH, "oxygen_flow_l_min": "6.1"}, True, id="high-flow-above-6"),
+        pytest.param(0, {**HIGH, "oxygen_flow_l_min": None}, False, id="flow-not-recorded"),
+        pytest.param(0, {"oxygen_device": "none"}, False, id="no-oxygen"),
+        pytest.param(0, {"oxygen_device": "blow_by"}, False, id="blow-by-is-low"),
+        pytest.param(0, {"oxygen_device": "hfnc"}, True, id="high-flow-cannula"),
+        pytest.param(0, {"oxygen_device": "invasive_ventilation", "oxygen_reason": "procedure"}, False, id="procedure"),
+        pytest.param(1, {"vasopressors": 1}, False, id="graded-is-warned-of-by-its-grade"),
+        pytest.param(None, {"vasopressors": 1}, False, id="not-gradable"),
+        pytest.param(0, {"vasopressors": 1, "days_since_infusion": 0}, True, id="day-0"),
+        pytest.param(0, {"vasopressors": 1, "days_since_infusion": -1}, False, id="before-the-infusion"),
+    ],
+)
+def test_support_without_a_grade(grade: int | None, findings: dict[str, Any], expected: bool) -> None:
+    assert is_masked(grade, findings) is expected

@@ -13,6 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from trialsite.roles import ROLE_NAMES, Role
 from trialsite.study import (
     Clock,
     Criterion,
@@ -79,6 +80,7 @@ def describe(protocol: Protocol) -> Iterator[str]:
         (_("Study and recruitment"), _dates(protocol)),
         (_("Dose"), _dose(protocol)),
         (_("Lymphodepletion"), _lymphodepletion(protocol)),
+        (_("At the bedside"), _monitoring(protocol)),
         (_("Visits"), _visits(protocol)),
         (_("Reminders"), _reminders(protocol)),
         (_("Criteria"), _criteria(protocol)),
@@ -132,6 +134,28 @@ def _lymphodepletion(protocol: Protocol) -> Iterator[str]:
         (_("Planned days"), ", ".join(str(day) for day in plan.planned_days)),
         (_("Possible days"), _span(plan.earliest_day, plan.last_day)),
         (_("Clear days before the infusion"), plan.clear_days_before_infusion),
+    )
+
+
+def _monitoring(protocol: Protocol) -> Iterator[str]:
+    monitoring = protocol.monitoring
+    yield from _pairs(
+        *(
+            (_("Next assessment after grade %(grade)s") % {"grade": grade}, _("%(hours)s h") % {"hours": hours})
+            for grade, hours in enumerate(monitoring.assess_every_hours)
+        ),
+        (_("To the end of day"), monitoring.last_day),
+        (
+            _("Masked fever is told again after"),
+            _("%(hours)s h") % {"hours": monitoring.masked_fever_again_after_hours},
+        ),
+        *(
+            (
+                _("Without an answer after %(minutes)s min") % {"minutes": step.after_minutes},
+                _(", ").join(str(ROLE_NAMES[Role(role)]) for role in step.roles),
+            )
+            for step in monitoring.escalation
+        ),
     )
 
 

@@ -1,0 +1,88 @@
+"""What must follow a death by a toxicity: its event, the status, the reports; each with where it is done."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from participants.actions import long_moment
+from participants.models import Participant
+from participants.rules.status import Status
+from safety.models import AdverseEvent, Outcome, ToxicityEpisode
+from trialsite.study import Clock, get_study
+
+# Reports that a death may ask for; whether it is a SUSAR is a person's judgement.
+OF_A_DEATH = ("sae", "susar_fatal_or_life_threatening")
+UNITS = {"hours": dt.timedelta(hours=1), "days": dt.timedelta(days=1)}
+
+
+@dataclass(frozen=True)
+class Owed:
+    """One thing that must follow; `link` is the page where it is done, a path."""
+
+    text: str
+    link: str
+    is_done: bool = False
+
+
+def owed_after_death(participant: Participant, toxicity: str) -> tuple[Owed, ...]:
+    """All of it, what is done included, in the reader's language."""
+    episode = newest_episode(participant, toxicity)
+    event = episode.adverse_event if episode is not None else None
+    if event is not None and event.is_void:
+        event = None
+    return (*_events(episode, event), _status(participant), *_reports(participant, event))
+
+
+def is_death(event: AdverseEvent) -> bool:
+    """Whether anything of the event says so."""
+    return event.grade == 5 or event.results_in_death or event.outcome == Outcome.FATAL
+
+
+def owed_after_event(event: AdverseEvent) -> tuple[Owed, ...]:
+    """The same from the event's page."""
+    return (_told_as_death(event), _status(event.participant), *_reports(event.participant, event))
+
+
+def newest_episode(participant: Participant, toxicity: str) -> ToxicityEpisode | None:
+    rows = ToxicityEpisode.objects.standing().filter(participant=participant, toxicity=toxicity)
+    return rows.select_related("adverse_event").order_by("-number").first()
+
+
+def _events(episode: ToxicityEpisode | None, event: AdverseEvent | None) -> tuple[Owed, ...]:
+    if event is not None:
+        return (_told_as_death(event),)
+    text = _("Make the adverse event, with grade 5, death, and the fatal outcome.")
+    if episode is None:
+        return (Owed(text, reverse("admin:safety_adverseevent_add")),)
+    return (Owed(text, reverse("admin:safety_toxicityepisode_change", args=[episode.pk])),)
+
+
+def _told_as_death(event: AdverseEvent) -> Owed:
+    is_told = event.grade == 5 and event.results_in_death and event.outcome == Outcome.FATAL
+    text = _("Write grade 5, “results in death” and the fatal outcome in the adverse event.")
+    return Owed(text, reverse("admin:safety_adverseevent_change", args=[event.pk]), is_told)
+
+
+def _status(participant: Participant) -> Owed:
+    return Owed(
+        _("Record the status “died” with its day: visits and reminders end."),
+        reverse("admin:participants_participant_status", args=[participant.pk]),
+        participant.status == Status.DIED,
+    )
+
+
+def _reports(participant: Participant, event: AdverseEvent | None) -> tuple[Owed, ...]:
+    """The clocks of the regime; nobody records here that a report was sent, so that they stand until then."""
+    regime = get_study().protocol(participant.protocol_version).regime
+    clocks = [clock for clock in regime.clocks if clock.applies_to in OF_A_DEATH]
+    link = reverse("admin:safety_adverseevent_change", args=[event.pk]) if event is not None else ""
+    return tuple(Owed(_by_when(clock, event), link) for clock in clocks)
+
+
+def _by_when(clock: Clock, event: AdverseEvent | None) -> str:
+    limit = clock.limit * UNITS[clock.unit] if clock.unit in UNITS else None
+    if event is None or limit is None or not clock.counted_from.endswith("awareness"):
+        return _("Report: %(report)s. The clock runs from the first knowledge of the death.") % {"report": clock.name}
+    return _("Report: %(report)s, by %(at)s.") % {"report": clock.name, "at": long_moment(event.site_aware_at + limit)}
