@@ -105,9 +105,8 @@ class Word:
 class Column:
     """One column, or one named input within a cell: how it is read, and what people are told about it.
 
-    `label`, `unit` and the meanings of `words` may be translated when they are shown. `is_open` words are not all
-    that may be written. `also`: other names under which an input within a cell is known. `inputs`: what a cell of
-    named inputs may hold, by the kind of case.
+    `label`, `unit` and the meanings of `words` may be translated when they are shown. `also`: other names under which
+    an input within a cell is known. `inputs`: what a cell of named inputs may hold, by the kind of case.
     """
 
     label: Any
@@ -341,25 +340,9 @@ def decimal(text: str) -> Decimal:
     return Decimal(text)
 
 
-def optional(parser: Parser) -> Parser:
-    """An empty cell is None: not recorded."""
-    return lambda text: parser(text) if text else None
-
-
 def key_of(text: str) -> str:
     """A word without its case, its separators and its apostrophes: "Non-rebreather mask" is non_rebreather_mask."""
     return re.sub(r"[\W_]+", "_", re.sub("['’]", "", text.lower())).strip("_")
-
-
-def word(known: Mapping[str, Any]) -> Parser:
-    """One of the known words, whatever its case and its separators."""
-
-    def parse(text: str) -> Any:
-        if key_of(text) not in known:
-            raise Wrong(mark("one of: %(known)s"), known=", ".join(known))
-        return known[key_of(text)]
-
-    return parse
 
 
 def words(text: str) -> frozenset[str]:

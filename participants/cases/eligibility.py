@@ -393,7 +393,7 @@ _OVERRIDE = Column(
     _("a failed limit set aside: an object with by, date and reason"), str, Kind.TEXT, '{"reason": "stable"}'
 )
 _RESULTS = Column(_("the results of all criteria, a list"), str, Kind.TEXT, '["PASS"]')
-_MEANINGS: dict[str, Any] = {**RESULT_NAMES, **OVERALL_NAMES}
+_MEANINGS: dict[Any, Any] = {**RESULT_NAMES, **OVERALL_NAMES}
 RESULT_WORDS = tuple(Word(str(result), str(result), meaning) for result, meaning in _MEANINGS.items())
 
 
