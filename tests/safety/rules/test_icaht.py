@@ -608,8 +608,12 @@ def _allowed(one: Anc) -> list[Decimal]:
 def test_the_published_grade_lies_within_ours_but_for_its_rounding(
     cells: list[Decimal | None], observed: Observed
 ) -> None:
-    """Where no count lies between 500 and 505 or 100 and 105, the code sees nothing low that we do not."""
-    values = [one for one in by_day(cells) if not any(limit < one.per_ul <= limit + 5 for limit in (100, 500))]
+    """Where no count lies between 500 and 505 or 100 and 105, the code sees nothing low that we do not.
+
+    Counts after the last day are left out: ours is on the line to them, theirs repeats the last one before.
+    """
+    inside = [one for one in by_day(cells) if one.day <= min(observed.last_day, 30)]
+    values = [one for one in inside if not any(limit < one.per_ul <= limit + 5 for limit in (100, 500))]
     own, theirs = grade_early(values, observed), grade_published(values, observed)
     if own.at_most is not None and theirs.at_most is not None:
         assert theirs.at_most <= own.at_most
