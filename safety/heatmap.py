@@ -255,7 +255,7 @@ class Drawn:
     @property
     def font_size(self) -> int:
         """So that the words stay inside the cell."""
-        return 11 if len(self.text) < 6 else 9
+        return 11 if len(self.text) < 5 else 9
 
 
 @dataclass(frozen=True)

@@ -420,8 +420,9 @@ def _lab(course: Course, result: Result | None) -> LabResult | None:
     # A value of before the infusion is no baseline of itself.
     if baseline is None or baseline.at >= result.at:
         return _alone(result)
-    then = {"baseline": baseline.value, "baseline_uln": baseline.uln, "baseline_sign": baseline.comparator}
-    return replace(_alone(result), **then)
+    return replace(
+        _alone(result), baseline=baseline.value, baseline_uln=baseline.uln, baseline_sign=baseline.comparator
+    )
 
 
 def _alone(result: Result) -> LabResult:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety.cases import CASES
@@ -469,6 +469,7 @@ ORDER = {Screen.NEGATIVE: 0, Screen.OPEN: 1, Screen.POSITIVE: 2}
 BOUND = st.sampled_from(("", *SIGNS))
 
 
+@settings(deadline=None)
 @given(*[st.integers(1, 30).map(Decimal)] * 4, BOUND, BOUND, st.integers(0, 120), st.integers(0, 120))
 def test_every_value_that_a_bound_allows_answers_alike(
     value: Decimal, uln: Decimal, baseline: Decimal, lln: Decimal, sign: str, baseline_sign: str, one: int, other: int

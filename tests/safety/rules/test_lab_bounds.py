@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety.cases import CASES
@@ -220,6 +220,8 @@ REPORT = st.fixed_dictionaries(
         "findings": st.frozensets(st.sampled_from(F), max_size=2),
     }
 )
+# A bound is many values, and a busy machine may take its time for them.
+unhurried = settings(deadline=None)
 # Of the way from the end of what a bound allows to the bound itself, both included.
 SHARES = st.decimals("0", "1", places=3)
 
@@ -244,6 +246,7 @@ def one_of(sign: str, bound: Decimal, share: Decimal) -> Decimal:
     return bound * share if sign in "<≤" else bound + share * 1000
 
 
+@unhurried
 @given(st.sampled_from([row for row in ROWS if row.bands]), REPORT, SHARES, SHARES)
 def test_every_value_that_the_report_allows_has_a_grade_of_the_span(
     row: Row, given_: dict[str, Any], share: Decimal, other: Decimal
@@ -265,6 +268,7 @@ def test_every_value_that_the_report_allows_has_a_grade_of_the_span(
         assert found.span[0] <= exact.grade <= found.span[1]
 
 
+@unhurried
 @given(st.sampled_from([row for row in ROWS if row.bands]), REPORT)
 def test_both_ends_of_a_span_are_reached(row: Row, given_: dict[str, Any]) -> None:
     """At the edges themselves, and a little beside them, and far away."""
@@ -290,6 +294,7 @@ def test_both_ends_of_a_span_are_reached(row: Row, given_: dict[str, Any]) -> No
         assert (found.lowest, found.highest) == (min(known), max(known))
 
 
+@unhurried
 @given(st.sampled_from(ROWS), REPORT)
 def test_every_bound_is_explained_in_words(row: Row, given_: dict[str, Any]) -> None:
     result = reported(row, given_)
@@ -304,6 +309,7 @@ def test_every_bound_is_explained_in_words(row: Row, given_: dict[str, Any]) -> 
         assert any(f"{result.sign} " in text or result.baseline_sign in text for text in said)
 
 
+@unhurried
 @given(st.sampled_from([row for row in ROWS if row.analyte is A.PLATELETS]), REPORT, st.sampled_from(Version))
 def test_another_unit_keeps_the_grades(row: Row, given_: dict[str, Any], version: Version) -> None:
     here = reported(row, given_)
