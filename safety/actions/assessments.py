@@ -342,9 +342,9 @@ def grade_anew(participant: Participant, since: dt.datetime, *, by: User, now: d
     later = later.filter(assessed_at__gte=since)
     for old in later.order_by("assessed_at", "id"):
         past = past_of(participant, but=[old.pk])
-        since = past.established_since(Scale.CRS, before=old.assessed_at)
+        begun = past.established_since(Scale.CRS, before=old.assessed_at)
         found = _crs_findings(old.findings)
-        findings = replace(found, crs_established=since is not None, crs_established_since=since)
+        findings = replace(found, crs_established=begun is not None, crs_established_since=begun)
         if old.investigator_grade is not None or _is_told_alike(findings, old):
             continue
         row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
