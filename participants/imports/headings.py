@@ -63,7 +63,14 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     TIME: ("time", "clock time", "采样钟点", "时间", "时刻"),
     "fasting": ("fasting", "空腹", "是否空腹"),
     "laboratory": ("laboratory", "lab", "device", "检验科室", "实验室", "检验单位", "仪器", "检验仪器"),
-    "study_procedure": ("study procedure", "study_procedure", "研究程序", "是否为研究程序", "研究操作", "是否为研究操作"),
+    "study_procedure": (
+        "study procedure",
+        "study_procedure",
+        "研究程序",
+        "是否为研究程序",
+        "研究操作",
+        "是否为研究操作",
+    ),
     "not_done": ("not done", "not_done", "未做原因", "未检原因"),
     "time_assumed": ("time assumed", "time_assumed"),
     IGNORE: (
