@@ -28,7 +28,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         sync_roles()
         sync_sites()
         grants.grant(APP_ROLE_IN_TESTS)
-        guards.fasten()
+        guards.fasten(APP_ROLE_IN_TESTS)
 
 
 @pytest.fixture(autouse=True)

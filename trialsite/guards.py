@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -28,52 +29,7 @@ TRIGGER_FUNCTIONS = (
     "WHERE n.nspname = 'public' AND p.prorettype = 'trigger'::regtype"
 )
 
-FASTEN = """
--- django-pgtrigger asks this function whether a trigger shall stand aside, which any session could answer with one SET.
-CREATE OR REPLACE FUNCTION public._pgtrigger_should_ignore(trigger_name NAME) RETURNS BOOLEAN
-LANGUAGE sql IMMUTABLE AS 'SELECT FALSE';
-
-CREATE SCHEMA IF NOT EXISTS guard;
-REVOKE ALL ON SCHEMA guard FROM PUBLIC;
-CREATE TABLE IF NOT EXISTS guard.key (
-    single BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (single), inner_pad BYTEA NOT NULL, outer_pad BYTEA NOT NULL
-);
-
--- HMAC-SHA-256 (RFC 2104) of what the application says, by the pads of the key that both know.
-CREATE OR REPLACE FUNCTION guard.is_signed(said TEXT, mac TEXT) RETURNS BOOLEAN
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT COALESCE(
-        (SELECT encode(sha256(outer_pad || sha256(inner_pad || convert_to(said, 'UTF8'))), 'hex') = mac FROM guard.key),
-        FALSE
-    )
-$$;
-
--- What an event says of itself is the database's word: its time, its login, and the person only where it is signed,
--- for this very session, and not long ago. What is not signed stays to be read, as a claim.
-CREATE OR REPLACE FUNCTION guard.attest() RETURNS TRIGGER
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    said JSONB;
-BEGIN
-    NEW.pgh_created_at := clock_timestamp();
-    NEW.pgh_db_user := session_user;
-    IF NEW.pgh_context IS NULL THEN
-        RETURN NEW;
-    END IF;
-    IF guard.is_signed(NEW.pgh_context ->> 'said', NEW.pgh_context ->> 'mac') THEN
-        said := (NEW.pgh_context ->> 'said')::JSONB;
-        IF (said ->> 'session')::INT = pg_backend_pid()
-            AND (said ->> 'until')::FLOAT > extract(epoch FROM clock_timestamp()) THEN
-            NEW.pgh_context := said -> 'context';
-            RETURN NEW;
-        END IF;
-    END IF;
-    NEW.pgh_context := jsonb_build_object('claimed', NEW.pgh_context);
-    RETURN NEW;
-END
-$$;
-REVOKE ALL ON FUNCTION guard.attest(), guard.is_signed(TEXT, TEXT) FROM PUBLIC;
-"""
+FASTEN = Path(__file__).with_name("guards.sql")
 
 
 class SignedContext(DjangoJSONEncoder):
@@ -92,10 +48,10 @@ def key() -> bytes:
     return hmac.new(settings.SECRET_KEY.encode(), b"audit trail", hashlib.sha256).digest()
 
 
-def fasten() -> None:
-    """Set the guards anew, after whatever a migration has made. Needs the owner."""
+def fasten(role: str) -> None:
+    """Set the guards anew, after whatever a migration has made; the role may seal and verify. Needs the owner."""
     with connection.cursor() as cursor:
-        cursor.execute(FASTEN)
+        cursor.execute(FASTEN.read_text(encoding="utf-8"))
         block = key().ljust(64, b"\0")
         pads = [bytes(byte ^ mask for byte in block) for mask in (0x36, 0x5C)]
         cursor.execute(
@@ -116,6 +72,14 @@ def fasten() -> None:
                 "CREATE OR REPLACE TRIGGER attest BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION guard.attest()",
                 sql.Identifier(table),
             )
+        _let_seal(cursor, role)
+
+
+def _let_seal(cursor: Any, role: str) -> None:
+    """The application may ask for a seal, and for digests to compare; it writes none itself."""
+    _run(cursor, "GRANT USAGE ON SCHEMA guard TO {}", sql.Identifier(role))
+    for function in ("seal()", "digest(TEXT, TEXT[], BIGINT, BIGINT)", "chain(TEXT, TIMESTAMPTZ, JSONB)"):
+        _run(cursor, "GRANT EXECUTE ON FUNCTION guard.{} TO {}", sql.SQL(function), sql.Identifier(role))
 
 
 def event_tables() -> list[str]:

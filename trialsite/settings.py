@@ -241,6 +241,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="1-59/5"),
         "options": {"expires": 290},
     },
+    "audit-seals": {
+        "task": "trialsite.tasks.seal_audit",
+        "schedule": crontab(minute="3-59/5"),
+        "options": {"expires": 290},
+    },
     "deliver-notifications": {
         "task": "trialsite.tasks.deliver_notifications",
         "schedule": timedelta(seconds=60),

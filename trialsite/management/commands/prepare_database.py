@@ -54,7 +54,7 @@ class Command(BaseCommand):
         if not grants.role_exists(role):
             raise CommandError(f"There is no database role {role}. Create it, or set APP_DATABASE_PASSWORD.")
         grants.grant(role)
-        guards.fasten()
+        guards.fasten(role)
 
 
 def refuse_unfinished() -> None:
