@@ -10,12 +10,14 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.test import Client, RequestFactory
+from django.urls import reverse
 from django.utils import timezone
 
 from participants.models import Participant
 from tests import factories
 from tests.addforms import FILL, add
 from tests.conftest import person
+from tests.test_error_pages import names, patterns
 from trialsite import reach
 from trialsite.models import Record, Site, User
 from trialsite.roles import Role
@@ -110,6 +112,48 @@ def test_an_address_that_names_a_row_of_another_site_shows_nothing_of_it(
         assert shown.status_code in {200, 302, 403, 404}
         assert theirs.number not in shown.content.decode()
         assert theirs.site.name_en not in shown.content.decode()
+
+
+def _about(theirs: Participant) -> dict[str, int]:
+    """Every address of the admin that names a row, naming one of theirs → the status that it answers by GET."""
+    newest = {
+        f"{page.opts.app_label}_{page.opts.model_name}_": row.pk
+        for page in admin.site._registry.values()
+        if (row := page.model._default_manager.order_by("pk").last()) is not None
+    }
+    newest["trialsite_user_"] = User.objects.get(username="charlie").pk
+    found = {}
+    for one in patterns():
+        key = next((pk for start, pk in newest.items() if one.name.startswith(start)), theirs.pk)
+        given = names(one, str(key))
+        if given and "app_label" not in given:
+            found[reverse(f"admin:{one.name}", kwargs=given)] = key
+    return found
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_every_address_of_a_row_of_another_site_is_as_if_there_was_nothing(
+    method: str, theirs: Participant, charlie: User, everybody: User, login: Any, now: dt.datetime
+) -> None:
+    factories.confirmed(site=theirs.site, by=charlie, now=now - DAY)
+    bob = login(charlie)
+    for label in sorted(set(FILL) - {"participants.ConsentWithdrawal", "dosing.Infusion"}):
+        filled = FILL[label](theirs, now, charlie)
+        bob.post(filled.address, filled.data)
+    before = _records()
+    client = login(everybody)
+    client.raise_request_exception = False
+    answers = {address: getattr(client, method)(address) for address in _about(theirs)}
+    assert len(answers) > 90
+    wrong = {
+        address: answer.status_code
+        for address, answer in answers.items()
+        if answer.status_code not in {302, 403, 404, 405}
+    }
+    assert wrong == {}
+    assert [at for at, answer in answers.items() if theirs.number in answer.content.decode(errors="replace")] == []
+    assert _records() == before
 
 
 @pytest.mark.parametrize(
