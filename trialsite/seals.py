@@ -42,6 +42,12 @@ def make() -> AuditSeal | None:
     return None if number is None else AuditSeal.objects.get(pk=number)
 
 
+def newest() -> str:
+    """The newest seal as it is copied elsewhere, `number:sha256`; empty before the first."""
+    seal = AuditSeal.objects.first()
+    return str(seal) if seal else ""
+
+
 def verify(*, copy: str = "") -> Verified:
     """Compare every event with the seal that covers it, and each seal with the one before.
 

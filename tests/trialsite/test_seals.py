@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import Client
 
 from tests import factories
 from trialsite import firstpage, notifications, seals, tasks
@@ -183,3 +184,7 @@ def test_the_sweep_seals_what_the_one_before_marked(fresh: None, site: Site, ali
     assert tasks.seal_audit()["seals"] == 0
     assert tasks.seal_audit()["seals"] == 1
     assert SweepRun.objects.get(name="audit-seals").counts == {"seals": 1}
+
+
+def test_whoever_reads_the_api_takes_a_copy_of_the_seal_along(sealed: AuditSeal, client: Client) -> None:
+    assert client.get("/api/v1/participants/").headers["Audit-Seal"] == str(sealed)
