@@ -25,6 +25,7 @@ from participants.actions import site_day
 from participants.models import Participant, Visit
 from safety.models import AdverseEvent, ToxicityAssessment
 from sponsor.models import ApiRead
+from trialsite import seals
 from trialsite.middleware import client_ip
 from trialsite.models import Record
 
@@ -238,6 +239,8 @@ class ReadView(viewsets.ReadOnlyModelViewSet[Any]):
         response.render()
         record_read(request, response)
         response["Cache-Control"] = "no-store"
+        # A copy of the trail's newest seal with whoever reads: a trail that was sealed anew does not match it.
+        response["Audit-Seal"] = seals.newest()
         return response
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import translation
 
-from trialsite import env, grants
+from trialsite import env, grants, guards
 from trialsite.local.services import Stack
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
 from trialsite.models import Language, Site, User
@@ -28,6 +28,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         sync_roles()
         sync_sites()
         grants.grant(APP_ROLE_IN_TESTS)
+        guards.fasten(APP_ROLE_IN_TESTS)
 
 
 @pytest.fixture(autouse=True)

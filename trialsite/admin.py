@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from trialsite import notifications
+from trialsite import notifications, reach
 from trialsite.models import ListExport, Notification, NotificationState, Site, User
 from trialsite.recordadmin import GuardedAdmin, SiteScopedAdmin
 from trialsite.roles import ROLE_NAMES, Role
@@ -44,7 +44,8 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related("groups")
+        people = super().get_queryset(request).prefetch_related("groups")
+        return reach.within(people, request, self.admin_site)
 
     @display(description=_("roles"))
     def roles(self, user: User) -> str:
@@ -54,6 +55,9 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
 @admin.register(Site)
 class SiteAdmin(GuardedAdmin):
     list_display = ("code", "name_zh", "name_en")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return reach.within(super().get_queryset(request), request, self.admin_site)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -59,14 +59,26 @@ def _entry(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> Entry:
     context = new.pgh_context or {}
     return Entry(
         at=new.pgh_created_at,
-        # Without a name in the context it was written past the site: the database's login is all we know.
-        who=context.get("username") or _("database login %(name)s") % {"name": new.pgh_db_user},
+        who=_who(context, new.pgh_db_user),
         ip=context.get("ip", ""),
         reason=context.get("reason", ""),
         is_first=old is None,
         is_deletion=new.pgh_label == "delete",
         changes=tuple(_changes(obj, old, new, hidden)),
     )
+
+
+def _who(context: dict[str, Any], login: str) -> str:
+    """The person; without a signed name it was written past the site, and the database's login is all we know."""
+    known = _("database login %(name)s") % {"name": login}
+    if claimed := context.get("claimed"):
+        return _("%(login)s, which calls itself “%(name)s”") % {"login": known, "name": _claimed_name(claimed)}
+    return context.get("username") or known
+
+
+def _claimed_name(claimed: Any) -> str:
+    """What somebody without the key has put into the context, be it whatever it is."""
+    return str(claimed.get("username", claimed) if isinstance(claimed, dict) else claimed)[:100]
 
 
 def _changes(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> list[Change]:

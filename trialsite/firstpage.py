@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from trialsite import sweeps
-from trialsite.models import Notification, NotificationState, Site, User
+from trialsite import seals, sweeps
+from trialsite.models import Notification, NotificationState, Site, SweepRun, User
 from trialsite.study import get_study
 
 APPS = ("trialsite", "safety", "participants", "dosing")
@@ -71,7 +71,23 @@ def sites_of(user: User) -> Any:
 
 def alarms(user: User, *, now: dt.datetime) -> list[Section]:
     """What makes the site itself untrustworthy: a silent scheduler, messages that did not go out."""
-    return [section for section in (_silence(now), _failed(user)) if section is not None]
+    return [section for section in (_broken_trail(), _silence(now), _failed(user)) if section is not None]
+
+
+def _broken_trail() -> Section | None:
+    last = SweepRun.objects.filter(name=seals.VERIFIED).first()
+    faults = last.counts.get("faults", 0) if last else 0
+    if not last or not faults:
+        return None
+    return Section(
+        title=_("The audit trail is not as it was sealed"),
+        hint=_(
+            "Change nothing more. Call whoever runs the server, and the sponsor: somebody has written past the site."
+        ),
+        rows=(Row(_("found at %(at)s") % {"at": _moment(last.finished_at)}, ""),),
+        count=faults,
+        tone="alarm",
+    )
 
 
 def _silence(now: dt.datetime) -> Section | None:

@@ -296,6 +296,29 @@ class ListExport(models.Model):
         return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.model}"
 
 
+class AuditSeal(models.Model):
+    """A seal on the audit trail: digests of the events since the seal before, chained to it.
+
+    Made by the database alone (`guard.seal()`). Whoever changes, removes or slips in an event later no longer finds
+    its digest here, and cannot make it fit where a copy of a later seal has left the house.
+    """
+
+    made_at = models.DateTimeField(_("made at"))
+    # table → {columns, after, upto, rows, sha256} of the events that this seal covers, by their numbers.
+    covers = models.JSONField(_("covers"))
+    previous = models.CharField(_("seal before"), max_length=64)
+    sha256 = models.CharField(_("seal"), max_length=64)
+
+    class Meta:
+        verbose_name = _("seal of the audit trail")
+        verbose_name_plural = _("seals of the audit trail")
+        ordering = ["-id"]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.pk}:{self.sha256}"
+
+
 class Counter(models.Model):
     """The last number given out under a name; taking the next one locks the row until the commit."""
 

@@ -108,6 +108,7 @@ CACHES = {
 PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
 PGHISTORY_CONTEXT_ID_FIELD = pghistory.ContextUUIDField()
 PGHISTORY_APPEND_ONLY = True
+PGHISTORY_JSON_ENCODER = "trialsite.guards.SignedContext"
 PGHISTORY_BASE_MODEL = "trialsite.models.Event"
 PGHISTORY_CREATED_AT_FUNCTION = "clock_timestamp()"
 PGHISTORY_DEFAULT_TRACKERS = (pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
@@ -247,6 +248,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "neutrophil-counts": {
         "task": "safety.tasks.sweep_counts",
+        "schedule": crontab(minute="3-59/5"),
+        "options": {"expires": 290},
+    },
+    "audit-seals": {
+        "task": "trialsite.tasks.seal_audit",
         "schedule": crontab(minute="3-59/5"),
         "options": {"expires": 290},
     },

@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from trialsite import notifications, once, sweeps
+from trialsite import notifications, once, seals, sweeps
 
 
 @shared_task
@@ -9,4 +9,14 @@ def deliver_notifications() -> dict[str, int]:
     counts = notifications.deliver_due()
     once.forget_old(now=timezone.now())
     sweeps.record_run("deliver-notifications", counts=counts, now=timezone.now())
+    return counts
+
+
+@shared_task
+def seal_audit() -> dict[str, int]:
+    now = timezone.now()
+    counts = {"seals": int(seals.make() is not None)}
+    if found := seals.look_daily(now=now):
+        counts["faults"] = len(found.faults)
+    sweeps.record_run("audit-seals", counts=counts, now=now)
     return counts

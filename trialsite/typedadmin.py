@@ -2,11 +2,12 @@
 
 from typing import Any, ClassVar
 
+from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from trialsite import formfields, reading
+from trialsite import formfields, reach, reading
 
 
 class TypedAdmin(ModelAdmin):
@@ -31,7 +32,7 @@ class TypedAdmin(ModelAdmin):
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if getattr(field, "empty_label", None) is not None:
             field.empty_label = formfields.UNCHOSEN[1]
-        return field
+        return _within_reach(field, request, self.admin_site)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What the address fills in; what should name a row and cannot is left out."""
@@ -55,6 +56,13 @@ class TypedAdmin(ModelAdmin):
         return found | also, has_twins or also_twins
 
 
+def _within_reach(field: Any, request: HttpRequest, admin_site: AdminSite) -> Any:
+    """Whatever a field offers, and takes, is of the person's sites: an id of another site is no choice."""
+    if field is not None:
+        field.queryset = reach.within(field.queryset, request, admin_site)
+    return field
+
+
 def _names_rows(value: Any) -> bool:
     values = value if isinstance(value, list) else [value]
     return all(reading.read_key(getattr(one, "pk", one)) is not None for one in values)
@@ -68,3 +76,7 @@ class TypedInline(TabularInline):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         return formfields.with_range(field, db_field.validators)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        return _within_reach(field, request, self.admin_site)

@@ -8,9 +8,8 @@ from decimal import Decimal
 from participants.rules.measures import MEASURES, Measure, outside
 from trialsite.casetables import Parser, Wrong, decimal, key_of, mark
 from trialsite.partialdate import PartialDate
-from trialsite.reading import plain
+from trialsite.reading import plain, split_bound
 
-BOUND = re.compile(r"([<>]?)\s*(\S+)")
 DETECTED = re.compile(r"(?:detected|positive|检出|阳性)\s*,?\s*(?:below|低于|<)\s*(\S+)", re.IGNORECASE)
 NOT_DETECTED = frozenset({"not_detected", "undetected", "undetectable", "target_not_detected", "未检出"})
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -59,9 +58,9 @@ def of_measure(measure: Measure) -> Parser:
 
 
 def bounded(text: str) -> Quantity:
-    """A number, or one side of it: <30, >1000."""
-    found = BOUND.fullmatch(plain(text))
-    return Quantity(amount(found[2] if found else text), found[1] if found else "")
+    """A number, or one side of it: <30, ≥1000."""
+    sign, number = split_bound(text)
+    return Quantity(amount(number), sign)
 
 
 def load(text: str) -> Quantity:

@@ -1,6 +1,7 @@
 """Every change leaves a row that nobody can change: old and new values, who, when, from where, why."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import pghistory
@@ -11,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 
 from participants.models import Participant, ParticipantStatus, Visit
 from tests import factories
-from trialsite import audit
+from trialsite import audit, guards
 from trialsite.models import Event, Record, Site, User
 
 CLINICAL = [model for model in apps.get_models() if issubclass(model, Record) and not model._meta.proxy]
@@ -150,3 +151,110 @@ def test_voiding_needs_time_person_and_reason_together(participant: Participant)
 def test_the_application_role_can_do_its_work(as_app_role: None, site: Site, alice: User, now: dt.datetime) -> None:
     participant = factories.infused(site=site, by=alice, now=now)
     assert Visit.objects.filter(participant=participant).exists()
+
+
+# --- forged -------------------------------------------------------------------------------------
+
+SAID = {"context": {"username": "ivan"}, "session": 1, "until": 9e9}
+FORGED = "INSERT INTO {} (pgh_created_at, pgh_label, pgh_db_user) VALUES ('2020-01-01', 'insert', 'somebody')"
+
+
+def _as_it_stands(participant: Participant) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sex FROM participants_participant WHERE id = %s", [participant.pk])
+        return str(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", EVENT_MODELS, ids=lambda m: m._meta.label)
+def test_the_application_cannot_write_an_event_itself(as_app_role: None, model: Any) -> None:
+    assert "permission denied" in _refused(FORGED.format(model._meta.db_table))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_session_can_tell_the_triggers_to_stand_aside(
+    as_app_role: None, site: Site, alice: User, now: dt.datetime
+) -> None:
+    participant = factories.screened(site=site, by=alice, now=now)
+    status = ParticipantStatus.objects.get(participant=participant)
+    every = "{" + ",".join(trigger.get_pgid(model) for model, trigger in pgtrigger.registered()) + "}"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pgtrigger.ignore', %s, true)", [every])
+        cursor.execute("UPDATE participants_participant SET sex = 'F' WHERE id = %s", [participant.pk])
+    assert audit.trail(participant)[0].changes
+    ignoring = f"SELECT set_config('pgtrigger.ignore', '{every}', true);"
+    assert "immutable" in _refused(
+        f"{ignoring} UPDATE participants_participantstatus SET reason = 'x' WHERE id = {status.pk}"
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "context",
+    [
+        pytest.param('{"username": "ivan"}', id="name-alone"),
+        pytest.param(json.dumps({"said": json.dumps(SAID), "mac": "00"}), id="wrong-signature"),
+        pytest.param('{"said": "ivan"}', id="no-signature"),
+        pytest.param('"ivan"', id="no-object"),
+    ],
+)
+def test_a_name_that_is_not_signed_is_only_claimed(
+    as_app_role: None, site: Site, alice: User, now: dt.datetime, english: None, context: str
+) -> None:
+    participant = factories.screened(site=site, by=alice, now=now)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pghistory.context_metadata', %s, true)", [context])
+        cursor.execute("UPDATE participants_participant SET sex = 'F' WHERE id = %s", [participant.pk])
+    assert "database login trialsite_app, which calls itself" in audit.trail(participant)[0].who
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_signed_name_counts_in_its_own_session_and_for_a_while_only(
+    as_app_role: None, site: Site, alice: User, now: dt.datetime, english: None
+) -> None:
+    participant = factories.screened(site=site, by=alice, now=now)
+    signed = guards.SignedContext().encode({"username": "ivan"})
+
+    def written_as(context: str) -> str:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('pghistory.context_metadata', %s, true)", [context])
+            other = {"M": "F", "F": "M"}[_as_it_stands(participant)]
+            cursor.execute("UPDATE participants_participant SET sex = %s WHERE id = %s", [other, participant.pk])
+        return audit.trail(participant)[0].who
+
+    assert written_as(signed) == "ivan"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guards, "GOOD_FOR", -1)
+        assert "calls itself" in written_as(guards.SignedContext().encode({"username": "ivan"}))
+    connection.close()
+    assert "calls itself" in written_as(signed)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("CREATE TEMP TABLE mine (id int)", id="table-of-its-own"),
+        pytest.param("CREATE TABLE mine (id int)", id="table-in-public"),
+        pytest.param("SELECT * FROM guard.key", id="key"),
+        pytest.param("UPDATE guard.key SET inner_pad = outer_pad", id="change-the-key"),
+        pytest.param("SELECT guard.is_signed('a', 'b')", id="ask-for-signatures"),
+        pytest.param(
+            "CREATE OR REPLACE FUNCTION public._pgtrigger_should_ignore(trigger_name NAME) RETURNS BOOLEAN "
+            "LANGUAGE sql AS 'SELECT TRUE'",
+            id="replace-the-answer",
+        ),
+    ],
+)
+def test_the_application_cannot_loosen_the_guards(as_app_role: None, statement: str) -> None:
+    assert "permission denied" in _refused(statement)
+
+
+@pytest.mark.django_db
+def test_every_function_that_writes_events_writes_as_the_owner_and_is_nobodys_tool() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(guards.TRIGGER_FUNCTIONS + " AND NOT p.prosecdef AND p.prosrc LIKE %s", [guards.WRITES_EVENTS])
+        assert cursor.fetchall() == []
+        assert len(guards.event_functions(cursor)) == 3 * len(EVENT_MODELS)
+        cursor.execute(guards.TRIGGER_FUNCTIONS + " AND has_function_privilege('trialsite_app', p.oid, 'EXECUTE')")
+        assert cursor.fetchall() == []

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from trialsite import env, grants
+from trialsite import env, grants, guards
 from trialsite.models import Site
 from trialsite.roles import ROLE_PERMISSIONS
 from trialsite.study import get_study
@@ -54,6 +54,7 @@ class Command(BaseCommand):
         if not grants.role_exists(role):
             raise CommandError(f"There is no database role {role}. Create it, or set APP_DATABASE_PASSWORD.")
         grants.grant(role)
+        guards.fasten(role)
 
 
 def refuse_unfinished() -> None:
