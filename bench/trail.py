@@ -55,10 +55,8 @@ def main() -> None:
     birth = now.date().replace(year=1990, day=1)
 
     def people(start: int, count: int) -> list[Participant]:
-        return [
-            Participant(site=site, name="x", birth_date=birth, sex="M", screening_number=f"B-{number}", status="screening", created_by=by)
-            for number in range(start, start + count)
-        ]
+        facts = {"site": site, "name": "x", "birth_date": birth, "sex": "M", "status": "screening", "created_by": by}
+        return [Participant(screening_number=f"B-{number}", **facts) for number in range(start, start + count)]
 
     made = 0
 
