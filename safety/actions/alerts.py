@@ -32,6 +32,7 @@ from safety.rules import warnings
 from safety.rules.episodes import Seen
 from safety.rules.rounds import State
 from trialsite import notifications
+from trialsite.clinical import check_clinical
 from trialsite.models import Site, User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -340,8 +341,10 @@ ACKNOWLEDGED = "acknowledged"
 def acknowledge(*, alert: SafetyAlert, by: User, now: dt.datetime, note: str = "") -> SafetyAlert:
     """Somebody knows, and acts: this alert, those about the same thing, and the older ones in whose place it stands.
 
-    Raises Refused when somebody was faster, and when a newer alert says more than this one.
+    Raises Refused when somebody was faster, when a newer alert says more than this one, and for whoever is not of the
+    site's clinical staff: nobody goes to the bed because the administrator of the computer has pressed a button.
     """
+    check_clinical(by, alert.participant.site, permission="safety.acknowledge_safetyalert")
     rows = SafetyAlert.objects.select_for_update(of=("self",)).filter(participant=alert.participant_id)
     rows = rows.select_related("acknowledged_by", "superseded_by", "participant")
     same = [row for row in rows.order_by("id") if thread_of(row) == thread_of(alert)]

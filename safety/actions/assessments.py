@@ -280,8 +280,26 @@ def _grade_by_day(old: ToxicityAssessment, days: int, *, participant: Participan
     scale, past = Scale(old.toxicity), past_of(participant, but=[old.pk])
     findings = replace(from_json(FINDINGS[scale], old.findings), days_since_infusion=days)
     if scale is Scale.CRS:
-        established = past.is_established(scale, before=old.assessed_at)
-        findings = replace(findings, crs_established=established)
+        findings = _as_established(findings, past, at=old.assessed_at)
+    _anew(old, scale, findings, past, participant=participant, by=by, now=now)
+
+
+def _as_established(findings: crs.CrsFindings, past: Past, *, at: dt.datetime) -> crs.CrsFindings:
+    begun = past.established_since(Scale.CRS, before=at)
+    return replace(findings, crs_established=begun is not None, crs_established_since=begun)
+
+
+def _anew(
+    old: ToxicityAssessment,
+    scale: Scale,
+    findings: Any,
+    past: Past,
+    *,
+    participant: Participant,
+    by: User,
+    now: dt.datetime,
+) -> None:
+    """A row in the place of an old one, of what was seen then and is known now."""
     row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
     _graded(row, scale, findings, participant=participant, at=old.assessed_at, by=by, now=now)
     row.flags = [*row.flags, crs.GRADED_ANEW]
@@ -342,38 +360,15 @@ def grade_anew(participant: Participant, since: dt.datetime, *, by: User, now: d
     later = later.filter(assessed_at__gte=since)
     for old in later.order_by("assessed_at", "id"):
         past = past_of(participant, but=[old.pk])
-        begun = past.established_since(Scale.CRS, before=old.assessed_at)
-        found = _crs_findings(old.findings)
-        findings = replace(found, crs_established=begun is not None, crs_established_since=begun)
-        if old.investigator_grade is not None or _is_told_alike(findings, old):
-            continue
-        row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
-        _graded(row, Scale.CRS, findings, participant=participant, at=old.assessed_at, by=by, now=now)
-        row.flags = [*row.flags, crs.GRADED_ANEW]
-        row.save()
-        _settle(participant, past, [row], by=by, now=now)
+        findings = _as_established(from_json(crs.CrsFindings, old.findings), past, at=old.assessed_at)
+        if old.investigator_grade is None and not _is_told_alike(findings, old):
+            _anew(old, Scale.CRS, findings, past, participant=participant, by=by, now=now)
 
 
 def _is_told_alike(findings: crs.CrsFindings, old: ToxicityAssessment) -> bool:
     """Whether the row says the same of the CRS before; rows that do not tell its beginning tell that it was there."""
     told = as_json(findings)
     return all(told[name] == old.findings[name] for name in ESTABLISHED if name in old.findings)
-
-
-def _crs_findings(stored: dict[str, Any]) -> crs.CrsFindings:
-    """Findings as they were kept, back as the rule takes them."""
-    kinds: dict[str, Any] = {
-        "temperature_c": Decimal,
-        "oxygen_flow_l_min": Decimal,
-        "oxygen_device": crs.OxygenDevice,
-        "oxygen_reason": crs.OxygenReason,
-        "death": crs.CrsDeath,
-        "crs_established_since": dt.datetime.fromisoformat,
-    }
-    read = {
-        name: kinds[name](value) if name in kinds and value is not None else value for name, value in stored.items()
-    }
-    return crs.CrsFindings(**read)
 
 
 def _settle(

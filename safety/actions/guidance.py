@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from participants.actions import long_moment
 from safety.models import GuidanceText
+from trialsite.clinical import check_clinical
 from trialsite.models import User
 from trialsite.refusal import Refused
 
@@ -25,6 +26,7 @@ def approve_guidance(*, text: GuidanceText, by: User, now: dt.datetime) -> Guida
     text = GuidanceText.objects.select_for_update(of=("self",)).select_related("approved_by").get(pk=text.pk)
     if text.is_void:
         raise Refused(_("This text is void. Write a new one."))
+    check_clinical(by, text.site, permission="safety.approve_guidancetext")
     if text.approved_at is not None:
         raise Refused(
             _("%(who)s approved this text at %(at)s already; nothing was changed.")
