@@ -27,7 +27,7 @@ from unfold.widgets import (
 from safety import actions, consequences
 from safety.actions.voids import belongs_to_bedside
 from safety.choices import FINDING_NAMES, KINDS, choices, name_of
-from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, current
+from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, badge, current
 from safety.rules import crs, icans
 from safety.rules.bedside import ICE_POINTS, Death, Observations, Vasopressor
 from trialsite import formfields
@@ -380,10 +380,9 @@ class AssessmentAdmin(RecordAdmin):
     def grade_with_reason(self, row: ToxicityAssessment) -> str:
         sentences = [gettext(self.reason_texts[r["code"]]).format(**r["values"]) for r in row.reasons]
         return format_html(
-            '<span class="ts-grade ts-grade-{}">{} {}</span><ul>{}</ul><small>{}</small>',
+            '<span class="ts-grade ts-grade-{}">{}</span><ul>{}</ul><small>{}</small>',
             "none" if row.grade is None else row.grade,
-            row.toxicity,
-            _("not gradable") if row.grade is None else row.grade,
+            badge(row.toxicity, row.grade),
             format_html_join("", "<li>{}</li>", ((sentence,) for sentence in sentences)),
             row.scale,
         )

@@ -56,6 +56,7 @@ from safety.models import (
     Scale,
     ToxicityAssessment,
     ToxicityEpisode,
+    badge,
     current,
     graded,
     is_replaced,
@@ -390,12 +391,11 @@ class BedsideAssessmentAdmin(RecordAdmin):
     def grades_in_words(self, row: BedsideAssessment) -> Any:
         return format_html_join(
             "",
-            '<p><span class="ts-grade ts-grade-{}">{} {}</span> <a href="{}">{}</a></p>',
+            '<p><span class="ts-grade ts-grade-{}">{}</span> <a href="{}">{}</a></p>',
             (
                 (
                     "none" if one.final_grade is None else one.final_grade,
-                    one.toxicity,
-                    _("not gradable") if one.final_grade is None else one.final_grade,
+                    badge(one.toxicity, one.final_grade),
                     reverse(f"admin:safety_{one.toxicity.lower()}assessment_change", args=[one.pk]),
                     " ".join(shown_row(one).sentences),
                 )

@@ -1,7 +1,7 @@
 """Rows of the app: one file a subject."""
 
 from safety.models.alerts import AlertKind, AlertState, Discharge, OnCallShift, SafetyAlert, SettledBy, Toxicity
-from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, graded
+from safety.models.assessments import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, badge, graded
 from safety.models.bedside import BedsideAssessment, ToxicityEpisode
 from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, IecHsSeverity
 from safety.models.corrections import current, is_replaced
@@ -36,6 +36,7 @@ __all__ = [
     "Toxicity",
     "ToxicityAssessment",
     "ToxicityEpisode",
+    "badge",
     "current",
     "graded",
     "is_replaced",

@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
@@ -28,6 +28,13 @@ def graded(toxicity: str, grade: int | None) -> str:
     if grade is None:
         return gettext("%(toxicity)s not gradable") % {"toxicity": toxicity}
     return gettext("%(toxicity)s grade %(grade)s") % {"toxicity": toxicity, "grade": grade}
+
+
+def badge(toxicity: str, grade: int | None) -> str:
+    """The same in the least letters, as it stands in the coloured box: “CRS 3”, “CRS 3 级”."""
+    if grade is None:
+        return graded(toxicity, grade)
+    return pgettext("badge", "%(toxicity)s %(grade)s") % {"toxicity": toxicity, "grade": grade}
 
 
 @pghistory.track()
