@@ -46,12 +46,22 @@ $$;
 
 -- --- Seals ------------------------------------------------------------------------------------------------------
 
--- Up to which event of each table the next seal reaches, the transaction before which all of those are finished, and
--- what is sealed already.
+-- Up to which event of each table the next seal reaches, the transactions that ran when this was marked, and what is
+-- sealed already.
 CREATE TABLE IF NOT EXISTS guard.mark (
-    single BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (single), upto JSONB NOT NULL, horizon XID8 NOT NULL,
+    single BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (single), upto JSONB NOT NULL, running JSONB NOT NULL,
     sealed JSONB NOT NULL
 );
+
+-- The transactions of this database, but our own, that have written and are not over. Whoever has written an event has
+-- written its row before, and is among them; in the lock table also those of other logins can be seen.
+CREATE OR REPLACE FUNCTION guard.running() RETURNS JSONB
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT COALESCE(jsonb_agg(l.transactionid::TEXT), '[]')
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid <> pg_backend_pid()
+        AND a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+$$;
 
 -- The events of one table after one number and up to another: how many, and a digest of these columns of them.
 CREATE OR REPLACE FUNCTION guard.digest(
@@ -111,7 +121,7 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(7249403);
     SELECT * INTO mark FROM guard.mark;
-    IF mark.horizon > pg_snapshot_xmin(pg_current_snapshot()) THEN
+    IF EXISTS (SELECT FROM jsonb_array_elements_text(mark.running) r WHERE guard.running() ? r) THEN
         RETURN NULL;  -- somebody who wrote then is not done yet
     END IF;
     FOR part IN SELECT key AS name, value::BIGINT AS upto FROM jsonb_each_text(mark.upto) ORDER BY key LOOP
@@ -130,12 +140,11 @@ BEGIN
         INSERT INTO public.trialsite_auditseal (made_at, covers, previous, sha256)
             VALUES (made, covers, before, guard.chain(before, made, covers)) RETURNING id INTO number;
     END IF;
+    -- First the newest events, then who may still be writing earlier ones.
     newest := guard.newest();
-    -- A snapshot of its own, later than the one in which the newest were read.
-    INSERT INTO guard.mark (upto, horizon, sealed)
-        VALUES (newest, pg_snapshot_xmax(pg_current_snapshot()), COALESCE(mark.upto, '{}'))
+    INSERT INTO guard.mark (upto, running, sealed) VALUES (newest, guard.running(), COALESCE(mark.upto, '{}'))
         ON CONFLICT (single) DO UPDATE
-            SET upto = excluded.upto, horizon = excluded.horizon, sealed = excluded.sealed;
+            SET upto = excluded.upto, running = excluded.running, sealed = excluded.sealed;
     RETURN number;
 END
 $$;

@@ -448,13 +448,13 @@ CASES: dict[str, CaseTable] = {
             "last_followed_on_day": column(_("last day of follow-up"), integer, "100", optional=True),
         },
         expected={
-            "early_grade": Column(_("early ICAHT by our rule"), one_or_range, Kind.GRADE_RANGE, "3"),
+            "early_grade": Column(_("early ICAHT by our rule"), one_or_range, Kind.GRADE_RANGE, "2"),
             "late_grade": Column(_("late ICAHT"), one_or_range, Kind.GRADE_RANGE, "", may_be_empty=True),
             "published_early_grade": Column(
-                _("early ICAHT by the published method"), one_or_range, Kind.GRADE_RANGE, "3"
+                _("early ICAHT by the published method"), one_or_range, Kind.GRADE_RANGE, "2"
             ),
             "published_max_run_le_500": column(
-                _("longest run of 500/µL or less by the published method"), integer, "14", unit=_("days")
+                _("longest run of 500/µL or less by the published method"), integer, "8", unit=_("days")
             ),
             "published_max_run_le_100": column(
                 _("longest run of 100/µL or less by the published method"), integer, "0", unit=_("days")

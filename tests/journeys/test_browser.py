@@ -89,16 +89,16 @@ IN_VIEW = """frame => {
 }"""
 
 
-def test_pictures_on_a_phone_scroll_in_their_own_frame_and_show_the_newest_day(running_site: Stack) -> None:
-    with browser_context(width=390, height=844) as context:
-        page = context.new_page()
-        log_in(page, running_site.site_url, "coordinator")
-        page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=infused")
-        participant = str(page.locator("#result_list tbody th a").first.get_attribute("href")).split("/")[-3]
-        for path in ("dosing/infusion/timeline", "safety/bedsideassessment/course"):
-            page.goto(f"{running_site.site_url}/admin/{path}/{participant}/")
-            seen = page.locator("[data-newest]").evaluate(IN_VIEW)
-            assert seen["page"] == 390, "the page itself does not scroll sideways"
-            assert seen["scrolls"], "the picture does, in its frame"
-            assert seen["names"] in (0, 1), "the names of the lines stay in view"
-            assert seen["newest"], "the newest day is in view"
+def test_pictures_on_a_phone_scroll_in_their_own_frame_and_show_the_newest_day(running_site: Stack, page: Any) -> None:
+    wide = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=infused")
+    participant = str(page.locator("#result_list tbody th a").first.get_attribute("href")).split("/")[-3]
+    for path in ("dosing/infusion/timeline", "safety/bedsideassessment/course"):
+        page.goto(f"{running_site.site_url}/admin/{path}/{participant}/")
+        seen = page.locator("[data-newest]").evaluate(IN_VIEW)
+        assert seen["page"] == 390, "the page itself does not scroll sideways"
+        assert seen["scrolls"], "the picture does, in its frame"
+        assert seen["names"] in (0, 1), "the names of the lines stay in view"
+        assert seen["newest"], "the newest day is in view"
+    page.set_viewport_size(wide)

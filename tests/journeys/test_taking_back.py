@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dosing import actions as dosing
+from dosing.actions.stops import keep_stop, stopped_infusion
 from dosing.actions.voids import PLAN_OF_DOSE
 from dosing.models import (
     CellProduct,
@@ -142,6 +143,7 @@ def lived(participant: Participant, by: User, now: dt.datetime) -> None:
     )
     second = factories.thawed(participant, at=now - DAY)
     dosing.move_product(product=second, new=State.DISCARDED, at=now - HOUR, reason="broken", by=by, now=now)
+    keep_stop(stopped_infusion(participant, second, "not this bag"), by=by, now=now)
     suffered(participant, by, now)
     withdrawal = ConsentWithdrawal(
         participant=participant,

@@ -362,7 +362,7 @@ class TestMessage:
         message = Notification.objects.get(subject__contains="CRS grade 3")
         for said in (
             "What: CRS grade 3",
-            "Findings: Fever of 39.5 °C",
+            "Findings: CRS has been established since 2026-03-05 04:30. Fever of 39.5 °C",
             "One vasopressor",
             "Since: 5 Mar 2026, 04:30",
             "Answers, too: CRS grade 1",

@@ -196,7 +196,7 @@ def test_a_bound_is_drawn_as_one(participant: Participant, alice: User, day0: dt
     space = "{http://www.w3.org/2000/svg}"
     assert [one.text for one in svg.iter(f"{space}text") if "0.01" in (one.text or "")] == ["<0.01"]
     assert len([one for one in svg.iter(f"{space}rect") if one.get("stroke-dasharray")]) == 1
-    assert "ANC (10⁹/L): D3 <0.01" in (svg.findtext(f"{space}desc") or "")
+    assert "ANC (10⁹/L): D-20, D3 <0.01" in (svg.findtext(f"{space}desc") or "")
 
 
 @pytest.mark.parametrize(
