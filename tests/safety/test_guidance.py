@@ -141,9 +141,18 @@ def test_the_newest_approved_text_counts_and_a_void_one_does_not(
 
 
 @pytest.mark.django_db
-def test_another_sites_text_does_not_count(site: Site, other_site: Site, paula: User, now: dt.datetime) -> None:
-    actions.approve_guidance(text=own(other_site, paula, now), by=paula, now=now)
+def test_another_sites_text_does_not_count(site: Site, other_site: Site, now: dt.datetime) -> None:
+    theirs = person("pedro", Role.PRINCIPAL_INVESTIGATOR, other_site)
+    actions.approve_guidance(text=own(other_site, theirs, now), by=theirs, now=now)
     assert for_grade("CRS", 2, False, "en", site=site) == shipped(Cell("CRS", 2), "en")
+
+
+@pytest.mark.django_db
+def test_only_clinical_staff_of_the_site_approve(site: Site, other_site: Site, now: dt.datetime, english: None) -> None:
+    text = own(site, person("pedro", Role.PRINCIPAL_INVESTIGATOR, other_site), now)
+    for nobody in (text.created_by, User.objects.create_superuser("root")):
+        with pytest.raises(Refused, match="may not sign here; nothing was signed"):
+            actions.approve_guidance(text=text, by=nobody, now=now)
 
 
 @pytest.mark.django_db
