@@ -105,10 +105,10 @@ def _refused(statement: str) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("model", EVENT_MODELS, ids=lambda m: m._meta.label)
 @pytest.mark.parametrize("statement", ["UPDATE {} SET pgh_label = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
-def test_the_application_cannot_change_the_trail(as_app_role: None, model: Any, statement: str) -> None:
-    assert "permission denied" in _refused(statement.format(model._meta.db_table))
+def test_the_application_cannot_change_the_trail(as_app_role: None, statement: str) -> None:
+    said = {model: _refused(statement.format(model._meta.db_table)) for model in EVENT_MODELS}
+    assert [model for model, refusal in said.items() if "permission denied" not in refusal] == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -166,9 +166,9 @@ def _as_it_stands(participant: Participant) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("model", EVENT_MODELS, ids=lambda m: m._meta.label)
-def test_the_application_cannot_write_an_event_itself(as_app_role: None, model: Any) -> None:
-    assert "permission denied" in _refused(FORGED.format(model._meta.db_table))
+def test_the_application_cannot_write_an_event_itself(as_app_role: None) -> None:
+    said = {model: _refused(FORGED.format(model._meta.db_table)) for model in EVENT_MODELS}
+    assert [model for model, refusal in said.items() if "permission denied" not in refusal] == []
 
 
 @pytest.mark.django_db(transaction=True)
