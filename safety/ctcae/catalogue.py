@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -322,6 +322,12 @@ class Entry:
     name_levelled: str
     synonyms: tuple[Synonym, ...]
 
+    @cached_property
+    def letters(self) -> frozenset[str]:
+        """Every letter by which a query that is no pinyin could find it."""
+        said = (one.text for one in self.synonyms)
+        return frozenset("".join((self.code, self.name, *self.abbreviations, self.name_zh, self.class_zh, *said)))
+
 
 @dataclass(frozen=True)
 class Query:
@@ -470,6 +476,9 @@ def _order(entry: Entry, query: Query) -> tuple[int, int, int]:
 
 
 def _rank(entry: Entry, query: Query) -> Rank | None:
+    # What is no pinyin answers by its letters only: most terms share none with a Chinese word, and need no closer look.
+    if not query.letters and entry.letters.isdisjoint(query.text + query.said):
+        return None
     return next((rank for rank, answers in TESTS if answers(entry, query)), None)
 
 
