@@ -83,6 +83,8 @@ def _grades(before: Snapshot, after: Snapshot) -> Iterator[str]:
             yield _("%(grade)s of %(at)s no longer counts.") % _named(row)
     for old, row in anew.items():
         values = {**_named(row), "old": _grade(before.grades[old])}
+        if values["old"] == values["grade"]:
+            continue  # another reason for the same grade
         yield _("The grade of %(at)s is computed anew: %(old)s becomes %(grade)s.") % values
     for row in new.values():
         if row not in anew.values():

@@ -68,6 +68,11 @@ def _entry(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> Entry:
     )
 
 
+def _is_nothing(value: Any) -> bool:
+    """Whether a first entry leaves this field as it is in an empty form; 0 is an answer."""
+    return value is None or value is False or (isinstance(value, str | list | dict) and not value)
+
+
 def _who(context: dict[str, Any], login: str) -> str:
     """The person; without a signed name it was written past the site, and the database's login is all we know."""
     known = _("database login %(name)s") % {"name": login}
@@ -87,7 +92,7 @@ def _changes(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> list[Ch
         if field.name == NOT_SHOWN or field.primary_key or not hasattr(new, field.attname):
             continue
         was, now = (getattr(old, field.attname) if old else None), getattr(new, field.attname)
-        if was != now and not (old is None and now in (None, "", [], False)):
+        if was != now and not (old is None and _is_nothing(now)):
             shown = (
                 (_("(hidden)"), _("(hidden)")) if field.name in hidden else (text_of(field, was), text_of(field, now))
             )

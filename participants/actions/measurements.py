@@ -15,11 +15,13 @@ from participants.models import Examination, Measurement, Participant
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.eligibility import Fact, Facts
 from participants.rules.measures import MEASURES, PANELS, Kind, Measure, outside
+from participants.rules.status import ENROLLED_BEFORE_INFUSION
 from participants.units import UnknownUnit, convert
 from trialsite.bounds import Allowed, allowed
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
+from trialsite.wake import wake
 
 # Values that mean something only beside another one of the same examination.
 COMPANIONS = ("ON_OXYGEN", "CD19_METHOD", "RR", "EGHR")
@@ -173,7 +175,15 @@ def record_examination(
     examination.save()
     Measurement.objects.bulk_create(prepared(examination, answers, by=by, now=now))
     keep_consent_deviation(examination.participant, deviation_reason, by=by, now=now)
+    _look_at_eligibility(participant)
     return examination
+
+
+def _look_at_eligibility(participant: Participant) -> None:
+    """Before the infusion a result may break a confirmed eligibility: whoever decides is told at once, not by the
+    next sweep."""
+    if participant.status in ENROLLED_BEFORE_INFUSION:
+        wake(ELIGIBILITY_TASK)
 
 
 def prepared(
@@ -207,6 +217,7 @@ def part_above_whole(part: Measurement, whole: Measurement) -> str:
     ) % {"part": part, "whole": whole}
 
 
+ELIGIBILITY_TASK = "participants.tasks.sweep_eligibility"
 ANSWER_FIELDS = (
     "value",
     "comparator",
@@ -232,7 +243,7 @@ def correct_examination(
     now: dt.datetime,
 ) -> Examination:
     """Save a corrected examination: changed answers change, new ones are added, those left out become void."""
-    Participant.objects.select_for_update().get(pk=examination.participant_id)
+    participant = Participant.objects.select_for_update().get(pk=examination.participant_id)
     check_examination(examination, answers, deviation_reason=deviation_reason, accepted=accepted, now=now)
     examination.save()
     known = {one.code: one for one in examination.measurements.standing()}
@@ -245,6 +256,7 @@ def correct_examination(
         left_out.save(update_fields=["voided_at", "voided_by", "void_reason"])
     Measurement.objects.bulk_create(prepared(examination, new, by=by, now=now))
     keep_consent_deviation(examination.participant, deviation_reason, by=by, now=now)
+    _look_at_eligibility(participant)
     return examination
 
 

@@ -552,7 +552,14 @@ def _suggested(course: Course, result: Result) -> Suggested:
         albumin_sign=albumin.comparator if albumin else "",
     )
     assert value is not None, "only codes that the rule knows are read"
-    return Suggested(result, baseline, {version: suggestions(value, version) for version in Version})
+    return Suggested(result, baseline, {version: _telling(suggestions(value, version)) for version in Version})
+
+
+def _telling(found: tuple[Suggestion, ...]) -> tuple[Suggestion, ...]:
+    """Where the value grades one term, those of the other direction that lack a limit say nothing more."""
+    if not any(one.grade or one.span for one in found):
+        return found
+    return tuple(one for one in found if one.grade is not None or one.span)
 
 
 def _comparable(course: Course, baseline: Result | None, *, is_corrected: bool) -> tuple[str, Decimal] | None:

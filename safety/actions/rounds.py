@@ -166,12 +166,23 @@ def _looked(participants: Iterable[Participant], now: dt.datetime) -> dict[tuple
     found = rows.values_list("participant", "toxicity").annotate(
         newest=Max("assessed_at"),
         grades=ArrayAgg("final", filter=Q(final__isnull=False), order_by=("-assessed_at", "-id")),
+        moments=ArrayAgg("assessed_at", filter=Q(final__isnull=False), order_by=("-assessed_at", "-id")),
         present=Max("assessed_at", filter=Q(final__gt=0)),
     )
+    versions = {one.pk: one.protocol_version for one in participants}
     return {
-        (pk, toxicity): Looked(newest, grades[0] if grades else None, present)
-        for pk, toxicity, newest, grades, present in found
+        (pk, toxicity): _as_looked(newest, list(zip(moments, grades, strict=True)), present, versions[pk])
+        for pk, toxicity, newest, grades, moments, present in found
     }
+
+
+def _as_looked(
+    newest: dt.datetime, graded: list[tuple[dt.datetime, int]], present: dt.datetime | None, version: str
+) -> Looked:
+    """`graded` are the moments with their grades, the newest first."""
+    lately = newest - round_policy(version).after(0)
+    worst = max((grade for at, grade in graded if at > lately), default=None)
+    return Looked(newest, graded[0][1] if graded else None, present, worst)
 
 
 def _due(stay: Stay, looked: dict[Scale, Looked], now: dt.datetime) -> DueRound | None:

@@ -460,7 +460,7 @@ def moments_of(participant: Participant) -> list[Moment]:
     rows = (
         ToxicityAssessment.objects.standing()
         .filter(participant=participant)
-        .select_related("created_by", "bedside")
+        .select_related("created_by", "bedside__created_by", "corrects__created_by")
         .prefetch_related("corrections")
         .order_by("-assessed_at", "-id")[: 2 * SHOWN]
     )
@@ -477,7 +477,14 @@ def _moment(group: list[ToxicityAssessment]) -> Moment:
     shown = sorted(standing or group, key=lambda row: row.toxicity)
     link = reverse(f"admin:safety_{page}_change", args=[first.bedside_id or first.pk])
     vital_signs = vital_signs_of(first.bedside.observations if first.bedside else first.findings)
-    return Moment(first.assessed_at, first.created_by, link, shown, not standing, vital_signs)
+    return Moment(first.assessed_at, _observer(first), link, shown, not standing, vital_signs)
+
+
+def _observer(row: ToxicityAssessment) -> Any:
+    """Who looked: a grade that was computed anew has its own author, who saw nothing."""
+    if row.bedside is not None:
+        return row.bedside.created_by
+    return row.corrects.created_by if crs.GRADED_ANEW in row.flags and row.corrects else row.created_by
 
 
 def current_grades(row: BedsideAssessment | None) -> list[ToxicityAssessment]:

@@ -5,10 +5,11 @@ infusion is the baseline. One text says every 8 hours. ICANS of grade 2 is looke
 
 Policy [P]: how long after each grade the next assessment is due (the study's setting; the first: as after grade 0, from
 the infusion's start or a readmission), that it may be done once two thirds of that time have passed, and that it is
-overdue afterwards; while nobody comes it is missed again as often as after grade 0. This holds to the end of Day 14, or
-to discharge, unless CRS or ICANS is still there: then it goes on until the toxicity has been gone for as long as joins
-two bouts to one episode. Death ends it. The baseline is due once, from the day of the first lymphodepletion to the
-infusion, and late from the day for which the infusion is planned.
+overdue afterwards; while nobody comes it is missed again as often as after grade 0. One good reading does not end a
+close watch: the worst grade counts that was found within the time that is due after grade 0, before the last look.
+This holds to the end of Day 14, or to discharge, unless CRS or ICANS is still there: then it goes on until the
+toxicity has been gone for as long as joins two bouts to one episode. Death ends it. The baseline is due once, from the
+day of the first lymphodepletion to the infusion, and late from the day for which the infusion is planned.
 """
 
 import datetime as dt
@@ -47,11 +48,13 @@ FIRST_STUDY = RoundPolicy()
 
 @dataclass(frozen=True)
 class Looked:
-    """What is known of one toxicity: when it was assessed last, its newest grade, when it was last above 0."""
+    """What is known of one toxicity: when it was assessed last, its newest grade, when it was last above 0, and the
+    worst grade of the time before its last assessment in which one good reading does not count yet."""
 
     last_at: dt.datetime | None = None
     grade: int | None = None
     present_at: dt.datetime | None = None
+    worst: int | None = None
 
     def is_open(self, policy: RoundPolicy = FIRST_STUDY) -> bool:
         """Whether it is still there, or has not been gone for long enough to be over."""
@@ -88,7 +91,7 @@ def next_round(
     if now < start:
         return None
     last = min((max(one.last_at or start, start) for one in looked), default=start)
-    every = policy.after(max((one.grade or 0 for one in looked), default=0))
+    every = policy.after(max((max(one.grade or 0, one.worst or 0) for one in looked), default=0))
     opens_at, due_at = last + every * 2 / 3, last + every
     if not any(one.is_open(policy) for one in looked) and (now >= until or due_at >= until):
         return None

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from decimal import Decimal
 from typing import Any
 
 import pghistory
@@ -10,7 +11,8 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 
-from participants.models import Participant, ParticipantStatus, Visit
+from participants.actions import record_examination
+from participants.models import Examination, Measurement, Participant, ParticipantStatus, Visit
 from tests import factories
 from trialsite import audit, guards
 from trialsite.models import Event, Record, Site, User
@@ -53,6 +55,15 @@ def test_a_change_keeps_old_and_new_values_and_the_reason(participant: Participa
     newest = audit.trail(participant)[0]
     assert (newest.who, newest.ip, newest.reason) == ("alice", "10.1.2.3", "typing error")
     assert [(c.old, c.new) for c in newest.changes] == [("男", "女")]
+
+
+@pytest.mark.django_db
+def test_a_first_entry_shows_a_zero(participant: Participant, alice: User, now: dt.datetime) -> None:
+    examination = Examination(participant=participant, panel="VIRUS", taken_at=now, is_study_procedure=False)
+    row = Measurement(code="HBVDNA", value=Decimal(0), unit="IU/mL", lloq=Decimal(20))
+    record_examination(examination=examination, answers=[row], by=alice, now=now)
+    (first,) = audit.trail(Measurement.objects.get())
+    assert ("数值", "0") in [(change.field, change.new.removesuffix(".000000")) for change in first.changes]
 
 
 @pytest.mark.django_db

@@ -73,6 +73,14 @@
     arrange();
     soon();
   };
+  // Another form takes the place of this one: not without asking, once something was typed.
+  let isTouched = false;
+  form.addEventListener("input", () => { isTouched = true; });
+  document.querySelectorAll("[data-starts-anew]").forEach((link) => {
+    link.addEventListener("click", (event) => {
+      if (isTouched && !window.confirm(link.dataset.startsAnew)) event.preventDefault();
+    });
+  });
   form.addEventListener("input", changed);
   form.addEventListener("change", changed);
 

@@ -138,6 +138,15 @@ def test_the_worst_grade_decides_how_soon_and_the_oldest_from_when() -> None:
     assert found.due_at == START + 12 * HOUR
 
 
+@pytest.mark.parametrize(("worst", "hours"), [(None, 12), (0, 12), (1, 8), (2, 6), (3, 4), (4, 2)])
+def test_one_good_reading_does_not_end_a_close_watch(worst: int | None, hours: int) -> None:
+    last = START + 30 * HOUR
+    looked = Looked(last, 0, last - HOUR if worst else None, worst)
+    found = next_round(start=START, looked=[looked], until=UNTIL, now=last)
+    assert found is not None
+    assert found.due_at == last + hours * HOUR
+
+
 def test_a_severe_one_that_nobody_looks_at_is_missed_again_as_often_as_without_a_grade() -> None:
     found = round_at(START + 40 * HOUR, START + 10 * HOUR, grade=4)
     assert found is not None
