@@ -10,6 +10,7 @@ from dosing.rules.dose import BagDose, BagFit
 from dosing.rules.fitness import Finding
 from dosing.rules.product import State
 from dosing.rules.readiness import Line, Outcome, dose_values
+from participants.wording import criterion_in_words
 from trialsite.study import get_study
 
 OUTCOME_NAMES = {
@@ -100,8 +101,17 @@ def sentence(line: Line) -> str:
         values["state"] = str(STATE_NAMES[State(values["state"])])
     if "findings" in values:
         values["findings"] = findings_text(values["findings"].split(",")) if values["findings"] else ""
+    values |= {name: _criteria(codes) for name, codes in values.items() if name in CRITERIA}
     values |= {name: _listed(name, rows) for name, rows in values.items() if name in LISTED}
     return " ".join(str(SENTENCES[why]) % values for why in (line.why, *line.more))
+
+
+# Lists of criteria in the line of eligibility: a code alone says nothing at the bed.
+CRITERIA = frozenset({"failed", "broken", "open", "day_open", "later"})
+
+
+def _criteria(codes: str) -> str:
+    return _(", ").join(criterion_in_words(code) for code in codes.split(", "))
 
 
 # How a row of a list is told, by the name of the list; its parts are codes and numbers, so that a judgement of them

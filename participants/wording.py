@@ -6,9 +6,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from participants.criteria import items
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.eligibility import EXACT_RULES, Check, Decision, Fact, Overall, Result, Why
 from participants.rules.measures import MEASURES
+from trialsite.study import get_study
 
 RESULT_NAMES: dict[Result, Any] = {
     Result.PASS: pgettext_lazy("criterion", "met"),
@@ -98,6 +100,15 @@ def unit_of(code: str) -> str:
 
 def name_of_check(check: Check) -> str:
     return str(MEASURE_NAMES[check.measure] if check.rule in {"number", "one_of", "virus_dna"} else _named(check))
+
+
+def criterion_in_words(code: str) -> str:
+    """A criterion by its code and what it looks at, in the newest version of the protocol: “EXCL04d (HIV-Ab)”."""
+    found = next((item for item in items(get_study().latest) if item.code == code), None)
+    if found is None:
+        return code
+    looked_at = dict.fromkeys(name_of_check(check) for check in found.checks)
+    return _("%(code)s (%(names)s)") % {"code": code, "names": _(", ").join(looked_at)}
 
 
 def _named(check: Check) -> Any:
