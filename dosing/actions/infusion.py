@@ -96,9 +96,9 @@ def check_infusion(
     is_day0_confirmed: bool = False,
     interruptions: Sequence[InfusionInterruption] = (),
     now: dt.datetime,
-) -> None:
-    """Fills in product, dose and band. Raises Refused for what cannot be true, and for what the protocol does not want
-    until its reason is given."""
+) -> list[tuple[DeviationKind, str]]:
+    """Fills in product, dose and band, and tells what the protocol does not want. Raises Refused for that until its
+    reason is given, and for what cannot be true."""
     _check_times(infusion, interruptions, now=now)
     if infusion.pk is None:
         _check_occasion(infusion, now=now)
@@ -116,9 +116,11 @@ def check_infusion(
                 "stay": len(change.stay),
             }
         )
-    texts = [text for _kind, text in deviations(infusion, now=now)]
-    if texts and not _reason(infusion, deviation_reason):
+    found = deviations(infusion, now=now)
+    if found and not _reason(infusion, deviation_reason):
+        texts = [text for _kind, text in found]
         raise Refused(" ".join([*texts, _("If it was given all the same, record it and give a reason.")]))
+    return found
 
 
 def _reason(infusion: Infusion, typed: str) -> str:
@@ -300,8 +302,7 @@ def infuse(
     """Log an infusion. The first becomes Day 0, and the follow-up visits appear in the same transaction."""
     participant = Participant.objects.select_for_update().get(pk=infusion.participant_id)
     infusion.participant = participant
-    check_infusion(infusion, deviation_reason=deviation_reason, interruptions=interruptions, now=now)
-    found = deviations(infusion, now=now)
+    found = check_infusion(infusion, deviation_reason=deviation_reason, interruptions=interruptions, now=now)
     infusion.created_by, infusion.created_at = by, now
     infusion.save()
     keep_interruptions(infusion, interruptions, by=by, now=now)
@@ -324,14 +325,13 @@ def correct_infusion(
 ) -> Infused:
     """Save a corrected infusion. Another Day 0 moves the visits that are still planned, and only those."""
     Participant.objects.select_for_update().get(pk=infusion.participant_id)
-    check_infusion(
+    found = check_infusion(
         infusion,
         deviation_reason=deviation_reason,
         is_day0_confirmed=is_day0_confirmed,
         interruptions=interruptions,
         now=now,
     )
-    found = deviations(infusion, now=now)
     infusion.save()
     keep_interruptions(infusion, interruptions, by=by, now=now)
     if infusion.occasion == Occasion.FIRST:
