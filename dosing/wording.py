@@ -47,6 +47,9 @@ SENTENCES: dict[str, Any] = {
         "Facts changed since eligibility was confirmed: confirm it again on the eligibility page."
     ),
     "criteria-met": gettext_lazy("All criteria are met with what is recorded now, and their confirmation is current."),
+    "criteria-lowered": gettext_lazy(
+        "Blood counts since lymphodepletion began do not meet %(lowered)s; it lowers them, so they do not count."
+    ),
     "consent-missing": gettext_lazy("There is no consent in force."),
     "consent-overdue": gettext_lazy("Consent again is overdue: see the consents to be renewed."),
     "consent-in-force": gettext_lazy("Consent is in force."),
@@ -107,7 +110,7 @@ def sentence(line: Line) -> str:
 
 
 # Lists of criteria in the line of eligibility: a code alone says nothing at the bed.
-CRITERIA = frozenset({"failed", "broken", "open", "day_open", "later"})
+CRITERIA = frozenset({"failed", "broken", "open", "day_open", "later", "lowered"})
 
 
 def _criteria(codes: str) -> str:

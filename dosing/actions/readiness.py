@@ -195,6 +195,7 @@ def _eligibility(
         open=_codes(asked.open),
         later=_codes(asked.later),
         signature=asked.signature,
+        lowered=_codes(asked.lowered),
         facts=asked.facts,
     )
 

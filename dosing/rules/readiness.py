@@ -64,6 +64,8 @@ class Eligibility:
     later: tuple[str, ...] = ()
     signature: Signature = Signature.CURRENT
     facts: str = ""
+    # Not met by blood counts that lymphodepletion lowered on purpose: told, and not counted.
+    lowered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,9 @@ def eligibility(asked: Eligibility, limits: Limits) -> Line:
     # Confirmed again it can be once all criteria are met: until then what is not met is said alone.
     if asked.signature is Signature.OUTDATED and not asked.broken and not asked.open:
         found.append((blocks if limits.outdated_signature_blocks else judge, "signature-outdated"))
+    if not found and asked.lowered:
+        told = {"lowered": ", ".join(asked.lowered)}
+        return Line(Code.ELIGIBILITY, Outcome.FINE, "criteria-met", told, ("criteria-lowered",))
     if not found:
         return Line(Code.ELIGIBILITY, Outcome.FINE, "criteria-met")
     values = {name: ", ".join(codes) for name, codes, _outcome, _why in named if codes}

@@ -40,6 +40,8 @@ class AskedAgain:
     for_screening: tuple[Decision, ...]
     later: tuple[Decision, ...]
     signature: Signature
+    # What blood counts that lymphodepletion lowered would not meet: told, and not counted.
+    lowered: tuple[Decision, ...] = ()
 
     @property
     def broken(self) -> tuple[Decision, ...]:
@@ -65,12 +67,14 @@ def asked_again(participant: Participant, *, on: dt.date, at: dt.datetime, now: 
     evaluation = evaluate(participant, now=now, infusion_on=on)
     dated = [d for d in evaluation.decisions if counts_from_infusion(d, evaluation.protocol)]
     rest = tuple(d for d in evaluation.decisions if d not in dated)
+    later, lowered = _later(evaluation, rest, at=min(at, now))
     return AskedAgain(
         evaluation,
         on_day=tuple(d for d in dated if d.result not in MET),
         for_screening=tuple(d for d in rest if d.result not in MET),
-        later=_later(evaluation, rest, at=min(at, now)),
+        later=later,
         signature=_signature(participant, evaluation, now=now),
+        lowered=lowered,
     )
 
 
@@ -79,24 +83,33 @@ def later_results(evaluation: Evaluation, *, now: dt.datetime) -> tuple[Decision
     if evaluation.participant.status not in BEFORE_INFUSION:
         return ()
     rest = tuple(d for d in evaluation.decisions if not counts_from_infusion(d, evaluation.protocol))
-    return _later(evaluation, rest, at=now)
+    return _later(evaluation, rest, at=now)[0]
 
 
-def _later(evaluation: Evaluation, rest: tuple[Decision, ...], *, at: dt.datetime) -> tuple[Decision, ...]:
+def _later(
+    evaluation: Evaluation, rest: tuple[Decision, ...], *, at: dt.datetime
+) -> tuple[tuple[Decision, ...], tuple[Decision, ...]]:
+    """What a newer result would not meet; and what only those do that lymphodepletion lowered on purpose."""
     participant, protocol = evaluation.participant, evaluation.protocol
     if participant.participant_number is None:
-        return ()
-    facts = _facts(participant, lowered=protocol.lymphodepletion.lowers, at=at)
+        return (), ()
     anchors = replace(evaluation.anchors, today=site_day(at), expires_after_days=None)
     rulings, by_code = rulings_of(participant), {item.code: item for item in items(protocol)}
-    decided = [eligibility.decide(by_code[d.item], d.rule, facts, anchors, rulings) for d in rest]
-    return again.later(rest, decided)
+
+    def against(facts: Facts) -> tuple[Decision, ...]:
+        decided = [eligibility.decide(by_code[d.item], d.rule, facts, anchors, rulings) for d in rest]
+        return again.later(rest, decided)
+
+    known, before = facts_of(participant, until=at), _before_lymphodepletion(participant, at=at)
+    later = against(again.until_lowered(known, before, protocol.lymphodepletion.lowers))
+    counted = {d.check for d in later}
+    return later, () if before is None else tuple(d for d in against(known) if d.check not in counted)
 
 
-def _facts(participant: Participant, *, lowered: tuple[str, ...], at: dt.datetime) -> Facts:
+def _before_lymphodepletion(participant: Participant, *, at: dt.datetime) -> Facts | None:
+    """What was known when it began; None while it has not."""
     begun = [row.effective_on for row in history_of(participant) if row.status == Status.LYMPHODEPLETED]
-    before = facts_of(participant, until=min(end_of_day(min(begun) - DAY), at)) if begun else None
-    return again.until_lowered(facts_of(participant, until=at), before, lowered)
+    return facts_of(participant, until=min(end_of_day(min(begun) - DAY), at)) if begun else None
 
 
 def _signature(participant: Participant, evaluation: Evaluation, *, now: dt.datetime) -> Signature:

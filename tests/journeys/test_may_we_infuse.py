@@ -15,6 +15,7 @@ from dosing import actions
 from dosing.models import CellProduct, DosingHold, IdentityCheck, IdentityStop
 from dosing.rules.product import State
 from dosing.rules.readiness import Code, Outcome
+from dosing.wording import sentence
 from participants import actions as people
 from participants.models import Examination, Measurement, Participant, ProtocolDeviation
 from participants.rules.eligibility import NOT_MET
@@ -183,7 +184,7 @@ def test_a_result_since_the_enrolment_is_judged_and_the_judgement_holds_for_it(
     assert answer(participant).outcome is Outcome.FINE, "the newest result counts"
 
 
-def test_blood_counts_that_lymphodepletion_lowers_are_not_asked_again(
+def test_blood_counts_that_lymphodepletion_lowers_are_told_and_do_not_count(
     participant: Participant, ivan: User, moment: dt.datetime
 ) -> None:
     people.change_status(
@@ -194,8 +195,10 @@ def test_blood_counts_that_lymphodepletion_lowers_are_not_asked_again(
         by=ivan,
         now=moment,
     )
+    assert answer(participant).line.more == ()
     platelets(participant, 40, moment - 5 * DAY)
     assert answer(participant).outcome is Outcome.FINE
+    assert "do not meet INCL08" in sentence(answer(participant).line)
     found(participant, "HIVAB", moment - 5 * DAY, panel="VIRUS", choice="positive")
     assert answer(participant).line.values["later"] == "EXCL04d", "what it does not lower is"
 

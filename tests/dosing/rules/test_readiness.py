@@ -361,3 +361,11 @@ def test_day_0(rows: list[day0.Given], follows_last: bool, expected: dt.date | N
 def test_day_0_is_the_day_of_an_infusion(rows: list[tuple[dt.date, bool]], follows_last: bool) -> None:
     found = day0.day0([day0.Given(*row) for row in rows], follows_last=follows_last)
     assert found in {day for day, _second in rows}
+
+
+@pytest.mark.parametrize("also", [{}, {"later": ("INCL07",)}], ids=["alone", "beside-another"])
+def test_counts_that_lymphodepletion_lowered_are_told_and_change_nothing(also: dict[str, Any]) -> None:
+    plain = readiness.eligibility(Eligibility(facts="digest", **also), READY_LIMITS)
+    told = readiness.eligibility(Eligibility(facts="digest", lowered=("INCL08",), **also), READY_LIMITS)
+    assert told.outcome is plain.outcome
+    assert told.more == (("criteria-lowered",) if not also else plain.more)
