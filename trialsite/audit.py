@@ -68,9 +68,12 @@ def _entry(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> Entry:
     )
 
 
-def _is_nothing(value: Any) -> bool:
-    """Whether a first entry leaves this field as it is in an empty form; 0 is an answer."""
-    return value is None or value is False or (isinstance(value, str | list | dict) and not value)
+def _is_unanswered(field: "Field[Any, Any]", value: Any) -> bool:
+    """Whether a first entry leaves this field as it is in an empty form; 0 is an answer, and so is a no that no
+    preset gave."""
+    if isinstance(value, bool):
+        return value is False and field.default is False
+    return value is None or (isinstance(value, str | list | dict) and not value)
 
 
 def _who(context: dict[str, Any], login: str) -> str:
@@ -92,7 +95,7 @@ def _changes(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> list[Ch
         if field.name == NOT_SHOWN or field.primary_key or not hasattr(new, field.attname):
             continue
         was, now = (getattr(old, field.attname) if old else None), getattr(new, field.attname)
-        if was != now and not (old is None and _is_nothing(now)):
+        if was != now and not (old is None and _is_unanswered(field, now)):
             shown = (
                 (_("(hidden)"), _("(hidden)")) if field.name in hidden else (text_of(field, was), text_of(field, now))
             )

@@ -67,6 +67,17 @@ def test_a_first_entry_shows_a_zero(participant: Participant, alice: User, now: 
 
 
 @pytest.mark.django_db
+def test_a_first_entry_shows_a_no_and_not_a_box_that_nobody_ticked(participant: Participant, now: dt.datetime) -> None:
+    check = factories.checked(participant, before="infusion", at=now)
+    (first,) = audit.trail(check)
+    assert ("需要升压药", "否") in [(change.field, change.new) for change in first.changes]
+    consent = factories.consented(site=participant.site, by=participant.created_by, now=now).consents.get()
+    fields = {field.name: field for field in consent._meta.concrete_fields}
+    preset = [str(one.verbose_name) for one in fields.values() if one.default is False]
+    assert not {change.field for change in audit.trail(consent)[0].changes} & set(preset)
+
+
+@pytest.mark.django_db
 def test_a_save_without_a_change_leaves_no_row(participant: Participant) -> None:
     before = len(audit.trail(participant))
     Participant.objects.get(pk=participant.pk).save()
