@@ -35,6 +35,7 @@ BY_TABLE = {
     "trialsite_notification": KEEP,
     "trialsite_listexport": APPEND,
     "trialsite_auditseal": READ,
+    "trialsite_securityevent": APPEND,
     "trialsite_counter": KEEP,
 }
 

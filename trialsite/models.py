@@ -27,6 +27,13 @@ class SessionUser(Func):
     output_field = models.TextField()
 
 
+class ClockTimestamp(Func):
+    """The database's clock at this very moment, not at the start of the transaction."""
+
+    template = "CLOCK_TIMESTAMP()"
+    output_field = models.DateTimeField()
+
+
 class Event(pghistory.models.Event):
     """One change of one row, written by a database trigger; nobody can change or delete it."""
 
@@ -294,6 +301,52 @@ class ListExport(models.Model):
 
     def __str__(self) -> str:
         return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.model}"
+
+
+class SecurityKind(models.TextChoices):
+    """What happens at the door; each kind is written in one place of the code."""
+
+    LOGIN = "login", pgettext_lazy("security log", "logged in")
+    LOGOUT = "logout", pgettext_lazy("security log", "logged out")
+    LOGIN_FAILED = "login failed", pgettext_lazy("security log", "login failed")
+    SIGNATURE_FAILED = "signature failed", pgettext_lazy("security log", "wrong password for a signature")
+    LOCKED = "locked", pgettext_lazy("security log", "locked after wrong passwords")
+    UNLOCKED = "unlocked", pgettext_lazy("security log", "unlocked")
+    SESSION_ENDED = "session ended", pgettext_lazy("security log", "session ended")
+    LINK_SENT = "link sent", pgettext_lazy("security log", "link for a password sent")
+    PASSWORD_SET = "password set", pgettext_lazy("security log", "password set")
+    FACTOR_SET = "factor set", pgettext_lazy("security log", "second factor set up")
+    FACTOR_REMOVED = "factor removed", pgettext_lazy("security log", "second factor taken away")
+    FACTOR_FAILED = "factor failed", pgettext_lazy("security log", "wrong code of the second factor")
+    RECOVERY_USED = "recovery used", pgettext_lazy("security log", "recovery code used")
+    REFUSED = "refused", pgettext_lazy("security log", "permission refused")
+    EXPORT = "export", pgettext_lazy("security log", "list taken as a file")
+    TOKEN_ISSUED = "token issued", pgettext_lazy("security log", "token issued")
+    TOKEN_REVOKED = "token revoked", pgettext_lazy("security log", "token revoked")
+    TOKEN_REFUSED = "token refused", pgettext_lazy("security log", "token refused")
+
+
+class SecurityEvent(models.Model):
+    """One line of the log of the door: added by `security.note`, never changed, never deleted."""
+
+    Kind = SecurityKind
+
+    at = models.DateTimeField(_("at"), db_default=ClockTimestamp(), editable=False, db_index=True)
+    kind = models.CharField(_("event"), max_length=20, choices=SecurityKind)
+    person = models.ForeignKey(User, models.PROTECT, verbose_name=_("person"), related_name="+", null=True)
+    ip = models.CharField(_("from"), max_length=45, blank=True)
+    # Without its query: that may hold what somebody searched for.
+    path = models.CharField(_("address"), max_length=200, blank=True)
+    detail = models.JSONField(_("details"), default=dict)
+
+    class Meta:
+        verbose_name = _("security event")
+        verbose_name_plural = _("security log")
+        ordering = ["-at", "-id"]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.get_kind_display()}"
 
 
 class AuditSeal(models.Model):
