@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,15 @@ def test_no_test_of_a_rule_asks_for_a_database() -> None:
     assert plan.returncode in {0, pytest.ExitCode.NO_TESTS_COLLECTED}, plan.stdout[-2000:]
     assert "SETUP    F _fast_passwords" in plan.stdout  # the plan is there to be read
     assert re.findall(r"SETUP +\w +(?:_django_db_helper|django_db_setup).*", plan.stdout) == []
+
+
+def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
+    """What is started once for a group must not be started in every process: a pair of versions of the runner and of
+    the plugin that spreads its tests once ignored the groups without a word."""
+    lines = ["import os, pathlib, pytest", '@pytest.mark.xdist_group("one")', '@pytest.mark.parametrize("n", range(8))']
+    lines += ["def test_it(n):", "    there = pathlib.Path(__file__).with_name(os.environ['PYTEST_XDIST_WORKER'])"]
+    (tmp_path / "test_group.py").write_text("\n".join([*lines, "    there.touch()"]), encoding="utf-8")
+    argv = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:django", str(tmp_path)]
+    run = subprocess.run([*argv, "-c", os.devnull], capture_output=True, text=True, check=False)
+    assert "8 passed" in run.stdout, run.stdout[-2000:]
+    assert len(list(tmp_path.glob("gw*"))) == 1
