@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from django.test import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -104,3 +106,25 @@ def test_the_application_logs_in_with_its_own_role() -> None:
     for name in ("web", "worker", "beat"):
         assert "//trialsite_app:" in LONG_RUNNING[name]["environment"]["DATABASE_URL"]
     assert "//trialsite_owner:" in COMPOSE["services"]["migrate"]["environment"]["DATABASE_URL"]
+
+
+def test_cookies_are_this_hosts_alone() -> None:
+    told = (
+        "from django.conf import settings as s; "
+        "print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_NAME, "
+        "s.SESSION_COOKIE_SECURE and s.CSRF_COOKIE_SECURE and s.LANGUAGE_COOKIE_SECURE, "
+        "s.SESSION_COOKIE_PATH + s.CSRF_COOKIE_PATH + s.LANGUAGE_COOKIE_PATH, "
+        "s.SESSION_COOKIE_DOMAIN or s.CSRF_COOKIE_DOMAIN or s.LANGUAGE_COOKIE_DOMAIN)"
+    )
+    done = manage("shell", "-v", "0", "-c", told)
+    assert done.stdout.split() == ["__Host-session", "__Host-csrftoken", "__Host-language", "True", "///", "None"], done
+
+
+def test_a_program_without_tls_is_refused_where_a_person_is_sent_on(db: None, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    # The page's own middleware reads its settings when it is made.
+    client = Client()
+    refused = client.get("/api/v1/participants/")
+    assert (refused.status_code, refused.json()["code"]) == (403, "tls_required")
+    assert client.get("/admin/login/").status_code == 301
+    assert client.get("/api/v1/participants/", secure=True).status_code == 401

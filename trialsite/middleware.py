@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pghistory
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import translation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -15,6 +15,19 @@ def _language(request: HttpRequest) -> str:
     if request.user.is_authenticated:
         return request.user.language
     return translation.get_language_from_request(request)
+
+
+class ApiNeedsTlsMiddleware:
+    """Refuses a program that speaks to the API without TLS, where the site's pages would send a browser on."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
+            detail = "Use https: a token that was sent without it has been seen by others; ask for a new one."
+            return JsonResponse({"code": "tls_required", "detail": detail}, status=403)
+        return self.get_response(request)
 
 
 class UserLanguageMiddleware:

@@ -31,7 +31,7 @@
   // The page's token may be older than the login: another tab may have logged in anew.
   const renew = (form) => {
     const field = form.elements.namedItem("csrfmiddlewaretoken");
-    const current = cookie("csrftoken");
+    const current = cookie("__Host-csrftoken") || cookie("csrftoken");
     if (field && current) field.value = current;
   };
 
