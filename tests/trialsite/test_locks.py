@@ -1,5 +1,6 @@
 """Attacks on the door by somebody who guesses: the guesser waits, and nobody else."""
 
+import contextlib
 import datetime as dt
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -166,17 +168,19 @@ def said(response: Any, name: str) -> tuple[int, str]:
 
 @pytest.mark.django_db
 def test_a_name_that_nobody_has_gets_the_same_answers_after_the_same_work(
-    site: Site, settings: Any, time_machine: Any, django_assert_num_queries: Any
+    site: Site, settings: Any, time_machine: Any
 ) -> None:
     settings.PASSWORD_HASHERS = [f"{CountingHasher.__module__}.CountingHasher"]
     person("alice", Role.COORDINATOR, site)
     time_machine.move_to(timezone.now(), tick=False)
-    answers, hashed = {}, {}
+    answers, hashed, asked = {}, {}, {}
     for name, ip in (("alice", GUESSER), ("bobby", HOME)):
         before = CountingHasher.count
-        answers[name] = [said(log_in(name, "wrong", ip=ip), name) for _n in range(7)]
-        hashed[name] = CountingHasher.count - before
+        with CaptureQueriesContext(connection) as queries:
+            answers[name] = [said(log_in(name, "wrong", ip=ip), name) for _n in range(7)]
+        hashed[name], asked[name] = CountingHasher.count - before, len(queries)
     assert answers["alice"] == answers["bobby"]
+    assert asked["alice"] == asked["bobby"]
     assert [status for status, _text in answers["bobby"]] == [200] * 4 + [429] * 3
     assert hashed["alice"] == hashed["bobby"] == 5
 
@@ -308,10 +312,8 @@ def test_who_guesses_a_signature_is_told_to_its_owner(alice: User, ivan: User, r
     request = rf.post("/")
     request.user = ivan
     for n in range(5):
-        try:
+        with contextlib.suppress(locks.Closed):
             locks.signer(request, username="alice", password=f"wrong {n}")
-        except locks.Closed:
-            pass
     tasks.sweep_doors()
     assert "within the login of Ivan" in Notification.objects.get(recipient=alice).body_text
 

@@ -143,8 +143,8 @@ def test_what_has_run_out_is_swept(alice: User, ivan: User, time_machine: Any) -
 
 
 @pytest.fixture
-def page(english: None) -> Iterator[str]:
-    yield reverse("admin:my_logins")
+def page(english: None) -> str:
+    return reverse("admin:my_logins")
 
 
 @pytest.mark.django_db
