@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 from unfold.decorators import display
@@ -85,15 +85,20 @@ DETAIL_NAMES = {
 class SecurityEventAdmin(DoorAdmin):
     """What happened at the door, line by line; nobody edits it, and the database refuses to."""
 
-    list_display = ("at", "kind_label", "person", "ip", "path", "details")
+    list_display = ("moment", "kind_label", "person", "ip", "path", "details")
     list_filter = (
         ("kind", admin.ChoicesFieldListFilter),
         ("person", PersonFilter),
         ("ip", FieldTextFilter),
         ("at", RangeDateTimeFilter),
     )
-    fields = ("at", "kind_label", "person", "ip", "path", "details")
-    export_columns = ("at", "kind_label", "person", "ip", "path", "details")
+    fields = ("moment", "kind_label", "person", "ip", "path", "details")
+    export_columns = ("moment", "kind_label", "person", "ip", "path", "details")
+
+    @display(description=_("at"), ordering="at")
+    def moment(self, row: SecurityEvent) -> str:
+        """To the second: what happens at the door happens within one minute."""
+        return f"{timezone.localtime(row.at):%Y-%m-%d %H:%M:%S}"
 
     @display(description=_("event"), ordering="kind", label=dict.fromkeys(SecurityKind, "info") | BAD)
     def kind_label(self, row: SecurityEvent) -> tuple[str, str]:
@@ -177,8 +182,8 @@ class LockAdmin(DoorAdmin):
     @display(description=_("state"), label={"closed": "danger", "open": "success"})
     def state(self, row: Lock) -> tuple[str, str]:
         if row.closed_until is not None and row.closed_until > timezone.now():
-            return "closed", gettext("closed")
-        return "open", gettext("open again")
+            return "closed", pgettext("lock", "closed")
+        return "open", pgettext("lock", "open again")
 
 
 # --- logins on devices -------------------------------------------------------------------------------

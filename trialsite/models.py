@@ -390,7 +390,7 @@ class Lock(models.Model):
     as_of = models.DateTimeField(_("counted since"), null=True, blank=True)
     closed_until = models.DateTimeField(_("closed until"), null=True, blank=True, db_index=True)
     # When it closed first: what comes after belongs to the same attack, and is told once.
-    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closed_at = models.DateTimeField(pgettext_lazy("lock", "closed at"), null=True, blank=True)
     told_at = models.DateTimeField(_("told at"), null=True, blank=True)
 
     class Meta:

@@ -5,7 +5,6 @@ alone. A login that is somebody's is written together with its line in the secur
 """
 
 import datetime as dt
-import re
 from typing import Any
 
 from django.conf import settings
@@ -159,7 +158,7 @@ def digest_of(key: str) -> str:
 
 def device_of(agent: str) -> str:
     """`Chrome · Windows`: enough to know one's own device, too little to follow anybody."""
-    browser = next((name for sign, name in BROWSERS.items() if re.search(rf"\b{sign}\b", agent)), "")
+    browser = next((name for sign, name in BROWSERS.items() if f"{sign}/" in agent), "")
     system = next((name for sign, name in SYSTEMS.items() if sign in agent), "")
     return " · ".join(word for word in (browser, system) if word)
 

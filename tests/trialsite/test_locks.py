@@ -199,7 +199,7 @@ def test_what_was_typed_in_place_of_a_name_is_kept_nowhere(site: Site, root: Use
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", "From here nobody can log in for 1 minute; try again at"), ("zh-CN", "1 分钟内不能从此处登录")],
+    [("en", "You cannot log in from here for 1 minute; try again at"), ("zh-CN", "1 分钟内您不能从此处登录")],
 )
 def test_the_page_says_how_long_and_how_to_go_on(alice: User, language: str, words: str) -> None:
     guess("alice", 5)
