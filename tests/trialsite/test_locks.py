@@ -147,6 +147,14 @@ def test_behind_a_proxy_the_address_that_it_saw_counts(alice: User, settings: An
     assert {event.ip for event in SecurityEvent.objects.filter(kind=SecurityKind.LOGIN)} == {WARD}
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["x" * 500, "203.0.113.7:51234", "[2001:db8::1]:443", "unknown", ", ,"])
+def test_an_address_that_is_none_breaks_nothing(alice: User, settings: Any, address: str) -> None:
+    settings.NUM_PROXIES = 1
+    assert guess("alice", 1, forwarded=address) == [200]
+    assert is_in(log_in("alice", forwarded=address))
+
+
 # --- what a guesser learns ----------------------------------------------------------------------
 
 

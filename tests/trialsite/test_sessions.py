@@ -216,6 +216,14 @@ def test_who_is_deactivated_is_out_at_once_and_not_back_with_the_old_login(alice
     assert is_in(colleague)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_applications_own_login_ends_them_too(as_app_role: None, alice: User) -> None:
+    client = browser(alice)
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert not Session.objects.filter(person=alice).exists()
+    assert not is_in(client)
+
+
 @pytest.mark.django_db
 def test_other_changes_of_a_person_end_nothing(alice: User) -> None:
     client = browser(alice)
