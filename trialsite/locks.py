@@ -146,15 +146,17 @@ def _try(
     tries: list[Tries], look: Callable[[], Any], note_failure: Callable[[], Any], request: HttpRequest | None
 ) -> User | None:
     now = timezone.now()
-    closed = _count(tries, now=now)
+    counted = _count(tries, now=now)
     found: User | None = look()
     if found is not None:
-        _take_back(tries, closed)
+        _take_back(tries, counted)
         return found
+    closed = [lock for lock in counted.values() if _is_closed(lock, now=now)]
     with transaction.atomic():
         note_failure()
-        _note_closed(list(closed.values()), request, now=now)
-    _stop([lock for one in tries if one.stops and (lock := closed.get(one.key))])
+        _note_closed(closed, request, now=now)
+    stopping = {one.key for one in tries if one.stops}
+    _stop([lock for lock in closed if lock.key in stopping])
     return None
 
 
@@ -175,7 +177,7 @@ def _note_closed(locks: list[Lock], request: HttpRequest | None, *, now: dt.date
 
 @transaction.atomic
 def _count(tries: list[Tries], *, now: dt.datetime) -> dict[str, Lock]:
-    """Count this try as wrong; the locks that it has closed, by their keys. Raises Closed and counts nothing."""
+    """Count this try as wrong; the counts that it went into, by their keys. Raises Closed and counts nothing."""
     locks = _locked(tries)
     _stop([locks[one.key] for one in tries if one.stops and _is_closed(locks[one.key], now=now)])
     return {one.key: locks[one.key] for one in tries if _add(locks[one.key], one.policy, now=now)}
@@ -191,7 +193,7 @@ def _locked(tries: list[Tries]) -> dict[str, Lock]:
 
 
 def _add(lock: Lock, policy: Policy, *, now: dt.datetime) -> bool:
-    """One more wrong password; whether it has closed the lock."""
+    """One more wrong password; whether it counts: what is closed for others already stays as it is."""
     if _is_closed(lock, now=now):
         return False
     after = delays.tried(_count_of(lock), policy, now=now)
@@ -199,17 +201,18 @@ def _add(lock: Lock, policy: Policy, *, now: dt.datetime) -> bool:
         # All was forgotten: what comes now is another attack, and is told anew.
         lock.closed_at = lock.told_at = None
     _keep(lock, after)
-    return delays.is_closed(after, now=now)
+    return True
 
 
 @transaction.atomic
-def _take_back(tries: list[Tries], closed: dict[str, Lock]) -> None:
+def _take_back(tries: list[Tries], counted: dict[str, Lock]) -> None:
     """The password was right: nothing was wrong from here; for all others the counts stay as they were before."""
     for lock in _locked(tries).values():
         if lock.kind in {LockKind.AT_ADDRESS, LockKind.SIGNATURE}:
             _open(lock)
-        else:
-            _keep(lock, delays.taken_back(_count_of(lock), opens=lock.key in closed))
+        elif lock.key in counted:
+            opens = counted[lock.key].closed_until == lock.closed_until
+            _keep(lock, delays.taken_back(_count_of(lock), opens=opens))
 
 
 def _at_the_door(request: HttpRequest | None, username: str, person: User | None) -> list[Tries]:
