@@ -1,5 +1,6 @@
 """The pages of the door for administrators and auditors: the security log, locks, and logins on devices."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,25 @@ class PersonFilter(admin.RelatedOnlyFieldListFilter):
         return [(person.pk, str(person)) for person in User.objects.filter(pk__in=seen).order_by("username")]
 
 
+class MomentFilter(RangeDateTimeFilter):
+    """From and to, as the reader's clock shows it; what is no time filters nothing."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        for name, lookup in (("from", "gte"), ("to", "lte")):
+            typed = [str(self.used_parameters.get(f"{self.parameter_name}_{name}_{part}") or "") for part in (0, 1)]
+            if (moment := _moment_of(*typed)) is not None:
+                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": moment})
+        return queryset
+
+
+def _moment_of(day: str, time: str) -> dt.datetime | None:
+    try:
+        moment = parse_datetime(f"{day} {time or '00:00'}")
+    except ValueError:
+        return None
+    return timezone.make_aware(moment) if moment is not None and timezone.is_naive(moment) else moment
+
+
 # --- the security log --------------------------------------------------------------------------------
 
 BAD = {
@@ -62,22 +82,23 @@ BAD = {
     SecurityKind.LOCKED: "danger",
     SecurityKind.FACTOR_REMOVED: "danger",
 }
+# In the order in which they are read.
 DETAIL_NAMES = {
-    "by": _("by"),
-    "device": _("device"),
-    "format": _("format"),
-    "from": _("from"),
-    "list": _("list"),
-    "lock": _("what waits"),
-    "method": _("asked with"),
     "name": _("user name"),
-    "reason": _("reason"),
-    "rows": _("rows"),
     "signer": _("for the signature of"),
+    "lock": _("what waits"),
+    "wrong": _("wrong passwords"),
+    "list": _("list"),
+    "rows": _("rows"),
+    "format": _("format"),
+    "with_identity": _("with identity"),
+    "method": _("asked with"),
+    "device": _("device"),
+    "from": _("from"),
     "token": _("token"),
     "until": _("until"),
-    "with_identity": _("with identity"),
-    "wrong": _("wrong passwords"),
+    "by": _("by"),
+    "reason": _("reason"),
 }
 
 
@@ -90,7 +111,7 @@ class SecurityEventAdmin(DoorAdmin):
         ("kind", admin.ChoicesFieldListFilter),
         ("person", PersonFilter),
         ("ip", FieldTextFilter),
-        ("at", RangeDateTimeFilter),
+        ("at", MomentFilter),
     )
     fields = ("moment", "kind_label", "person", "ip", "path", "details")
     export_columns = ("moment", "kind_label", "person", "ip", "path", "details")
@@ -113,9 +134,14 @@ def _in_words(detail: dict[str, Any]) -> list[str]:
     """Each fact with its name; what no name is known for stands as it was written."""
     return [
         gettext("%(name)s: %(value)s") % {"name": DETAIL_NAMES.get(name, name), "value": _value(name, value)}
-        for name, value in detail.items()
+        for name, value in sorted(detail.items(), key=_place)
         if value not in (None, "")
     ]
+
+
+def _place(fact: tuple[str, Any]) -> tuple[int, str]:
+    names = list(DETAIL_NAMES)
+    return names.index(fact[0]) if fact[0] in names else len(names), fact[0]
 
 
 def _value(name: str, value: Any) -> str:

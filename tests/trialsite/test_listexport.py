@@ -51,6 +51,9 @@ NOT_IN_THE_DEMO = {
     "safety.IcahtAssessment",
     "safety.IecHsAssessment",
     "safety.OnCallShift",
+    # For administrators alone.
+    "trialsite.Lock",
+    "trialsite.Session",
     "sponsor.ApiRead",
     "trialsite.ListExport",
 }

@@ -158,6 +158,8 @@ def test_no_line_of_another_site_opens_by_its_number(written: None, arthur: User
         ("kind__exact=locked", ["locked"]),
         ("ip__icontains=198.51", ["logout"]),
         ("at_from_0=2020-01-01&at_from_1=00:00&at_to_0=2020-01-02&at_to_1=00:00", []),
+        ("at_from_0=2020-01-01&at_from_1=00:00&kind__exact=locked", ["locked"]),
+        ("at_from_0=2020-13-99&at_from_1=99&at_to_0=x&at_to_1=&kind__exact=locked", ["locked"]),
         ("person__id__exact={alice}", ["export", "locked"]),
     ],
 )

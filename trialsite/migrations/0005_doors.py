@@ -79,4 +79,10 @@ class Migration(migrations.Migration):
             name='person',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='person'),
         ),
+        # What locked logins before, with the names that were typed as they were typed, and logins by their keys.
+        migrations.RunSQL(
+            'DROP TABLE IF EXISTS axes_accessattemptexpiration, axes_accessattempt, axes_accessfailurelog, '
+            'axes_accesslog, django_session',
+            migrations.RunSQL.noop,
+        ),
     ]
