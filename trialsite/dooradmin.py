@@ -25,7 +25,7 @@ class DoorAdmin(ExportAdmin):
 
     list_per_page = 50
     show_full_result_count = False
-    list_select_related = ("person",)
+    list_select_related: tuple[str, ...] = ("person",)
     list_filter_submit = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -47,7 +47,7 @@ class DoorAdmin(ExportAdmin):
 class PersonFilter(admin.RelatedOnlyFieldListFilter):
     """The people of the log, within the reader's reach."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         seen = model_admin.get_queryset(request).order_by().values("person")
         return [(person.pk, str(person)) for person in User.objects.filter(pk__in=seen).order_by("username")]
 

@@ -418,8 +418,8 @@ class Session(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         abstract = False
-        verbose_name = _("login on a device")
-        verbose_name_plural = _("logins on devices")
+        verbose_name = _("login on a device")  # type: ignore[assignment]
+        verbose_name_plural = _("logins on devices")  # type: ignore[assignment]
         ordering = ["-last_seen_at", "-id"]
         default_permissions = ("view",)
         permissions = [("end_session", "Can end the logins of others")]

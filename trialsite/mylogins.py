@@ -73,7 +73,8 @@ def _end(request: HttpRequest) -> None:
     here = request.session.digest  # type: ignore[attr-defined]
     others = sessions.alive(now=timezone.now()).filter(person=_me(request)).exclude(session_key=here)
     asked = request.POST["end"]
-    wanted = others if asked == OTHERS else others.filter(pk=read_key(asked))
+    number = read_key(asked)
+    wanted = others if asked == OTHERS else others.filter(pk__in=[] if number is None else [number])
     count = sessions.end(wanted, by=_me(request), request=request)
     text = ngettext("%(n)s login was ended.", "%(n)s logins were ended.", count)
     messages.success(request, text % {"n": count})

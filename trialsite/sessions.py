@@ -82,7 +82,7 @@ class SessionStore(DatabaseStore):
         if self.session_key is None:
             self.create()
             return
-        data = self._get_session(no_load=must_create)
+        data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # the stubs leave it out
         if self.session_key is None:  # it has ended meanwhile
             raise UpdateError
         with transaction.atomic():
@@ -102,14 +102,14 @@ class SessionStore(DatabaseStore):
 
     def _update(self, data: dict[str, Any]) -> None:
         now, person = timezone.now(), _person_in(data)
-        if is_login := person is not None and person != self._person:
-            self._person, self._begun_at = person, now
+        newcomer = User.objects.get(pk=person) if person is not None and person != self._person else None
+        if newcomer is not None:
+            self._person, self._begun_at = newcomer.pk, now
         values = {"person_id": self._person, "begun_at": self._begun_at, **self._columns(data, now)}
         if not Session.objects.filter(session_key=self.digest).update(**values):
             raise UpdateError
-        if is_login:
-            who = User.objects.get(pk=person)
-            security.note(SecurityKind.LOGIN, person=who, request=self.request, device=values["device"])
+        if newcomer is not None:
+            security.note(SecurityKind.LOGIN, person=newcomer, request=self.request, device=values["device"])
 
     def _columns(self, data: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
         begun = self._begun_at or now
@@ -123,7 +123,7 @@ class SessionStore(DatabaseStore):
 
     def cycle_key(self) -> None:
         """A new key, for the same login where it is one: it began when it began."""
-        data = self._session
+        data = self._session  # type: ignore[attr-defined]
         person, begun = self._person, self._begun_at
         super().cycle_key()
         if person is not None and person == _person_in(data):
