@@ -7,6 +7,7 @@ may hold two at a time so that one can be changed without a gap.
 import datetime as dt
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication as KnoxAuthentication
@@ -14,7 +15,8 @@ from knox.models import AuthToken
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from trialsite.models import User
+from trialsite.models import SecurityKind, User
+from trialsite.security import note
 
 
 class TokenAuthentication(KnoxAuthentication):
@@ -38,10 +40,16 @@ class IsSponsor(BasePermission):
 
 def issue_token(program: User, *, days: int) -> tuple[str, dt.datetime]:
     """A new token and its end. The token itself is shown once and stored nowhere."""
-    row, token = AuthToken.objects.create(user=program, expiry=dt.timedelta(days=days))
+    with transaction.atomic():
+        row, token = AuthToken.objects.create(user=program, expiry=dt.timedelta(days=days))
+        note(SecurityKind.TOKEN_ISSUED, person=program, token=row.token_key, until=row.expiry.isoformat())
     return token, row.expiry
 
 
 def revoke_tokens(program: User, *, begins_with: str = "") -> int:
-    tokens = AuthToken.objects.filter(user=program, token_key__startswith=begins_with, expiry__gt=timezone.now())
-    return tokens.update(expiry=timezone.now())
+    now = timezone.now()
+    tokens = AuthToken.objects.filter(user=program, token_key__startswith=begins_with, expiry__gt=now)
+    with transaction.atomic():
+        for token in tokens.select_for_update():
+            note(SecurityKind.TOKEN_REVOKED, person=program, token=token.token_key)
+        return tokens.update(expiry=now)

@@ -120,7 +120,7 @@ def charlie(other_site: Site) -> User:
 def login() -> Any:
     def _login(user: User) -> Client:
         client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user)
         return client
 
     return _login

@@ -19,9 +19,7 @@ from trialsite.recordadmin import RecordAdmin
 from trialsite.roles import ROLE_PERMISSIONS, Role
 
 DAY = dt.timedelta(days=1)
-ADMINS = [
-    page for page in admin.site._registry.values() if page.model._meta.app_label not in {"knox", "axes", "pghistory"}
-]
+ADMINS = [page for page in admin.site._registry.values() if page.model._meta.app_label not in {"knox", "pghistory"}]
 OURS = [
     page
     for page in ADMINS

@@ -393,7 +393,7 @@ def test_what_is_no_identity_is_kept_and_the_code_of_a_wristband_is_not() -> Non
 def test_a_page_older_than_the_login_leads_back_to_itself(site: Site, alice: User) -> None:
     """The token of the form is of another login: no bare refusal, and the browser has what was typed."""
     client = Client(enforce_csrf_checks=True)
-    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice)
     address = reverse("admin:participants_participant_add")
     answer = client.post(address, {"name": "李雷"}, follow=True)
     assert answer.redirect_chain == [(address, 302)]

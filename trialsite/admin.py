@@ -14,10 +14,12 @@ from django.utils.translation import ngettext
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from trialsite import notifications, reach
+from trialsite import dooradmin, notifications, reach
 from trialsite.models import ListExport, Notification, NotificationState, Site, User
 from trialsite.recordadmin import GuardedAdmin, SiteScopedAdmin
 from trialsite.roles import ROLE_NAMES, Role
+
+__all__ = ["dooradmin"]
 
 # Roles are made from code: a group edited by hand would say something else than the reviewed table.
 admin.site.unregister(Group)

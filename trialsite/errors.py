@@ -3,6 +3,8 @@
 They need no database, no static files and no template of the theme, so that they stand when those do not.
 """
 
+import datetime as dt
+import logging
 import secrets
 from typing import Any
 
@@ -14,8 +16,11 @@ from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from trialsite.models import User
+from trialsite import security
+from trialsite.models import SecurityKind, User
 from trialsite.roles import ROLE_NAMES, Role
+
+log = logging.getLogger(__name__)
 
 # Read aloud over the telephone: no letter that sounds or looks like another.
 LETTERS = "ACDEFHKMNPRTWX34679"
@@ -27,6 +32,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    _note_refusal(request)
     return _page(request, "403", 403, **_who(request))
 
 
@@ -38,9 +44,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _page(request, "403_csrf", 403)
 
 
-def locked_out(request: HttpRequest, response: HttpResponse | None = None, credentials: Any = None) -> HttpResponse:
-    """Too many wrong passwords."""
-    return _page(request, "429", 429)
+def locked_out(request: HttpRequest, *, minutes: int, until: dt.datetime) -> HttpResponse:
+    """Too many wrong passwords: the same words whether there is such a person or not."""
+    return _page(request, "429", 429, minutes=minutes, until=until)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -48,6 +54,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     reference = "".join(secrets.choice(LETTERS) for _letter in range(6))
     request.error_reference = reference  # type: ignore[attr-defined]
     return _page(request, "500", 500, reference=reference, at=timezone.now())
+
+
+def _note_refusal(request: HttpRequest) -> None:
+    """A line for whoever was logged in. Without a database the answer is no all the same."""
+    try:
+        if request.user.is_authenticated:
+            security.note(SecurityKind.REFUSED, request=request, method=request.method)
+    except (DatabaseError, AttributeError):
+        log.exception("a refusal could not be noted")
 
 
 def _page(request: HttpRequest, name: str, status: int, **context: Any) -> HttpResponse:

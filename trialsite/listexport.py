@@ -25,9 +25,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
+from trialsite import security
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
 from trialsite.listcolumns import Column, columns_of, identity_of, joined
-from trialsite.models import ListExport, Site, User
+from trialsite.models import ListExport, SecurityKind, Site, User
 from trialsite.typedadmin import TypedAdmin
 
 CHUNK = 1000
@@ -130,6 +131,8 @@ class ExportAdmin(TypedAdmin):
                 has_identity=with_identity,
                 sha256=_hash(file),
             )
+            facts = {"list": self.opts.label, "rows": count, "format": kind, "with_identity": with_identity}
+            security.note(SecurityKind.EXPORT, request=request, **facts)
             failed.pop_all()  # from here on the response closes the file, once it is sent
         content = self.export_name or self.opts.model_name.replace("_", "-")
         # So that nobody passes on the one for the other.

@@ -10,6 +10,8 @@ import pghistory
 import pghistory.models
 import pgtrigger
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
@@ -181,6 +183,17 @@ class User(AbstractUser):
     class Meta(AbstractUser.Meta):
         verbose_name = _("person")  # type: ignore[assignment]  # the base class says str, and means lazy too
         verbose_name_plural = _("people")  # type: ignore[assignment]
+        triggers = [
+            pgtrigger.Trigger(
+                name="end_sessions",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("password", "is_active"),
+                condition=pgtrigger.Q(new__is_active=False)
+                | pgtrigger.Q(old__password__df=pgtrigger.F("new__password")),
+                # Whichever page or program did it: nobody goes on with a login that is no longer right.
+                func="DELETE FROM trialsite_session WHERE person_id = NEW.id; RETURN NULL;",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
@@ -343,10 +356,82 @@ class SecurityEvent(models.Model):
         verbose_name = _("security event")
         verbose_name_plural = _("security log")
         ordering = ["-at", "-id"]
+        # From where was this person logged in before?
+        indexes = [models.Index(fields=["person", "kind", "ip"], name="security_known_address")]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.get_kind_display()}"
+
+
+class LockKind(models.TextChoices):
+    """Whose wrong passwords are counted together; each has its rule in `trialsite.delays`."""
+
+    AT_ADDRESS = "at address", pgettext_lazy("lock", "one login, from one address")
+    FROM_ELSEWHERE = "from elsewhere", pgettext_lazy("lock", "one login, from addresses not seen before")
+    BY_ADDRESS = "by address", pgettext_lazy("lock", "many logins, from one address")
+    SIGNATURE = "signature", pgettext_lazy("lock", "signature")
+
+
+class Lock(models.Model):
+    """Wrong passwords of one guesser that are not forgotten yet, and until when this guesser must wait."""
+
+    Kind = LockKind
+
+    # Who guesses at what; a user name that nobody has stands here as a digest, for it may be a password.
+    key = models.CharField(_("key"), max_length=120, unique=True, editable=False)
+    kind = models.CharField(_("what waits"), max_length=20, choices=LockKind)
+    person = models.ForeignKey(User, models.PROTECT, verbose_name=_("person"), related_name="+", null=True, blank=True)
+    ip = models.CharField(_("from"), max_length=45, blank=True)
+    typed_by = models.ForeignKey(
+        User, models.PROTECT, verbose_name=_("typed within the login of"), related_name="+", null=True, blank=True
+    )
+    wrong = models.PositiveIntegerField(_("wrong passwords"), default=0)
+    as_of = models.DateTimeField(_("counted since"), null=True, blank=True)
+    closed_until = models.DateTimeField(_("closed until"), null=True, blank=True, db_index=True)
+    # When it closed first: what comes after belongs to the same attack, and is told once.
+    closed_at = models.DateTimeField(pgettext_lazy("lock", "closed at"), null=True, blank=True)
+    told_at = models.DateTimeField(_("told at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("lock after wrong passwords")
+        verbose_name_plural = _("locks after wrong passwords")
+        ordering = ["-closed_until", "-id"]
+        default_permissions = ("view",)
+        permissions = [("unlock", "Can unlock what closed after wrong passwords")]
+
+    def __str__(self) -> str:
+        return str(self.get_kind_display())
+
+
+class Session(AbstractBaseSession):
+    """A login on one device. The row holds a digest of its key: whoever reads the table can use none of it."""
+
+    id = models.BigAutoField(primary_key=True)
+    session_key = models.CharField(_("digest of the key"), max_length=64, unique=True)
+    # None: somebody who is not logged in (yet).
+    person = models.ForeignKey(User, models.CASCADE, verbose_name=_("person"), related_name="+", null=True)
+    ip = models.CharField(_("from"), max_length=45, blank=True)
+    device = models.CharField(_("device"), max_length=80, blank=True)
+    begun_at = models.DateTimeField(_("begun"))
+    last_seen_at = models.DateTimeField(_("last seen"))
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+        verbose_name = _("login on a device")  # type: ignore[assignment]
+        verbose_name_plural = _("logins on devices")  # type: ignore[assignment]
+        ordering = ["-last_seen_at", "-id"]
+        default_permissions = ("view",)
+        permissions = [("end_session", "Can end the logins of others")]
+
+    def __str__(self) -> str:
+        return str(self.device)
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        from trialsite.sessions import SessionStore
+
+        return SessionStore
 
 
 class AuditSeal(models.Model):

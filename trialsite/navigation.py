@@ -65,6 +65,9 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Notifications"), "trialsite.notification", "mail"),
             (_("API reads"), "sponsor.apiread", "api"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
+            (_("Security log"), "trialsite.securityevent", "security"),
+            (_("Locks after wrong passwords"), "trialsite.lock", "lock_clock"),
+            (_("Logins on devices"), "trialsite.session", "devices"),
             (_("People"), "trialsite.user", "badge"),
             (_("Sites"), "trialsite.site", "local_hospital"),
         ),
@@ -94,6 +97,14 @@ def frames(request: HttpRequest) -> str:
 
 def favicon(request: HttpRequest) -> str:
     return static("trialsite/favicon.svg")
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """What everybody does for their own login, under their name."""
+    return [
+        {"title": _("My logins"), "link": reverse("admin:my_logins")},
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+    ]
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

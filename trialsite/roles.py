@@ -238,6 +238,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *NOTIFICATIONS,
         *ACCESS_TRAIL,
         *AUDIT_TRAIL,
+        "trialsite.view_securityevent",
         "trialsite.view_user",
         "trialsite.view_site",
     ),

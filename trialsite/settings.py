@@ -48,12 +48,10 @@ INSTALLED_APPS = [
     "trialsite.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "pgtrigger",
     "pghistory",
-    "axes",
     "csp",
     "rest_framework",
     "django_filters",
@@ -66,7 +64,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "trialsite.sessions.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -74,7 +72,7 @@ MIDDLEWARE = [
     "trialsite.middleware.AuditContextMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "trialsite.locks.LockMiddleware",
 ]
 
 ROOT_URLCONF = "trialsite.urls"
@@ -116,10 +114,7 @@ PGHISTORY_DEFAULT_TRACKERS = (pghistory.InsertEvent(), pghistory.UpdateEvent(), 
 
 # --- People ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "trialsite.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
+AUTHENTICATION_BACKENDS = ["trialsite.locks.PasswordBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -134,15 +129,11 @@ AUTH_PASSWORD_VALIDATORS = [
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+SESSION_ENGINE = "trialsite.sessions"
+# A login ends when nobody has clicked for so long, and after so many hours whatever is clicked.
 SESSION_COOKIE_AGE = env.integer("SESSION_MINUTES", 60) * 60
+SESSION_LASTS = timedelta(hours=env.integer("SESSION_HOURS", 12))
 SESSION_SAVE_EVERY_REQUEST = True
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_VERBOSE = False
-AXES_ENABLE_ADMIN = False
-AXES_LOCKOUT_CALLABLE = "trialsite.errors.locked_out"
 
 # --- Languages and time ------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"
@@ -261,6 +252,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="3-59/5"),
         "options": {"expires": 290},
     },
+    "doors": {
+        "task": "trialsite.tasks.sweep_doors",
+        "schedule": crontab(minute="4-59/5"),
+        "options": {"expires": 290},
+    },
     "audit-seals": {
         "task": "trialsite.tasks.seal_audit",
         "schedule": crontab(minute="3-59/5"),
@@ -309,7 +305,6 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        "axes": {"level": "ERROR"},
     },
 }
 
@@ -325,6 +320,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
+    "ACCOUNT": {"navigation": "trialsite.navigation.account"},
     "DASHBOARD_CALLBACK": "trialsite.firstpage.first_page",
     "SIDEBAR": {
         "show_search": True,

@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from trialsite import notifications, once, seals, sweeps
+from trialsite import locks, notifications, once, seals, sessions, sweeps
 
 
 @shared_task
@@ -9,6 +9,19 @@ def deliver_notifications() -> dict[str, int]:
     counts = notifications.deliver_due()
     once.forget_old(now=timezone.now())
     sweeps.record_run("deliver-notifications", counts=counts, now=timezone.now())
+    return counts
+
+
+@shared_task
+def sweep_doors() -> dict[str, int]:
+    """Tell of what has closed after wrong passwords; forget counts and logins that are over."""
+    now = timezone.now()
+    counts = {
+        "told": locks.tell(now=now),
+        "counts": locks.forget_old(now=now),
+        "sessions": sessions.forget_old(now=now),
+    }
+    sweeps.record_run("doors", counts=counts, now=now)
     return counts
 
 

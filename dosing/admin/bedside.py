@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth import authenticate
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -30,6 +29,7 @@ from trialsite.models import User
 from trialsite.reading import read_key
 from trialsite.recordadmin import ReasonForm
 from trialsite.refusal import Refused
+from trialsite.signature import checked
 from trialsite.study import get_study
 
 TONES = {Outcome.FINE: "good", Outcome.JUDGE: "open", Outcome.BLOCKS: "bad"}
@@ -241,7 +241,7 @@ class IdentityForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        signer = authenticate(self.request, username=cleaned["username"].strip(), password=cleaned["password"])
+        signer = checked(self.request, username=cleaned["username"].strip(), password=cleaned["password"])
         if signer is None:
             raise forms.ValidationError(_("Name and password do not belong together; nothing was signed. Try again."))
         check_clinical(signer, self.participant.site, permission="dosing.sign_identitycheck")

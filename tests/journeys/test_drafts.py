@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
 ]
 PHONE = {"width": 390, "height": 844}
-END_SESSION = "from django.contrib.sessions.models import Session; Session.objects.filter(pk='{}').delete()"
+END_SESSION = "from trialsite.sessions import SessionStore; SessionStore().delete('{}')"
 NOTICE = ".ts-draft"
 
 

@@ -30,7 +30,7 @@ from trialsite.roles import ROLE_PERMISSIONS, Role
 
 DAY = dt.timedelta(days=1)
 # Pages of libraries, for the administrator alone.
-LIBRARIES = {"knox", "axes", "pghistory", "django_celery_beat"}
+LIBRARIES = {"knox", "pghistory", "django_celery_beat"}
 PAGES = [page for page in admin.site._registry.values() if page.opts.app_label not in LIBRARIES]
 READERS = [role for role in Role if role is not Role.SPONSOR_PROGRAM]
 FILE_NAME = re.compile(r'attachment; filename="NCT\d{8}_[a-z-]+_\d{4}-\d\d-\d\d_\d{4}\.(csv|xlsx)"')
@@ -51,6 +51,9 @@ NOT_IN_THE_DEMO = {
     "safety.IcahtAssessment",
     "safety.IecHsAssessment",
     "safety.OnCallShift",
+    # For administrators alone.
+    "trialsite.Lock",
+    "trialsite.Session",
     "sponsor.ApiRead",
     "trialsite.ListExport",
 }
