@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.study import get_study
@@ -101,6 +103,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = [{"title": title, "separator": True, "items": _items(request, entries)} for title, entries in GROUPS]
     _mark_active(request, [item for group in groups for item in group["items"]])
     return [{"items": [today]}, *(group for group in groups if group["items"])]
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu of one's own name."""
+    entries = [(gettext("Change password"), "password_change")]
+    if settings.SECOND_FACTOR:
+        entries.append((gettext("Recovery codes"), "recovery_codes"))
+    return [{"title": title, "link": reverse(f"admin:{name}")} for title, name in entries]
 
 
 def _items(request: HttpRequest, entries: tuple[tuple[Any, str, str], ...]) -> list[dict[str, Any]]:

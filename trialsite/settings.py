@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "axes",
+    "django_otp",
     "csp",
     "rest_framework",
     "django_filters",
@@ -69,6 +70,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "trialsite.login.SecondFactorMiddleware",
     "trialsite.middleware.UserLanguageMiddleware",
     "trialsite.middleware.AuditContextMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -117,6 +120,7 @@ PGHISTORY_DEFAULT_TRACKERS = (pghistory.InsertEvent(), pghistory.UpdateEvent(), 
 AUTH_USER_MODEL = "trialsite.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "trialsite.login.Gate",
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -128,6 +132,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# How long a mailed link to set a password is good; it works once.
+PASSWORD_RESET_TIMEOUT = env.integer("LINK_HOURS", 24) * 3600
+# Besides the password, the code of a telephone: for everybody but the demo's people, whose passwords are printed anyway.
+SECOND_FACTOR = env.boolean("SECOND_FACTOR", not LOCAL)
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = env.integer("SESSION_MINUTES", 60) * 60
@@ -316,6 +324,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "trialsite.firstpage.first_page",
+    "ACCOUNT": {"navigation": "trialsite.navigation.account"},
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
