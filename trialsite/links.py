@@ -14,6 +14,7 @@ from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.urls import reverse
 
 from trialsite.models import SecondFactor, User
+from trialsite.reading import read_key
 
 # What stands in a message of the outbox, and in its place what the mail holds.
 PLACEHOLDER = "[one-time-link]"
@@ -47,9 +48,9 @@ def address(person: User, kind: Kind) -> str:
 
 def holder(kind: str, pk: str, token: str) -> User | None:
     """The person whose link this is, while it is good."""
-    if kind not in list(Kind) or not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+    person = User.objects.filter(pk=read_key(pk), is_active=True).first()
+    if kind not in list(Kind):
         return None
-    person = User.objects.filter(pk=int(pk), is_active=True).first()
     return person if person is not None and _Tokens(Kind(kind)).check_token(person, token) else None
 
 

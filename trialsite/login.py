@@ -26,7 +26,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
-from django.utils.decorators import method_decorator
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -41,11 +40,13 @@ from trialsite import links, people, security, totp
 from trialsite.links import Kind
 from trialsite.middleware import client_ip
 from trialsite.models import RecoveryCode, SecondFactor, SecurityKind, User
+from trialsite.reading import read_key
 from trialsite.refusal import Refused
 
 View = Callable[..., HttpResponse]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 ENTRY, LINK = "entry", "link"
+NO_LINK = ("", "", "")
 # How long the steps of one login may take.
 PATIENCE = dt.timedelta(minutes=15)
 # How many links one address may ask for in an hour.
@@ -172,9 +173,7 @@ def _page_of(step: str) -> Callable[[Callable[[HttpRequest, Entry], HttpResponse
             entry = _entry(request)
             if entry is None:
                 request.session.pop(ENTRY, None)
-                messages.warning(
-                    request, _("Nothing was done for a quarter of an hour: begin again with your password.")
-                )
+                messages.warning(request, _("This login took longer than a quarter of an hour: begin again."))
                 return HttpResponseRedirect(reverse("admin:login"))
             if (here := _step(entry)) != step:
                 return HttpResponseRedirect(reverse(f"admin:{here}" if here else "admin:login"))
@@ -220,8 +219,9 @@ class LoginForm(AuthenticationForm):
             raise forms.ValidationError([_("You cannot log in yet:"), *people.what_is_missing(user)])
 
 
-@method_decorator(_at_the_door, name="dispatch")
 class LoginPage(LoginView):
+    """The password is the first step, not the login."""
+
     def form_valid(self, form: Any) -> HttpResponse:
         return begin(self.request, form.get_user(), next_url=self.get_success_url())
 
@@ -297,11 +297,11 @@ def open_link(request: HttpRequest) -> HttpResponse:
         request.session[LINK] = [request.GET.get(name, "") for name in ("k", "p", "t")]
         # The address that stays in the browser's line and history is no secret.
         return HttpResponseRedirect(reverse("admin:link"))
-    link = request.session.get(LINK) or ["", "", ""]
+    link = request.session.get(LINK) or NO_LINK
     with transaction.atomic():
-        if request.method == "POST" and link[1].isdigit():
+        if request.method == "POST":
             # Of two browsers with one link, the second finds it used.
-            User.objects.select_for_update().filter(pk=int(link[1][:18])).first()
+            User.objects.select_for_update(no_key=True).filter(pk=read_key(link[1])).first()
         person = links.holder(*link)
         if person is not None and link[0] == Kind.PASSWORD:
             return _set_password(request, person)
@@ -341,15 +341,15 @@ def _set_factor(request: HttpRequest, person: User) -> HttpResponse:
 
 
 def _dead_link(request: HttpRequest) -> HttpResponse:
-    request.session.pop(LINK, None)
-    security.note(SecurityKind.LINK_DEAD, request=request)
+    if request.session.pop(LINK, None):
+        security.note(SecurityKind.LINK_DEAD, request=request)
     return _show(
         request,
         title=_("This link is no longer good"),
         intro=_("A link works once, and for %(hours)s hours. Ask for a new one below: it comes by e-mail.")
         % {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600},
         link=(reverse("admin:admin_password_reset"), _("Ask for a new link")),
-        status=410,
+        status=404,
     )
 
 
@@ -378,9 +378,7 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
         return _show(
             request,
             title=_("Too many links were asked for"),
-            intro=_(
-                "From this address no more links are sent within this hour. Try again later, or call the administrator."
-            ),
+            intro=_("No more links are sent within this hour. Try again later, or call the administrator."),
             back=reverse("admin:login"),
             status=429,
         )

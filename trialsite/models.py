@@ -241,7 +241,7 @@ class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
         super().throttle_increment(commit=commit)
 
     def verify_token(self, token: str) -> bool:
-        """Whether this is the code of now, or a recovery code that was not used yet. Wrong ones make the person wait."""
+        """Whether this is the code of now, or a recovery code not used yet. Wrong ones make the person wait."""
         if not self.verify_is_allowed()[0]:
             return False
         step = totp.step_of(token, key=self.key, after=self.last_step)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pghistory
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -151,7 +152,8 @@ def choose_password(
     """The person has typed a password of their own; every session that was open with another one ends."""
     person.set_password(password)
     person.password_chosen_at = now
-    person.save(update_fields=["password", "password_chosen_at"])
+    with pghistory.context(user=person.pk, username=person.username):
+        person.save(update_fields=["password", "password_chosen_at"])
     security.note(SecurityKind.PASSWORD_SET, person=person, request=request, how=how)
 
 

@@ -134,7 +134,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # How long a mailed link to set a password is good; it works once.
 PASSWORD_RESET_TIMEOUT = env.integer("LINK_HOURS", 24) * 3600
-# Besides the password, the code of a telephone: for everybody but the demo's people, whose passwords are printed anyway.
+# Besides the password, the code of a telephone: for everybody but the demo's people, whose passwords are known.
 SECOND_FACTOR = env.boolean("SECOND_FACTOR", not LOCAL)
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
