@@ -130,35 +130,34 @@ def test_a_nurse_gets_a_login_that_is_hers_alone(stack: Stack, browser: Any) -> 
     administrator_connects(chief, stack)
     administrator_adds(chief, stack)
     link = link_for(stack, "nina@demo.invalid", after=0)
-    with browser_context() as context:
-        page = context.new_page()
-        page.goto(link)
-        assert "t=" not in page.url
-        send(page, new_password1=PASSWORD, new_password2=PASSWORD)
-        phone, codes = connect(page)
-        assert len(codes) == 10
-        log_out(page, stack)
+    page = browser.browser.new_context().new_page()
+    page.goto(link)
+    assert "t=" not in page.url
+    send(page, new_password1=PASSWORD, new_password2=PASSWORD)
+    phone, codes = connect(page)
+    assert len(codes) == 10
+    log_out(page, stack)
 
-        password_of(page, stack, "nina", PASSWORD)
-        page.wait_for_url("**/factor/")
-        send(page, code=phone.code())
-        page.wait_for_url("**/admin/")
-        log_out(page, stack)
+    password_of(page, stack, "nina", PASSWORD)
+    page.wait_for_url("**/factor/")
+    send(page, code=phone.code())
+    page.wait_for_url("**/admin/")
+    log_out(page, stack)
 
-        password_of(page, stack, "nina", PASSWORD)
-        send(page, code="000000")
-        page.locator(".errors").wait_for()
-        page.goto(f"{stack.site_url}/admin/participants/participant/")
-        page.wait_for_url("**/admin/login/**")
+    password_of(page, stack, "nina", PASSWORD)
+    send(page, code="000000")
+    page.locator(".errors").wait_for()
+    page.goto(f"{stack.site_url}/admin/participants/participant/")
+    page.wait_for_url("**/admin/login/**")
 
-        password_of(page, stack, "nina", PASSWORD)
-        while page.url.endswith("/factor/"):  # after a wrong code one waits a second
-            send(page, code=codes[0])
-        assert page.url.endswith("/admin/")
-        log_out(page, stack)
-
-        password_of(page, stack, "nina", PASSWORD)
+    password_of(page, stack, "nina", PASSWORD)
+    while page.url.endswith("/factor/"):  # after a wrong code one waits a second
         send(page, code=codes[0])
-        page.locator(".errors").wait_for()
-        page.goto(link)
-        assert page.locator("input[type=password]").count() == 0, "the link of the first day is used up"
+    assert page.url.endswith("/admin/")
+    log_out(page, stack)
+
+    password_of(page, stack, "nina", PASSWORD)
+    send(page, code=codes[0])
+    page.locator(".errors").wait_for()
+    page.goto(link)
+    assert page.locator("input[type=password]").count() == 0, "the link of the first day is used up"
