@@ -70,6 +70,13 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     readonly_fields = ("last_login", "date_joined", "login_state")
     export_exclude = ("password",)
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.name == "groups":
+            field.label, field.help_text = _("Roles"), ""
+            field.label_from_instance = lambda group: str(ROLE_NAMES[Role(group.name)])
+        return field
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A name means one person for ever: the trail shows it."""
         return (*super().get_readonly_fields(request, obj), *(("username",) if obj is not None else ()))
@@ -98,7 +105,8 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
         missing = people.what_is_missing(person) if person.pk else []
         if not missing:
             return str(_("Can log in."))
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((line,) for line in missing)))
+        lines = format_html_join("", "<li>{}</li>", ((line,) for line in missing))
+        return format_html("{}<ul>{}</ul>", _("Still missing for this login:"), lines)
 
     # --- links and the second factor ------------------------------------------------------------
 
