@@ -172,8 +172,8 @@ def _page_of(step: str) -> Callable[[Callable[[HttpRequest, Entry], HttpResponse
         def page(request: HttpRequest) -> HttpResponse:
             entry = _entry(request)
             if entry is None:
-                request.session.pop(ENTRY, None)
-                messages.warning(request, _("This login took longer than a quarter of an hour: begin again."))
+                if request.session.pop(ENTRY, None):
+                    messages.warning(request, _("This login took longer than a quarter of an hour: begin again."))
                 return HttpResponseRedirect(reverse("admin:login"))
             if (here := _step(entry)) != step:
                 return HttpResponseRedirect(reverse(f"admin:{here}" if here else "admin:login"))
