@@ -49,7 +49,7 @@ class TrialsiteAdminSite(UnfoldAdminSite):
             "next": request.GET.get("next") or request.POST.get("next") or reverse("admin:index"),
             **(extra_context or {}),
         }
-        page = login.LoginPage.as_view(
+        page: Callable[..., Any] = login.LoginPage.as_view(
             authentication_form=login.LoginForm, template_name="admin/login.html", extra_context=context
         )
         return page(request)
@@ -59,7 +59,7 @@ class TrialsiteAdminSite(UnfoldAdminSite):
 
         from trialsite import login
 
-        page = PasswordChangeView.as_view(
+        page: Callable[..., Any] = PasswordChangeView.as_view(
             form_class=login.OwnPasswordForm,
             success_url=reverse("admin:password_change_done"),
             extra_context={**self.each_context(request), **(extra_context or {})},

@@ -48,7 +48,7 @@ def address(person: User, kind: Kind) -> str:
 
 def holder(kind: str, pk: str, token: str) -> User | None:
     """The person whose link this is, while it is good."""
-    person = User.objects.filter(pk=read_key(pk), is_active=True).first()
+    person = User.objects.filter(pk=read_key(pk) or 0, is_active=True).first()
     if kind not in list(Kind):
         return None
     return person if person is not None and _Tokens(Kind(kind)).check_token(person, token) else None

@@ -301,7 +301,7 @@ def open_link(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         if request.method == "POST":
             # Of two browsers with one link, the second finds it used.
-            User.objects.select_for_update(no_key=True).filter(pk=read_key(link[1])).first()
+            User.objects.select_for_update(no_key=True).filter(pk=read_key(link[1]) or 0).first()
         person = links.holder(*link)
         if person is not None and link[0] == Kind.PASSWORD:
             return _set_password(request, person)

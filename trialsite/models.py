@@ -237,7 +237,7 @@ class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
 
     def throttle_increment(self, commit: bool = True) -> None:
         """Waits grow to a quarter of an hour: guessing is hopeless, and the person is not kept out for days."""
-        self.throttling_failure_count = min(self.throttling_failure_count, 10)
+        self.throttling_failure_count = min(self.throttling_failure_count, 10)  # type: ignore[has-type]
         super().throttle_increment(commit=commit)
 
     def verify_token(self, token: str) -> bool:
