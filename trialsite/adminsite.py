@@ -46,7 +46,6 @@ class TrialsiteAdminSite(UnfoldAdminSite):
             "title": _("Log in"),
             "app_path": request.get_full_path(),
             "username": request.user.get_username(),
-            "next": request.GET.get("next") or request.POST.get("next") or reverse("admin:index"),
             **(extra_context or {}),
         }
         page: Callable[..., Any] = login.LoginPage.as_view(
