@@ -2,6 +2,7 @@
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
 from trialsite.models import Site, User
 from trialsite.roles import Role
@@ -49,6 +50,7 @@ def make_people() -> None:
             username=username,
             email=f"{username}@demo.invalid",
             password=_printed_anyway(username),
+            password_chosen_at=timezone.now(),
             last_name=family,
             first_name=given,
             is_staff=True,
@@ -59,6 +61,7 @@ def make_people() -> None:
         username="admin",
         email="admin@demo.invalid",
         password=_printed_anyway("admin"),
+        password_chosen_at=timezone.now(),
         is_staff=True,
         is_superuser=True,
     )

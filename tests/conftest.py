@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from django.utils import translation
+from django.utils import timezone, translation
 
 from trialsite import env, grants, guards
 from trialsite.local.services import Stack
@@ -73,6 +73,7 @@ def person(username: str, role: Role, *sites: Site, language: str = Language.EN)
         is_staff=True,
         first_name=username.title(),
         language=language,
+        password_chosen_at=timezone.now(),
     )
     group, _new = Group.objects.get_or_create(name=role.value)
     user.groups.add(group)

@@ -26,12 +26,14 @@ PERMISSIVE = {
 # Package → its licence, and why that is no hindrance. Another package under the same licence is decided anew.
 DECIDED = {
     "certifi": ("MPL-2.0", "a list of certificates, for tests only, unmodified"),
+    "django-otp": ("Unlicense", "given to the public domain; where that cannot be, free for any use"),
     "fpdf2": ("LGPL-3.0-only", "a library that is imported, unmodified, and that anybody can replace"),
     "hypothesis": ("MPL-2.0", "runs tests, unmodified, not part of what is installed at a site"),
     "pathspec": ("MPL-2.0", "finds files for mypy, unmodified, not part of what is installed at a site"),
     "psycopg": ("LGPL-3.0-only", "a library that is imported, unmodified, and that anybody can replace"),
     "psycopg-binary": ("LGPL-3.0-only", "the compiled half of psycopg; psycopg also runs without it"),
     "pylopdf-fonts-zh-cn": ("OFL-1.1", "fonts, unmodified; a document that embeds one does not come under its licence"),
+    "qrcode": ("Other/Proprietary License", "its LICENSE holds BSD-3-Clause, and MIT for what it was made from"),
 }
 # How metadata spells a licence → its SPDX name.
 SPELLINGS = {

@@ -3,8 +3,8 @@ from functools import update_wrapper
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse_lazy
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
@@ -20,8 +20,8 @@ class TrialsiteAdminSite(UnfoldAdminSite):
         from trialsite import mylogins
 
         # Rows by the number of their kind and their own: no page of ours links so, and some kinds have no table.
-        inherited = [one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site"]
-        return [path("my-logins/", self.admin_view(mylogins.view), name="my_logins"), *inherited]
+        ours = [path("my-logins/", self.admin_view(mylogins.view), name="my_logins"), *self._door()]
+        return [*ours, *(one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site")]
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Out, with a line in the log."""
@@ -32,6 +32,51 @@ class TrialsiteAdminSite(UnfoldAdminSite):
             if request.method == "POST" and request.user.is_authenticated:
                 security.note(SecurityKind.LOGOUT, request=request)
             return super().logout(request, extra_context)
+
+    def _door(self) -> list[Any]:
+        """The pages of passwords, links and the second factor; all but the last stand before the login."""
+        from trialsite import login
+
+        return [
+            path("link/", login.open_link, name="link"),
+            # The theme's login page shows the way to an address of this name.
+            path("link/ask/", login.ask_for_link, name="admin_password_reset"),
+            path("first-password/", login.first_password, name="first_password"),
+            path("factor/", login.factor, name="factor"),
+            path("factor/setup/", login.factor_setup, name="factor_setup"),
+            path("factor/missing/", login.factor_missing, name="factor_missing"),
+            path("factor/codes/", self.admin_view(login.recovery_codes), name="recovery_codes"),
+        ]
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """User name and password; what comes after them, until somebody is inside: see `trialsite.login`."""
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        from trialsite import login
+
+        context = {
+            **self.each_context(request),
+            "title": _("Log in"),
+            "app_path": request.get_full_path(),
+            "username": request.user.get_username(),
+            **(extra_context or {}),
+        }
+        page: Callable[..., Any] = login.LoginPage.as_view(
+            authentication_form=login.LoginForm, template_name="admin/login.html", extra_context=context
+        )
+        return page(request)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from django.contrib.auth.views import PasswordChangeView
+
+        from trialsite import login
+
+        page: Callable[..., Any] = PasswordChangeView.as_view(
+            form_class=login.OwnPasswordForm,
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return page(request)
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """Every page of the site; each form that carries a token is taken once."""

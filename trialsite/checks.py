@@ -29,3 +29,16 @@ def site_url(**kwargs: Any) -> list[checks.CheckMessage]:
             id="trialsite.W001",
         )
     ]
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def second_factor(**kwargs: Any) -> list[checks.CheckMessage]:
+    if settings.SECOND_FACTOR:
+        return []
+    return [
+        checks.Warning(
+            "SECOND_FACTOR is off: whoever learns a password can log in and sign.",
+            hint="Leave SECOND_FACTOR out, or set it to 1.",
+            id="trialsite.W002",
+        )
+    ]

@@ -29,6 +29,7 @@ from trialsite import delays, errors, notifications, security
 from trialsite.delays import Count, Policy
 from trialsite.middleware import GetResponse, client_ip
 from trialsite.models import Lock, LockKind, SecurityEvent, SecurityKind, Site, User
+from trialsite.roles import Role
 from trialsite.wake import wake
 
 POLICIES = {
@@ -75,15 +76,22 @@ class PasswordBackend(ModelBackend):
     """Django's backend of user names and passwords behind the counts of wrong ones."""
 
     def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        at_login: bool = False,
+        **kwargs: Any,
     ) -> User | None:
+        """Whose password this is; `at_login` takes one that somebody else has set, on the way to one's own."""
         if username is None or password is None:
             return None
         person = _named(username)
         found = _try(
             _at_the_door(request, username, person),
             # Hashes a password for a name that nobody has, too.
-            lambda: super(PasswordBackend, self).authenticate(request, username=username, password=password),
+            lambda: _as_theirs(super(PasswordBackend, self).authenticate(request, username, password), at_login),
             lambda: security.note(SecurityKind.LOGIN_FAILED, person=person, request=request, **_unnamed(person)),
             request,
         )
@@ -136,7 +144,16 @@ def _with_password(person: User | None, password: str) -> User | None:
     if person is None:
         hashers.make_password(password)
         return None
-    return person if hashers.check_password(password, person.password) and person.is_active else None
+    is_right = hashers.check_password(password, person.password) and person.is_active
+    return _as_theirs(person, at_login=False) if is_right else None
+
+
+def _as_theirs(person: Any, at_login: bool) -> User | None:
+    """The person, unless the password may be known to somebody else, who set it: that signs nothing. A sponsor's
+    program has none at all."""
+    if person is None or person.groups.filter(name=Role.SPONSOR_PROGRAM).exists():
+        return None
+    return person if at_login or person.password_chosen_at is not None else None
 
 
 # --- one try -----------------------------------------------------------------------------------------

@@ -14,11 +14,15 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Func, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, ThrottlingMixin
+from django_otp.util import random_hex
 
+from trialsite import totp
+from trialsite.fields import EncryptedTextField
 from trialsite.roles import Role
 
 
@@ -175,15 +179,32 @@ class Language(models.TextChoices):
 
 @pghistory.track(exclude=["password", "last_login"])
 class User(AbstractUser):
-    """A person at a site, or a sponsor's program; roles are groups, reach is the list of sites."""
+    """A person at a site, or a sponsor's program; roles are groups, reach is the list of sites.
+
+    What stands under a name in the trail must mean one person for ever: names are never changed, and nobody is deleted.
+    """
 
     language = models.CharField(_("language"), max_length=10, choices=Language, default=Language.ZH)
     sites = models.ManyToManyField(Site, verbose_name=_("sites"), blank=True, related_name="people")
+    # Empty: the password, if there is one, was set by somebody else, who may still know it.
+    password_chosen_at = models.DateTimeField(_("own password since"), null=True, blank=True, editable=False)
 
     class Meta(AbstractUser.Meta):
         verbose_name = _("person")  # type: ignore[assignment]  # the base class says str, and means lazy too
         verbose_name_plural = _("people")  # type: ignore[assignment]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("username"),
+                name="user_name_unique",
+                violation_error_message=_(
+                    "Somebody has or had this user name, in these letters or in other capitals. A name is never given "
+                    "twice: choose another one."
+                ),
+            )
+        ]
         triggers = [
+            pgtrigger.ReadOnly(name="keep_name", fields=["username"]),
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
             pgtrigger.Trigger(
                 name="end_sessions",
                 when=pgtrigger.After,
@@ -192,7 +213,7 @@ class User(AbstractUser):
                 | pgtrigger.Q(old__password__df=pgtrigger.F("new__password")),
                 # Whichever page or program did it: nobody goes on with a login that is no longer right.
                 func="DELETE FROM trialsite_session WHERE person_id = NEW.id; RETURN NULL;",
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -203,6 +224,67 @@ class User(AbstractUser):
         if any("\u4e00" <= letter <= "\u9fff" for letter in self.last_name + self.first_name):
             return f"{self.last_name}{self.first_name}"
         return super().get_full_name()
+
+
+class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
+    """The program on a person's telephone that shows a new code every half minute; its secret is encrypted at rest.
+
+    Not confirmed: the person has seen the secret, and has not typed a code of it yet.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="factor")
+    key = EncryptedTextField(max_length=80, label="trialsite.secondfactor.key", default=random_hex)
+    # The half minute of the code that was taken last: it and earlier ones are not taken again.
+    last_step = models.BigIntegerField(default=-1)
+    confirmed = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("second factor")
+        verbose_name_plural = _("second factors")
+
+    def get_throttle_factor(self) -> int:
+        """Seconds to wait after the first wrong code; after each further one twice as long."""
+        return 1
+
+    def throttle_increment(self, commit: bool = True) -> None:
+        """Waits grow to a quarter of an hour: guessing is hopeless, and the person is not kept out for days."""
+        self.throttling_failure_count = min(self.throttling_failure_count, 10)  # type: ignore[has-type]
+        super().throttle_increment(commit=commit)
+
+    def verify_token(self, token: str) -> bool:
+        """Whether this is the code of now, or a recovery code not used yet. Wrong ones make the person wait."""
+        if not self.verify_is_allowed()[0]:
+            return False
+        step = totp.step_of(token, key=self.key, after=self.last_step)
+        if step is None and not RecoveryCode.use(self, token):
+            self.throttle_increment()
+            return False
+        self.last_step = self.last_step if step is None else step
+        self.throttle_reset(commit=False)
+        self.save()
+        return True
+
+
+class RecoveryCode(models.Model):
+    """One of ten codes for the day on which the telephone is not there; only its digest is kept."""
+
+    factor = models.ForeignKey(SecondFactor, models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("recovery code")
+        verbose_name_plural = _("recovery codes")
+        constraints = [models.UniqueConstraint(fields=["factor", "digest"], name="recovery_code_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.factor_id}:{self.pk}"
+
+    @staticmethod
+    def use(factor: SecondFactor, typed: str) -> bool:
+        """Whether it was one that was not used yet; from now on it is."""
+        fresh = RecoveryCode.objects.filter(factor=factor, digest=totp.digest_of(typed), used_at=None)
+        return bool(fresh.update(used_at=timezone.now()))
 
 
 def people_in(role: Role, site: Site) -> models.QuerySet[User]:
@@ -332,6 +414,8 @@ class SecurityKind(models.TextChoices):
     FACTOR_REMOVED = "factor removed", pgettext_lazy("security log", "second factor taken away")
     FACTOR_FAILED = "factor failed", pgettext_lazy("security log", "wrong code of the second factor")
     RECOVERY_USED = "recovery used", pgettext_lazy("security log", "recovery code used")
+    RECOVERY_MADE = "recovery made", pgettext_lazy("security log", "new recovery codes made")
+    LINK_DEAD = "link dead", pgettext_lazy("security log", "link used that is no longer good")
     REFUSED = "refused", pgettext_lazy("security log", "permission refused")
     EXPORT = "export", pgettext_lazy("security log", "list taken as a file")
     TOKEN_ISSUED = "token issued", pgettext_lazy("security log", "token issued")

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.study import get_study
@@ -101,10 +103,10 @@ def favicon(request: HttpRequest) -> str:
 
 def account(request: HttpRequest) -> list[dict[str, Any]]:
     """What everybody does for their own login, under their name."""
-    return [
-        {"title": _("My logins"), "link": reverse("admin:my_logins")},
-        {"title": _("Change password"), "link": reverse("admin:password_change")},
-    ]
+    entries = [(gettext("My logins"), "my_logins"), (gettext("Change password"), "password_change")]
+    if settings.SECOND_FACTOR:
+        entries.append((gettext("Recovery codes"), "recovery_codes"))
+    return [{"title": title, "link": reverse(f"admin:{name}")} for title, name in entries]
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

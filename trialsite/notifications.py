@@ -23,6 +23,7 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
+from trialsite import links
 from trialsite.models import Notification, NotificationState, Site, User
 from trialsite.wake import wake
 
@@ -175,13 +176,15 @@ def _deliver(row: Notification, mailer: BaseEmailBackend) -> str:
 
 
 def _message(row: Notification, address: str) -> EmailMultiAlternatives:
+    """The mail; a one-time link is made here, so that it stands in no row."""
+    text, html = (links.filled(body, about=row.about, person=row.recipient) for body in (row.body_text, row.body_html))
     message = EmailMultiAlternatives(
         row.subject,
-        row.body_text,
+        text,
         to=[address],
         headers={"Message-ID": row.message_id, "Auto-Submitted": "auto-generated"},
     )
-    message.attach_alternative(row.body_html, "text/html")
+    message.attach_alternative(html, "text/html")
     return message
 
 

@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "pgtrigger",
     "pghistory",
+    "django_otp",
     "csp",
     "rest_framework",
     "django_filters",
@@ -68,6 +69,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "trialsite.login.SecondFactorMiddleware",
     "trialsite.middleware.UserLanguageMiddleware",
     "trialsite.middleware.AuditContextMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -127,6 +130,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # What was done may name a participant's number: it waits with the session, not in a cookie of its own.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+# How long a mailed link to set a password is good; it works once.
+PASSWORD_RESET_TIMEOUT = env.integer("LINK_HOURS", 24) * 3600
+# Besides the password, the code of a telephone: for everybody but the demo's people, whose passwords are known.
+SECOND_FACTOR = env.boolean("SECOND_FACTOR", not LOCAL)
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "trialsite.sessions"
