@@ -1,5 +1,6 @@
 """The pages of people, sites and messages."""
 
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -14,13 +15,15 @@ from django.utils.translation import ngettext
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from trialsite import notifications, reach
-from trialsite.models import ListExport, Notification, NotificationState, Site, User
+from trialsite import notifications, reach, rights
+from trialsite.accessadmin import AccessReviewAdmin
+from trialsite.models import AccessReview, ListExport, Notification, NotificationState, Site, User
 from trialsite.recordadmin import GuardedAdmin, SiteScopedAdmin
 from trialsite.roles import ROLE_NAMES, Role
 
 # Roles are made from code: a group edited by hand would say something else than the reviewed table.
 admin.site.unregister(Group)
+admin.site.register(AccessReview, AccessReviewAdmin)
 
 
 @admin.register(User)
@@ -38,10 +41,25 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     )
     readonly_fields = ("last_login", "date_joined")
     export_exclude = ("password",)
+    change_form_after_template = "admin/trialsite/rights_trail.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A person who left becomes inactive; what they recorded stays theirs."""
         return False
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """With the trail of what the person was given, for those who answer for it."""
+        shown = {**(extra_context or {})}
+        if object_id is not None and request.user.has_perm("trialsite.view_accessreview"):
+            shown["rights_trail"] = partial(self._rights_trail, request, object_id)
+        return super().changeform_view(request, object_id, form_url, shown)
+
+    def _rights_trail(self, request: HttpRequest, object_id: str) -> list[rights.Line]:
+        person = self.get_object(request, object_id)
+        assert isinstance(request.user, User)
+        return rights.trail(person, reader=request.user) if person is not None else []
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         people = super().get_queryset(request).prefetch_related("groups")

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Model
 from psycopg import sql
 
 from trialsite.models import Event, Record
@@ -24,7 +23,7 @@ def write() -> None:
                 cursor.execute(_statement(event, event.pgh_tracked_model))
 
 
-def _statement(event: Any, tracked: type[Model]) -> sql.Composed:
+def _statement(event: Any, tracked: Any) -> sql.Composed:
     names = {field.column for field in event._meta.concrete_fields}
     columns = [field.column for field in tracked._meta.concrete_fields if field.column in names]
     primary = tracked._meta.pk.column

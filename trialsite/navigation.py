@@ -66,6 +66,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("API reads"), "sponsor.apiread", "api"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
             (_("People"), "trialsite.user", "badge"),
+            (_("Who may do what"), "trialsite.accessreview:rights", "key"),
+            (_("Access reviews"), "trialsite.accessreview", "fact_check"),
             (_("Sites"), "trialsite.site", "local_hospital"),
         ),
     ),

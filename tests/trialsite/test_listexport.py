@@ -52,6 +52,7 @@ NOT_IN_THE_DEMO = {
     "safety.IecHsAssessment",
     "safety.OnCallShift",
     "sponsor.ApiRead",
+    "trialsite.AccessReview",
     "trialsite.ListExport",
 }
 
