@@ -1,6 +1,7 @@
 """The pages of people, sites and messages."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -20,8 +21,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
 
-from trialsite import dooradmin, notifications, people, reach
-from trialsite.models import ListExport, Notification, NotificationState, Site, User
+from trialsite import dooradmin, notifications, people, reach, rights
+from trialsite.accessadmin import AccessReviewAdmin
+from trialsite.models import AccessReview, ListExport, Notification, NotificationState, Site, User
 from trialsite.recordadmin import GuardedAdmin, ReasonForm, SiteScopedAdmin
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, Role
@@ -30,6 +32,7 @@ __all__ = ["dooradmin"]
 
 # Roles are made from code: a group edited by hand would say something else than the reviewed table.
 admin.site.unregister(Group)
+admin.site.register(AccessReview, AccessReviewAdmin)
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -71,6 +74,7 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     )
     readonly_fields = ("last_login", "date_joined", "login_state")
     export_exclude = ("password",)
+    change_form_after_template = "admin/trialsite/rights_trail.html"
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -210,6 +214,20 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A person who left becomes inactive; what they recorded stays theirs."""
         return False
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """With the trail of what the person was given, for those who answer for it."""
+        shown = {**(extra_context or {})}
+        if object_id is not None and request.user.has_perm("trialsite.view_accessreview"):
+            shown["rights_trail"] = partial(self._rights_trail, request, object_id)
+        return super().changeform_view(request, object_id, form_url, shown)
+
+    def _rights_trail(self, request: HttpRequest, object_id: str) -> list[rights.Line]:
+        person = self.get_object(request, object_id)
+        assert isinstance(request.user, User)
+        return rights.trail(person, reader=request.user) if person is not None else []
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         people = super().get_queryset(request).prefetch_related("groups")

@@ -59,7 +59,7 @@ def _entry(obj: Model, old: Any, new: Any, hidden: Collection[str]) -> Entry:
     context = new.pgh_context or {}
     return Entry(
         at=new.pgh_created_at,
-        who=_who(context, new.pgh_db_user),
+        who=who(context, new.pgh_db_user),
         ip=context.get("ip", ""),
         reason=context.get("reason", ""),
         is_first=old is None,
@@ -76,7 +76,7 @@ def _is_unanswered(field: "Field[Any, Any]", value: Any) -> bool:
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
-def _who(context: dict[str, Any], login: str) -> str:
+def who(context: dict[str, Any], login: str) -> str:
     """The person; without a signed name it was written past the site, and the database's login is all we know."""
     known = _("database login %(name)s") % {"name": login}
     if claimed := context.get("claimed"):

@@ -34,6 +34,7 @@ BY_TABLE = {
     "trialsite_site": KEEP,
     "trialsite_notification": KEEP,
     "trialsite_listexport": APPEND,
+    "trialsite_accessreview": APPEND,
     "trialsite_auditseal": READ,
     "trialsite_securityevent": APPEND,
     "trialsite_counter": KEEP,

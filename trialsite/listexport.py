@@ -7,7 +7,7 @@ then it is sent. So there is no file without its record.
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import IO, Any
 from urllib.parse import unquote_plus
@@ -27,7 +27,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from trialsite import security
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
-from trialsite.listcolumns import Column, columns_of, identity_of, joined
+from trialsite.listcolumns import columns_of, identity_of, joined
 from trialsite.models import ListExport, SecurityKind, Site, User
 from trialsite.typedadmin import TypedAdmin
 
@@ -115,29 +115,20 @@ class ExportAdmin(TypedAdmin):
         return TemplateResponse(request, "admin/trialsite/export.html", context)
 
     def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> FileResponse:
-        kind, with_identity = asked["format"], asked.get("with_identity", False)
-        now, person = timezone.now(), _person(request)
+        with_identity = asked.get("with_identity", False)
         columns = columns_of(self, request, rows, with_identity=with_identity)
-        with ExitStack() as failed, transaction.atomic():
-            file = failed.enter_context(tempfile.TemporaryFile())
-            count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural)
-            ListExport.objects.create(
-                at=now,
-                by=person,
-                model=self.opts.label,
-                filters=_recorded(request.GET),
-                kind=kind,
-                rows=count,
-                has_identity=with_identity,
-                sha256=_hash(file),
-            )
-            facts = {"list": self.opts.label, "rows": count, "format": kind, "with_identity": with_identity}
-            security.note(SecurityKind.EXPORT, request=request, **facts)
-            failed.pop_all()  # from here on the response closes the file, once it is sent
         content = self.export_name or self.opts.model_name.replace("_", "-")
-        # So that nobody passes on the one for the other.
-        name = timed_name(f"{content}-with-identity" if with_identity else content, now)
-        return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
+        return recorded(
+            request,
+            kind=asked["format"],
+            header=[column.title for column in columns],
+            table=([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK)),
+            model=self.opts.label,
+            sheet=self.opts.verbose_name_plural,
+            # So that nobody passes on the one for the other.
+            content=f"{content}-with-identity" if with_identity else content,
+            with_identity=with_identity,
+        )
 
     def _query(self, request: HttpRequest) -> QueryDict:
         query = request.GET.copy()
@@ -155,10 +146,37 @@ def _person(request: HttpRequest) -> User:
     return request.user
 
 
-def _write(file: IO[bytes], kind: str, columns: list[Column], rows: QuerySet[Any], *, sheet: Any) -> int:
-    header = [column.title for column in columns]
-    table = ([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK))
-    return write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
+def recorded(
+    request: HttpRequest,
+    *,
+    kind: str,
+    header: list[Any],
+    table: Iterable[Sequence[Any]],
+    model: str,
+    sheet: Any,
+    content: str,
+    with_identity: bool = False,
+) -> FileResponse:
+    """A table as a file, after its record: who took it, of which model, by which filters of the address."""
+    now, person = timezone.now(), _person(request)
+    with ExitStack() as failed, transaction.atomic():
+        file = failed.enter_context(tempfile.TemporaryFile())
+        count = write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
+        ListExport.objects.create(
+            at=now,
+            by=person,
+            model=model,
+            filters=_recorded(request.GET),
+            kind=kind,
+            rows=count,
+            has_identity=with_identity,
+            sha256=_hash(file),
+        )
+        facts = {"list": model, "rows": count, "format": kind, "with_identity": with_identity}
+        security.note(SecurityKind.EXPORT, request=request, **facts)
+        failed.pop_all()  # from here on the response closes the file, once it is sent
+    name = timed_name(content, now)
+    return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
 
 
 def _hash(file: IO[bytes]) -> str:

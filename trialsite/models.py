@@ -9,17 +9,19 @@ from typing import ClassVar, Self, TypeVar
 import pghistory
 import pghistory.models
 import pgtrigger
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.hashers import check_password
+from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
-from django.utils.translation import get_language, pgettext_lazy
+from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 from django_otp.util import random_hex
+from knox.models import AuthToken
 
 from trialsite import totp
 from trialsite.fields import EncryptedTextField
@@ -177,6 +179,20 @@ class Language(models.TextChoices):
     EN = "en", "English"
 
 
+# Whoever writes a password, by whatever way: the database notes when, and takes nobody's word for it. With a leading
+# "!" Django marks that there is none.
+PASSWORD_SET = """
+    IF TG_OP = 'UPDATE' AND NEW.password IS NOT DISTINCT FROM OLD.password THEN
+        NEW.password_set_at = OLD.password_set_at;
+    ELSIF left(NEW.password, 1) = '!' THEN
+        NEW.password_set_at = NULL;
+    ELSE
+        NEW.password_set_at = clock_timestamp();
+    END IF;
+    RETURN NEW;
+"""
+
+
 @pghistory.track(exclude=["password", "last_login"])
 class User(AbstractUser):
     """A person at a site, or a sponsor's program; roles are groups, reach is the list of sites.
@@ -188,6 +204,8 @@ class User(AbstractUser):
     sites = models.ManyToManyField(Site, verbose_name=_("sites"), blank=True, related_name="people")
     # Empty: the password, if there is one, was set by somebody else, who may still know it.
     password_chosen_at = models.DateTimeField(_("own password since"), null=True, blank=True, editable=False)
+    # Written by the database alone: the trail has the fact, and never the password's hash.
+    password_set_at = models.DateTimeField(_("password set at"), null=True, editable=False)
 
     class Meta(AbstractUser.Meta):
         verbose_name = _("person")  # type: ignore[assignment]  # the base class says str, and means lazy too
@@ -214,10 +232,27 @@ class User(AbstractUser):
                 # Whichever page or program did it: nobody goes on with a login that is no longer right.
                 func="DELETE FROM trialsite_session WHERE person_id = NEW.id; RETURN NULL;",
             ),
+            pgtrigger.Trigger(
+                name="password_set",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func=PASSWORD_SET,
+            ),
         ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """As Django does it; where it hashes the same password anew on the way, the trail says so."""
+
+        def hash_anew(same: str) -> None:
+            self.set_password(same)
+            self._password = None
+            with pghistory.context(reason=gettext("the same password, hashed anew")):
+                self.save(update_fields=["password"])
+
+        return check_password(raw_password, self.password, hash_anew)
 
     def get_full_name(self) -> str:
         """Family name first where it is written in Chinese."""
@@ -287,6 +322,65 @@ class RecoveryCode(models.Model):
         return bool(fresh.update(used_at=timezone.now()))
 
 
+# --- Rights: tables of libraries, under a name of ours so that they have a trail ------------------------------------
+#
+# An event holds the row's own number and both its ends: rows of such tables come and go, so no key points at them.
+
+
+@pghistory.track(obj_field=None)
+class RoleGiven(User.groups.through):  # type: ignore[name-defined, misc]  # Django makes this class
+    """That somebody has a role."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+@pghistory.track(obj_field=None)
+class SiteGiven(User.sites.through):  # type: ignore[name-defined, misc]
+    """That somebody reaches a site."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+@pghistory.track(obj_field=None)
+class PermissionGiven(User.user_permissions.through):  # type: ignore[name-defined, misc]
+    """That somebody has a permission beside their roles."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+@pghistory.track(obj_field=None)
+class RoleHolder(Group):
+    """A role, as a group of Django's."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+@pghistory.track(obj_field=None)
+class RoleAllows(Group.permissions.through):  # type: ignore[name-defined, misc]
+    """That a role allows something."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+@pghistory.track(obj_field=None, exclude=["digest"])
+class TokenGiven(AuthToken):
+    """A program's key to the API: that there is one, and until when; never what it is."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
 def people_in(role: Role, site: Site) -> models.QuerySet[User]:
     """Active people of a site with this role who can be reached by e-mail."""
     return User.objects.filter(is_active=True, sites=site, groups__name=role.value).exclude(email="").distinct()
@@ -300,6 +394,7 @@ class NotificationState(models.TextChoices):
     CANCELLED = "cancelled", pgettext_lazy("message", "cancelled")
 
 
+@pghistory.track(exclude=["body_text", "body_html", "lease_until", "not_before"])
 class Notification(models.Model):
     """A message to one person: a record before it is an e-mail. Identifiers only, never identity."""
 
@@ -351,6 +446,13 @@ class Notification(models.Model):
                 condition=Q(state__in=["sent", "failed", "cancelled"], finished_at__isnull=False)
                 | Q(state__in=["queued", "sending"], finished_at__isnull=True),
             ),
+        ]
+        triggers = [
+            # What somebody was told stays as it was written; its events hold what became of it.
+            pgtrigger.ReadOnly(
+                name="as_written",
+                fields=["dedupe_key", "about", "site", "recipient", "subject", "body_text", "body_html", "queued_at"],
+            )
         ]
 
     def __str__(self) -> str:
@@ -539,6 +641,30 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}:{self.sha256}"
+
+
+@pghistory.track()
+class AccessReview(models.Model):
+    """A signature under who may do what at a site: what the person saw of each, and what they decided."""
+
+    site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="+")
+    reviewed_at = models.DateTimeField(_("reviewed at"))
+    reviewed_by = models.ForeignKey(User, models.PROTECT, verbose_name=_("reviewed by"), related_name="+")
+    # One entry a person: what they were allowed, when they were last there, the decision and its reason.
+    seen = models.JSONField(_("what was seen and decided"))
+    sha256 = models.CharField(_("SHA-256 of what was seen"), max_length=64)
+
+    class Meta:
+        verbose_name = _("access review")
+        verbose_name_plural = _("access reviews")
+        ordering = ["-reviewed_at", "-id"]
+        # Nobody adds or changes one but by signing.
+        default_permissions = ("view",)
+        permissions = [("review_access", "Can review who may do what, and take it away")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.site.code} {timezone.localtime(self.reviewed_at):%Y-%m-%d}"
 
 
 class Counter(models.Model):

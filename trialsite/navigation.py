@@ -71,6 +71,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Locks after wrong passwords"), "trialsite.lock", "lock_clock"),
             (_("Logins on devices"), "trialsite.session", "devices"),
             (_("People"), "trialsite.user", "badge"),
+            (_("Who may do what"), "trialsite.accessreview:rights", "key"),
+            (_("Access reviews"), "trialsite.accessreview", "fact_check"),
             (_("Sites"), "trialsite.site", "local_hospital"),
         ),
     ),

@@ -170,7 +170,8 @@ DEVIATE = (
     *_permissions("change", "participants.protocoldeviation"),
 )
 ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
-ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport")
+# Who read what, who took what along, and who may do what: for those who must answer for it.
+ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport", "trialsite.view_accessreview")
 
 AUDIT_TRAIL = ("trialsite.view_audit_trail",)
 
@@ -216,6 +217,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *ACCESS_TRAIL,
         "dosing.review_identitystop",
         "participants.override_enrolment",
+        "trialsite.review_access",
     ),
     Role.PHARMACIST: (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *INFUSE, *MEDICATE),
     Role.DATA_MANAGER: (

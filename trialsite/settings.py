@@ -269,6 +269,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="3-59/5"),
         "options": {"expires": 290},
     },
+    "access-reviews": {
+        "task": "trialsite.tasks.sweep_access_reviews",
+        "schedule": crontab(minute="4-59/5"),
+        "options": {"expires": 290},
+    },
     "deliver-notifications": {
         "task": "trialsite.tasks.deliver_notifications",
         "schedule": timedelta(seconds=60),

@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from trialsite import locks, notifications, once, seals, sessions, sweeps
+from trialsite import locks, notifications, once, reviews, seals, sessions, sweeps
 
 
 @shared_task
@@ -32,4 +32,12 @@ def seal_audit() -> dict[str, int]:
     if found := seals.look_daily(now=now):
         counts["faults"] = len(found.faults)
     sweeps.record_run("audit-seals", counts=counts, now=now)
+    return counts
+
+
+@shared_task
+def sweep_access_reviews() -> dict[str, int]:
+    now = timezone.now()
+    counts = reviews.tell_due(now=now)
+    sweeps.record_run("access-reviews", counts=counts, now=now)
     return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pghistory
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -139,6 +140,7 @@ class MeasurementImport(models.Model):
         return int(counts.get(fate, 0))
 
 
+@pghistory.track()
 class LaboratoryLayout(models.Model):
     """What the columns and tests of one laboratory's files are, as somebody at this site matched them once."""
 

@@ -6,6 +6,7 @@ may be loaded anew.
 
 from __future__ import annotations
 
+import pghistory
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -17,6 +18,7 @@ CODE = r"^\d{8}$"
 is_code = RegexValidator(CODE, _("A MedDRA code has eight digits."))
 
 
+@pghistory.track()
 class CtcaeText(models.Model):
     """What NCI writes about one term of one version of CTCAE; empty where it writes nothing."""
 
@@ -57,6 +59,7 @@ class CtcaeText(models.Model):
         return str(getattr(self, f"grade_{grade}"))
 
 
+@pghistory.track()
 class SiteTermName(models.Model):
     """The Chinese name of a term in the MedDRA release that the site holds a licence for."""
 

@@ -55,6 +55,7 @@ NOT_IN_THE_DEMO = {
     "trialsite.Lock",
     "trialsite.Session",
     "sponsor.ApiRead",
+    "trialsite.AccessReview",
     "trialsite.ListExport",
 }
 

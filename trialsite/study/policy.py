@@ -222,6 +222,12 @@ class Policy(Part):
             "therapies and second malignancies."
         )
     )
+    access_review_every_days: Annotated[int, Field(ge=30, le=366)] = Field(
+        description=mark(
+            "So many days after the last review of who may do what at a site, its principal investigator reviews it "
+            "again. A site that was never reviewed is due at once."
+        )
+    )
     results_frequency_threshold_percent: Annotated[int, Field(ge=0, le=5)] = Field(
         description=mark("Results list other adverse events that affect more than this percentage.")
     )

@@ -1,4 +1,4 @@
-"""Bring the database up to date: migrations, cache table, roles, sites, rights. Safe to run again."""
+"""Bring the database up to date: migrations, cache table, roles, sites, rights, trail. Safe to run again."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from trialsite import env, grants, guards
+from trialsite import env, firstevents, grants, guards
 from trialsite.models import Site
 from trialsite.roles import ROLE_PERMISSIONS
 from trialsite.study import get_study
@@ -55,6 +55,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no database role {role}. Create it, or set APP_DATABASE_PASSWORD.")
         grants.grant(role)
         guards.fasten(role)
+        firstevents.write()
 
 
 def refuse_unfinished() -> None:
