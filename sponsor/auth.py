@@ -8,9 +8,11 @@ import datetime as dt
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from knox.models import AuthToken
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -19,6 +21,19 @@ from trialsite.models import User
 
 class TokenAuthentication(KnoxAuthentication):
     """`Authorization: Token …`"""
+
+    def authenticate(self, request: Request) -> Any:
+        try:
+            return super().authenticate(request)
+        except UnicodeError:
+            # A header that is no Latin-1: only what talks to us without a web server between can send it.
+            raise AuthenticationFailed(_("Invalid token.")) from None
+
+    def authenticate_credentials(self, token: bytes) -> Any:
+        """Ours are letters and digits, and nothing else is looked up."""
+        if not token.isalnum():
+            raise AuthenticationFailed(_("Invalid token."))
+        return super().authenticate_credentials(token)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

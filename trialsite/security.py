@@ -25,6 +25,6 @@ def note(
         kind=kind,
         person=person,
         ip=client_ip(request) if request is not None else "",
-        path=request.path[:200] if request is not None else "",
+        path=request.path[:200].replace("\0", "") if request is not None else "",
         detail=detail,
     )
