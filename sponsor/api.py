@@ -221,7 +221,7 @@ class AdverseEventSerializer(RowSerializer):
 
 
 class ToxicityAssessmentSerializer(RowSerializer):
-    corrects = serializers.PrimaryKeyRelatedField[Any](read_only=True)
+    corrects = serializers.PrimaryKeyRelatedField[Any](read_only=True, allow_null=True)
     final_grade = serializers.IntegerField(read_only=True, allow_null=True)
     findings = serializers.DictField(read_only=True)
     flags = serializers.ListField(child=serializers.CharField(), read_only=True)

@@ -289,7 +289,11 @@ REST_FRAMEWORK = {
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTO_REFRESH": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Trialsite sponsor API",
-    "DESCRIPTION": "Read-only, de-identified data of one study. Send `Authorization: Token …`.",
+    "DESCRIPTION": (
+        "Read-only, de-identified data of one study. Send `Authorization: Token …`.\n\n"
+        "To keep a copy: read all pages, keep each row by its `id`, and keep `complete_until`. The next time, send that "
+        "as `modified_since`: what has changed or become void since comes, nothing is missed, and some rows come again."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
