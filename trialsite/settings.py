@@ -291,7 +291,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Trialsite sponsor API",
     "DESCRIPTION": (
         "Read-only, de-identified data of one study. Send `Authorization: Token …`.\n\n"
-        "To keep a copy: read all pages, keep each row by its `id`, and keep `complete_until`. The next time, send that "
+        "To keep a copy: read all pages, keep each row by its `id`, and keep `complete_until`. The next time, send it "
         "as `modified_since`: what has changed or become void since comes, nothing is missed, and some rows come again."
     ),
     "VERSION": "1",
