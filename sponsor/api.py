@@ -218,6 +218,8 @@ class AdverseEventSerializer(RowSerializer):
             "action_taken",
             "site_aware_at",
         )
+        # Not every event is judged when it is logged.
+        extra_kwargs = {name: {"allow_blank": True} for name in ("relatedness", "outcome", "action_taken")}
 
 
 class ToxicityAssessmentSerializer(RowSerializer):

@@ -40,18 +40,17 @@ schema.app = application
 def token(db: None, site: Site, alice: User, now: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A program of the sponsor, something to read, and nobody who counts how often."""
     participant = factories.infused(site=site, by=alice, now=now, infused_at=now - 21 * DAY)
-    AdverseEvent.objects.create(
-        participant=participant,
-        term="Fever",
-        onset="2026-03-01",
-        grade=1,
-        ctcae_version="5.0",
-        relatedness="possible",
-        outcome="recovering",
-        action_taken="none",
-        site_aware_at=now,
-        created_by=alice,
-    )
+    for view in ("", "possible"):
+        AdverseEvent.objects.create(
+            participant=participant,
+            term="Fever",
+            onset="2026-03-01",
+            grade=1,
+            ctcae_version="5.0",
+            relatedness=view,
+            site_aware_at=now,
+            created_by=alice,
+        )
     assessed(participant, now, seen(temperature_c=Decimal("38.4"), writes=False), alice)
     monkeypatch.setattr(Limit, "THROTTLE_RATES", dict.fromkeys(("program", "address"), "1000000/min"))
     # A real server closes its connection after a request; here it is the test's own.
