@@ -1,7 +1,7 @@
 # Trialsite: `make run` starts everything on this machine, `make test` proves it.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix lock setup
+.PHONY: help run test fuzz check fix lock setup
 
 # Relative paths everywhere: the folder's own path may hold spaces.
 VENV ?= .venv
@@ -20,6 +20,7 @@ help:
 	@echo '  make run     start everything on this machine (PORT=8000); Ctrl-C stops it, the data is kept'
 	@echo '  make test    run all tests; only some: make test ARGS="tests/local -k stale";'
 	@echo '               those under a folder called rules need no servers and start at once'
+	@echo '  make fuzz    ask the API 3,000 questions that are made up from its description (CASES=3000)'
 	@echo '  make check   lint, types, floors, migrations, messages, documents; changes nothing'
 	@echo '  make fix     repair what can be repaired without thinking: format, imports, messages, documents'
 	@echo '  make lock    write the requirements*.txt anew from the .in files'
@@ -30,6 +31,10 @@ run: $(LOCAL_STAMP)
 
 test: $(DEV_STAMP)
 	@exec $(PY) -m trialsite.local test $(ARGS)
+
+fuzz: CASES ?= 3000
+fuzz: $(DEV_STAMP)
+	@exec env API_CASES=$(CASES) $(PY) -m trialsite.local test -q tests/sponsor/test_fuzz.py
 
 check: $(DEV_STAMP)
 	@exec $(PY) -m trialsite.local exec --throwaway -- $(PY) -m trialsite.local.check

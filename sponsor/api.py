@@ -5,82 +5,110 @@ recorded with who, what, how many rows and a checksum before it is sent.
 """
 
 import datetime as dt
-import hashlib
 from typing import Any
 
 import django_filters
-from django.db.models import Q
+from django import forms
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
+from django.db.models.functions import Greatest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
-from rest_framework.exceptions import APIException, ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 from dosing.models import Infusion
 from participants.actions import site_day
 from participants.models import Participant, Visit
 from safety.models import AdverseEvent, ToxicityAssessment
-from sponsor.models import ApiRead
-from trialsite import seals
-from trialsite.middleware import client_ip
+from sponsor.access import NowhereView, RecordedView
+from sponsor.pages import CURSOR, PAGE_SIZE, Pages
 from trialsite.models import Record
 
+__all__ = ["ROUTES", "NowhereView"]
 
-class Pages(CursorPagination):
-    """Pages in the order of change, so that a reader who stops can go on where it was."""
+# Nothing of the study is older, and no calendar ends within it.
+FIRST_YEAR, LAST_YEAR = 1900, 2099
 
-    page_size = 100
-    page_size_query_param = "page_size"
-    max_page_size = 1000
-    ordering = ("modified_at", "id")
+
+class MomentField(forms.CharField):
+    """A moment with its zone."""
+
+    def clean(self, value: Any) -> dt.datetime | None:
+        if not (text := super().clean(value)):
+            return None
+        try:
+            moment = dt.datetime.fromisoformat(text)
+        except ValueError:
+            text = _("Not a time: write it like %(example)s. In an address, + is written %(plus)s.")
+            written = {"example": "2026-03-05T09:30:00Z", "plus": "%2B"}
+            raise forms.ValidationError(text, params=written) from None
+        if moment.tzinfo is None:
+            raise forms.ValidationError(_("Without a zone: add Z for UTC, or the distance to it."))
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            years = {"first": FIRST_YEAR, "last": LAST_YEAR}
+            raise forms.ValidationError(_("Only years from %(first)s to %(last)s can be asked for."), params=years)
+        # PostgreSQL reads no distance of 16 hours and more.
+        return moment.astimezone(dt.UTC)
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    field_class = MomentField
 
 
 class ChangesFilter(django_filters.FilterSet):
-    modified_since = django_filters.IsoDateTimeFilter(
+    modified_since = MomentFilter(
         method="changed_since",
-        help_text="ISO 8601 with zone: rows changed at this moment or later, void ones included.",
+        help_text=(
+            "ISO 8601 with zone: rows changed at this moment or later, void ones included. Send the `complete_until` "
+            f"of the last time. Years {FIRST_YEAR} to {LAST_YEAR}."
+        ),
     )
-    participant = django_filters.CharFilter(method="of_participant", help_text="Screening or participant number.")
+    participant = django_filters.CharFilter(
+        method="of_participant", help_text="Screening or participant number; one that is not known is an error."
+    )
 
-    participant_path = "participant__"
+    participant_path = "participant"
 
     def changed_since(self, queryset: Any, name: str, value: dt.datetime) -> Any:
-        """A participant who became void took every row along, without a change in it."""
-        fallen = Q(**{f"{self.participant_path}voided_at__gte": value})
-        return queryset.filter(fallen | Q(modified_at__gte=value))
+        return queryset.filter(changed_at__gte=value)
 
     def of_participant(self, queryset: Any, name: str, value: str) -> Any:
-        path = self.participant_path
-        return queryset.filter(**{f"{path}screening_number": value}) | queryset.filter(
-            **{f"{path}participant_number": value}
-        )
+        numbered = Participant.objects.filter(Q(screening_number=value) | Q(participant_number=value))
+        if not (people := list(numbered.values_list("pk", flat=True))):
+            raise ValidationError({name: [_("There is no participant with this number.")]})
+        return queryset.filter(**{f"{self.participant_path}__in": people})
 
 
 class ParticipantFilter(ChangesFilter):
-    participant_path = ""
+    participant_path = "pk"
 
 
 class StrictFilterBackend(DjangoFilterBackend):
     """A misspelt or unreadable parameter is an error: a filter that is ignored hands out the wrong rows."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        known = {
-            *view.filterset_class.base_filters,
-            Pages.cursor_query_param,
-            Pages.page_size_query_param,
-            "format",
-        }
-        if unknown := sorted(set(request.query_params) - known):
-            raise ValidationError(
-                {name: [f"Unknown parameter. Known ones: {', '.join(sorted(known - {'format'}))}."] for name in unknown}
-            )
-        if empty := sorted(name for name, value in request.query_params.items() if not str(value).strip()):
-            raise ValidationError({name: ["Empty: leave the parameter out, or give it a value."] for name in empty})
-        return super().filter_queryset(request, queryset, view)
+        is_list = view.action == "list"
+        known = {*view.filterset_class.base_filters, CURSOR, PAGE_SIZE} if is_list else set()
+        refuse_parameters(request, known)
+        return super().filter_queryset(request, queryset, view) if is_list else queryset
+
+
+def refuse_parameters(request: Request, known: set[str]) -> None:
+    """Each parameter is one that we know, stands there once, and has a value."""
+    names = {"known": ", ".join(sorted(known)) or _("none")}
+    wrong: dict[str, list[str]] = {}
+    for name, values in request.query_params.lists():
+        if name not in {*known, "format"}:
+            wrong[name] = [_("Unknown parameter. Known ones: %(known)s.") % names]
+        elif len(values) > 1:
+            wrong[name] = [_("Given %(times)s times: give it once.") % {"times": len(values)}]
+        elif not values[0].strip():
+            wrong[name] = [_("Empty: leave the parameter out, or give it a value.")]
+    if wrong:
+        raise ValidationError(wrong)
 
 
 class RowSerializer(serializers.ModelSerializer[Any]):
@@ -190,10 +218,12 @@ class AdverseEventSerializer(RowSerializer):
             "action_taken",
             "site_aware_at",
         )
+        # Not every event is judged when it is logged.
+        extra_kwargs = {name: {"allow_blank": True} for name in ("relatedness", "outcome", "action_taken")}
 
 
 class ToxicityAssessmentSerializer(RowSerializer):
-    corrects = serializers.PrimaryKeyRelatedField[Any](read_only=True)
+    corrects = serializers.PrimaryKeyRelatedField[Any](read_only=True, allow_null=True)
     final_grade = serializers.IntegerField(read_only=True, allow_null=True)
     findings = serializers.DictField(read_only=True)
     flags = serializers.ListField(child=serializers.CharField(), read_only=True)
@@ -216,14 +246,30 @@ class ToxicityAssessmentSerializer(RowSerializer):
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    detail = serializers.JSONField()
+    code = serializers.CharField(help_text="For programs.")
+    detail = serializers.JSONField(help_text="In words; of parameters, under the name of each.")
 
 
-ERRORS = dict.fromkeys((400, 401, 403, 404, 429), ErrorSerializer)
+def _error(code: str, detail: Any, description: str) -> OpenApiResponse:
+    example = OpenApiExample(code, value={"code": code, "detail": detail})
+    return OpenApiResponse(ErrorSerializer, description=description, examples=[example])
 
 
-class ReadView(viewsets.ReadOnlyModelViewSet[Any]):
+ERRORS = {
+    400: _error("invalid", {"page_size": ["A whole number from 1 to 1000."]}, "A parameter that cannot be read."),
+    401: _error("authentication_failed", "Invalid token.", "No token, or one that is not or no longer good."),
+    403: _error(
+        "permission_denied",
+        "You do not have permission to perform this action.",
+        "A token of somebody who is no program of the sponsor.",
+    ),
+    404: _error("not_found", "No Visit matches the given query.", "No such row."),
+    406: _error("not_acceptable", "Could not satisfy the request Accept header.", "JSON is all that there is."),
+    429: _error("throttled", "Request was throttled. Expected available in 7 seconds.", "See Retry-After."),
+}
+
+
+class ReadView(RecordedView, viewsets.ReadOnlyModelViewSet[Any]):
     """One kind of rows. No token, no data."""
 
     pagination_class = Pages
@@ -232,54 +278,31 @@ class ReadView(viewsets.ReadOnlyModelViewSet[Any]):
     # Ids are small numbers: an address with anything else is not found, rather than an error inside.
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ["get", "head", "options"]
+    # Other rows of which this one shows something, by the names of their relations.
+    shows: tuple[str, ...] = ()
 
-    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Record the read before it leaves, outside any transaction that a refusal would roll back."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response.render()
-        record_read(request, response)
-        response["Cache-Control"] = "no-store"
-        # A copy of the trail's newest seal with whoever reads: a trail that was sealed anew does not match it.
-        response["Audit-Seal"] = seals.newest()
-        return response
+    def get_queryset(self) -> Any:
+        return with_changes(super().get_queryset(), *self.shows)
 
 
-def record_read(request: Request, response: Response) -> ApiRead:
-    user = request.user if request.user and request.user.is_authenticated else None
-    data = response.data if response.status_code == 200 else None
-    return ApiRead.objects.create(
-        at=timezone.now(),
-        user=user,
-        token_key=getattr(request.auth, "token_key", "") or "",
-        ip=client_ip(request._request),
-        path=request.path[:200],
-        query=request.META.get("QUERY_STRING", "")[:1000],
-        status=response.status_code,
-        rows=_rows(data),
-        sha256=hashlib.sha256(response.content).hexdigest(),
-    )
-
-
-def _rows(data: Any) -> int:
-    if not isinstance(data, dict):
-        return 0
-    return len(data["results"]) if "results" in data else 1
-
-
-def error_body(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Every error in one shape: a code for programs, and the detail in words."""
-    response = exception_handler(exc, context)
-    if response is not None:
-        code = exc.default_code if isinstance(exc, APIException) else "not_found"
-        detail = response.data.get("detail", response.data) if isinstance(response.data, dict) else response.data
-        response.data = {"code": code, "detail": detail}
-    return response
+def with_changes(queryset: Any, *shows: str) -> Any:
+    """The rows with `changed_at`: when they changed, became void with what they are part of, or show something else."""
+    moments: list[Any] = [F("modified_at")]
+    for path in queryset.model.part_of:
+        moments.append(Case(When(**{f"{path}__voided_at__isnull": False, "then": F(f"{path}__modified_at")})))
+    for name in shows:
+        relation = queryset.model._meta.get_field(name)
+        others = relation.related_model.objects.filter(**{relation.field.name: OuterRef("pk")})
+        moments.append(Subquery(others.order_by("-modified_at").values("modified_at")[:1]))
+    # PostgreSQL leaves out what is null.
+    return queryset.annotate(changed_at=Greatest(*moments))
 
 
 class ParticipantView(ReadView):
     serializer_class = ParticipantSerializer
     filterset_class = ParticipantFilter
     queryset = Participant.objects.select_related("site").prefetch_related("consents", "statuses")
+    shows = ("consents", "statuses")
 
 
 class VisitView(ReadView):

@@ -9,9 +9,11 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from knox.models import AuthToken
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -21,6 +23,19 @@ from trialsite.security import note
 
 class TokenAuthentication(KnoxAuthentication):
     """`Authorization: Token …`"""
+
+    def authenticate(self, request: Request) -> Any:
+        try:
+            return super().authenticate(request)
+        except UnicodeError:
+            # A header that is no Latin-1: only what talks to us without a web server between can send it.
+            raise AuthenticationFailed(_("Invalid token.")) from None
+
+    def authenticate_credentials(self, token: bytes) -> Any:
+        """Ours are letters and digits, and nothing else is looked up."""
+        if not token.isalnum():
+            raise AuthenticationFailed(_("Invalid token."))
+        return super().authenticate_credentials(token)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -30,8 +30,8 @@ def failing(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("王小明")
 
 
-urlpatterns = [path("fails/", failing), *urls.urlpatterns]
-handler500 = urls.handler500
+urlpatterns = [path("fails/", failing), path("api/fails/", failing), *urls.urlpatterns]
+handler400, handler500 = urls.handler400, urls.handler500
 
 STAFF = [role for role in Role if role is not Role.SPONSOR_PROGRAM]
 GRACEFUL = {200, 302, 400, 403, 404, 405}
@@ -238,9 +238,26 @@ def test_400_is_ours(client: Client) -> None:
     assert "无法识别" in shown(response)
 
 
-def test_a_program_gets_no_page(client: Client) -> None:
-    response = client.get("/api/nowhere/")
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nowhere", "/api/nowhere/", "/api/v1/visits/x/", "/api/%00"])
+@pytest.mark.parametrize("method", ["get", "post", "delete", "options"])
+def test_a_program_gets_no_page(path: str, method: str) -> None:
+    response = getattr(Client(enforce_csrf_checks=True), method)(path)
     assert (response.status_code, response["Content-Type"]) == (404, "application/json")
+    assert response.json()["code"] == "not_found"
+
+
+@pytest.mark.django_db
+@pytest.mark.urls(__name__)
+def test_nor_does_it_where_something_went_wrong() -> None:
+    client = Client(raise_request_exception=False)
+    response = client.get("/api/fails/")
+    assert response.status_code == 500
+    assert response.json()["code"] == "error"
+    assert len(response.json()["reference"]) == 6
+    assert "王小明" not in response.content.decode()
+    response = client.get("/api/v1/visits/", headers={"host": "not a host"})
+    assert (response.status_code, response.json()["code"]) == (400, "bad_request")
 
 
 @pytest.mark.django_db

@@ -6,12 +6,30 @@ import pghistory
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import translation
+from django.utils.translation.trans_real import parse_accept_lang_header
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
+def is_api(request: HttpRequest) -> bool:
+    """Whether a program asks, which reads JSON."""
+    return f"{request.path}/".startswith("/api/")
+
+
+def programs_language(request: HttpRequest) -> str:
+    """English, unless the program asks for another language that we speak."""
+    for code, _quality in parse_accept_lang_header(request.META.get("HTTP_ACCEPT_LANGUAGE", "")):
+        try:
+            return translation.get_supported_language_variant(code)
+        except LookupError:
+            continue
+    return "en"
+
+
 def _language(request: HttpRequest) -> str:
     """The person's own choice, else the cookie of the login page, else what the browser asks for."""
+    if is_api(request):
+        return programs_language(request)
     if request.user.is_authenticated:
         return request.user.language
     return translation.get_language_from_request(request)
@@ -62,5 +80,6 @@ def client_ip(request: HttpRequest) -> str:
     header: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
     forwarded = [part.strip() for part in header.split(",") if part.strip()]
     if proxies and forwarded:
-        return forwarded[-min(proxies, len(forwarded))]
+        # Where no proxy has written it, it may be anything: what can be stored is kept.
+        return forwarded[-min(proxies, len(forwarded))].replace("\0", "")[:45]
     return request.META.get("REMOTE_ADDR", "")

@@ -26,6 +26,6 @@ def note(
         person=person,
         # A proxy may pass on whatever it was sent: that must close the door to nobody.
         ip=client_ip(request)[:45] if request is not None else "",
-        path=request.path[:200] if request is not None else "",
+        path=request.path[:200].replace("\0", "") if request is not None else "",
         detail=detail,
     )

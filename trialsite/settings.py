@@ -103,7 +103,12 @@ UNITS_CACHE = BASE_DIR / "var" / "cache" if LOCAL else None
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {
     # The database keeps the API's throttle counts: a broker that is down must not turn reads into errors.
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        # More callers than will ever ask within a minute: past this many, counts are forgotten.
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
 }
 
 # Who, from where and why stand in the audit row itself, so that the whole row is beyond change.
@@ -287,16 +292,26 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["sponsor.auth.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["sponsor.auth.IsSponsor"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "600/min")},
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "sponsor.limits.Negotiation",
+    "DEFAULT_THROTTLE_CLASSES": ["sponsor.limits.PerProgram", "sponsor.limits.PerAddress"],
+    "DEFAULT_THROTTLE_RATES": {
+        "program": env.text("API_RATE", "600/min"),
+        # Requests without a good token, from one address.
+        "address": env.text("API_ADDRESS_RATE", "60/min"),
+    },
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "sponsor.api.error_body",
+    "EXCEPTION_HANDLER": "sponsor.access.error_body",
     "NUM_PROXIES": NUM_PROXIES,
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTO_REFRESH": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Trialsite sponsor API",
-    "DESCRIPTION": "Read-only, de-identified data of one study. Send `Authorization: Token …`.",
+    "DESCRIPTION": (
+        "Read-only, de-identified data of one study. Send `Authorization: Token …`.\n\n"
+        "To keep a copy: read all pages, keep each row by its `id`, and keep `complete_until`. The next time, send it "
+        "as `modified_since`: what has changed or become void since comes, nothing is missed, and some rows come again."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,

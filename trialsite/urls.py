@@ -1,12 +1,12 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from django.views.i18n import set_language as django_set_language
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from sponsor.api import ROUTES
+from sponsor.api import ROUTES, NowhereView
 from trialsite import health
 from trialsite.models import Language
 
@@ -33,6 +33,7 @@ urlpatterns = [
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    re_path("^api(?:/|$)", NowhereView.as_view()),
 ]
 
 handler400 = "trialsite.errors.bad_request"

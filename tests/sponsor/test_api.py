@@ -20,7 +20,7 @@ from trialsite.models import Record, Site, User
 from trialsite.roles import Role
 from trialsite.voiding import void
 
-RECORDS = [model for model in apps.get_models() if issubclass(model, Record) and not model._meta.proxy]
+RECORDS: list[Any] = [model for model in apps.get_models() if issubclass(model, Record) and not model._meta.proxy]
 DAY = dt.timedelta(days=1)
 
 
