@@ -84,7 +84,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
             except Refused as refusal:
                 self.add_error(None, refusal)
             else:
-                questions.settle(self, found)
+                questions.settle(self, found, *self.rows())
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""
@@ -529,7 +529,7 @@ class RecordAdmin(SiteScopedAdmin):
         now: dt.datetime,
     ) -> bool:
         rows = [row_of(obj, form.cleaned_data)] if row_of else []
-        return questions.ask(form, *rows, by=request.user, now=now)
+        return questions.ask(form, *rows, by=request.user, now=now, about_whom=obj)
 
     # --- audit trail --------------------------------------------------------------------------
 
