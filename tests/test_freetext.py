@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,11 +11,9 @@ from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection, models
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
-from participants.actions import report_deviation
-from participants.models import Participant, Visit
+from participants.models import Participant, ProtocolDeviation
 from participants.rules.identifying import Kind
 from safety.models import AdverseEvent
 from tests import factories
@@ -22,8 +21,9 @@ from tests.addforms import FILL, Filled
 from tests.conftest import person
 from tests.forms import forms_of
 from tests.test_reach import _about
-from trialsite import freetext, questions
+from trialsite import audit, formfields, freetext, questions
 from trialsite.fields import EncryptedDateField, EncryptedTextField, PartialDateField
+from trialsite.identity import IDENTITY
 from trialsite.models import Record, Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
@@ -123,32 +123,36 @@ def rows_of(participant: Participant) -> Iterator[Any]:
                 break
 
 
+def _said(field: Any, text: str) -> Any:
+    return {"said": ["x", text]} if isinstance(field, models.JSONField) else text
+
+
 @pytest.mark.django_db
 def test_no_row_takes_the_identity_of_its_person(
     planted: Participant, everybody: User, login: Any, now: dt.datetime
 ) -> None:
+    """Saved, changed alone, many at once, or added by the hundred."""
     fill_all(login(everybody), planted, now, everybody)
     seen = set()
-    for row in rows_of(planted):
-        for field in freetext.fields_of(type(row)):
-            for text in SPELT.values():
-                is_json = isinstance(field, models.JSONField)
-                setattr(row, field.name, {"said": [text]} if is_json else text)
-                with pytest.raises(Refused):
-                    row.save(update_fields=[field.name])
-                if not is_json:
-                    rows = type(row)._default_manager.filter(pk=row.pk)
-                    with pytest.raises(Refused):
-                        rows.update(**{field.name: text})
-                    with pytest.raises(Refused):
-                        type(row)._default_manager.bulk_update([row], [field.name])
-            row.pk, row._state.adding = None, True
+    for row in list(rows_of(planted)):
+        rows: Any = type(row)._default_manager
+        for field, (kind, text) in product(freetext.fields_of(type(row)), SPELT.items()):
+            one = rows.get(pk=row.pk)
+            setattr(one, field.name, _said(field, text))
+            with pytest.raises(Refused) as refused:
+                one.save()
+            assert text not in str(refused.value), kind
             with pytest.raises(Refused):
-                type(row)._default_manager.bulk_create([row])
-            row.refresh_from_db() if row.pk else None
-            seen.add((type(row)._meta.label, field.name))
-            row = type(row)._default_manager.order_by("-pk").first()  # noqa: PLW2901  # as it is stored
+                rows.bulk_update([one], [field.name])
+            if not isinstance(field, models.JSONField):
+                with pytest.raises(Refused):
+                    rows.filter(pk=row.pk).update(**{field.name: text})
+            one.pk, one._state.adding = None, True
+            with pytest.raises(Refused):
+                rows.bulk_create([one])
+            seen.add((row._meta.label, field.name))
     assert len(seen) > 40
+    assert holding(*SPELT.values()) == {}
 
 
 def fill_all(client: Client, participant: Participant, now: dt.datetime, by: User) -> None:
@@ -164,7 +168,7 @@ def test_what_stands_there_already_can_still_be_mended(planted: Participant, ali
     planted.name = "李四海"
     planted.save()
     event.refresh_from_db()
-    event.severity = "minor"
+    event.occurred_on -= DAY
     event.save()
     with pytest.raises(Refused):
         void(event, reason="李四海 called twice", by=alice, now=now)
@@ -174,12 +178,155 @@ def test_what_stands_there_already_can_still_be_mended(planted: Participant, ali
     assert event.is_void
 
 
-def _deviation(participant: Participant, text: str, *, by: User, now: dt.datetime) -> Any:
-    from participants.models import ProtocolDeviation
+def _deviation(participant: Participant, text: str, *, by: User, now: dt.datetime) -> ProtocolDeviation:
+    facts = {"kind": "sample", "occurred_on": now.date(), "description": text, "reason": "fell"}
+    return ProtocolDeviation.objects.create(participant=participant, created_by=by, created_at=now, **facts)
 
-    row = ProtocolDeviation(
-        participant=participant, kind="sample", occurred_on=now.date(), description=text, reason="fell"
-    )
-    row.created_by, row.created_at = by, now
-    row.save()
-    return row
+
+# --- every form ---------------------------------------------------------------------------------------
+
+
+def shown_form(response: Any, filled: Filled) -> Any:
+    shown = response.context[filled.form]
+    return shown.form if filled.form == "adminform" else shown
+
+
+def free_names(form: Any) -> list[str]:
+    """Fields into which somebody can write a sentence, found by looking at the form."""
+    return [
+        name
+        for name, field in form.fields.items()
+        if isinstance(field, forms.CharField)
+        and not isinstance(field, formfields.PartialDateField)
+        and not isinstance(field.widget, forms.HiddenInput | forms.PasswordInput)
+        and name not in NOT_KEPT | IDENTITY | {questions.ANSWER, "reason_for_change"}
+    ]
+
+
+def counts() -> dict[str, int]:
+    return {model._meta.label: model._default_manager.count() for model in records()}
+
+
+# What is asked for only where another answer says so, and is not kept where it does not.
+DROPPED = {"temperature_not_done", "ice_not_done"}
+ASKED_WITH = {"investigator_reason": {"investigator_grade": "4"}}
+ABOUT_SOMEBODY = sorted(set(FILL) - {"safety.OnCallShift", "safety.GuidanceText", "participants.Participant"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("label", ABOUT_SOMEBODY)
+def test_no_form_saves_a_name_and_none_loses_what_was_typed(
+    label: str, planted: Participant, everybody: User, login: Any, now: dt.datetime
+) -> None:
+    client = login(everybody)
+    filled = FILL[label](planted, now, everybody)
+    names = free_names(shown_form(client.get(filled.address), filled))
+    for name in names:
+        before = counts()
+        text = SPELT["name"]
+        response = client.post(filled.address, {**filled.data, **ASKED_WITH.get(name, {}), name: text})
+        if name in DROPPED:
+            assert holding(text) == {}
+            continue
+        assert response.status_code == 200, name
+        form = shown_form(response, filled)
+        said = " ".join([*form.errors.get(name, ()), *form.non_field_errors()])
+        assert "the participant’s name" in said.replace("'", "’"), (name, form.errors)
+        assert text not in said
+        assert form[name].value() == text
+        assert text in response.content.decode()
+        assert counts() == before, name
+    assert names or label in {"participants.Consent", "safety.Discharge"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", SPELT)
+def test_every_kind_is_refused_with_its_name_beside_the_field(
+    kind: str, planted: Participant, alice: User, login: Any, now: dt.datetime
+) -> None:
+    filled = FILL["safety.AdverseEvent"](planted, now, alice)
+    response = login(alice).post(filled.address, {**filled.data, "note": SPELT[kind]})
+    (said,) = shown_form(response, filled).errors["note"]
+    words = {"pinyin": "the participant's name"}.get(kind) or str(freetext.KINDS[kind])
+    assert words in said
+    assert "“the participant”" in said
+    assert not AdverseEvent.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_ticked_box_masks_it_and_the_trail_says_so(
+    planted: Participant, alice: User, login: Any, now: dt.datetime
+) -> None:
+    filled = FILL["safety.AdverseEvent"](planted, now, alice)
+    typed = {**filled.data, "note": f"{SPELT['name']}, {SPELT['phone']}", "term": "fever of 欧阳梓萱"}
+    response = login(alice).post(filled.address, typed)
+    assert f'name="{freetext.MASK}"' in response.content.decode()
+    assert login(alice).post(filled.address, {**typed, freetext.MASK: "on"}).status_code == 302
+    event = AdverseEvent.objects.get()
+    assert (event.note, event.term) == ("家属称[name]今晨, 致电 [phone]", "fever of [name]")
+    assert "identity masked in" in audit.trail(event)[0].reason
+
+
+@pytest.mark.django_db
+def test_what_may_be_a_word_is_asked_about_and_kept_with_its_reason(
+    site: Site, alice: User, login: Any, now: dt.datetime
+) -> None:
+    li = factories.infused(site=site, by=alice, now=now, infused_at=now - 40 * DAY, name="张力", phone="13955512345")
+    filled = FILL["safety.AdverseEvent"](li, now, alice)
+    typed = {**filled.data, "note": "右侧张力性气胸"}
+    form = shown_form(login(alice).post(filled.address, typed), filled)
+    assert "may hold the participant's name" in " ".join(form.non_field_errors())
+    answered = {questions.ASKED: form.data[questions.ASKED], questions.ANSWER: "a tension pneumothorax"}
+    other = login(alice).post(filled.address, {**typed, **answered, "note": "见张力面色苍白"})
+    assert other.status_code == 200, "another text is another question"
+    assert login(alice).post(filled.address, {**typed, **answered}).status_code == 302
+    event = AdverseEvent.objects.get()
+    assert event.note == "右侧张力性气胸"
+    assert "a tension pneumothorax" in audit.trail(event)[0].reason
+
+
+@pytest.mark.django_db
+def test_the_answer_to_a_question_names_nobody_either(
+    planted: Participant, alice: User, login: Any, now: dt.datetime
+) -> None:
+    filled = FILL["safety.AdverseEvent"](planted, now, alice)
+    login(alice).post(filled.address, filled.data)
+    form = shown_form(login(alice).post(filled.address, filled.data), filled)
+    answered = {questions.ASKED: form.data[questions.ASKED], questions.ANSWER: SPELT["name"]}
+    again = login(alice).post(filled.address, {**filled.data, **answered})
+    assert "the participant's name" in " ".join(shown_form(again, filled).errors[questions.ANSWER])
+    assert AdverseEvent.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_another_persons_name_is_no_business_of_this_one(
+    planted: Participant, alice: User, login: Any, now: dt.datetime
+) -> None:
+    filled = FILL["safety.AdverseEvent"](planted, now, alice)
+    assert login(alice).post(filled.address, {**filled.data, "note": "seen by Dr. 李四"}).status_code == 302
+
+
+# --- every page ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_no_page_of_a_row_saves_what_names_its_person(
+    planted: Participant, everybody: User, login: Any, now: dt.datetime
+) -> None:
+    """Changes, voids, rulings, judgements, stops, holds, answers: whatever has a box for words, filled with the name,
+    the phone, the number and the birth date; then nothing of them is in any table."""
+    client = login(everybody)
+    client.raise_request_exception = False
+    fill_all(client, planted, now, everybody)
+    tried: set[str] = set()
+    for address in sorted(_about(planted)):
+        page = client.get(address)
+        for form in forms_of(page) if page.status_code == 200 and not page.streaming else ():
+            if boxes := form.texts:
+                where = form.attrs.get("action") or address
+                for text in SPELT.values():
+                    sent = client.post(where.partition("#")[0], {**form.data, **dict.fromkeys(boxes, text)})
+                    assert sent.status_code < 500, (address, text)
+                tried.add(address)
+    assert len(tried) > 25, sorted(tried)
+    assert holding(*SPELT.values()) == {}

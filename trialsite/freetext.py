@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldBooleanWidget
 
 from trialsite import formfields
-from trialsite.fields import EncryptedTextField, PartialDateField
+from trialsite.fields import CodeField, EncryptedTextField, PartialDateField
 from trialsite.identity import IDENTITY
 from trialsite.refusal import Refused
 
@@ -64,6 +64,25 @@ def _is_free(field: Any) -> bool:
     if isinstance(field, models.TextField | models.JSONField):
         return True
     return isinstance(field, models.CharField) and field.editable
+
+
+@lru_cache
+def prose_of(model: type[models.Model]) -> tuple[Any, ...]:
+    """Those that hold sentences, and no code such as a lot: void rows leave without them.
+
+    Why a row is void leaves with it: that was written for this.
+    """
+    return tuple(one for one in fields_of(model) if not isinstance(one, CodeField) and one.name != "void_reason")
+
+
+def without_prose(row: Any, cells: Iterable[Any]) -> list[Any]:
+    """The cells of a row, empty where they show a sentence of it: a column may show one under another name."""
+    said = [text for field in prose_of(type(row)) for text in _texts(row.__dict__.get(field.attname)) if text]
+    return ["" if isinstance(cell, str) and any(_shows(cell, text) for text in said) else cell for cell in cells]
+
+
+def _shows(cell: str, text: str) -> bool:
+    return cell == text or (len(text) > 3 and text in cell)
 
 
 def owner_of(row: Any) -> Any:
@@ -134,7 +153,7 @@ def refusal(label: Any, kinds: Iterable[str]) -> str:
     text = _(
         "%(field)s holds %(kinds)s. What is written here is read outside the site: write “the participant” instead."
     )
-    return text % {"field": _label(label), "kinds": _kinds(kinds)}
+    return text % {"field": _label(label), "kinds": in_words(kinds)}
 
 
 def _question(label: Any, kinds: Iterable[str]) -> str:
@@ -142,7 +161,7 @@ def _question(label: Any, kinds: Iterable[str]) -> str:
         "%(field)s may hold %(kinds)s. What is written here is read outside the site: take it out, or say why it is "
         "something else."
     )
-    return text % {"field": _label(label), "kinds": _kinds(kinds)}
+    return text % {"field": _label(label), "kinds": in_words(kinds)}
 
 
 def _label(label: Any) -> str:
@@ -150,7 +169,8 @@ def _label(label: Any) -> str:
     return _("“%(name)s”") % {"name": name[:1].upper() + name[1:]}
 
 
-def _kinds(kinds: Iterable[str]) -> str:
+def in_words(kinds: Iterable[str]) -> str:
+    """Such as "the participant's name and the participant's phone"; never what they are."""
     return _(" and ").join(str(KINDS[kind]) for kind in dict.fromkeys(kinds))
 
 
@@ -198,9 +218,9 @@ def _typed(form: Any) -> Iterator[tuple[str, str]]:
     row = getattr(form, "instance", None)
     for name, field in form.fields.items():
         text = form.cleaned_data.get(name)
-        if is_free(name, field) and isinstance(text, str) and text:
-            if row is None or row.pk is None or name in form.changed_data:
-                yield name, text
+        is_new = row is None or row.pk is None or name in form.changed_data
+        if is_new and is_free(name, field) and isinstance(text, str) and text:
+            yield name, text
 
 
 def _mask(form: Any, names: Iterable[str], owner: Any, rows: Iterable[Any]) -> None:

@@ -25,6 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
+from trialsite import freetext
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
 from trialsite.listcolumns import Column, columns_of, identity_of, joined
 from trialsite.models import ListExport, Site, User
@@ -154,8 +155,14 @@ def _person(request: HttpRequest) -> User:
 
 def _write(file: IO[bytes], kind: str, columns: list[Column], rows: QuerySet[Any], *, sheet: Any) -> int:
     header = [column.title for column in columns]
-    table = ([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK))
+    table = (_cells(columns, row) for row in rows.iterator(chunk_size=CHUNK))
     return write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
+
+
+def _cells(columns: list[Column], row: Any) -> list[Any]:
+    """What is void leaves without its free text."""
+    cells = [column.value(row) for column in columns]
+    return cells if getattr(row, "is_standing", True) else freetext.without_prose(row, cells)
 
 
 def _hash(file: IO[bytes]) -> str:

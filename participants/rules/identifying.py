@@ -147,7 +147,7 @@ def _spaced(letters: Iterable[str], gap: str = _GAP) -> str:
 _HAN = r"[\u3400-\u9fff\U00020000-\U0003ffff]"
 # Family names of two letters that are in use.
 _TWO_LETTERS = frozenset(
-    "欧阳 司马 上官 诸葛 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 司徒 司空 夏侯 东方 独孤 南宫 端木 申屠 澹台 闻人 赫连 呼延 轩辕".split()
+    re.findall("..", "欧阳司马上官诸葛皇甫尉迟公孙慕容令狐宇文长孙司徒司空夏侯东方独孤南宫端木申屠澹台闻人赫连呼延轩辕")
 )
 _CALLED = r"(?:患者|病人|病友|受试者|参与者|姓名|名字|名叫|叫做|患儿)[:\s]*"
 _TITLED = r"(?:先生|女士|小姐|同志|阿姨|叔叔|大爷|大妈|小朋友|家属|本人)"
@@ -260,7 +260,7 @@ def _other_phones(folded: str) -> Iterator[_Hit]:
 
 # --- The birth date -----------------------------------------------------------------------------------
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DIGITS = ("[〇零o]", *"一二三四五六七八九")
 _BORN = r"(?:出生日期|出生|生日|生于|born(?:\s+on)?|birthday|birth\s*date|dob|date of birth)"
 
