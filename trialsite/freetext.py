@@ -198,7 +198,7 @@ def read(form: Any, owner: Any, rows: Iterable[Any] = ()) -> Iterator[tuple[str,
     for name, hits in found.items():
         label, sure = form[name].label, [str(one.kind) for one in hits if one.is_certain]
         if sure:
-            form.add_error(name, refusal(label, sure))
+            form.add_error(name, f"{refusal(label, sure)} {_('Or tick the box that masks it.')}")
         else:
             digest = hashlib.sha256(form.cleaned_data[name].encode()).hexdigest()[:12]
             yield f"identity-{digest}", _question(label, [str(one.kind) for one in hits])

@@ -325,7 +325,8 @@ class RecordAdmin(SiteScopedAdmin):
         """The field for an answer stands first, below the question, and only where something was asked."""
         shown = context["adminform"]
         if asked := tuple(name for name in questions.FIELDS if name in shown.form.fields):
-            shown.fieldsets = [(_("Is it so?"), {"fields": asked}), *shown.fieldsets]
+            title = _("Is it so?") if questions.ASKED in asked else _("Identity in the text")
+            shown.fieldsets = [(title, {"fields": asked}), *shown.fieldsets]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
