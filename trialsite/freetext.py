@@ -75,7 +75,7 @@ def prose_of(model: type[models.Model]) -> tuple[Any, ...]:
     return tuple(one for one in fields_of(model) if not isinstance(one, CodeField) and one.name != "void_reason")
 
 
-def without_prose(row: Any, cells: Iterable[Any]) -> list[Any]:
+def without_prose(row: models.Model, cells: Iterable[Any]) -> list[Any]:
     """The cells of a row, empty where they show a sentence of it: a column may show one under another name."""
     said = [text for field in prose_of(type(row)) for text in _texts(row.__dict__.get(field.attname)) if text]
     return ["" if isinstance(cell, str) and any(_shows(cell, text) for text in said) else cell for cell in cells]
@@ -96,7 +96,7 @@ def owner_of(row: Any) -> Any:
     return found if hasattr(found, "identity_in") else None
 
 
-def refuse_identity(row: Any, names: Collection[str] | None = None) -> None:
+def refuse_identity(row: models.Model, names: Collection[str] | None = None) -> None:
     """Raises Refused where a text that is about to be saved names its person for certain.
 
     What stands in the database already is not asked about again: a row that says so stays mendable.
@@ -110,13 +110,14 @@ def refuse_identity(row: Any, names: Collection[str] | None = None) -> None:
         stored = type(row)._default_manager.filter(pk=row.pk).values(*found).first() or {}
         found = {name: kinds for name, kinds in found.items() if stored.get(name) != typed[name]}
     if found:
-        named = ((row._meta.get_field(name).verbose_name, kinds) for name, kinds in found.items())
-        raise Refused(" ".join(refusal(label, kinds) for label, kinds in named))
+        labels = {field.name: field.verbose_name for field in fields_of(type(row))}
+        raise Refused(" ".join(refusal(labels[name], kinds) for name, kinds in found.items()))
 
 
 def refuse_identity_for(rows: models.QuerySet[Any], values: dict[str, Any]) -> None:
     """The same about texts that many rows are given at once, for each of the people whom those rows are about."""
-    free = {field.name: field for field in fields_of(rows.model)}
+    model: type[models.Model] = rows.model
+    free = {field.name: field for field in fields_of(model)}
     typed = {name: text for name, text in values.items() if name in free and isinstance(text, str) and text}
     for owner in _owners(rows) if typed else ():
         if found := {name: kinds for name, text in typed.items() if (kinds := _certain(owner, text))}:
