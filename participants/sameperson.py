@@ -1,16 +1,20 @@
 """The same person screened twice at a site: whom a new entry looks like, without saying anything of the identity."""
 
+import re
+from functools import lru_cache
 from typing import Any
 
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from participants.rules.identifying import Finding, find
 from participants.rules.identity import Identity, Match, match
 from participants.rules.status import Status
 from trialsite.models import Record
 from trialsite.twins import Twin, braces, link
 
+_HAN = re.compile(r"[\u3400-\u9fff]{2,4}")
 IDENTITY = ("name", "birth_date", "hospital_number")
 BY_WHAT = {
     Match.HOSPITAL_NUMBER: gettext_lazy("has the same hospital number"),
@@ -19,7 +23,24 @@ BY_WHAT = {
 
 
 def identity_of(row: Any) -> Identity:
-    return Identity(row.name, row.birth_date, row.hospital_number)
+    return Identity(row.name, row.birth_date, row.hospital_number, row.phone)
+
+
+def identity_in(row: Any, text: str) -> list[Finding]:
+    """Where a text names this participant, or gives away what is found by no number of the study."""
+    return find(text, identity_of(row), _sounds(row.name))
+
+
+@lru_cache(maxsize=256)
+def _sounds(name: str) -> tuple[tuple[str, ...], ...]:
+    """How the letters of a Chinese name may be read, as pinyin without tones; nothing for any other name."""
+    letters = "".join(letter for letter in name if letter.isalnum())
+    if not _HAN.fullmatch(letters):
+        return ()
+    # Loaded when a text is first looked through: its dictionary takes a quarter of a second.
+    from pypinyin import Style, pinyin
+
+    return tuple(tuple(readings) for readings in pinyin(letters, style=Style.NORMAL, heteronym=True))
 
 
 class SamePerson(Twin):

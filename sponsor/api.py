@@ -25,6 +25,7 @@ from participants.models import Participant, Visit
 from safety.models import AdverseEvent, ToxicityAssessment
 from sponsor.access import NowhereView, RecordedView
 from sponsor.pages import CURSOR, PAGE_SIZE, Pages
+from trialsite import freetext
 from trialsite.models import Record
 
 __all__ = ["ROUTES", "NowhereView"]
@@ -119,6 +120,14 @@ class RowSerializer(serializers.ModelSerializer[Any]):
 
     def get_is_void(self, row: Record) -> bool:
         return not row.is_standing
+
+    def to_representation(self, instance: Record) -> dict[str, Any]:
+        """What is void leaves without its free text: columns of words are empty then, and stay columns."""
+        shown = super().to_representation(instance)
+        if not instance.is_standing:
+            prose = {field.name for field in freetext.prose_of(type(instance))}
+            shown |= {name: type(value)() for name, value in shown.items() if name in prose and value is not None}
+        return shown
 
 
 ROW = ("id", "participant", "modified_at", "is_void")

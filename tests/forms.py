@@ -20,6 +20,7 @@ class SeenForm:
     attrs: dict[str, str]
     data: dict[str, Any] = field(default_factory=dict)
     selects: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
 
     def put(self, name: str, value: str) -> None:
         """A name that stands there twice is a list, as in a choice of several."""
@@ -55,6 +56,7 @@ class _Reader(HTMLParser):
             self.options.append((attrs.get("value", ""), "selected" in attrs))
         elif tag == "textarea" and attrs.get("name"):
             self.text, self.written = attrs["name"], []
+            self.form.texts.add(attrs["name"])
 
     def handle_data(self, data: str) -> None:
         if self.text is not None:

@@ -129,7 +129,7 @@ def _about(theirs: Participant) -> dict[str, int]:
         for page in admin.site._registry.values()
         if (row := page.model._default_manager.order_by("pk").last()) is not None
     }
-    newest["trialsite_user_"] = User.objects.get(username="charlie").pk
+    newest["trialsite_user_"] = theirs.created_by_id
     found = {}
     for one in patterns():
         key = next((pk for start, pk in newest.items() if one.name.startswith(start)), theirs.pk)

@@ -25,9 +25,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
-from trialsite import security
+from trialsite import freetext, security
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
-from trialsite.listcolumns import columns_of, identity_of, joined
+from trialsite.listcolumns import Column, columns_of, identity_of, joined
 from trialsite.models import ListExport, SecurityKind, Site, User
 from trialsite.typedadmin import TypedAdmin
 
@@ -122,7 +122,7 @@ class ExportAdmin(TypedAdmin):
             request,
             kind=asked["format"],
             header=[column.title for column in columns],
-            table=([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK)),
+            table=(_cells(columns, row) for row in rows.iterator(chunk_size=CHUNK)),
             model=self.opts.label,
             sheet=self.opts.verbose_name_plural,
             # So that nobody passes on the one for the other.
@@ -177,6 +177,12 @@ def recorded(
         failed.pop_all()  # from here on the response closes the file, once it is sent
     name = timed_name(content, now)
     return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
+
+
+def _cells(columns: list[Column], row: Any) -> list[Any]:
+    """What is void leaves without its free text."""
+    cells = [column.value(row) for column in columns]
+    return cells if getattr(row, "is_standing", True) else freetext.without_prose(row, cells)
 
 
 def _hash(file: IO[bytes]) -> str:

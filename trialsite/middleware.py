@@ -42,7 +42,7 @@ class ApiNeedsTlsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
+        if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
             detail = "Use https: a token that was sent without it has been seen by others; ask for a new one."
             return JsonResponse({"code": "tls_required", "detail": detail}, status=403)
         return self.get_response(request)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from functools import reduce
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import pghistory
 import pghistory.models
@@ -23,7 +24,7 @@ from django_otp.models import Device, ThrottlingMixin
 from django_otp.util import random_hex
 from knox.models import AuthToken
 
-from trialsite import totp
+from trialsite import freetext, totp
 from trialsite.fields import EncryptedTextField
 from trialsite.roles import Role
 
@@ -102,7 +103,23 @@ R = TypeVar("R", bound="Record")
 
 
 class RecordQuerySet(models.QuerySet[R]):
-    """Rows of records, and which of them count."""
+    """Rows of records, and which of them count; free text that names a person is refused by whatever way it comes."""
+
+    def bulk_create(self, objs: Iterable[R], *args: Any, **kwargs: Any) -> list[R]:
+        rows = list(objs)
+        for row in rows:
+            freetext.refuse_identity(row)
+        return super().bulk_create(rows, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[R], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+        rows, names = list(objs), list(fields)
+        for row in rows:
+            freetext.refuse_identity(row, names)
+        return super().bulk_update(rows, names, *args, **kwargs)
+
+    def update(self, **values: Any) -> int:
+        freetext.refuse_identity_for(self, values)
+        return super().update(**values)
 
     def standing(self) -> Self:
         """Rows that count: not void themselves, nor part of somebody or something that is."""
@@ -144,6 +161,10 @@ class Record(models.Model):
         abstract = True
         constraints = [all_or_none("%(app_label)s_%(class)s_void_complete", "voided_at", "voided_by", "void_reason")]
         triggers = record_triggers()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        freetext.refuse_identity(self, kwargs.get("update_fields"))
+        super().save(*args, **kwargs)
 
     @property
     def is_void(self) -> bool:

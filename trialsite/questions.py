@@ -23,13 +23,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from trialsite import reading, twins
+from trialsite import freetext, reading, twins
 from trialsite.models import Record
 from trialsite.refusal import Refused
 
 APPS = ("participants", "dosing", "safety")
 ANSWER, AGAIN, ASKED = "question_answer", "question_again", "question_asked"
-FIELDS = (ANSWER, AGAIN, ASKED)
+FIELDS = (freetext.MASK, ANSWER, AGAIN, ASKED)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def _twins(row: Record, changed: Collection[str] | None, by: Any) -> list[Questi
 
 def prepare(form: forms.BaseForm) -> None:
     """A form that was asked before keeps its answer in sight, whatever else is wrong with it."""
+    freetext.prepare(form)
     if form.is_bound and form.data.get(form.add_prefix(ASKED)):
         _add_fields(form, is_again=form.add_prefix(AGAIN) in form.data)
 
@@ -88,23 +89,35 @@ def about(*rows: Record, changed: Collection[str] | None = None, by: Any, now: d
     return [one for row in rows for one in questions_of(row, changed=changed, by=by, now=now)]
 
 
-def ask(form: Any, *rows: Record, changed: Collection[str] | None = None, by: Any, now: dt.datetime) -> bool:
-    """Whether nothing is to be asked about these rows, or all of it is answered; otherwise the form shows it."""
+def ask(
+    form: Any,
+    *rows: Record,
+    changed: Collection[str] | None = None,
+    by: Any,
+    now: dt.datetime,
+    about_whom: Model | None = None,
+) -> bool:
+    """Whether nothing is to be asked about these rows, or all of it is answered; otherwise the form shows it.
+
+    What was typed is looked through for the identity of whom the first row is about, or `about_whom`.
+    """
     try:
         found = about(*rows, changed=changed, by=by, now=now)
     except Refused as refusal:
         form.add_error(None, refusal)
         return False
-    return settle(form, found)
+    return settle(form, found, *([about_whom] if about_whom else rows))
 
 
-def settle(form: Any, questions: Iterable[Question]) -> bool:
+def settle(form: Any, questions: Iterable[Question], *rows: Model) -> bool:
     """Whether every question was asked before and is answered now; otherwise the form shows them.
 
-    What was answered stays on the form as `answered`, with its reason as `answer`.
+    What was answered stays on the form as `answered`, with its reason as `answer`. Identity in what was typed, of
+    whom the first of the rows is about, is one thing more to settle.
     """
-    questions = list(questions)
-    answer, asked = _typed(form, ANSWER), set(_typed(form, ASKED).split())
+    owner = next(map(freetext.owner_of, rows), None)
+    questions = [*questions, *(Question(code, text) for code, text in freetext.read(form, owner, rows))]
+    answer, asked = str(form.cleaned_data.get(ANSWER) or "").strip(), set(_typed(form, ASKED).split())
     form.answered, form.answer = questions, answer if questions else ""
     is_known = all(question.key in asked for question in questions)
     if questions:
@@ -146,8 +159,10 @@ def take_back(row: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
 
 
 def reason_of(form: Any, reason: str = "") -> str:
-    """For the audit trail: why it was changed, and why it is right although it was asked about."""
-    return " · ".join(text for text in (reason.strip(), getattr(form, "answer", "")) if text)
+    """For the audit trail: why it was changed, why it is right although it was asked about, and what was masked."""
+    masked = _(", ").join(getattr(form, "masked", ()))
+    said = _("identity masked in: %(fields)s") % {"fields": masked} if masked else ""
+    return " · ".join(text for text in (reason.strip(), getattr(form, "answer", ""), said) if text)
 
 
 def _typed(form: forms.BaseForm, name: str) -> str:

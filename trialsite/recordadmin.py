@@ -84,7 +84,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
             except Refused as refusal:
                 self.add_error(None, refusal)
             else:
-                questions.settle(self, found)
+                questions.settle(self, found, *self.rows())
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""
@@ -325,7 +325,8 @@ class RecordAdmin(SiteScopedAdmin):
         """The field for an answer stands first, below the question, and only where something was asked."""
         shown = context["adminform"]
         if asked := tuple(name for name in questions.FIELDS if name in shown.form.fields):
-            shown.fieldsets = [(_("Is it so?"), {"fields": asked}), *shown.fieldsets]
+            title = _("Is it so?") if questions.ASKED in asked else _("Identity in the text")
+            shown.fieldsets = [(title, {"fields": asked}), *shown.fieldsets]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -529,7 +530,7 @@ class RecordAdmin(SiteScopedAdmin):
         now: dt.datetime,
     ) -> bool:
         rows = [row_of(obj, form.cleaned_data)] if row_of else []
-        return questions.ask(form, *rows, by=request.user, now=now)
+        return questions.ask(form, *rows, by=request.user, now=now, about_whom=obj)
 
     # --- audit trail --------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import pghistory
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -22,7 +23,7 @@ from dosing.rules.dose import DoseBand
 from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
-from trialsite import formfields, versions
+from trialsite import formfields, questions, versions
 from trialsite.clinical import check_clinical
 from trialsite.constraints import as_refusals
 from trialsite.models import User
@@ -172,9 +173,11 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
     # Other findings than those that were read are judged after they were read.
     opened = versions.of(shown=repr(line))
     conflict = versions.conflict(request, opened)
-    if request.method == "POST" and conflict is None and form.is_valid():
+    questions.prepare(form)
+    is_sent = request.method == "POST" and conflict is None and form.is_valid()
+    if is_sent and questions.ask(form, about_whom=participant, by=request.user, now=now):
         try:
-            with as_refusals():
+            with as_refusals(), pghistory.context(reason=questions.reason_of(form)):
                 actions.judge_readiness(
                     participant=participant,
                     code=Code(code),

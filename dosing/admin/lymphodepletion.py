@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import pghistory
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -29,7 +30,7 @@ from dosing.models.lymphodepletion import DoseState
 from dosing.rules.dose import BagDose
 from dosing.wording import bag_dose_text
 from participants.models import Participant, numbered
-from trialsite import formfields, paper
+from trialsite import formfields, paper, questions
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
@@ -244,6 +245,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         participant = self._participant(request, (data or request.GET).get("number", "").strip())
         form = PlanForm(data, initial=request.GET.dict(), levels=_levels(participant))
         back = reverse("admin:dosing_lymphodepletiondose_changelist")
+        questions.prepare(form)
         if data is not None and form.is_valid():
             shown = self._show(form, participant) if "_show" in data else self._plan(request, form, participant)
             if shown is None:
@@ -286,8 +288,10 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         if participant is None:
             form.add_error("number", UNKNOWN)
             return {}
+        if not questions.ask(form, about_whom=participant, by=request.user, now=timezone.now()):
+            return self._show(form, participant)
         try:
-            with as_refusals():
+            with as_refusals(), pghistory.context(reason=questions.reason_of(form)):
                 doses, warnings = actions.plan_lymphodepletion(
                     participant=participant,
                     first_on=form.cleaned_data["first_on"],

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -34,7 +35,8 @@ from participants.models import (
     Participant,
 )
 from participants.models.imports import AT_WORK, WITH_CONTENT, ImportState
-from trialsite import questions
+from trialsite import freetext, questions
+from trialsite.exports import timed_name
 from trialsite.models import Site, User
 from trialsite.reading import code_key
 from trialsite.refusal import Refused
@@ -61,16 +63,17 @@ class Overtaken(Exception):
 
 
 @transaction.atomic
-def upload(
-    *, site: Site, file_name: str, content: bytes, laboratory: str = "", by: User, now: dt.datetime
-) -> MeasurementImport:
-    """Take a file in: to be checked, or to be asked about. Raises Refused, and stores nothing, for what is no table."""
+def upload(*, site: Site, content: bytes, laboratory: str = "", by: User, now: dt.datetime) -> MeasurementImport:
+    """Take a file in: to be checked, or to be asked about. Raises Refused, and stores nothing, for what is no table.
+
+    What the person's computer calls it is not taken: it may name somebody.
+    """
     imports.check_size(len(content))
     row = MeasurementImport(
         site=site,
         uploaded_by=by,
         uploaded_at=now,
-        file_name=file_name[-80:],
+        file_name=f"{timed_name('results', now)}{imports.ending(content)}",
         laboratory=laboratory.strip()[:100],
         sha256=hashlib.sha256(content).hexdigest(),
     )
@@ -78,9 +81,44 @@ def upload(
         row.content, row.rows_total = imports.inspected(content)
     else:
         _understand(row, imports.read_sheets(content), by=by)
+    _refuse_identity(row)
     row.save()
     wake(TASK)
     return row
+
+
+def _refuse_identity(row: MeasurementImport) -> None:
+    """No cell of the table that is kept names its participant. Raises Refused, naming the lines and not the cells."""
+    people = {number: one for one in _named(row) for number in imports.numbers_of(one)} if row.content else {}
+    found: dict[str, list[str]] = {}
+
+    @cache
+    def kinds_in(number: str, text: str) -> frozenset[str]:
+        return frozenset(one.kind for one in people[number].identity_in(text) if one.is_certain)
+
+    for line in imports.lines(row.content) if people else ():
+        if (number := imports.study_number(line.cells["participant"])) in people:
+            for name, text in imports.sayings(line):
+                if kinds := kinds_in(number, text) - (set() if name in imports.FREE else {"birth_date"}):
+                    found.setdefault(line.place, []).extend(kinds)
+    if found:
+        raise Refused(_in_lines(found))
+
+
+def _in_lines(found: dict[str, list[str]]) -> str:
+    text = _(
+        "Line %(lines)s: %(kinds)s stands there. Nothing of the file was kept. Write “the participant” instead, or "
+        "empty the cell, and upload the file again."
+    )
+    kinds = [kind for kinds in found.values() for kind in kinds]
+    return text % {"lines": _(", ").join([*found][:20]), "kinds": freetext.in_words(kinds)}
+
+
+def _named(row: MeasurementImport) -> list[Participant]:
+    """The people of the site whose numbers the file has."""
+    given = {imports.study_number(line.cells["participant"]) for line in imports.lines(row.content)}
+    people = Participant.objects.filter(site=row.site).order_by("pk")
+    return [one for one in people if given & imports.numbers_of(one)]
 
 
 def _understand(row: MeasurementImport, sheets: list[Sheet], *, by: User) -> None:
@@ -138,6 +176,7 @@ def match(*, row: MeasurementImport, sheet: int, layout: Layout, answers: Answer
     if missing := imports.questions_of(table).missing:
         raise Refused(_("No column is matched to %(missing)s. Match one.") % {"missing": quoted(missing)})
     _put_in_our_columns(row, table, answers, by=by)
+    _refuse_identity(row)
     row.save()
     wake(TASK)
 

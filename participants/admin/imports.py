@@ -85,8 +85,6 @@ class MeasurementImportAdmin(SiteScopedAdmin):
     list_select_related = ("uploaded_by", "site")
     actions_detail = ("void_all",)
     actions_list = ("import_results",)
-    # A file's name is somebody's own: it may name a person.
-    identity_fields = ("file_name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # A file and its fates have megabytes; only the page of one import reads its fates.
@@ -162,7 +160,6 @@ class MeasurementImportAdmin(SiteScopedAdmin):
             imports.check_size(file.size)
             return actions.upload(
                 site=form.cleaned_data["site"],
-                file_name=file.name,
                 laboratory=form.cleaned_data["laboratory"],
                 content=file.read(),
                 by=_person(request),

@@ -6,7 +6,19 @@ Nothing here touches the database: what it says already about a file's participa
 from participants.imports.cells import Known, Reading, numbers_of, study_number, understood
 from participants.imports.download import fates_file, handed_back, harmless, kept_rows, template_file
 from participants.imports.fates import BLOCKING, FATE_NAMES, FINE, Fate, Judged, Row, counted, judged, taken, why_not
-from participants.imports.file import COLUMNS, MAX_MEGABYTES, MAX_ROWS, REQUIRED, check_size, inspected, is_ours, lines
+from participants.imports.file import (
+    COLUMNS,
+    FREE,
+    MAX_MEGABYTES,
+    MAX_ROWS,
+    REQUIRED,
+    check_size,
+    ending,
+    inspected,
+    is_ours,
+    lines,
+    sayings,
+)
 from participants.imports.layout import Answers, Layout, Questions, Table, Written, questions_of, table_of, written
 from participants.imports.sheets import Sheet, as_json, from_json, read_sheets
 
@@ -15,6 +27,7 @@ __all__ = [
     "COLUMNS",
     "FATE_NAMES",
     "FINE",
+    "FREE",
     "MAX_MEGABYTES",
     "MAX_ROWS",
     "REQUIRED",
@@ -32,6 +45,7 @@ __all__ = [
     "as_json",
     "check_size",
     "counted",
+    "ending",
     "fates_file",
     "from_json",
     "handed_back",
@@ -44,6 +58,7 @@ __all__ = [
     "numbers_of",
     "questions_of",
     "read_sheets",
+    "sayings",
     "study_number",
     "table_of",
     "taken",

@@ -100,6 +100,24 @@ def is_ours(content: bytes) -> bool:
     return any(header and all(_column(name) in (*KNOWN, "") for name in header) for header in headers)
 
 
+# What people and laboratories write in their own words, and every other cell that can hold some.
+FREE = ("laboratory", "not_done")
+SAID = (*FREE, "measure", "value", "unit", "fasting", "study_procedure", "problem")
+_NUMBER = re.compile(r"[<>=≤≥]{0,2}\d{0,6}(?:\.\d{0,6})?", re.ASCII)
+
+
+def sayings(line: Line) -> Iterator[tuple[str, str]]:
+    """The cells of a row that hold words, by their columns."""
+    for name in SAID:
+        if (text := line.cells.get(name, "")) and not _NUMBER.fullmatch(text):
+            yield name, text
+
+
+def ending(content: bytes) -> str:
+    """What a file of this content is called by: a workbook is a ZIP file, all else is text."""
+    return ".xlsx" if content.startswith(b"PK") else ".csv"
+
+
 def lines(text: str) -> Iterator[Line]:
     """The rows below the column names, without empty ones. Raises Refused."""
     delimiter, columns = _layout(text)

@@ -45,7 +45,7 @@ class MeasurementImport(models.Model):
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="+")
     uploaded_by = models.ForeignKey(User, models.PROTECT, verbose_name=_("uploaded by"), related_name="+")
     uploaded_at = models.DateTimeField(_("uploaded at"))
-    # As the person's computer called it: it may name somebody, so it stands in no log and no address.
+    # Ours, of the study and the minute: as the person's computer called it, it may name somebody.
     file_name = models.CharField(_("file"), max_length=80, blank=True)
     laboratory = models.CharField(
         _("laboratory"), max_length=100, blank=True, help_text=_("Whose file it is; its columns are matched once.")

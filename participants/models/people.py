@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 import pghistory
 import pgtrigger
@@ -14,8 +16,9 @@ from django.utils.translation import pgettext_lazy
 
 from participants.rules.age import LeapDay, completed_years
 from participants.rules.contradictions import Kind
+from participants.rules.identifying import Finding, masked
 from participants.rules.status import Status
-from participants.sameperson import SAME_PERSON
+from participants.sameperson import SAME_PERSON, identity_in
 from trialsite.fields import EncryptedCodeField, EncryptedDateField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.reading import code_key
@@ -147,6 +150,14 @@ class Participant(Record):
     def number(self) -> str:
         """The number that people use: the participant number once there is one."""
         return self.participant_number or self.screening_number
+
+    def identity_in(self, text: str) -> list[Finding]:
+        """Where a text names this person: the question that every free text of theirs is asked before it is saved."""
+        return identity_in(self, text)
+
+    def masked(self, text: str, words: Mapping[str, Any]) -> str:
+        """The text with a word in place of whatever names this person."""
+        return masked(text, self.identity_in(text), words)
 
     def age_on(self, day: dt.date) -> int:
         """Completed years; what holds for 29 February is the study file's choice."""

@@ -24,6 +24,7 @@ class Identity:
     name: str
     birth_date: dt.date
     hospital_number: str = ""
+    phone: str = ""
 
 
 def plain(text: str) -> str:

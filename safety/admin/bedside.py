@@ -272,7 +272,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
             if not questions.ask(form, row, by=request.user, now=now):
                 return False
             seen = replace(
-                row.observed, confirmed=tuple(one.code for one in form.answered if one.code in QUESTION_TEXT)
+                form.observations(), confirmed=tuple(one.code for one in form.answered if one.code in QUESTION_TEXT)
             )
             with as_refusals(), transaction.atomic(), pghistory.context(reason=questions.reason_of(form)):
                 actions.assess_bedside(assessment=row, seen=seen, by=request.user, now=now)

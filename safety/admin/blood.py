@@ -362,11 +362,12 @@ class IecHsAssessmentAdmin(BloodAdmin):
         if not request.user.has_perm("safety.add_icahtassessment"):
             raise PermissionDenied
         form = IcahtForm(request.POST, prefix=f"icaht-{phase}")
-        if form.is_valid():
+        questions.prepare(form)
+        if form.is_valid() and questions.ask(form, about_whom=participant, by=request.user, now=now):
             given = {name: form.cleaned_data[name] for name in ("investigator_grade", "investigator_reason")}
             row = IcahtAssessment(participant=participant, phase=phase, **given)
             try:
-                with as_refusals():
+                with as_refusals(), pghistory.context(reason=questions.reason_of(form)):
                     blood.record_icaht(assessment=row, seen=form.cleaned_data["seen"], by=request.user, now=now)
             except Refused as refusal:
                 form.add_error(None, refusal)

@@ -55,9 +55,9 @@ def bob(site: Site, alice: User, now: dt.datetime) -> Participant:
 def bring(site: Site, alice: User, now: dt.datetime) -> Callable[..., MeasurementImport]:
     """Upload a file as Alice and let a worker check it."""
 
-    def _bring(text: str | bytes, name: str = "lab.csv") -> MeasurementImport:
+    def _bring(text: str | bytes) -> MeasurementImport:
         content = text if isinstance(text, bytes) else text.encode()
-        row = actions.upload(site=site, file_name=name, content=content, by=alice, now=now)
+        row = actions.upload(site=site, content=content, by=alice, now=now)
         assert actions.run_next(now=now) == "checked"
         row.refresh_from_db()
         return row
@@ -486,7 +486,7 @@ def test_the_audit_trail_names_who_imported(bring: Any, bob: Participant, alice:
 def test_the_task_takes_everything_that_waits(site: Site, bob: Participant, alice: User) -> None:
     for code in ("ALT", "AST"):
         text = rows(f"{bob.number},{code},50,U/L,{AT}")
-        actions.upload(site=site, file_name="x.csv", content=text.encode(), by=alice, now=timezone.now())
+        actions.upload(site=site, content=text.encode(), by=alice, now=timezone.now())
     assert tasks.run_imports() == {"checked": 2}
     assert tasks.run_imports() == {}
     assert SweepRun.objects.get(name="imports").counts == {}
@@ -505,7 +505,7 @@ def test_an_upload_wakes_the_worker_after_the_commit(
     monkeypatch.setattr("trialsite.wake.app.send_task", lambda task: sent.append(task))
     with django_capture_on_commit_callbacks(execute=True):
         text = rows(f"{bob.number},ALT,50,U/L,{AT}")
-        actions.upload(site=site, file_name="x.csv", content=text.encode(), by=alice, now=now)
+        actions.upload(site=site, content=text.encode(), by=alice, now=now)
         assert not sent
     assert sent == ["participants.tasks.run_imports"]
     assert sent[0] in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
@@ -515,7 +515,7 @@ def test_an_upload_wakes_the_worker_after_the_commit(
 def test_progress_is_written_as_the_rows_are_checked(
     site: Site, bob: Participant, alice: User, now: dt.datetime, monkeypatch: Any
 ) -> None:
-    actions.upload(site=site, file_name="x.csv", content=many(bob.number, 900).encode(), by=alice, now=now)
+    actions.upload(site=site, content=many(bob.number, 900).encode(), by=alice, now=now)
     seen: list[tuple[int, Any]] = []
     recorded = actions._recorded
 
@@ -539,7 +539,7 @@ def test_a_killed_workers_job_is_taken_up_again(
     phase: str, site: Site, bob: Participant, alice: User, now: dt.datetime, monkeypatch: Any
 ) -> None:
     text = many(bob.number, 1500).encode()
-    row = actions.upload(site=site, file_name="x.csv", content=text, by=alice, now=now)
+    row = actions.upload(site=site, content=text, by=alice, now=now)
     if phase == "importing":
         actions.run_next(now=now)
         actions.import_now(row=row, accept_unusual=False, by=alice, now=now)
@@ -569,7 +569,7 @@ def test_a_killed_workers_job_is_taken_up_again(
 def test_a_worker_that_was_overtaken_writes_nothing_more(
     site: Site, bob: Participant, alice: User, now: dt.datetime, monkeypatch: Any
 ) -> None:
-    actions.upload(site=site, file_name="x.csv", content=many(bob.number, 500).encode(), by=alice, now=now)
+    actions.upload(site=site, content=many(bob.number, 500).encode(), by=alice, now=now)
     recorded = actions._recorded
 
     def discarded_meanwhile(readings: Any) -> Any:
@@ -590,8 +590,7 @@ def test_what_nobody_tried_goes_before_what_a_worker_was_lost_with(
 ) -> None:
     """A long import that is begun again does not keep a short file waiting."""
     first, second = (
-        actions.upload(site=site, file_name="x.csv", content=many(bob.number, size).encode(), by=alice, now=now)
-        for size in (6, 3)
+        actions.upload(site=site, content=many(bob.number, size).encode(), by=alice, now=now) for size in (6, 3)
     )
     lost = MeasurementImport.objects.filter(pk=first.pk)
     lost.update(state="checking", attempts=1, lease_until=timezone.now() - dt.timedelta(seconds=1))
@@ -605,7 +604,7 @@ def test_what_nobody_tried_goes_before_what_a_worker_was_lost_with(
 def test_a_file_that_brings_workers_down_fails_in_the_end(
     site: Site, bob: Participant, alice: User, now: dt.datetime
 ) -> None:
-    row = actions.upload(site=site, file_name="x.csv", content=many(bob.number, 3).encode(), by=alice, now=now)
+    row = actions.upload(site=site, content=many(bob.number, 3).encode(), by=alice, now=now)
     MeasurementImport.objects.update(state="checking", attempts=3, lease_until=timezone.now() - DAY)
     assert actions.run_next(now=now) == "failed"
     row.refresh_from_db()
@@ -619,7 +618,7 @@ def test_an_error_of_ours_fails_without_quoting_a_cell(
     def broken(*args: Any, **more: Any) -> None:
         raise RuntimeError("王小明")
 
-    row = actions.upload(site=site, file_name="王小明.csv", content=many(bob.number, 3).encode(), by=alice, now=now)
+    row = actions.upload(site=site, content=many(bob.number, 3).encode(), by=alice, now=now)
     monkeypatch.setattr(imports, "judged", broken)
     with caplog.at_level(logging.DEBUG):
         assert actions.run_next(now=now) == "failed"
@@ -635,8 +634,7 @@ def test_two_workers_beside_each_other_do_nothing_twice(site: Site, alice: User,
     bob = factories.consented(site=site, by=alice, now=now - 4 * DAY)
     text = many(bob.number, 300)
     uploads = [
-        actions.upload(site=site, file_name="x.csv", content=content.encode(), by=alice, now=now)
-        for content in (text, text + "\n")
+        actions.upload(site=site, content=content.encode(), by=alice, now=now) for content in (text, text + "\n")
     ]
     assert sorted(beside_each_other(now)) == ["checked", "checked"]
     for row in uploads:
@@ -666,7 +664,7 @@ def test_while_one_worker_writes_nobody_else_takes_or_discards(
 ) -> None:
     """Even when the lease runs out in the middle: the lock holds until the commit."""
     bob = factories.consented(site=site, by=alice, now=now - 4 * DAY)
-    row = actions.upload(site=site, file_name="x.csv", content=many(bob.number, 9).encode(), by=alice, now=now)
+    row = actions.upload(site=site, content=many(bob.number, 9).encode(), by=alice, now=now)
     actions.run_next(now=now)
     actions.import_now(row=row, accept_unusual=False, by=alice, now=now)
     monkeypatch.setattr(actions, "LEASE", -DAY)
@@ -699,7 +697,7 @@ def test_the_applications_login_can_do_it_and_cannot_delete(
     from django.db import ProgrammingError
 
     bob = factories.consented(site=site, by=alice, now=now - 4 * DAY)
-    row = actions.upload(site=site, file_name="x.csv", content=many(bob.number, 9).encode(), by=alice, now=now)
+    row = actions.upload(site=site, content=many(bob.number, 9).encode(), by=alice, now=now)
     assert actions.run_next(now=now) == "checked"
     assert write(row, alice, now) == "imported"
     with pytest.raises(ProgrammingError, match="permission denied"):
@@ -714,7 +712,7 @@ def test_no_query_for_a_row(site: Site, alice: User, now: dt.datetime) -> None:
     counts = []
     for size in (1000, 2000):
         number = factories.consented(site=site, by=alice, now=now - 4 * DAY).number
-        row = actions.upload(site=site, file_name="x.csv", content=many(number, size).encode(), by=alice, now=now)
+        row = actions.upload(site=site, content=many(number, size).encode(), by=alice, now=now)
         with CaptureQueriesContext(connection) as checked:
             actions.run_next(now=now)
         actions.import_now(row=row, accept_unusual=False, by=alice, now=now)
@@ -731,7 +729,7 @@ def test_no_query_for_a_row(site: Site, alice: User, now: dt.datetime) -> None:
 @pytest.mark.django_db
 def test_ten_thousand_rows(site: Site, bob: Participant, alice: User, now: dt.datetime) -> None:
     text = many(bob.number, 9_999)
-    row = actions.upload(site=site, file_name="x.csv", content=text.encode(), by=alice, now=now + 30 * DAY)
+    row = actions.upload(site=site, content=text.encode(), by=alice, now=now + 30 * DAY)
     assert actions.run_next(now=now + 30 * DAY) == "checked"
     assert write(row, alice, now + 30 * DAY) == "imported"
     assert (row.rows_done, row.counts["new"]) == (9_999, 9_999)
@@ -878,8 +876,38 @@ def test_the_page_shows_the_first_two_hundred(bring: Any, bob: Participant, alic
 
 
 @pytest.mark.django_db
-def test_a_long_file_name_keeps_its_end(bring: Any, bob: Participant) -> None:
-    row = bring(rows(f"{bob.number},ALT,50,U/L,{AT}"), name=f"{'x' * 100}-2026.csv")
-    assert len(row.file_name) == 80
-    assert row.file_name.endswith("-2026.csv")
+def test_the_stored_name_of_a_file_is_ours(bring: Any, bob: Participant) -> None:
+    row = bring(rows(f"{bob.number},ALT,50,U/L,{AT}"))
+    assert row.file_name == "NCT07072494_results_2026-03-05_0930.csv"
     assert row.file_name not in str(row)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("cells", "is_refused"),
+    [
+        ("not_done=王小明不在", True),
+        ("not_done=138-0000-0000 no answer", True),
+        ("not_done=1990-05-17", True),
+        ("not_done=haemolysed", False),
+        ("laboratory=王 小明", True),
+        ("laboratory=检验科", False),
+        ("value=王小明", True),
+        ("value=1990-05-17", False),
+        ("unit=13800000000", True),
+    ],
+)
+def test_a_file_that_names_its_participant_is_not_kept(
+    cells: str, is_refused: bool, site: Site, alice: User, bob: Participant, now: dt.datetime
+) -> None:
+    name, _equals, text = cells.partition("=")
+    row = {"participant": bob.number, "measure": "ALT", "value": "", "unit": "U/L", "taken_at": AT, "laboratory": ""}
+    row |= {"not_done": "", name: text}
+    content = f"{','.join(row)}\n{','.join(row.values())}\n".encode()
+    if not is_refused:
+        assert actions.upload(site=site, content=content, by=alice, now=now).pk
+        return
+    with pytest.raises(Refused, match=r"Line 2: .* Write “the participant” instead") as refused:
+        actions.upload(site=site, content=content, by=alice, now=now)
+    assert text not in str(refused.value)
+    assert not MeasurementImport.objects.exists()

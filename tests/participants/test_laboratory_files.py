@@ -49,9 +49,9 @@ def bob(site: Site, alice: User, now: dt.datetime) -> Participant:
 
 @pytest.fixture
 def upload(site: Site, alice: User, now: dt.datetime) -> Callable[..., MeasurementImport]:
-    def _upload(content: str | bytes, name: str = "lab.csv", by: User = alice) -> MeasurementImport:
+    def _upload(content: str | bytes, by: User = alice) -> MeasurementImport:
         data = content if isinstance(content, bytes) else content.encode()
-        return actions.upload(site=site, file_name=name, content=data, laboratory="检验科", by=by, now=now)
+        return actions.upload(site=site, content=data, laboratory="检验科", by=by, now=now)
 
     return _upload
 
@@ -494,7 +494,7 @@ def test_columns_and_tests_are_matched_once_for_a_laboratory(
     assert LaboratoryLayout.objects.get().saved_by == alice
     again = upload(text.replace("08:10", "09:10"))
     assert again.state == ImportState.UPLOADED, "known by now"
-    other = actions.upload(site=site, file_name="x", content=text.encode(), laboratory="别处", by=alice, now=now)
+    other = actions.upload(site=site, content=text.encode(), laboratory="别处", by=alice, now=now)
     assert other.state == ImportState.ASKED, "another laboratory has words of its own"
 
 
