@@ -15,6 +15,11 @@ class TrialsiteAdminSite(UnfoldAdminSite):
     site_url = None
     login_url = reverse_lazy("admin:login")
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """The theme would write its colours into a style without a nonce: our template writes them with one."""
+        context = super().each_context(request)
+        return {**context, "colors": None, "theme_colours": context["colors"]}
+
     def get_urls(self) -> list[Any]:
         # Rows by the number of their kind and their own: no page of ours links so, and some kinds have no table.
         return [one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site"]
