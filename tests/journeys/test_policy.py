@@ -14,11 +14,6 @@ pytestmark = [
     pytest.mark.xdist_group("running site"),
     pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
 ]
-WATCH = """() => {
-  window.refused = [];
-  document.addEventListener("securitypolicyviolation", (one) =>
-    window.refused.push(`${one.effectiveDirective} ${one.blockedURI} ${one.sourceFile}:${one.lineNumber} ${one.sample}`));
-}"""
 
 
 class Watched:
@@ -69,3 +64,64 @@ def test_no_page_of_the_menu_asks_for_what_the_policy_refuses(username: str, wat
         if watched.page.locator(f'a[href="{path}add/"]').count():
             watched.open(f"{path}add/")
     assert watched.faults == []
+
+
+def test_the_policy_is_at_work(watched: Watched) -> None:
+    """What the other tests would see, if a page carried it."""
+    page = watched.open("/admin/login/")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\" onclick=\"x()\">x</p>')")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
+    )
+    page.wait_for_function("true")
+    assert page.evaluate("window.ran") is None
+    assert len([fault for fault in watched.faults if "Content Security Policy" in fault]) >= 2
+
+
+def test_what_moves_on_a_page_still_moves(watched: Watched) -> None:
+    page = watched.page
+    log_in(page, watched.site_url, "coordinator")
+    choose_language(page, watched.site_url, "en")
+    _chooses_by_typing(watched)
+    _chooses_a_day(watched)
+    _searches_the_menu(watched)
+    _switches_the_theme(watched)
+    _switches_the_language(watched)
+    assert watched.faults == []
+
+
+def _chooses_by_typing(watched: Watched) -> None:
+    page = watched.open("/admin/dosing/medication/add/")
+    page.locator(".select2-selection").first.click()
+    page.locator(".select2-search__field").fill("ZJ")
+    page.locator(".select2-results__option", has_text="ZJ-").first.click()
+    assert "ZJ-" in page.locator(".select2-selection__rendered").first.inner_text()
+
+
+def _chooses_a_day(watched: Watched) -> None:
+    page = watched.page
+    page.locator("a[id^=calendarlink]").first.click()
+    page.locator(".calendarbox:visible .calendar td a").first.click()
+    assert page.input_value("#id_started_at_0")
+
+
+def _searches_the_menu(watched: Watched) -> None:
+    page = watched.open("/admin/")
+    page.locator("#nav-sidebar input").first.press_sequentially("Infusions")
+    page.locator("#search-results").get_by_text("Infusions").first.wait_for()
+
+
+def _switches_the_theme(watched: Watched) -> None:
+    page = watched.open("/admin/")
+    for theme in ("light", "dark", "light"):
+        page.keyboard.press("Control+e")
+        page.locator(f"html.{theme}").wait_for(state="attached")
+
+
+def _switches_the_language(watched: Watched) -> None:
+    """The person's menu opens, and its buttons are pressed."""
+    page = watched.open("/admin/")
+    for words, then in (("简体中文", "今天要做什么"), ("English", "What must be done today?")):
+        page.locator("[x-on\\:click*='openUserLinks =']").last.click()
+        page.get_by_role("button", name=words).click()
+        page.get_by_text(then).first.wait_for()
