@@ -71,7 +71,8 @@ def _page(request: HttpRequest, name: str, status: int, **context: Any) -> HttpR
     if is_api(request):
         return _answer(request, status, context)
     with translation.override(_language(request)):
-        text = render_to_string(f"{name}.html", {**context, "back": _back(request)})
+        nonce = getattr(request, "csp_nonce", "")
+        text = render_to_string(f"{name}.html", {**context, "back": _back(request), "nonce": nonce})
         return HttpResponse(text, status=status, headers={"Cache-Control": "no-store"})
 
 

@@ -1,17 +1,58 @@
 """What every page of the admin shares where people type: fields that read it, and a search box that does."""
 
+from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any, ClassVar
 
-from django.contrib.admin import AdminSite
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.contrib.admin import AdminSite, RelatedFieldListFilter
+from django.contrib.admin.utils import get_fields_from_path, unquote
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern
+from django.urls.resolvers import RoutePattern
 from unfold.admin import ModelAdmin, TabularInline
 
 from trialsite import formfields, reach, reading
 
 
+class WithinReachFilter(RelatedFieldListFilter):
+    """Beside a list: only the person's own sites, and who and what belongs to them."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        rows = reach.within(field.remote_field.model._default_manager.all(), request, model_admin.admin_site)
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        found: list[tuple[Any, str]] = field.get_choices(
+            include_blank=False, ordering=ordering, limit_choices_to={"pk__in": rows.order_by().values("pk")}
+        )
+        return found
+
+
 class TypedAdmin(ModelAdmin):
     formfield_overrides: ClassVar[dict[Any, Any]] = formfields.OVERRIDES
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """All addresses; each that names a row asks first whether it is there for this person."""
+        return [self._of_a_row(one) if _names_a_row(one) else one for one in self.get_urls()]
+
+    def _of_a_row(self, one: URLPattern) -> URLPattern:
+        view = one.callback
+
+        def found(request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+            # Who is not logged in is sent there, and learns nothing on the way.
+            if self.admin_site.has_permission(request):
+                self.row(request, unquote(object_id))
+            return view(request, *args, object_id=object_id, **kwargs)
+
+        guarded: Callable[..., HttpResponse] = update_wrapper(found, view)
+        return URLPattern(one.pattern, guarded, one.default_args, one.name)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """A filter by what other rows say offers those within reach."""
+        return [
+            (one, WithinReachFilter) if _is_of_rows(self.model, one) else one
+            for one in super().get_list_filter(request)
+        ]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:
         """Nothing is ever deleted here: an address that names no row is wrong, and says so on a page of its own."""
@@ -37,8 +78,22 @@ class TypedAdmin(ModelAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What the address fills in; what should name a row and cannot is left out."""
         given = super().get_changeform_initial_data(request)
-        rows = {field.name for field in self.opts.get_fields() if field.many_to_one or field.many_to_many}
-        return {name: value for name, value in given.items() if name not in rows or _names_rows(value)}
+        rows = {
+            field.name: field.related_model
+            for field in self.opts.get_fields()
+            if field.many_to_one or field.many_to_many
+        }
+        return {
+            name: value
+            for name, value in given.items()
+            if name not in rows or (_names_rows(value) and self._reaches(request, rows[name], value))
+        }
+
+    def _reaches(self, request: HttpRequest, model: Any, value: Any) -> bool:
+        """An address that names a row of another site fills in nothing, and tells nothing."""
+        keys = {getattr(one, "pk", one) for one in (value if isinstance(value, list) else [value])}
+        rows = reach.within(model._default_manager.filter(pk__in=keys), request, self.admin_site)
+        return rows.values("pk").distinct().count() == len(keys)
 
     def row(self, request: HttpRequest, object_id: Any) -> Any:
         """The row of an address, within the person's reach. Raises Http404 where there is none."""
@@ -61,6 +116,14 @@ def _within_reach(field: Any, request: HttpRequest, admin_site: AdminSite) -> An
     if field is not None:
         field.queryset = reach.within(field.queryset, request, admin_site)
     return field
+
+
+def _names_a_row(one: URLPattern) -> bool:
+    return isinstance(one.pattern, RoutePattern) and "object_id" in one.pattern.converters
+
+
+def _is_of_rows(model: type[Model], listed: Any) -> bool:
+    return isinstance(listed, str) and bool(get_fields_from_path(model, listed)[-1].remote_field)
 
 
 def _names_rows(value: Any) -> bool:

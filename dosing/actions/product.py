@@ -53,7 +53,10 @@ def check_source(product: CellProduct) -> None:
     if source is not None and (source.is_void or source.participant_id != product.participant_id):
         raise Refused(
             _("STOP: these cells were collected from %(owner)s, not from %(number)s.")
-            % {"owner": source.participant.number, "number": product.participant.number}
+            % {
+                "owner": source.participant.number_beside(product.participant),
+                "number": product.participant.number,
+            }
         )
 
 
@@ -302,7 +305,11 @@ def check_product(product: CellProduct, participant: Participant, *, is_split: b
             participant,
             product,
             _("STOP: lot %(lot)s was made for %(owner)s, not for %(number)s. Check the bag and the wristband.")
-            % {"lot": product.lot, "owner": product.participant.number, "number": participant.number},
+            % {
+                "lot": product.lot,
+                "owner": product.participant.number_beside(participant),
+                "number": participant.number,
+            },
         )
     if product.state != State.THAWED and not (is_split and product.state == State.INFUSED):
         raise Refused(

@@ -189,7 +189,12 @@ class CellProduct(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.participant} · {self.lot or self.chain_of_identity}"
+        return f"{self.participant} · {self.code}"
+
+    @property
+    def code(self) -> str:
+        """What people call it by: its lot, once it has one."""
+        return self.lot or self.chain_of_identity
 
     @property
     def fill(self) -> Fill | None:

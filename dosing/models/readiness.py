@@ -306,4 +306,6 @@ class IdentityStop(Record):
 
     @property
     def bag_text(self) -> str:
-        return str(self.bag) if self.bag is not None else gettext("unknown code")
+        if self.bag is None:
+            return gettext("unknown code")
+        return f"{self.bag.participant.number_beside(self.participant)} · {self.bag.code}"

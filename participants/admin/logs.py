@@ -138,7 +138,7 @@ def _short(day: dt.date | None, then: Any = "") -> Any:
 
 def _block(text: str) -> Any:
     """Words that need room, and would otherwise stand in a column as narrow as its longest word."""
-    return format_html('<span style="display: block; min-width: 12rem; white-space: normal">{}</span>', text)
+    return format_html('<span class="ts-block">{}</span>', text)
 
 
 @admin.register(ScreeningLogEntry)

@@ -11,8 +11,8 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from participants.rules.age import LeapDay, completed_years
 from participants.rules.contradictions import Kind
@@ -158,6 +158,10 @@ class Participant(Record):
     def masked(self, text: str, words: Mapping[str, Any]) -> str:
         """The text with a word in place of whatever names this person."""
         return masked(text, self.identity_in(text), words)
+
+    def number_beside(self, other: Participant) -> str:
+        """The number, for those who work with the other one: a number of another site is not theirs to know."""
+        return self.number if self.site_id == other.site_id else gettext("a participant of another site")
 
     def age_on(self, day: dt.date) -> int:
         """Completed years; what holds for 29 February is the study file's choice."""

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from trialsite import identity, once, versions
+from trialsite import headers, identity, once, versions
 
 register = template.Library()
 
@@ -29,6 +29,13 @@ def admin_path(row: Any) -> str:
 def listed(words: Any) -> str:
     """Words one after the other, as the reader's language lists them."""
     return _(", ").join(words)
+
+
+@register.simple_tag(takes_context=True)
+def evaluates(context: Any) -> str:
+    """On the pages that carry the theme's Alpine.js."""
+    headers.evaluates(context["request"])
+    return ""
 
 
 def _restored(opts: Any) -> str:

@@ -11,7 +11,17 @@
     frame.scrollLeft = begins + Number(frame.dataset.newest) * scale + SPARE - frame.clientWidth;
   };
 
+  // The widths that differ from picture to picture: the site's policy lets no page carry a style of its own.
+  const measure = (frame) => {
+    for (const name of ["names", "width"]) {
+      if (name in frame.dataset) frame.style.setProperty(`--ts-${name}`, `${frame.dataset[name]}px`);
+    }
+  };
+
   addEventListener("DOMContentLoaded", () => {
-    for (const frame of document.querySelectorAll("[data-newest]")) showNewest(frame);
+    for (const frame of document.querySelectorAll("[data-newest]")) {
+      measure(frame);
+      showNewest(frame);
+    }
   });
 })();

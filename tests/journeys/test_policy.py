@@ -1,0 +1,127 @@
+"""No page asks for what the site's policy refuses, and everything that moves still moves: in a real browser."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scripts.browser import browser_context, choose_language, chromium, log_in
+from trialsite.local.services import Stack
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("running site"),
+    pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
+]
+
+
+class Watched:
+    """A browser that notes what its pages were refused, and what failed in them."""
+
+    def __init__(self, context: Any, site_url: str) -> None:
+        self.site_url = site_url
+        self.page = context.new_page()
+        self.faults: list[str] = []
+        self.page.on("pageerror", lambda error: self.faults.append(f"{self.page.url}: {error}"))
+        self.page.on("console", self._note)
+
+    def _note(self, message: Any) -> None:
+        if message.type == "error" and "favicon" not in message.text:
+            self.faults.append(f"{self.page.url}: {message.text}")
+
+    def open(self, path: str) -> Any:
+        self.page.goto(f"{self.site_url}{path}")
+        self.page.wait_for_load_state("networkidle")
+        return self.page
+
+    def menu(self) -> list[str]:
+        links = self.page.locator("#nav-sidebar-apps a, #nav-sidebar a").evaluate_all(
+            "all => all.map(one => one.getAttribute('href'))"
+        )
+        return sorted({link for link in links if link and link.startswith("/admin/")})
+
+    def first_row(self) -> str | None:
+        link = self.page.locator("#result_list tbody th a").first
+        return link.get_attribute("href") if link.count() else None
+
+
+@pytest.fixture
+def watched(running_site: Stack) -> Iterator[Watched]:
+    with browser_context() as context:
+        yield Watched(context, running_site.site_url)
+
+
+@pytest.mark.parametrize("username", ["coordinator", "admin"])
+def test_no_page_of_the_menu_asks_for_what_the_policy_refuses(username: str, watched: Watched) -> None:
+    log_in(watched.page, watched.site_url, username)
+    pages = watched.menu()
+    assert len(pages) > 10
+    for path in pages:
+        watched.open(path)
+        if row := watched.first_row():
+            watched.open(row)
+        if watched.page.locator(f'a[href="{path}add/"]').count():
+            watched.open(f"{path}add/")
+    assert watched.faults == []
+
+
+def test_the_policy_is_at_work(watched: Watched) -> None:
+    """What the other tests would see, if a page carried it."""
+    page = watched.open("/admin/login/")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\" onclick=\"x()\">x</p>')")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
+    )
+    page.wait_for_function("true")
+    assert page.evaluate("window.ran") is None
+    assert len([fault for fault in watched.faults if "Content Security Policy" in fault]) >= 2
+
+
+def test_what_moves_on_a_page_still_moves(watched: Watched) -> None:
+    page = watched.page
+    log_in(page, watched.site_url, "coordinator")
+    choose_language(page, watched.site_url, "en")
+    _chooses_by_typing(watched)
+    _chooses_a_day(watched)
+    _searches_the_menu(watched)
+    _switches_the_theme(watched)
+    _switches_the_language(watched)
+    assert watched.faults == []
+
+
+def _chooses_by_typing(watched: Watched) -> None:
+    page = watched.open("/admin/dosing/medication/add/")
+    page.locator(".select2-selection").first.click()
+    page.locator(".select2-search__field").fill("ZJ")
+    page.locator(".select2-results__option", has_text="ZJ-").first.click()
+    assert "ZJ-" in page.locator(".select2-selection__rendered").first.inner_text()
+
+
+def _chooses_a_day(watched: Watched) -> None:
+    page = watched.page
+    page.locator("a[id^=calendarlink]").first.click()
+    page.locator(".calendarbox:visible .calendar td a").first.click()
+    assert page.input_value("#id_started_at_0")
+
+
+def _searches_the_menu(watched: Watched) -> None:
+    page = watched.open("/admin/")
+    page.locator("#nav-sidebar input").first.press_sequentially("Infusions")
+    page.locator("#search-results").get_by_text("Infusions").first.wait_for()
+
+
+def _switches_the_theme(watched: Watched) -> None:
+    page = watched.open("/admin/")
+    for theme in ("light", "dark", "light"):
+        page.keyboard.press("Control+e")
+        page.locator(f"html.{theme}").wait_for(state="attached")
+
+
+def _switches_the_language(watched: Watched) -> None:
+    """The person's menu opens, and its buttons are pressed."""
+    page = watched.open("/admin/")
+    for words, then in (("简体中文", "今天要做什么"), ("English", "What must be done today?")):
+        page.locator("[x-on\\:click*='openUserLinks =']").last.click()
+        page.get_by_role("button", name=words).click()
+        page.get_by_text(then).first.wait_for()

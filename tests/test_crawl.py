@@ -1,0 +1,423 @@
+"""Every address, as every role, over the rows of two sites: who gets what, who writes nothing, who learns nothing.
+
+The rows are made once; what a walk changes is taken back after it. `-s` prints the table: role by address.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.core.exceptions import FieldError
+from django.db import DatabaseError, models, transaction
+from django.template.response import TemplateResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+
+from participants.models import Participant
+from sponsor.api import ROUTES
+from tests import factories
+from tests.addforms import FILL, Filled
+from tests.conftest import person
+from tests.test_error_pages import names, patterns
+from tests.test_headers import wrong
+from trialsite import reach
+from trialsite.models import Record, Site, User
+from trialsite.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+DAY = dt.timedelta(days=1)
+STAFF = [role for role in Role if role is not Role.SPONSOR_PROGRAM]
+READERS = (Role.MONITOR, Role.AUDITOR)
+# Who has the most pages: they are drawn once.
+DRAWN_FOR = Role.PRINCIPAL_INVESTIGATOR.value
+# Who logs out sees no more.
+LEFT_OUT = ("logout",)
+# What stays as it is for the rows to work: it is read by the program, not written by a person.
+COMPUTED = {"snapshot", "basis", "determinants", "about", "scale", "check_name", "content_hash", "facts_digest"}
+# Written by every reader, too.
+LOGS = {"trialsite.ListExport", "trialsite.FormToken", "trialsite.SecurityEvent", "sessions.Session"}
+LOT_SEEN = "BAG-AT-THE-WRONG-BED"
+OURS_SAID = {"name": "李不可说", "phone": "13900007777", "hospital_number": "H 770077"}
+
+
+@dataclass
+class World:
+    """Two sites with a participant each and all that can be recorded of them; what nobody of theirs may read."""
+
+    ours: Participant
+    theirs: Participant
+    people: dict[tuple[str, str], User]
+    keys: dict[str, int]
+    now: dt.datetime
+    needles: set[str] = field(default_factory=set)
+
+
+def _all_of(participant: Participant, now: dt.datetime, by: User) -> None:
+    """What can be typed of a participant, typed by somebody who may do all of it at this site."""
+    client = _client(by)
+    for label in sorted(set(FILL) - {"participants.Participant", "participants.ConsentWithdrawal", "dosing.Infusion"}):
+        filled = FILL[label](participant, now, by)
+        client.post(filled.address, filled.data)
+
+
+def _stopped(by: User, theirs: Participant, ours: Participant, now: dt.datetime) -> None:
+    """A bag of ours lay at their bed, and was taken for theirs: its lot is all that they know of it."""
+    bag = factories.thawed(ours, at=now - DAY, lot=LOT_SEEN)
+    filled = FILL["dosing.Infusion"](theirs, now, by)
+    _client(by).post(filled.address, {**filled.data, "product_lot": bag.lot})
+
+
+def _client(user: User | None) -> Client:
+    client = Client()
+    client.raise_request_exception = False
+    if user is not None:
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def _people(sites: dict[str, Site]) -> dict[tuple[str, str], User]:
+    made = {
+        (code, role.value): person(f"{role.value.replace(' ', '-')}-{code}", role, site)
+        for code, site in sites.items()
+        for role in STAFF
+    }
+    for code, site in sites.items():
+        made[code, "all"] = person(f"all-{code}", Role.COORDINATOR, site)
+        made[code, "all"].groups.set(Group.objects.exclude(name=Role.SPONSOR_PROGRAM.value))
+        made[code, "no role"] = User.objects.create_user(f"none-{code}", is_staff=True)
+        made[code, "no role"].sites.add(site)
+    made["", "superuser"] = User.objects.create_superuser("root", "root@example.org", "correct horse battery")
+    return made
+
+
+def _planted(site: Site) -> Iterator[str]:
+    """Words in every field of free text of the site's rows; what the database refuses to change stays."""
+    number = count(1)
+    for model in apps.get_models():
+        if not issubclass(model, Record) or model._meta.proxy:
+            continue
+        path = reach.site_path(model, admin.site)
+        rows = model._default_manager.filter(**{path: site})
+        for one in model._meta.fields:
+            if type(one) is models.TextField and one.name not in COMPUTED:
+                word = f"planted-{next(number)}-word"
+                try:
+                    with transaction.atomic():
+                        filled = rows.filter(voided_at__isnull=True) if one.name != "void_reason" else rows.none()
+                        if filled.update(**{one.name: word}):
+                            yield word
+                except DatabaseError:
+                    continue
+
+
+def _identifying(site: Site) -> Iterator[str]:
+    for one in Participant.objects.filter(site=site):
+        yield from (one.screening_number, one.participant_number or one.screening_number)
+    for label, name in (("dosing.CellProduct", "lot"), ("dosing.CellProduct", "chain_of_identity")):
+        yield from apps.get_model(label)._default_manager.filter(participant__site=site).values_list(name, flat=True)
+    yield from (site.name_zh, site.name_en)
+    yield from (one.username for one in User.objects.filter(sites=site))
+
+
+def _newest_of(site: Site) -> dict[str, int]:
+    """The start of an address' name → the newest row of its model at the site; of what has no site, the newest."""
+    found = {}
+    for page in admin.site._registry.values():
+        if (row := _rows_at(page.model, site).order_by("pk").last()) is not None:
+            found[f"{page.opts.app_label}_{page.opts.model_name}_"] = row.pk
+    return found
+
+
+def _rows_at(model: Any, site: Site) -> Any:
+    rows, path = model._default_manager.all(), reach.site_path(model, admin.site)
+    try:
+        return rows if path is None else rows.filter(**{path: site.pk if path == "pk" else site})
+    except FieldError:
+        return rows
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    with django_db_blocker.unblock(), transaction.atomic(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("django.conf.settings.PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
+        yield _made(timezone.now())
+        transaction.set_rollback(True)
+    print(table())
+
+
+def _made(now: dt.datetime) -> World:
+    ours = Site.objects.get(code="ZJ")
+    theirs = Site.objects.create(code="OT", name_zh="别的医院", name_en="Another hospital")
+    people = _people({"ZJ": ours, "OT": theirs})
+    at = {}
+    for site, facts in ((ours, OURS_SAID), (theirs, {"name": "韩梅梅"})):
+        by = people[site.code, "all"]
+        at[site.code] = factories.infused(site=site, by=by, now=now, infused_at=now - 40 * DAY, **facts)
+        factories.confirmed(site=site, by=by, now=now - DAY)
+        _all_of(at[site.code], now, by)
+    _stopped(people["OT", "all"], at["OT"], at["ZJ"], now)
+    assert apps.get_model("dosing.IdentityStop")._default_manager.filter(participant=at["OT"]).exists()
+    needles = {*_planted(ours), *_identifying(ours), *OURS_SAID.values()} - {"", LOT_SEEN}
+    return World(at["ZJ"], at["OT"], people, _newest_of(ours), now, needles)
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+# --- the walk ----------------------------------------------------------------------------------
+
+
+def addresses(world: World, key: str = "") -> dict[str, str]:
+    """The name of each address → the address, of a row of our site or of the key that is given."""
+    found = {}
+    for one in patterns():
+        if one.name in LEFT_OUT:
+            continue
+        own = next((pk for start, pk in world.keys.items() if one.name.startswith(start)), world.ours.pk)
+        found[f"{one.name} {one.pattern}"] = reverse(f"admin:{one.name}", kwargs=names(one, key or str(own)))
+    return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: its status, and everything in it that can be read."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+
+def walk(client: Client, found: dict[str, str], method: str, *, query: str = "") -> dict[str, Answer]:
+    answers = {}
+    for name, address in found.items():
+        with taken_back():
+            answers[name] = _answer(getattr(client, method)(address + query))
+    return answers
+
+
+def _answer(response: Any) -> Answer:
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    headers = dict(response.headers)
+    return Answer(response.status_code, body.decode(errors="replace") + json.dumps(headers), headers)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Who gets which page is decided before it is drawn: the table of all roles need not draw each."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TemplateResponse, "rendered_content", "")
+        yield
+
+
+def faults(answers: dict[str, Answer]) -> dict[str, int]:
+    return {name: one.status for name, one in answers.items() if one.status >= 500}
+
+
+def told(world: World, answers: dict[str, Answer], *, but: str = "") -> dict[str, list[str]]:
+    """Which of the words of our site stand in which answers; `but` the reader's own name."""
+    found = {name: sorted(word for word in world.needles - {but} if word in one.text) for name, one in answers.items()}
+    return {name: words for name, words in found.items() if words}
+
+
+def of_a_row(world: World) -> set[str]:
+    """The addresses that name one."""
+    here, nowhere = addresses(world), addresses(world, "999999")
+    return {name for name in here if here[name] != nowhere[name] and "kind>" not in name and "code>" not in name}
+
+
+def counts() -> dict[str, int]:
+    found = [model for model in apps.get_models() if model._meta.managed and not model._meta.proxy]
+    return {m._meta.label: m._default_manager.count() for m in found if m._meta.label not in LOGS}
+
+
+# Who got what from which address, by GET; filled by the walks, in the order of the tests.
+TABLE: dict[str, dict[str, int]] = {}
+
+
+def table() -> str:
+    columns = list(dict.fromkeys(who for row in TABLE.values() for who in row))
+    lines = [[name, *(str(TABLE[name].get(who, "")) for who in columns)] for name in sorted(TABLE)]
+    return "\n".join(" | ".join(line) for line in [["address", *columns], *lines])
+
+
+def note(who: str, answers: dict[str, Answer]) -> None:
+    for name, one in answers.items():
+        TABLE.setdefault(name, {})[who] = one.status
+
+
+# --- our own site's people ---------------------------------------------------------------------
+
+
+def test_the_crawl_goes_over_every_address_with_words_that_would_be_noticed(world: World) -> None:
+    assert len(addresses(world)) > 400
+    assert len(of_a_row(world)) > 250
+    assert len([word for word in world.needles if word.startswith("planted-")]) >= 15
+
+
+@pytest.mark.parametrize("who", [*(role.value for role in STAFF), "superuser"])
+def test_no_address_ends_in_an_error_for_the_people_of_the_site(who: str, world: World) -> None:
+    client = _client(world.people.get(("ZJ", who)) or world.people["", who])
+    shown = walk(client, addresses(world), "get") if who == DRAWN_FOR else _undrawn(client, addresses(world), "get")
+    note(who, shown)
+    assert faults(shown) == {}
+    if who == DRAWN_FOR:
+        amiss = {name: list(wrong(one.headers, one.text)) for name, one in shown.items()}
+        assert {name: words for name, words in amiss.items() if words} == {}
+
+
+def _undrawn(client: Client, found: dict[str, str], method: str) -> dict[str, Answer]:
+    with undrawn():
+        return walk(client, found, method)
+
+
+def test_nor_when_nothing_is_sent_where_something_is_expected(world: World) -> None:
+    client = _client(world.people["ZJ", "all"])
+    assert faults(walk(client, addresses(world), "post")) == {}
+
+
+@pytest.mark.parametrize("who", [role.value for role in READERS])
+def test_who_only_reads_writes_nothing(who: str, world: World) -> None:
+    """Whatever they press: also what others would send."""
+    sent = _filled(world.ours, world.now, world.people["ZJ", "all"])
+    client, before = _client(world.people["ZJ", who]), counts()
+    with undrawn():
+        for address in addresses(world).values():
+            client.post(address)
+        for label, filled in sent.items():
+            assert client.post(filled.address, filled.data).status_code in {403, 404}, label
+    after = counts()
+    assert {label: n for label, n in after.items() if n != before[label]} == {}
+
+
+@pytest.mark.parametrize("who", ["no role", "anonymous"])
+def test_who_has_no_role_reads_nothing(who: str, world: World) -> None:
+    client = _client(world.people.get(("ZJ", who)))
+    shown, sent = walk(client, addresses(world), "get"), walk(client, addresses(world), "post")
+    note(who, shown)
+    assert faults(shown) == faults(sent) == {}
+    assert told(world, shown, but="none-ZJ") == told(world, sent, but="none-ZJ") == {}
+    if who == "anonymous":
+        assert {name: one.status for name, one in shown.items() if one.status != 302} == {"login login/": 200}
+
+
+# --- another site's people ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_row_of_another_site_is_as_if_it_was_not_there(method: str, world: World) -> None:
+    """To somebody with every role there: the same answer as for a row that does not exist, and nothing of ours."""
+    client, found = _client(world.people["OT", "all"]), addresses(world)
+    answers = walk(client, found, method)
+    if method == "get":
+        note("other site", answers)
+    assert faults(answers) == {}
+    assert told(world, answers) == {}
+    rows = sorted(of_a_row(world))
+    missing = walk(client, {name: addresses(world, "999999")[name] for name in rows}, method)
+    assert {name: answers[name].status for name in rows if answers[name].status != missing[name].status} == {}
+    assert {name: answers[name].status for name in rows if answers[name].status not in {403, 404, 405}} == {}
+    detail = [name for name in rows if "object_id" in name]
+    assert {name: answers[name].status for name in detail if answers[name].status != 404} == {}
+
+
+def test_no_address_that_asks_for_rows_of_another_site_tells_of_them(world: World) -> None:
+    """Filters, prefilled forms, choices, searches."""
+    client = _client(world.people["OT", "all"])
+    keys = {"participant": world.ours.pk, "site": world.ours.site_id, "infusion": world.ours.infusions.get().pk}  # type: ignore[attr-defined]
+    filled = "&".join(f"{name}={key}" for name, key in keys.items())
+    lists = {name: at for name, at in addresses(world).items() if name.split()[0].endswith("_changelist")}
+    adds = {name: at for name, at in addresses(world).items() if name.split()[0].endswith("_add")}
+    asked = [
+        walk(client, adds, "get", query=f"?{filled}&panel=CBC"),
+        walk(client, lists, "get", query=f"?participant__id__exact={world.ours.pk}"),
+        walk(client, lists, "get", query="?q=ZJ"),
+        walk(client, {"search": reverse("admin:search")}, "get", query="?s=ZJ"),
+        walk(client, {"flow": reverse("admin:participants_screeninglogentry_flow")}, "get", query="?site=ZJ"),
+        walk(client, _choices(), "get", query="&term="),
+    ]
+    assert len(asked[-1]) > 20
+    assert [found for answers in asked if (found := {**told(world, answers), **faults(answers)})] == []
+
+
+def _choices() -> dict[str, str]:
+    """Every field that is chosen by typing."""
+    found = {}
+    for page in admin.site._registry.values():
+        for name in page.autocomplete_fields:
+            of = {"app_label": page.opts.app_label, "model_name": page.opts.model_name, "field_name": name}
+            found[f"{page.opts.label}.{name}"] = f"{reverse('admin:autocomplete')}?{urlencode(of)}"
+    return found
+
+
+def test_no_form_starts_with_a_row_of_another_site(world: World) -> None:
+    """It stands there as it does without the question; with a row of one's own, it is filled in."""
+    client = _client(world.people["OT", "all"])
+    theirs = {"participant": world.theirs.pk, "site": world.theirs.site_id, "person": world.people["OT", "all"].pk}
+    ours = {"participant": world.ours.pk, "site": world.ours.site_id, "person": world.people["ZJ", "all"].pk}
+    filled = 0
+    for label in FILL:
+        started = [_started(client, label, keys) for keys in ({}, ours, theirs)]
+        assert started[0] == started[1], label
+        filled += started[2] != started[0]
+    assert filled > 5
+
+
+def _started(client: Client, label: str, keys: dict[str, int]) -> dict[str, str]:
+    """What stands in the fields that name a row, when the page is opened with these."""
+    response = client.get(reverse(f"admin:{label.replace('.', '_').lower()}_add"), keys)
+    shown = response.context.get("adminform") if response.status_code == 200 else None
+    named = ("participant", "site", "person")
+    return {name: str(shown.form[name].value()) for name in named if name in shown.form.fields} if shown else {}
+
+
+def test_no_export_holds_a_row_of_another_site(world: World) -> None:
+    client = _client(world.people["OT", "all"])
+    exports = {name: at for name, at in addresses(world).items() if name.split()[0].endswith("_export")}
+    answers = {name: _answer(client.post(at, {"format": "csv", "with_identity": "on"})) for name, at in exports.items()}
+    assert len([one for one in answers.values() if one.status == 200 and "text/csv" in one.text]) > 25
+    assert told(world, answers) == {}
+
+
+def test_no_refusal_tells_of_another_site(world: World) -> None:
+    """Their person with our name and numbers, their bag with our lot: refused or taken, nothing of ours is told."""
+    by = world.people["OT", "all"]
+    client = _client(by)
+    said = {**OURS_SAID, **_codes(world.ours)}
+    echo = set(said.values())
+    for label, filled in _filled(world.theirs, world.now, by).items():
+        data = {name: said.get(name, value) for name, value in filled.data.items()}
+        with taken_back():
+            answer = _answer(client.post(filled.address, data, follow=True))
+        assert answer.status < 500, label
+        assert {word for word in world.needles - echo if word in answer.text} == set(), label
+
+
+def _codes(participant: Participant) -> dict[str, str]:
+    bag = apps.get_model("dosing.CellProduct")._default_manager.filter(participant=participant).first()
+    return {"lot": bag.lot, "product_lot": bag.lot, "chain_of_identity": bag.chain_of_identity}
+
+
+def _filled(participant: Participant, now: dt.datetime, by: User) -> dict[str, Filled]:
+    return {label: fill(participant, now, by) for label, fill in sorted(FILL.items())}
+
+
+@pytest.mark.parametrize("path", [f"/api/v1/{name}/" for name in ROUTES])
+def test_the_sponsor_s_doors_are_closed_to_staff(path: str, world: World) -> None:
+    for who in (("OT", "all"), ("ZJ", "all"), ("", "superuser")):
+        for address in (path, f"{path}1/"):
+            assert _client(world.people[who]).get(address).status_code == 401
