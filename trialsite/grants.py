@@ -36,6 +36,7 @@ BY_TABLE = {
     "trialsite_listexport": APPEND,
     "trialsite_auditseal": READ,
     "trialsite_securityevent": APPEND,
+    "trialsite_signature": APPEND,
     "trialsite_counter": KEEP,
 }
 

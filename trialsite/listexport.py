@@ -7,8 +7,9 @@ then it is sent. So there is no file without its record.
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from typing import IO, Any
 from urllib.parse import unquote_plus
 
@@ -69,6 +70,9 @@ class ExportAdmin(TypedAdmin):
     def sees_identity(self, request: HttpRequest) -> bool:
         return request.user.has_perm("participants.view_identity")
 
+    def look_at(self, rows: list[Any]) -> None:
+        """What columns of the page have to find out about these rows, for all of them at once."""
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
@@ -119,7 +123,7 @@ class ExportAdmin(TypedAdmin):
         columns = columns_of(self, request, rows, with_identity=with_identity)
         with ExitStack() as failed, transaction.atomic():
             file = failed.enter_context(tempfile.TemporaryFile())
-            count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural)
+            count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural, look_at=self.look_at)
             ListExport.objects.create(
                 at=now,
                 by=person,
@@ -152,9 +156,24 @@ def _person(request: HttpRequest) -> User:
     return request.user
 
 
-def _write(file: IO[bytes], kind: str, columns: list[Column], rows: QuerySet[Any], *, sheet: Any) -> int:
+def _looked_at(rows: QuerySet[Any], look_at: Callable[[list[Any]], None]) -> Iterator[Any]:
+    found = rows.iterator(chunk_size=CHUNK)
+    while chunk := list(islice(found, CHUNK)):
+        look_at(chunk)
+        yield from chunk
+
+
+def _write(
+    file: IO[bytes],
+    kind: str,
+    columns: list[Column],
+    rows: QuerySet[Any],
+    *,
+    sheet: Any,
+    look_at: Callable[[list[Any]], None],
+) -> int:
     header = [column.title for column in columns]
-    table = ([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK))
+    table = ([column.value(row) for column in columns] for row in _looked_at(rows, look_at))
     return write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
 
 

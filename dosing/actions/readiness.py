@@ -30,8 +30,9 @@ from participants import actions as participants
 from participants.models import Participant
 from participants.rules.again import Signature
 from participants.rules.eligibility import Decision, Result
+from trialsite import signing
 from trialsite.clinical import check_clinical
-from trialsite.models import User
+from trialsite.models import Meaning, User
 from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
@@ -77,10 +78,14 @@ def end_of_minute(at: dt.datetime) -> dt.datetime:
 
 @dataclass(frozen=True)
 class Judged:
-    """A line, and the investigator's judgement where one holds for exactly these facts."""
+    """A line, and the investigator's judgement where one holds for exactly these facts.
+
+    `broken` is one that does not count, for it was changed after it was signed.
+    """
 
     line: Line
     ruling: ReadinessRuling | None
+    broken: ReadinessRuling | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -138,9 +143,14 @@ def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
 
 
 def _with_rulings(participant: Participant, infusion_on: dt.date, lines: tuple[Line, ...]) -> tuple[Judged, ...]:
-    rulings = {(row.line, row.basis): row for row in participant.readiness_rulings.standing()}
+    rows = list(participant.readiness_rulings.standing().select_related("created_by"))
+    signed = signing.counting(rows)
+    rulings = {(row.line, row.basis): row for row in signed}
+    broken = {row.line: row for row in rows if row not in signed}
     return tuple(
-        Judged(line, rulings.get((line.code, basis_of(line, infusion_on))) if line.outcome is Outcome.JUDGE else None)
+        Judged(line, rulings.get((line.code, basis_of(line, infusion_on))), broken.get(line.code))
+        if line.outcome is Outcome.JUDGE
+        else Judged(line, None)
         for line in lines
     )
 
@@ -169,6 +179,8 @@ def _situation(
     at: dt.datetime,
     now: dt.datetime,
 ) -> readiness.Situation:
+    checks = identity_checks(participant, product, at=at) if product else []
+    signed = signing.counting(checks)
     return readiness.Situation(
         infusion_on=infusion_on,
         eligibility=_eligibility(participant, infusion_on, at=at, now=now),
@@ -178,7 +190,8 @@ def _situation(
         bag=_bag(product, is_given=is_given),
         fitness=_fitness(participant, at=at),
         holds=tuple(hold.reason for hold in holds_at(participant, at)),
-        identity_checkers=len(checkers(participant, product, at=at)) if product else 0,
+        identity_checkers=len({row.created_by_id for row in signed}),
+        identity_broken=len(checks) - len(signed),
         identity_signed_after=_first_signature_after(participant, product, at=at) if product else "",
     )
 
@@ -273,7 +286,7 @@ def judge_readiness(
         raise Refused(_("This line is not open to judgement any more. Look at the page again."))
     if not reason.strip():
         raise Refused(_("Give the reason of the judgement."))
-    return ReadinessRuling.objects.create(
+    ruling = ReadinessRuling.objects.create(
         participant=participant,
         line=code,
         basis=basis_of(judged.line, found.infusion_on),
@@ -281,6 +294,8 @@ def judge_readiness(
         created_by=by,
         created_at=now,
     )
+    signing.sign(ruling, meaning=Meaning.READINESS, by=by)
+    return ruling
 
 
 # --- Fitness -----------------------------------------------------------------------------------------
@@ -299,8 +314,10 @@ def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
 
 
 def holds_at(participant: Participant, at: dt.datetime) -> list[DosingHold]:
-    rows = participant.holds.standing().filter(created_at__lte=at)
-    return [row for row in rows if row.lifted_at is None or row.lifted_at > at]
+    """Those that nobody had lifted or voided then; a lift or void that nobody signed lets nothing through."""
+    rows = list(participant.holds.filter(created_at__lte=at))
+    unsigned = set(rows) - set(signing.counting(rows))
+    return [row for row in rows if row in unsigned or (row.is_standing and not (row.lifted_at and row.lifted_at <= at))]
 
 
 @transaction.atomic
@@ -321,6 +338,7 @@ def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> D
         raise Refused(_("Say why the hold is lifted."))
     hold.lifted_at, hold.lifted_by, hold.lift_reason = now, by, reason
     hold.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
+    signing.sign(hold, meaning=Meaning.LIFT, by=by)
     return hold
 
 
@@ -328,12 +346,16 @@ def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> D
 
 
 def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime) -> set[int]:
-    """Who has compared wristband and bag by that moment, and recently enough."""
+    """Who has compared wristband and bag by that moment, and recently enough; what was changed since does not count."""
+    return {row.created_by_id for row in signing.counting(identity_checks(participant, product, at=at))}
+
+
+def identity_checks(participant: Participant, product: CellProduct, *, at: dt.datetime) -> list[IdentityCheck]:
     oldest = at - dt.timedelta(hours=_protocol(participant).bedside.identity_valid_hours)
     rows = product.identity_checks.standing().filter(
         participant=participant, created_at__gte=oldest, created_at__lt=end_of_minute(at)
     )
-    return set(rows.values_list("created_by", flat=True))
+    return list(rows.select_related("created_by").order_by("pk"))
 
 
 def _first_signature_after(participant: Participant, product: CellProduct, *, at: dt.datetime) -> str:
@@ -385,6 +407,8 @@ def sign_identity(
         )
     if by.pk in checkers(participant, product, at=now):
         raise Refused(_("%(name)s has signed already: the second check is another person's.") % {"name": by})
-    return IdentityCheck.objects.create(
+    check = IdentityCheck.objects.create(
         participant=participant, product=product, entered_by=entered_by, created_by=by, created_at=now
     )
+    signing.sign(check, meaning=Meaning.IDENTITY, by=by)
+    return check

@@ -142,6 +142,7 @@ class DosingHoldAdmin(AppendAdmin):
             button=_("Lift the hold"),
             act=lambda obj, data, now: actions.lift_hold(hold=obj, reason=data["reason"], by=request.user, now=now),
             done=_("The hold is lifted."),
+            is_signed=True,
         )
 
 
@@ -252,6 +253,7 @@ class IdentityStopAdmin(ReadOnlyAdmin):
             button=_("Reviewed"),
             act=lambda obj, data, now: actions.review_stop(stop=obj, by=request.user, now=now, **data),
             done=_("The near miss is reviewed."),
+            is_signed=True,
         )
 
 

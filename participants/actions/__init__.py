@@ -36,6 +36,7 @@ from participants.actions.eligibility import (
     meaning_of_signature,
     newest_confirmation,
     rule_on,
+    signature_of,
 )
 from participants.actions.enrolment import (
     ENROLMENT_COUNTER,
@@ -196,6 +197,7 @@ __all__ = [
     "rule_on",
     "schedule_follow_up",
     "screen",
+    "signature_of",
     "site_day",
     "source_text",
     "standing_statuses",

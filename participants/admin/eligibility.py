@@ -262,6 +262,7 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "counts": _counts(evaluation),
         "window_days": evaluation.anchors.expires_after_days,
         "confirmation": confirmation,
+        "signature": actions.signature_of(confirmation),
         "is_current": is_current,
         "later": _later(evaluation, now),
         "links": _links(page, request, evaluation, is_current, day),
@@ -344,7 +345,12 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     from participants import eligibility_pdf  # only who prints waits for the fonts
 
     content = eligibility_pdf.render(
-        evaluation, blocks_of(evaluation), confirmation, actions.is_current(confirmation, evaluation), now=now
+        evaluation,
+        blocks_of(evaluation),
+        confirmation,
+        actions.signature_of(confirmation),
+        actions.is_current(confirmation, evaluation),
+        now=now,
     )
     response = HttpResponse(content, content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="eligibility-{obj.number}.pdf"'
@@ -376,6 +382,7 @@ def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             now=now,
         ),
         done=_("The decision is recorded with your name and the values that it rests on."),
+        is_signed=True,
         back="eligibility",
         back_query=_query(day),
     )

@@ -28,6 +28,7 @@ from trialsite.exports import csv_response, timed_name, xlsx_response
 from trialsite.models import Site, User
 from trialsite.recordadmin import SiteScopedAdmin
 from trialsite.refusal import Refused
+from trialsite.signature import signed
 from trialsite.voiding import form_for
 
 SHOWN = 200
@@ -281,7 +282,7 @@ class MeasurementImportAdmin(SiteScopedAdmin):
         if not self.has_void_permission(request):
             raise PermissionDenied
         found = actions.consequences(row)
-        form = form_for(found)(request.POST if request.method == "POST" else None)
+        form = signed(form_for(found))(request.POST if request.method == "POST" else None, request=request)
         if request.method == "POST" and form.is_valid() and self._voided(request, row, form):
             messages.success(request, _("The import is void, with all that it brought."))
             return HttpResponseRedirect(self._url("change", row.pk))

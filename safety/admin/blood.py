@@ -361,7 +361,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
     ) -> HttpResponse | None:
         if not request.user.has_perm("safety.add_icahtassessment"):
             raise PermissionDenied
-        form = IcahtForm(request.POST, prefix=f"icaht-{phase}")
+        form = IcahtForm(request.POST, prefix=f"icaht-{phase}", request=request)
         if form.is_valid():
             given = {name: form.cleaned_data[name] for name in ("investigator_grade", "investigator_reason")}
             row = IcahtAssessment(participant=participant, phase=phase, **given)
@@ -383,7 +383,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     def _iec_hs_form(self, request: HttpRequest, *, old: IecHsAssessment | None, **kwargs: Any) -> IecHsForm:
         may_judge = request.user.has_perm(blood.JUDGE)
-        return IecHsForm(may_judge=may_judge, is_correction=old is not None, **kwargs)
+        return IecHsForm(request=request, may_judge=may_judge, is_correction=old is not None, **kwargs)
 
     def _context(
         self, request: HttpRequest, participant: Participant, bound: Mapping[str, Any], *, now: dt.datetime
