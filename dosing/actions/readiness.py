@@ -78,14 +78,10 @@ def end_of_minute(at: dt.datetime) -> dt.datetime:
 
 @dataclass(frozen=True)
 class Judged:
-    """A line, and the investigator's judgement where one holds for exactly these facts.
-
-    `broken` is one that does not count, for it was changed after it was signed.
-    """
+    """A line, and the investigator's judgement where one holds for exactly these facts."""
 
     line: Line
     ruling: ReadinessRuling | None
-    broken: ReadinessRuling | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -97,6 +93,8 @@ class Readiness:
     infusion_on: dt.date
     lines: tuple[Judged, ...]
     product: CellProduct | None
+    # Judgements that do not count, for they were changed after they were signed.
+    broken: tuple[ReadinessRuling, ...] = ()
 
     @property
     def overall(self) -> Outcome:
@@ -131,7 +129,8 @@ def readiness_of(
     if was_signed:
         situation = replace(situation, eligibility=replace(situation.eligibility, signature=Signature.CURRENT))
     lines = readiness.lines(situation, limits_of(participant))
-    return Readiness(infusion_on, _with_rulings(participant, infusion_on, lines), product)
+    rulings, broken = _rulings(participant)
+    return Readiness(infusion_on, _judged(rulings, infusion_on, lines), product, broken)
 
 
 def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
@@ -139,18 +138,20 @@ def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
     day = participants.site_day(now)
     infusion_on = max(day, participant.planned_infusion_on or day)
     line = readiness.eligibility(_eligibility(participant, infusion_on, at=now, now=now), limits_of(participant))
-    return _with_rulings(participant, infusion_on, (line,))[0]
+    return _judged(_rulings(participant)[0], infusion_on, (line,))[0]
 
 
-def _with_rulings(participant: Participant, infusion_on: dt.date, lines: tuple[Line, ...]) -> tuple[Judged, ...]:
+def _rulings(participant: Participant) -> tuple[list[ReadinessRuling], tuple[ReadinessRuling, ...]]:
+    """Those that count, and those that do not, for they were changed after they were signed."""
     rows = list(participant.readiness_rulings.standing().select_related("created_by"))
     signed = signing.counting(rows)
-    rulings = {(row.line, row.basis): row for row in signed}
-    broken = {row.line: row for row in rows if row not in signed}
+    return signed, tuple(row for row in rows if row not in signed)
+
+
+def _judged(rulings: Iterable[ReadinessRuling], infusion_on: dt.date, lines: tuple[Line, ...]) -> tuple[Judged, ...]:
+    known = {(row.line, row.basis): row for row in rulings}
     return tuple(
-        Judged(line, rulings.get((line.code, basis_of(line, infusion_on))), broken.get(line.code))
-        if line.outcome is Outcome.JUDGE
-        else Judged(line, None)
+        Judged(line, known.get((line.code, basis_of(line, infusion_on))) if line.outcome is Outcome.JUDGE else None)
         for line in lines
     )
 

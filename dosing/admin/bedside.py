@@ -1,6 +1,7 @@
 """The pages before and around an infusion: readiness, judgement, identity, what happened at the bedside."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -91,6 +92,7 @@ def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         title=_("May we infuse?"),
         participant=participant,
         readiness=found,
+        broken=_warnings(found.broken),
         answer=answer_to(found),
         tone=TONES[found.overall],
         lines=[_line(request, participant, judged) for judged in found.lines],
@@ -111,21 +113,19 @@ def _line(request: HttpRequest, participant: Participant, judged: actions.Judged
         "outcome": OUTCOME_NAMES[judged.outcome],
         "sentence": sentence(line),
         "ruling": judged.ruling,
-        "broken": _warning(judged.broken),
         "links": [link for link in _links(request, participant, judged) if link],
     }
 
 
-def _warning(ruling: ReadinessRuling | None) -> str:
-    """What is wrong about the signature of a judgement that does not count."""
-    if ruling is None:
-        return ""
-    text = gettext("Judged by %(who)s, %(at)s: %(reason)s") % {
-        "who": ruling.created_by,
-        "at": f"{timezone.localtime(ruling.created_at):%Y-%m-%d %H:%M}",
-        "reason": ruling.reason,
-    }
-    return " ".join([text, *(one.warning for one in signing.of(ruling) if one.warning)])
+def _warnings(rows: Sequence[ReadinessRuling]) -> list[str]:
+    """Which judgements do not count, and why."""
+    found = signing.verify(rows)
+    return [
+        f"{row.get_line_display()} · {row.created_by}: {row.reason} · {one.warning}"
+        for row in rows
+        for one in found[row.pk]
+        if one.warning
+    ]
 
 
 def _links(request: HttpRequest, participant: Participant, judged: actions.Judged) -> list[Any]:

@@ -28,6 +28,7 @@ from participants.actions.deviations import (
 from participants.actions.eligibility import (
     Evaluation,
     against_infusion,
+    broken_rulings,
     check_can_confirm,
     confirm_eligibility,
     evaluate,
@@ -123,6 +124,7 @@ __all__ = [
     "add_deviation",
     "against_infusion",
     "asked_again",
+    "broken_rulings",
     "change_status",
     "check_can_become",
     "check_can_confirm",

@@ -184,6 +184,13 @@ def rulings_of(participant: Participant) -> list[Ruling]:
     ]
 
 
+def broken_rulings(participant: Participant) -> list[tuple[EligibilityRuling, str]]:
+    """Rulings that do not count, for they were changed after they were signed, each with what is wrong."""
+    rows = list(participant.rulings.standing().select_related("created_by"))
+    found = signing.verify(rows)
+    return [(row, one.warning) for row in rows for one in found[row.pk] if one.warning]
+
+
 # --- What an investigator decides ------------------------------------------------------------------
 
 

@@ -263,6 +263,7 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "window_days": evaluation.anchors.expires_after_days,
         "confirmation": confirmation,
         "signature": actions.signature_of(confirmation),
+        "broken_rulings": actions.broken_rulings(obj),
         "is_current": is_current,
         "later": _later(evaluation, now),
         "links": _links(page, request, evaluation, is_current, day),

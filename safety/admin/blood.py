@@ -399,6 +399,8 @@ class IecHsAssessmentAdmin(BloodAdmin):
             .select_related("created_by")
             .prefetch_related("corrections")[:SHOWN]
         )
+        for rows in (confirmed, judged):
+            self.look_at(rows)
         newest = next((row for row in judged if not row.is_void and not is_replaced(row)), None)
         return {
             **self.admin_site.each_context(request),
