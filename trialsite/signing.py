@@ -55,7 +55,7 @@ WORDS: dict[Verdict, Promise] = {
     ),
     Verdict.OTHER_KEY: gettext_lazy(
         "This signature cannot be verified with the key of this machine; until it is, it does not count. Whoever looks "
-        "after the machine adds the former SECRET_KEY to SECRET_KEY_FALLBACKS."
+        "after the machine adds the former SECRET_KEY to FORMER_SECRET_KEYS."
     ),
     Verdict.BEFORE: gettext_lazy("unsigned: recorded before signatures were bound to their content"),
 }
@@ -125,7 +125,7 @@ def key() -> bytes:
 
 def keys() -> dict[str, bytes]:
     """That, and those of former secrets, by their names."""
-    known = [key(), *(_key_of(secret) for secret in settings.SECRET_KEY_FALLBACKS)]
+    known = [key(), *(_key_of(secret) for secret in settings.FORMER_SECRET_KEYS)]
     return {name_of(one): one for one in known}
 
 
@@ -279,12 +279,13 @@ def marks(found: Iterable[Checked]) -> str:
 def _compare(rows: list[Any]) -> dict[int, tuple[Checked, ...]]:
     model, due = type(rows[0]), {row.pk: meanings_of(row) for row in rows}
     now: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-    made: dict[int, dict[Meaning, Signature]] = {pk: {} for pk in due}
+    # By what the row says of its meaning, which may be anything where SQL wrote it.
+    made: dict[int, dict[str, Signature]] = {pk: {} for pk in due}
     for pk, content, before, *values in _stored(model, due):
         now[pk] = _read(content), json.loads(before)
         if values[0] is not None:
             one = Signature(**dict(zip(STORED, values, strict=True)))
-            made[pk][Meaning(one.meaning)] = one
+            made[pk][one.meaning] = one
     return {
         pk: tuple(
             _checked(model, meaning, made[pk].get(meaning), content, is_before=bool(before.get(due[pk].get(meaning))))
