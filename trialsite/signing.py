@@ -228,6 +228,10 @@ STORED = (
     "key",
     "mac",
 )
+IN_TRAIL = """
+    {name}, (SELECT min(e.pgh_created_at) < guard.signing_since() FROM {events} e
+        WHERE e.pgh_obj_id = t.id AND {column} IS NOT NULL)
+"""
 VERIFY = """
     SELECT t.id, {content}, {before}, {stored} FROM {table} t
     LEFT JOIN trialsite_signature s ON s.row_table = %(table)s AND s.row_id = t.id
@@ -304,17 +308,16 @@ def _stored(model: type[Model], due: dict[int, dict[Meaning, str]]) -> list[Any]
 
 
 def _before(model: type[Model], fields: Iterable[str]) -> sql.Composable:
-    """By field, whether the trail had something in it before signatures were bound; its time is the database's."""
+    """By field, whether the trail had something in it before signatures were bound; its time is the database's.
+
+    Of a row without a trail its own time is asked.
+    """
     events = getattr(model._meta.concrete_model, "events", None)
-    if events is None:
-        return sql.SQL("'{}'")
-    once = sql.SQL(
-        "{name}, (SELECT min(e.pgh_created_at) < guard.signing_since() FROM {events} e "
-        "WHERE e.pgh_obj_id = t.id AND {column} IS NOT NULL)"
-    )
-    table = sql.Identifier(events.rel.related_model._meta.db_table)
+    once = sql.SQL(IN_TRAIL if events else "{name}, {time} < guard.signing_since()")
+    table = sql.Identifier(events.rel.related_model._meta.db_table if events else "")
     pairs = [
-        once.format(name=sql.Literal(one), events=table, column=sql.Identifier("e", one)) for one in sorted(fields)
+        once.format(name=sql.Literal(one), events=table, column=sql.Identifier("e", one), time=sql.Identifier("t", one))
+        for one in sorted(fields)
     ]
     return sql.SQL("jsonb_build_object({})::TEXT").format(sql.SQL(", ").join(pairs))
 
