@@ -314,7 +314,11 @@ class RecordAdmin(SiteScopedAdmin):
         obj = self.get_object(request, object_id) if object_id else None
         if obj is None:
             return {}
-        return {"void_note": self.void_note(request, obj), "signatures": signing.of(obj)}
+        signatures = signing.of(obj)
+        for one in signatures if request.method == "GET" else ():
+            if one.warning:
+                messages.error(request, one.warning)
+        return {"void_note": self.void_note(request, obj), "signatures": signatures}
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Nothing is chosen at first, and the list says so in words."""
@@ -372,7 +376,8 @@ class RecordAdmin(SiteScopedAdmin):
     # --- voiding ------------------------------------------------------------------------------
 
     def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self.can_void and request.user.has_perm(self.permission("void"))
+        # No button that leads to a refusal: the administrator of the computer signs nothing.
+        return self.can_void and request.user.has_perm(self.permission("void")) and not request.user.is_superuser
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_void"

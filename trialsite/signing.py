@@ -26,6 +26,7 @@ from psycopg import sql
 
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 from trialsite.models import VOIDING_FIELDS, Meaning, Signature, User
+from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, Role
 
 BY_VOID = frozenset({"voided_at", "voided_by", "void_reason"})
@@ -162,10 +163,18 @@ def sign(*rows: Model, meaning: Meaning, by: User, is_own: bool = True) -> None:
     """Bind what these rows of one model say now to the person; call it once they are saved, in their transaction.
 
     Two queries, however many rows. `is_own=False`: it follows by rule from what this person signs in the same
-    transaction. The password is asked for by the page.
+    transaction. The password is asked for by the page. Raises Refused for the administrator of the computer.
     """
     if not rows:
         return
+    if is_own and by.is_superuser:
+        raise Refused(
+            _(
+                "%(name)s is the administrator of the computer and signs nothing; nothing was changed. Somebody of the "
+                "site who may do this signs with their own name and password."
+            )
+            % {"name": by}
+        )
     model = type(rows[0])
     found = _run(SIGN, model, columns=signed_columns(model, meaning), rows=[row.pk for row in rows], person=by.pk)
     Signature.objects.bulk_create(

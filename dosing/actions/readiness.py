@@ -190,7 +190,7 @@ def _situation(
         doses=_doses(participant, infusion_on),
         bag=_bag(product, is_given=is_given),
         fitness=_fitness(participant, at=at),
-        holds=tuple(hold.reason for hold in holds_at(participant, at)),
+        holds=tuple(_why_held(hold, at=at) for hold in holds_at(participant, at)),
         identity_checkers=len({row.created_by_id for row in signed}),
         identity_broken=len(checks) - len(signed),
         identity_signed_after=_first_signature_after(participant, product, at=at) if product else "",
@@ -315,10 +315,24 @@ def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
 
 
 def holds_at(participant: Participant, at: dt.datetime) -> list[DosingHold]:
-    """Those that nobody had lifted or voided then; a lift or void that nobody signed lets nothing through."""
+    """Those that nobody had lifted or voided then; a lift or a void that nobody signed lets nothing through."""
     rows = list(participant.holds.filter(created_at__lte=at))
-    unsigned = set(rows) - set(signing.counting(rows))
-    return [row for row in rows if row in unsigned or (row.is_standing and not (row.lifted_at and row.lifted_at <= at))]
+    found = signing.verify(rows)
+    return [row for row in rows if is_holding(row, found.get(row.pk, ()), at=at)]
+
+
+def _why_held(hold: DosingHold, *, at: dt.datetime) -> str:
+    """Of one that somebody lifted or voided and that holds all the same, why it does."""
+    if hold.is_void or (hold.lifted_at is not None and hold.lifted_at <= at):
+        return f"{hold.reason} ({_('signature broken')})"
+    return hold.reason
+
+
+def is_holding(row: DosingHold, found: Iterable[signing.Checked], *, at: dt.datetime) -> bool:
+    """`found` are its signatures, verified now."""
+    signed = {one.meaning for one in found if one.counts}
+    is_lifted = row.lifted_at is not None and row.lifted_at <= at and Meaning.LIFT in signed
+    return not is_lifted and not (row.is_void and Meaning.VOID in signed)
 
 
 @transaction.atomic

@@ -118,7 +118,8 @@ class DosingHoldAdmin(AppendAdmin):
 
     @display(description=_("state"), label={True: "danger", False: "success"})
     def state_label(self, row: DosingHold) -> tuple[bool, Any]:
-        return row.is_active, _("nothing may be given") if row.is_active else _("lifted")
+        is_active = actions.is_holding(row, row.signatures, at=timezone.now())  # type: ignore[attr-defined]
+        return is_active, _("nothing may be given") if is_active else _("lifted")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.lift_view)

@@ -35,6 +35,7 @@ from trialsite import formfields, paper
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
+from trialsite.signing import Checked
 from trialsite.study import get_study
 from trialsite.voiding import Consequences
 
@@ -247,14 +248,15 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
     confirmation = actions.newest_confirmation(obj)
     day = _judged_for(request, obj, confirmation)
     evaluation = actions.evaluate(obj, now=now, as_of=day)
-    is_current = actions.is_current(confirmation, evaluation)
+    signature = actions.signature_of(confirmation)
+    is_current = bool(confirmation and signature and signature.counts) and actions.is_on(confirmation, evaluation)
     context = {
         **page.admin_site.each_context(request),
         "title": gettext("Eligibility of %(number)s") % {"number": obj.number},
         "participant": obj,
         "evaluation": evaluation,
         "overall": wording.OVERALL_NAMES[evaluation.overall],
-        "overall_tone": {"ELIGIBLE": "good", "INCOMPLETE": "open"}.get(evaluation.overall, "bad"),
+        "overall_tone": _tone(evaluation, signature),
         "blocks": blocks_of(evaluation, can_rule=_may_rule(request), day=day),
         "can_choose_day": obj.participant_number is None,
         "as_of": evaluation.anchors.today,
@@ -262,7 +264,7 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "counts": _counts(evaluation),
         "window_days": evaluation.anchors.expires_after_days,
         "confirmation": confirmation,
-        "signature": actions.signature_of(confirmation),
+        "signature": signature,
         "broken_rulings": actions.broken_rulings(obj),
         "is_current": is_current,
         "later": _later(evaluation, now),
@@ -270,6 +272,12 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "opts": page.opts,
     }
     return TemplateResponse(request, "admin/participants/eligibility.html", context)
+
+
+def _tone(evaluation: actions.Evaluation, signature: Checked | None) -> str:
+    if signature is not None and signature.warning:
+        return "bad"
+    return {"ELIGIBLE": "good", "INCOMPLETE": "open"}.get(evaluation.overall, "bad")
 
 
 def _may_rule(request: HttpRequest) -> bool:

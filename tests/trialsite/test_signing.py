@@ -30,6 +30,7 @@ from trialsite.models import Meaning, Record, Signature, Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.signing import Verdict
+from trialsite.voiding import void
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
@@ -357,6 +358,10 @@ def test_a_hold_whose_lift_is_broken_holds(house: House) -> None:
     assert line(row.participant, Code.HOLDS)[0] is Outcome.FINE
     change(row, "lift_reason")
     assert line(row.participant, Code.HOLDS) == (Outcome.BLOCKS, "held")
+    shown = house.login(house.ivan).get(reverse("admin:dosing_dosinghold_changelist")).content.decode()
+    assert "nothing may be given" in shown
+    void(type(row).objects.get(pk=row.pk), reason="changed underneath", by=house.dana, now=timezone.now())
+    assert line(row.participant, Code.HOLDS)[0] is Outcome.FINE, "the way out"
 
 
 # --- the application's own login -----------------------------------------------------------------------
@@ -575,6 +580,15 @@ def test_who_is_no_investigator_sets_no_other_grade(house: House, alice: User) -
     with pytest.raises(Refused, match="Only an investigator"):
         safety.assess(assessment=row, scale=Scale.CRS, findings=found, by=alice, now=timezone.now())
     assert not CrsAssessment.objects.exists()
+
+
+def test_the_administrator_of_the_computer_signs_nothing(house: House) -> None:
+    root = User.objects.create_superuser("root", password=PASSWORD)
+    root.sites.add(house.site)
+    consent = house.eligible().consents.get()
+    with pytest.raises(Refused, match="signs nothing"):
+        actions.void_consent(consent=consent, reason="x", by=root, now=timezone.now())
+    assert house.login(root).get(reverse("admin:participants_consent_void", args=[consent.pk])).status_code == 403
 
 
 def test_signing_and_verifying_cost_few_queries(house: House, django_assert_num_queries: Any) -> None:
