@@ -249,7 +249,8 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
     day = _judged_for(request, obj, confirmation)
     evaluation = actions.evaluate(obj, now=now, as_of=day)
     signature = actions.signature_of(confirmation)
-    is_current = bool(confirmation and signature and signature.counts) and actions.is_on(confirmation, evaluation)
+    counts = signature is not None and signature.counts
+    is_current = confirmation is not None and counts and actions.is_on(confirmation, evaluation)
     context = {
         **page.admin_site.each_context(request),
         "title": gettext("Eligibility of %(number)s") % {"number": obj.number},

@@ -211,6 +211,8 @@ def change(row: Any, column: str) -> None:
         if field.is_relation:
             others = field.related_model._base_manager.exclude(pk=getattr(row, column))
             value, other = "%s", [others.order_by("-pk").first().pk]
+        elif field.choices and not isinstance(getattr(row, column), bool):
+            value, other = "%s", [next(one for one, _name in field.flatchoices if one != getattr(row, column))]
         else:
             cursor.execute(
                 "SELECT data_type FROM information_schema.columns WHERE table_name = %s AND column_name = %s",
