@@ -73,6 +73,12 @@ class ExportAdmin(TypedAdmin):
     def look_at(self, rows: list[Any]) -> None:
         """What columns of the page have to find out about these rows, for all of them at once."""
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        found.result_list = list(found.result_list)
+        self.look_at(found.result_list)
+        return found
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import reduce
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import pghistory
 import pghistory.models
@@ -126,6 +126,8 @@ class Record(models.Model):
     not_filled_in: ClassVar[dict[str, str]] = {}
     # What somebody signs with such a row, by the field that holds something once it is signed. Every void is signed.
     signed_as: ClassVar[dict[Meaning, str]] = {}
+    # What a page that shows several rows has found out about their signatures, for all of them at once.
+    signatures: Any
 
     class Meta:
         abstract = True

@@ -576,12 +576,6 @@ class RecordAdmin(SiteScopedAdmin):
         shown = super().get_list_display(request)
         return (*shown, "signature_mark") if self.model.signed_as else shown
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        found = super().get_changelist_instance(request)
-        found.result_list = list(found.result_list)
-        self.look_at(found.result_list)
-        return found
-
     def look_at(self, rows: list[Any]) -> None:
         """The signatures of all rows of a page, verified in one query."""
         checked = signing.verify(rows)

@@ -118,7 +118,7 @@ class DosingHoldAdmin(AppendAdmin):
 
     @display(description=_("state"), label={True: "danger", False: "success"})
     def state_label(self, row: DosingHold) -> tuple[bool, Any]:
-        is_active = actions.is_holding(row, row.signatures, at=timezone.now())  # type: ignore[attr-defined]
+        is_active = actions.is_holding(row, row.signatures, at=timezone.now())
         return is_active, _("nothing may be given") if is_active else _("lifted")
 
     def get_urls(self) -> list[URLPattern]:

@@ -329,6 +329,14 @@ def test_a_broken_confirmation_neither_enrols_nor_lets_infuse(house: House) -> N
     )
 
 
+def test_the_enrolment_log_tells_a_broken_confirmation(house: House) -> None:
+    one = house.enrolled()
+    client, log = house.login(house.ivan), reverse("admin:participants_enrolmentlogentry_changelist")
+    assert "signature broken" not in client.get(log).content.decode()
+    change(one.confirmations.get(), "snapshot")
+    assert "✗ signature broken" in client.get(log).content.decode()
+
+
 def test_a_broken_ruling_leaves_the_criterion_open_again(house: House) -> None:
     row, _pages = rules(house)
     now = timezone.now()
