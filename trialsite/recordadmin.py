@@ -493,7 +493,7 @@ class RecordAdmin(SiteScopedAdmin):
         if obj is None or not allowed:
             raise PermissionDenied
         if is_signed:
-            form_class = partial(signature.signed(form_class), request=request)  # type: ignore[arg-type]
+            form_class = partial(signature.signed(form_class), request=request)
         form = form_class(request.POST if request.method == "POST" else None)
         questions.prepare(form)
         now = timezone.now()

@@ -42,7 +42,7 @@ def check_password(request: HttpRequest, typed: str) -> None:
         raise forms.ValidationError(_("This is not your password; nothing was signed. Type it again."))
 
 
-def signed(form_class: type[forms.Form]) -> type[forms.Form]:
+def signed(form_class: Any) -> Any:
     """The same form, which asks for the password below all else; it wants the `request`."""
     return type(f"Signed{form_class.__name__}", (SignatureForm, form_class), {})
 
