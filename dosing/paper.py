@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dosing.models import DoseState
 from participants.models import Participant
+from trialsite import signing
 from trialsite.paper import Entry, Step, add, allowed, link
 
 
@@ -93,11 +94,16 @@ def _fitness(participant: Participant, user: Any) -> Step:
 
 
 def _identity(participant: Participant) -> Step:
-    rows = participant.identity_checks.standing().select_related("created_by")
+    rows = list(participant.identity_checks.standing().select_related("created_by"))
+    signed = signing.counting(rows)
+    broken = _("signature broken")
     return Step(
         "identity",
         _("Identity checked at the bedside"),
-        tuple(Entry(f"{row.created_by} · {_moment(row.created_at)}") for row in rows),
+        tuple(
+            Entry(f"{row.created_by} · {_moment(row.created_at)}{'' if row in signed else f' · ✗ {broken}'}")
+            for row in rows
+        ),
         hint=_(
             "Nobody signs today for what was checked then. The signatures stay on paper: give “taken over from paper” "
             "as the reason when the infusion asks, and it is kept as a deviation."

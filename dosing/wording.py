@@ -43,6 +43,10 @@ SENTENCES: dict[str, Any] = {
     "signature-missing": gettext_lazy(
         "No investigator's confirmation of eligibility stands: confirm it on the eligibility page."
     ),
+    "signature-broken": gettext_lazy(
+        "The confirmation of eligibility was changed after it was signed, and does not count: tell the data manager, "
+        "who voids it; then it is confirmed again on the eligibility page."
+    ),
     "signature-outdated": gettext_lazy(
         "Facts changed since eligibility was confirmed: confirm it again on the eligibility page."
     ),
@@ -90,6 +94,10 @@ SENTENCES: dict[str, Any] = {
     "held": gettext_lazy("Held: %(reasons)s"),
     "not-held": gettext_lazy("No hold."),
     "identity-open": gettext_lazy("%(done)s of %(needed)s people have compared wristband and bag."),
+    "identity-broken": gettext_lazy(
+        "%(done)s of %(needed)s people have compared wristband and bag; of %(broken)s more the record was changed "
+        "after they signed: tell the data manager, who voids it, and check again."
+    ),
     "identity-late": gettext_lazy(
         "By the start %(done)s of %(needed)s people had compared wristband and bag; the first signature after it is of "
         "%(first)s. Is the time of the start right?"

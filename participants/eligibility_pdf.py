@@ -14,9 +14,12 @@ from participants.actions.days import long_date, long_moment
 from participants.actions.eligibility import Evaluation
 from participants.models import EligibilityConfirmation
 from participants.wording import OVERALL_NAMES
+from trialsite.signing import Checked
 
 # The font lacks these; without it a dose of × 10⁸ would print as × 10.
-PLAIN = str.maketrans({"⁰": "^0", "³": "^3", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9", "₂": "2", "✓": "√"})
+PLAIN = str.maketrans(
+    {"⁰": "^0", "³": "^3", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9", "₂": "2", "✓": "√", "✗": "×"}
+)
 FONT = "NotoSansSC"
 
 
@@ -51,6 +54,7 @@ def render(
     evaluation: Evaluation,
     blocks: Sequence[Any],
     confirmation: EligibilityConfirmation | None,
+    signature: Checked | None,
     is_current: bool,
     *,
     now: dt.datetime,
@@ -70,7 +74,7 @@ def render(
     page.line_of(_("Planned infusion: %(day)s") % {"day": _day(evaluation.anchors.infusion_on)})
     page.ln(1)
     page.line_of(str(OVERALL_NAMES[evaluation.overall]), 12)
-    page.line_of(_signature(confirmation, is_current))
+    page.line_of(_signature(confirmation, signature, is_current))
     page.ln(2)
     _table(page, blocks)
     page.ln(6)
@@ -84,14 +88,25 @@ def _day(day: dt.date | None) -> str:
     return long_date(day) if day else _("not yet planned")
 
 
-def _signature(confirmation: EligibilityConfirmation | None, is_current: bool) -> str:
+def _signature(confirmation: EligibilityConfirmation | None, signature: Checked | None, is_current: bool) -> str:
     if confirmation is None:
         return _("Not confirmed by an investigator yet.")
+    if signature is not None and signature.warning:
+        return f"✗ {signature.warning}"
     values = {
         "who": confirmation.created_by,
         "day": long_moment(confirmation.created_at),
         "hash": confirmation.content_hash,
+        "roles": signature.roles_in_words if signature else "",
     }
+    if is_current and signature is not None and signature.is_valid:
+        return (
+            _(
+                "Confirmed electronically by %(who)s (%(roles)s), %(day)s; signature verified. SHA-256 of what was "
+                "signed: %(hash)s"
+            )
+            % values
+        )
     if is_current:
         return _("Confirmed electronically by %(who)s, %(day)s. SHA-256 of what was signed: %(hash)s") % values
     return _("Confirmed by %(who)s, %(day)s; something changed since then, so it must be confirmed again.") % values

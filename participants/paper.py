@@ -71,8 +71,10 @@ def _examinations(participant: Participant, user: Any) -> Step:
 
 def _eligibility(participant: Participant, user: Any) -> Step:
     signed = actions.newest_confirmation(participant)
-    text = ""
-    if signed is not None:
+    text, signature = "", actions.signature_of(signed)
+    if signature is not None and signature.warning:
+        text = f"✗ {signature.warning}"
+    elif signed is not None:
         text = _("%(who)s, %(at)s") % {"who": signed.created_by, "at": _moment(signed.created_at)}
         if signed.is_signed_later:
             text = f"{text} · {_('judged for %(day)s, signed later') % {'day': signed.judged_for}}"
@@ -87,7 +89,7 @@ def _eligibility(participant: Participant, user: Any) -> Step:
         (Entry(text),) if text else (),
         allowed(user, wanted),
         hint=_("An investigator confirms it for the day of the enrolment; the signature has the time of today."),
-        is_done=signed is not None,
+        is_done=signature is not None and signature.counts,
     )
 
 

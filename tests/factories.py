@@ -14,7 +14,8 @@ from dosing.rules.product import State
 from participants import actions
 from participants.actions.measurements import prepared
 from participants.models import Consent, Examination, Measurement, Participant
-from trialsite.models import Site, User
+from trialsite import signing
+from trialsite.models import Meaning, Site, User
 
 _numbers = count(1)
 DAY = dt.timedelta(days=1)
@@ -186,6 +187,8 @@ def people(site: Site, count: int) -> list[User]:
 
 
 def signed_by(person: User, participant: Participant, product: CellProduct, *, at: dt.datetime) -> IdentityCheck:
-    return IdentityCheck.objects.create(
+    check = IdentityCheck.objects.create(
         participant=participant, product=product, entered_by=person, created_by=person, created_at=at
     )
+    signing.sign(check, meaning=Meaning.IDENTITY, by=person)
+    return check

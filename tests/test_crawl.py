@@ -82,7 +82,7 @@ def _client(user: User | None) -> Client:
     client = Client()
     client.raise_request_exception = False
     if user is not None:
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user)
     return client
 
 

@@ -37,6 +37,7 @@ BY_TABLE = {
     "trialsite_accessreview": APPEND,
     "trialsite_auditseal": READ,
     "trialsite_securityevent": APPEND,
+    "trialsite_signature": APPEND,
     "trialsite_counter": KEEP,
 }
 

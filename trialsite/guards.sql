@@ -44,6 +44,17 @@ BEGIN
 END
 $$;
 
+-- --- Signatures -------------------------------------------------------------------------------------------------
+
+-- Since when whatever has to be signed is bound to its content: what was recorded before is no forgery.
+CREATE TABLE IF NOT EXISTS guard.signing (
+    single BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (single), since TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+INSERT INTO guard.signing DEFAULT VALUES ON CONFLICT (single) DO NOTHING;
+
+CREATE OR REPLACE FUNCTION guard.signing_since() RETURNS TIMESTAMPTZ
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT since FROM guard.signing';
+
 -- --- Seals ------------------------------------------------------------------------------------------------------
 
 -- Up to which event of each table the next seal reaches, the transactions that ran when this was marked, and what is

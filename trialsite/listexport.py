@@ -7,8 +7,9 @@ then it is sent. So there is no file without its record.
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from typing import IO, Any
 from urllib.parse import unquote_plus
 
@@ -70,6 +71,15 @@ class ExportAdmin(TypedAdmin):
     def sees_identity(self, request: HttpRequest) -> bool:
         return request.user.has_perm("participants.view_identity")
 
+    def look_at(self, rows: list[Any]) -> None:
+        """What columns of the page have to find out about these rows, for all of them at once."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        found.result_list = list(found.result_list)
+        self.look_at(found.result_list)
+        return found
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
@@ -122,7 +132,7 @@ class ExportAdmin(TypedAdmin):
             request,
             kind=asked["format"],
             header=[column.title for column in columns],
-            table=(_cells(columns, row) for row in rows.iterator(chunk_size=CHUNK)),
+            table=(_cells(columns, row) for row in _looked_at(rows, self.look_at)),
             model=self.opts.label,
             sheet=self.opts.verbose_name_plural,
             # So that nobody passes on the one for the other.
@@ -183,6 +193,13 @@ def _cells(columns: list[Column], row: Any) -> list[Any]:
     """What is void leaves without its free text."""
     cells = [column.value(row) for column in columns]
     return cells if getattr(row, "is_standing", True) else freetext.without_prose(row, cells)
+
+
+def _looked_at(rows: QuerySet[Any], look_at: Callable[[list[Any]], None]) -> Iterator[Any]:
+    found = rows.iterator(chunk_size=CHUNK)
+    while chunk := list(islice(found, CHUNK)):
+        look_at(chunk)
+        yield from chunk
 
 
 def _hash(file: IO[bytes]) -> str:

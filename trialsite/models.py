@@ -99,6 +99,19 @@ def record_triggers(*generated: str) -> list[pgtrigger.Trigger]:
     ]
 
 
+class Meaning(models.TextChoices):
+    """What somebody says with a signature."""
+
+    ELIGIBILITY = "eligibility", pgettext_lazy("signature", "confirms that all criteria are met")
+    CRITERION = "criterion", pgettext_lazy("signature", "rules on a criterion")
+    READINESS = "readiness", pgettext_lazy("signature", "judges that it does not stand against the infusion")
+    IDENTITY = "identity", pgettext_lazy("signature", "has compared wristband and bag")
+    NEAR_MISS = "near miss", pgettext_lazy("signature", "has reviewed a stopped identity check")
+    GRADE = "grade", pgettext_lazy("signature", "sets another grade than the computed one")
+    LIFT = "lift", pgettext_lazy("signature", "lifts a hold of treatment")
+    VOID = "void", pgettext_lazy("signature", "voids an entry made by mistake")
+
+
 R = TypeVar("R", bound="Record")
 
 
@@ -156,6 +169,10 @@ class Record(models.Model):
     objects = RecordQuerySet.as_manager()
     # The state of a row that was planned and not filled in yet, by the name of its field.
     not_filled_in: ClassVar[dict[str, str]] = {}
+    # What somebody signs with such a row, by the field that holds something once it is signed. Every void is signed.
+    signed_as: ClassVar[dict[Meaning, str]] = {}
+    # What a page that shows several rows has found out about their signatures, for all of them at once.
+    signatures: Any
 
     class Meta:
         abstract = True
@@ -659,6 +676,44 @@ class Session(AbstractBaseSession):
         from trialsite.sessions import SessionStore
 
         return SessionStore
+
+
+class Signature(models.Model):
+    """What somebody signed: who, in which role, when, with which meaning, and the content, bound by a keyed hash.
+
+    Made by `signing.sign` alone, never changed, never deleted; whether it is valid is `signing.verify`'s to say.
+    """
+
+    # The row that was signed, by its table: no lookup of a content type for each of them.
+    row_table = models.CharField(_("table"), max_length=63)
+    row_id = models.BigIntegerField(_("row"))
+    meaning = models.CharField(_("meaning"), max_length=12, choices=Meaning)
+    person = models.ForeignKey(User, models.PROTECT, verbose_name=_("signed by"), related_name="+")
+    # As they were then.
+    name = models.CharField(_("name"), max_length=310)
+    roles = models.CharField(_("roles"), max_length=200, blank=True)
+    signed_at = models.DateTimeField(_("signed at"))
+    # False where it follows, by rule, from what the same person signed in the same transaction.
+    is_own = models.BooleanField(_("signed by hand"), default=True)
+    transaction = models.BigIntegerField(_("transaction"))
+    # The signed columns as the database wrote them, JSON text with its keys in order. Identity is not among them.
+    content = models.TextField(_("what was signed"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    # Which key made `mac`, by the beginning of a digest of the key: after a change of the site's secret.
+    key = models.CharField(_("key"), max_length=16)
+    mac = models.CharField(_("keyed hash"), max_length=64)
+
+    class Meta:
+        verbose_name = _("signature")
+        verbose_name_plural = _("signatures")
+        ordering = ["-id"]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        constraints = [
+            models.UniqueConstraint(fields=["row_table", "row_id", "meaning"], name="signature_once_for_each_meaning")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} · {self.get_meaning_display()} · {timezone.localtime(self.signed_at):%Y-%m-%d %H:%M}"
 
 
 class AuditSeal(models.Model):

@@ -23,12 +23,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit, formfields, merging, once, paper, questions, versions
+from trialsite import audit, formfields, merging, once, paper, questions, signature, signing, versions
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.identity import IDENTITY
 from trialsite.listexport import ExportAdmin
-from trialsite.models import Record
+from trialsite.models import Meaning, Record
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, ROLE_PERMISSIONS, Role
 from trialsite.voiding import Consequences, ReasonForm, entangled, form_for, void
@@ -282,7 +282,7 @@ class RecordAdmin(SiteScopedAdmin):
         sees_trail = request.user.has_perm("trialsite.view_audit_trail")
         # No button that leads to a refusal.
         shown = {"show_history": sees_trail, **self._audit_context(request, object_id)}
-        shown["void_note"] = self._void_note(request, object_id)
+        shown |= self._about(request, object_id)
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def _void_meanwhile(self, request: HttpRequest, object_id: str | None) -> HttpResponse | None:
@@ -309,9 +309,16 @@ class RecordAdmin(SiteScopedAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         return type(form.__name__, (form,), {"by": request.user})
 
-    def _void_note(self, request: HttpRequest, object_id: str | None) -> str:
+    def _about(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        """Beside the entry: how it is taken back, and what was signed of it, verified now."""
         obj = self.get_object(request, object_id) if object_id else None
-        return self.void_note(request, obj) if obj is not None else ""
+        if obj is None:
+            return {}
+        signatures = signing.of(obj)
+        for one in signatures if request.method == "GET" else ():
+            if one.warning:
+                messages.error(request, one.warning)
+        return {"void_note": self.void_note(request, obj), "signatures": signatures}
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Nothing is chosen at first, and the list says so in words."""
@@ -370,7 +377,8 @@ class RecordAdmin(SiteScopedAdmin):
     # --- voiding ------------------------------------------------------------------------------
 
     def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self.can_void and request.user.has_perm(self.permission("void"))
+        # No button that leads to a refusal: the administrator of the computer signs nothing.
+        return self.can_void and request.user.has_perm(self.permission("void")) and not request.user.is_superuser
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_void"
@@ -442,6 +450,7 @@ class RecordAdmin(SiteScopedAdmin):
             button=_("Void this entry"),
             act=lambda obj, data, now: self.perform_void(obj, reason=data["reason"], by=request.user, now=now),
             done=_("The entry is void."),
+            is_signed=True,
         )
 
     def _all_consequences(self, obj: Any) -> Consequences:
@@ -472,16 +481,20 @@ class RecordAdmin(SiteScopedAdmin):
         consequences: Consequences | None = None,
         rests_on: str = "",
         row_of: Callable[[Any, dict[str, Any]], Record] | None = None,
+        is_signed: bool = False,
     ) -> HttpResponse:
         """One question about one row: a form, then the action; a refusal shows on the form.
 
         `back` names the page to return to, with `back_query`; `follow` goes to the row that the action returned
         instead. `rests_on` stands for what was read elsewhere before: if it is another now, the person reads it again
         first. `row_of` is what the action is going to write, not saved: what looks wrong about it is asked.
+        `is_signed`: the action signs what it writes, and the form asks for the person's password.
         """
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
             raise PermissionDenied
+        if is_signed:
+            form_class = partial(signature.signed(form_class), request=request)
         form = form_class(request.POST if request.method == "POST" else None)
         questions.prepare(form)
         now = timezone.now()
@@ -558,9 +571,28 @@ class RecordAdmin(SiteScopedAdmin):
         }
         return TemplateResponse(request, "admin/trialsite/audit_trail.html", context)
 
+    # --- signatures ---------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = super().get_list_display(request)
+        return (*shown, "signature_mark") if self.model.signed_as else shown
+
+    def look_at(self, rows: list[Any]) -> None:
+        """The signatures of all rows of a page, verified in one query."""
+        checked = signing.verify(rows)
+        for row in rows:
+            row.signatures = checked.get(row.pk, ())
+
+    @admin.display(description=_("signature"))
+    def signature_mark(self, obj: Any) -> str:
+        return signing.marks(one for one in obj.signatures if one.meaning is not Meaning.VOID)
+
     @admin.display(description=_("void"), boolean=False)
     def void_mark(self, obj: Any) -> str:
-        return "" if obj.is_standing else format_html("<s>{}</s>", _("void"))
+        if obj.is_standing:
+            return ""
+        broken = (one for one in obj.signatures if one.meaning is Meaning.VOID and not one.counts)
+        return format_html("<s>{}</s> {}", _("void"), signing.marks(broken))
 
 
 class ReadOnlyRecordAdmin(RecordAdmin):

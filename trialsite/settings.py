@@ -15,6 +15,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # meets an error the settings, and the names that the code just held.
 LOCAL = env.boolean("LOCAL", False)
 SECRET_KEY = env.text("SECRET_KEY")
+# They verify signatures of before, and nothing else: no session or form of theirs is good any more.
+FORMER_SECRET_KEYS = env.words("FORMER_SECRET_KEYS")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if LOCAL else "")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 

@@ -28,12 +28,22 @@ class SignatureForm(forms.Form):
         self.request = request
 
     def clean_password(self) -> str:
-        typed: str = self.cleaned_data["password"]
-        user = self.request.user
-        found = checked(self.request, username=user.get_username(), password=typed)
-        if found is None or found.pk != user.pk:
-            raise forms.ValidationError(_("This is not your password; nothing was signed. Type it again."))
+        check_password(self.request, self.cleaned_data["password"])
         return ""
+
+    def clean(self) -> dict[str, Any]:
+        """It is no part of what is signed."""
+        cleaned = super().clean() or self.cleaned_data
+        cleaned.pop("password", None)
+        return cleaned
+
+
+def check_password(request: HttpRequest, typed: str) -> None:
+    """Raises ValidationError unless it is the password of who is logged in."""
+    user = request.user
+    found = checked(request, username=user.get_username(), password=typed)
+    if found is None or found.pk != user.pk:
+        raise forms.ValidationError(_("This is not your password; nothing was signed. Type it again."))
 
 
 def checked(request: HttpRequest, *, username: str, password: str) -> User | None:
@@ -51,3 +61,33 @@ def checked(request: HttpRequest, *, username: str, password: str) -> User | Non
             )
             % {"n": minutes}
         ) from None
+
+
+def signed(form_class: Any) -> Any:
+    """The same form, which asks for the password below all else; it wants the `request`."""
+    return type(f"Signed{form_class.__name__}", (SignatureForm, form_class), {})
+
+
+def password_for_own_grade(**attrs: Any) -> forms.CharField:
+    """Beside a grade that may differ from the computed one: only a grade of one's own is signed."""
+    return forms.CharField(
+        label=_("Your password"),
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password", **attrs}),
+        help_text=_("Only for another grade than the computed one: it stands for your signature, and is not kept."),
+    )
+
+
+def check_own_grade(form: Any, request: HttpRequest) -> None:
+    """Adds an error to a form with a grade of one's own and no right password."""
+    typed = form.cleaned_data.pop("password", "")
+    if form.errors or form.cleaned_data.get("investigator_grade") is None:
+        return
+    if not typed:
+        form.add_error("password", _("Another grade than the computed one is signed: type your password."))
+        return
+    try:
+        check_password(request, typed)
+    except forms.ValidationError as error:
+        form.add_error("password", error)

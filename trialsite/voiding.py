@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
-from trialsite import questions
-from trialsite.models import Record
+from trialsite import questions, signing
+from trialsite.models import Meaning, Record
 from trialsite.refusal import Refused
 
 
@@ -70,15 +70,24 @@ def void_parts(record: Record, *, reason: str, by: Any, now: dt.datetime) -> Non
     product's lot, is free for the right entry."""
     for field in pointing_at(type(record)):
         if field.name in field.model.part_of:
-            rows = field.model._default_manager.standing().filter(**{field.name: record})
-            rows.update(voided_at=now, voided_by=by, void_reason=reason)
+            rows = list(field.model._default_manager.standing().filter(**{field.name: record}))
+            void_rows(rows, reason=reason, by=by, now=now)
+
+
+def void_rows(rows: list[Any], *, reason: str, by: Any, now: dt.datetime) -> None:
+    """Rows of one model that go with another entry, all at once."""
+    if rows:
+        found = type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows])
+        found.update(voided_at=now, voided_by=by, void_reason=reason)
+        signing.sign(*rows, meaning=Meaning.VOID, by=by, is_own=False)
 
 
 @transaction.atomic
-def void(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
+def void(record: Record, *, reason: str, by: Any, now: dt.datetime, by_rule: bool = False) -> None:
     """Take this one row out of the count, for good and with its reason. Raises Refused when it is void already.
 
-    What was answered when it was saved goes with it, whatever kind of row it is.
+    What was answered when it was saved goes with it, whatever kind of row it is. It is signed by the person;
+    `by_rule`: it follows from something else that the person did, and was not asked for by itself.
     """
     # Somebody else may have voided it since it was read.
     stored = type(record)._default_manager.select_for_update(of=("self",)).get(pk=record.pk)
@@ -86,4 +95,5 @@ def void(record: Record, *, reason: str, by: Any, now: dt.datetime) -> None:
         raise Refused(_("This entry is void already; nothing was changed."))
     record.voided_at, record.voided_by, record.void_reason = now, by, reason
     record.save(update_fields=["voided_at", "voided_by", "void_reason"])
+    signing.sign(record, meaning=Meaning.VOID, by=by, is_own=not by_rule)
     questions.take_back(record, reason=reason, by=by, now=now)

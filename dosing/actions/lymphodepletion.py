@@ -225,7 +225,7 @@ def _make_room(participant: Participant, new_course_reason: str, *, by: User, no
     open_doses = [dose for dose in rows if dose.state == DoseState.PLANNED]
     if len(open_doses) == len(rows):
         for dose in open_doses:
-            void(dose, reason=_("planned anew"), by=by, now=now)
+            void(dose, reason=_("planned anew"), by=by, now=now, by_rule=True)
         return max(course, 1)
     for dose in open_doses:
         dose.state, dose.change_reason = DoseState.NOT_GIVEN, new_course_reason

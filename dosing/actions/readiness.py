@@ -30,8 +30,9 @@ from participants import actions as participants
 from participants.models import Participant
 from participants.rules.again import Signature
 from participants.rules.eligibility import Decision, Result
+from trialsite import signing
 from trialsite.clinical import check_clinical
-from trialsite.models import User
+from trialsite.models import Meaning, User
 from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
@@ -92,6 +93,8 @@ class Readiness:
     infusion_on: dt.date
     lines: tuple[Judged, ...]
     product: CellProduct | None
+    # Judgements that do not count, for they were changed after they were signed.
+    broken: tuple[ReadinessRuling, ...] = ()
 
     @property
     def overall(self) -> Outcome:
@@ -126,7 +129,8 @@ def readiness_of(
     if was_signed:
         situation = replace(situation, eligibility=replace(situation.eligibility, signature=Signature.CURRENT))
     lines = readiness.lines(situation, limits_of(participant))
-    return Readiness(infusion_on, _with_rulings(participant, infusion_on, lines), product)
+    rulings, broken = _rulings(participant)
+    return Readiness(infusion_on, _judged(rulings, infusion_on, lines), product, broken)
 
 
 def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
@@ -134,13 +138,20 @@ def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
     day = participants.site_day(now)
     infusion_on = max(day, participant.planned_infusion_on or day)
     line = readiness.eligibility(_eligibility(participant, infusion_on, at=now, now=now), limits_of(participant))
-    return _with_rulings(participant, infusion_on, (line,))[0]
+    return _judged(_rulings(participant)[0], infusion_on, (line,))[0]
 
 
-def _with_rulings(participant: Participant, infusion_on: dt.date, lines: tuple[Line, ...]) -> tuple[Judged, ...]:
-    rulings = {(row.line, row.basis): row for row in participant.readiness_rulings.standing()}
+def _rulings(participant: Participant) -> tuple[list[ReadinessRuling], tuple[ReadinessRuling, ...]]:
+    """Those that count, and those that do not, for they were changed after they were signed."""
+    rows = list(participant.readiness_rulings.standing().select_related("created_by"))
+    signed = signing.counting(rows)
+    return signed, tuple(row for row in rows if row not in signed)
+
+
+def _judged(rulings: Iterable[ReadinessRuling], infusion_on: dt.date, lines: tuple[Line, ...]) -> tuple[Judged, ...]:
+    known = {(row.line, row.basis): row for row in rulings}
     return tuple(
-        Judged(line, rulings.get((line.code, basis_of(line, infusion_on))) if line.outcome is Outcome.JUDGE else None)
+        Judged(line, known.get((line.code, basis_of(line, infusion_on))) if line.outcome is Outcome.JUDGE else None)
         for line in lines
     )
 
@@ -169,6 +180,8 @@ def _situation(
     at: dt.datetime,
     now: dt.datetime,
 ) -> readiness.Situation:
+    checks = identity_checks(participant, product, at=at) if product else []
+    signed = signing.counting(checks)
     return readiness.Situation(
         infusion_on=infusion_on,
         eligibility=_eligibility(participant, infusion_on, at=at, now=now),
@@ -177,8 +190,9 @@ def _situation(
         doses=_doses(participant, infusion_on),
         bag=_bag(product, is_given=is_given),
         fitness=_fitness(participant, at=at),
-        holds=tuple(hold.reason for hold in holds_at(participant, at)),
-        identity_checkers=len(checkers(participant, product, at=at)) if product else 0,
+        holds=tuple(_why_held(hold, at=at) for hold in holds_at(participant, at)),
+        identity_checkers=len({row.created_by_id for row in signed}),
+        identity_broken=len(checks) - len(signed),
         identity_signed_after=_first_signature_after(participant, product, at=at) if product else "",
     )
 
@@ -273,7 +287,7 @@ def judge_readiness(
         raise Refused(_("This line is not open to judgement any more. Look at the page again."))
     if not reason.strip():
         raise Refused(_("Give the reason of the judgement."))
-    return ReadinessRuling.objects.create(
+    ruling = ReadinessRuling.objects.create(
         participant=participant,
         line=code,
         basis=basis_of(judged.line, found.infusion_on),
@@ -281,6 +295,8 @@ def judge_readiness(
         created_by=by,
         created_at=now,
     )
+    signing.sign(ruling, meaning=Meaning.READINESS, by=by)
+    return ruling
 
 
 # --- Fitness -----------------------------------------------------------------------------------------
@@ -299,8 +315,24 @@ def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
 
 
 def holds_at(participant: Participant, at: dt.datetime) -> list[DosingHold]:
-    rows = participant.holds.standing().filter(created_at__lte=at)
-    return [row for row in rows if row.lifted_at is None or row.lifted_at > at]
+    """Those that nobody had lifted or voided then; a lift or a void that nobody signed lets nothing through."""
+    rows = list(participant.holds.filter(created_at__lte=at))
+    found = signing.verify(rows)
+    return [row for row in rows if is_holding(row, found.get(row.pk, ()), at=at)]
+
+
+def _why_held(hold: DosingHold, *, at: dt.datetime) -> str:
+    """Of one that somebody lifted or voided and that holds all the same, why it does."""
+    if hold.is_void or (hold.lifted_at is not None and hold.lifted_at <= at):
+        return f"{hold.reason} ({_('signature broken')})"
+    return hold.reason
+
+
+def is_holding(row: DosingHold, found: Iterable[signing.Checked], *, at: dt.datetime) -> bool:
+    """`found` are its signatures, verified now."""
+    signed = {one.meaning for one in found if one.counts}
+    is_lifted = row.lifted_at is not None and row.lifted_at <= at and Meaning.LIFT in signed
+    return not is_lifted and not (row.is_void and Meaning.VOID in signed)
 
 
 @transaction.atomic
@@ -321,6 +353,7 @@ def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> D
         raise Refused(_("Say why the hold is lifted."))
     hold.lifted_at, hold.lifted_by, hold.lift_reason = now, by, reason
     hold.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
+    signing.sign(hold, meaning=Meaning.LIFT, by=by)
     return hold
 
 
@@ -328,12 +361,16 @@ def lift_hold(*, hold: DosingHold, reason: str, by: User, now: dt.datetime) -> D
 
 
 def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime) -> set[int]:
-    """Who has compared wristband and bag by that moment, and recently enough."""
+    """Who has compared wristband and bag by that moment, and recently enough; what was changed since does not count."""
+    return {row.created_by_id for row in signing.counting(identity_checks(participant, product, at=at))}
+
+
+def identity_checks(participant: Participant, product: CellProduct, *, at: dt.datetime) -> list[IdentityCheck]:
     oldest = at - dt.timedelta(hours=_protocol(participant).bedside.identity_valid_hours)
     rows = product.identity_checks.standing().filter(
         participant=participant, created_at__gte=oldest, created_at__lt=end_of_minute(at)
     )
-    return set(rows.values_list("created_by", flat=True))
+    return list(rows.select_related("created_by").order_by("pk"))
 
 
 def _first_signature_after(participant: Participant, product: CellProduct, *, at: dt.datetime) -> str:
@@ -385,6 +422,8 @@ def sign_identity(
         )
     if by.pk in checkers(participant, product, at=now):
         raise Refused(_("%(name)s has signed already: the second check is another person's.") % {"name": by})
-    return IdentityCheck.objects.create(
+    check = IdentityCheck.objects.create(
         participant=participant, product=product, entered_by=entered_by, created_by=by, created_at=now
     )
+    signing.sign(check, meaning=Meaning.IDENTITY, by=by)
+    return check

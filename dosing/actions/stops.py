@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from dosing.actions.amounts import people_to_tell
 from dosing.models import CellProduct, IdentityStop, StopPlace, StopWrong
 from participants.models import Participant
-from trialsite import notifications
+from trialsite import notifications, signing
 from trialsite.clinical import check_clinical
-from trialsite.models import User
+from trialsite.models import Meaning, User
 from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
 
@@ -149,4 +149,5 @@ def review_stop(*, stop: IdentityStop, review: str, by: User, now: dt.datetime) 
         raise Refused(_("Say what was found and done."))
     stop.reviewed_at, stop.reviewed_by, stop.review = now, by, review.strip()
     stop.save(update_fields=["reviewed_at", "reviewed_by", "review"])
+    signing.sign(stop, meaning=Meaning.NEAR_MISS, by=by)
     return stop

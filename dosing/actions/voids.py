@@ -131,7 +131,7 @@ def _band_anew(participant: Participant, *, reason: str, by: User, now: dt.datet
     if band not in OUT_OF_RANGE:
         untrue = participants.deviations_about(*(_about(part) for part in parts)).filter(kind=DeviationKind.DOSE)
         for deviation in untrue:
-            void(deviation, reason=reason, by=by, now=now)
+            void(deviation, reason=reason, by=by, now=now, by_rule=True)
 
 
 # --- Lymphodepletion ---------------------------------------------------------------------------------
@@ -227,13 +227,13 @@ def _state_without(step: ProductStep) -> State | None:
     return State(before.state) if before else None
 
 
-def _take_back_step(step: ProductStep, *, reason: str, by: User, now: dt.datetime) -> None:
+def _take_back_step(step: ProductStep, *, reason: str, by: User, now: dt.datetime, by_rule: bool = True) -> None:
     """Void the step; the product is again where the newest step that stands left it."""
     product = CellProduct.objects.select_for_update().get(pk=step.product_id)
     before = _state_without(step)
     if before is None:
         raise Refused(instead_of_order())
-    void(step, reason=reason, by=by, now=now)
+    void(step, reason=reason, by=by, now=now, by_rule=by_rule)
     participants.void_about(f"product:{product.pk}:{step.state}", reason=reason, by=by, now=now)
     product.state = before
     product.save(update_fields=["state"])
@@ -280,7 +280,7 @@ def void_step(*, step: ProductStep, reason: str, by: User, now: dt.datetime) -> 
     participants.locked(step.product.participant_id)
     if not step.is_void and (instead := instead_of_step(step)):
         raise Refused(instead)
-    _take_back_step(step, reason=reason, by=by, now=now)
+    _take_back_step(step, reason=reason, by=by, now=now, by_rule=False)
 
 
 def product_consequences(product: CellProduct) -> Consequences:

@@ -1,6 +1,7 @@
 """The pages before and around an infusion: readiness, judgement, identity, what happened at the bedside."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,20 +18,19 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from dosing import actions, timeline
-from dosing.models import BAND_NAMES, LINE_NAMES, CellProduct, Infusion, Medication
+from dosing.models import BAND_NAMES, LINE_NAMES, CellProduct, IdentityCheck, Infusion, Medication, ReadinessRuling
 from dosing.rules import vitals
 from dosing.rules.dose import DoseBand
 from dosing.rules.readiness import Code, Outcome
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.models import Examination, Participant
-from trialsite import formfields, questions, versions
+from trialsite import formfields, questions, signing, versions
 from trialsite.clinical import check_clinical
 from trialsite.constraints import as_refusals
-from trialsite.models import User
 from trialsite.reading import read_key
 from trialsite.recordadmin import ReasonForm
 from trialsite.refusal import Refused
-from trialsite.signature import checked
+from trialsite.signature import checked, signed
 from trialsite.study import get_study
 
 TONES = {Outcome.FINE: "good", Outcome.JUDGE: "open", Outcome.BLOCKS: "bad"}
@@ -92,6 +92,7 @@ def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         title=_("May we infuse?"),
         participant=participant,
         readiness=found,
+        broken=_warnings(found.broken),
         answer=answer_to(found),
         tone=TONES[found.overall],
         lines=[_line(request, participant, judged) for judged in found.lines],
@@ -114,6 +115,17 @@ def _line(request: HttpRequest, participant: Participant, judged: actions.Judged
         "ruling": judged.ruling,
         "links": [link for link in _links(request, participant, judged) if link],
     }
+
+
+def _warnings(rows: Sequence[ReadinessRuling]) -> list[str]:
+    """Which judgements do not count, and why."""
+    found = signing.verify(rows)
+    return [
+        f"{row.get_line_display()} · {row.created_by}: {row.reason} · {one.warning}"
+        for row in rows
+        for one in found[row.pk]
+        if one.warning
+    ]
 
 
 def _links(request: HttpRequest, participant: Participant, judged: actions.Judged) -> list[Any]:
@@ -169,7 +181,7 @@ def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResp
     except StopIteration:
         raise Http404 from None
     back = reverse("admin:dosing_readiness", args=[participant.pk])
-    form = ReasonForm(request.POST if request.method == "POST" else None)
+    form = signed(ReasonForm)(request.POST if request.method == "POST" else None, request=request)
     # Other findings than those that were read are judged after they were read.
     opened = versions.of(shown=repr(line))
     conflict = versions.conflict(request, opened)
@@ -276,7 +288,7 @@ def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         opened=opened,
         conflict=conflict,
         product=product,
-        signed=_signed(participant, product, now=now),
+        **_signed(participant, product, now=now),
         needed=actions.limits_of(participant).identity_checkers,
         back=reverse("admin:dosing_readiness", args=[participant.pk]),
     )
@@ -303,11 +315,13 @@ def _sign(request: HttpRequest, participant: Participant, form: IdentityForm, *,
     return True
 
 
-def _signed(participant: Participant, product: CellProduct | None, *, now: dt.datetime) -> list[User]:
-    if product is None:
-        return []
-    people = actions.checkers(participant, product, at=now)
-    return list(User.objects.filter(pk__in=people).order_by("pk"))
+def _signed(participant: Participant, product: CellProduct | None, *, now: dt.datetime) -> dict[str, Any]:
+    """Who has signed, and the signatures that do not count, each verified now."""
+    rows = actions.identity_checks(participant, product, at=now) if product is not None else []
+    found = signing.verify(rows)
+    broken = {row.created_by: one.warning for row in rows for one in found[row.pk] if one.warning}
+    people = {row.created_by for row in rows if row.created_by not in broken}
+    return {"signed": sorted(people, key=lambda person: person.pk), "broken": broken.items()}
 
 
 # --- around the infusion -----------------------------------------------------------------------------
@@ -339,9 +353,7 @@ def around(infusion: Infusion, *, now: dt.datetime) -> dict[str, Any]:
     return {
         "participant": infusion.participant,
         "infusion": infusion,
-        "checks": list(infusion.product.identity_checks.standing().select_related("created_by"))
-        if infusion.product
-        else [],
+        "checks": _checks_of(infusion),
         "premedication": _premedication(infusion),
         "vitals": [_reading(one, now) for one in readings],
         "vitals_taken": sum(one.taken_at is not None for one in readings),
@@ -349,6 +361,15 @@ def around(infusion: Infusion, *, now: dt.datetime) -> dict[str, Any]:
         "vital_signs_link": vital_signs_link(infusion.participant),
         "dose": dose_in_words(infusion),
     }
+
+
+def _checks_of(infusion: Infusion) -> list[tuple[IdentityCheck, str]]:
+    """Each with what is wrong about its signature now."""
+    if infusion.product is None:
+        return []
+    rows = list(infusion.product.identity_checks.standing().select_related("created_by"))
+    found = signing.verify(rows)
+    return [(row, " ".join(one.warning for one in found[row.pk] if one.warning)) for row in rows]
 
 
 def _premedication(infusion: Infusion) -> list[Medication]:

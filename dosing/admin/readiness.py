@@ -118,7 +118,8 @@ class DosingHoldAdmin(AppendAdmin):
 
     @display(description=_("state"), label={True: "danger", False: "success"})
     def state_label(self, row: DosingHold) -> tuple[bool, Any]:
-        return row.is_active, _("nothing may be given") if row.is_active else _("lifted")
+        is_active = actions.is_holding(row, row.signatures, at=timezone.now())
+        return is_active, _("nothing may be given") if is_active else _("lifted")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.lift_view)
@@ -142,6 +143,7 @@ class DosingHoldAdmin(AppendAdmin):
             button=_("Lift the hold"),
             act=lambda obj, data, now: actions.lift_hold(hold=obj, reason=data["reason"], by=request.user, now=now),
             done=_("The hold is lifted."),
+            is_signed=True,
         )
 
 
@@ -252,6 +254,7 @@ class IdentityStopAdmin(ReadOnlyAdmin):
             button=_("Reviewed"),
             act=lambda obj, data, now: actions.review_stop(stop=obj, by=request.user, now=now, **data),
             done=_("The near miss is reviewed."),
+            is_signed=True,
         )
 
 

@@ -15,7 +15,7 @@ from dosing.rules.fitness import Examined
 from dosing.rules.readiness import Code
 from participants.models import Participant
 from participants.rules.contradictions import Kind
-from trialsite.models import Record, immutable
+from trialsite.models import Meaning, Record, immutable
 from trialsite.twins import Twin
 
 LINE_NAMES = {
@@ -130,6 +130,7 @@ class DosingHold(Record):
 
     twin = Twin(same=("participant", "reason"))
     dated = {"lifted_at": Kind.KNOWLEDGE}
+    signed_as = {Meaning.LIFT: "lifted_at"}
 
     class Meta(Record.Meta):
         verbose_name = _("hold of treatment")
@@ -174,6 +175,8 @@ class ReadinessRuling(Record):
     basis = models.CharField(max_length=64, editable=False)
     reason = models.TextField(_("reason"))
 
+    signed_as = {Meaning.READINESS: "created_at"}
+
     class Meta(Record.Meta):
         verbose_name = _("judgement of readiness")
         verbose_name_plural = _("judgements of readiness")
@@ -212,6 +215,8 @@ class IdentityCheck(Record):
     entered_by = models.ForeignKey(
         "trialsite.User", models.PROTECT, verbose_name=_("entered on the login of"), related_name="+", editable=False
     )
+
+    signed_as = {Meaning.IDENTITY: "created_at"}
 
     class Meta(Record.Meta):
         verbose_name = _("identity check")
@@ -274,6 +279,7 @@ class IdentityStop(Record):
     review = models.TextField(_("what was found and done"), blank=True, editable=False)
 
     dated = {"reviewed_at": Kind.KNOWLEDGE}
+    signed_as = {Meaning.NEAR_MISS: "reviewed_at"}
 
     class Meta(Record.Meta):
         verbose_name = _("stopped identity check")

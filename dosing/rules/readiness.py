@@ -126,6 +126,8 @@ class Situation:
     fitness: Fitness | None
     holds: tuple[str, ...]
     identity_checkers: int
+    # Signatures under what was changed since: they do not count.
+    identity_broken: int = 0
     # When somebody signed first after that moment, as people read it; empty where nobody did.
     identity_signed_after: str = ""
 
@@ -172,6 +174,8 @@ def eligibility(asked: Eligibility, limits: Limits) -> Line:
     found = [(outcome, why) for _name, codes, outcome, why in named if codes]
     if asked.signature is Signature.MISSING:
         found.append((blocks, "signature-missing"))
+    if asked.signature is Signature.BROKEN:
+        found.append((blocks, "signature-broken"))
     # Confirmed again it can be once all criteria are met: until then what is not met is said alone.
     if asked.signature is Signature.OUTDATED and not asked.broken and not asked.open:
         found.append((blocks if limits.outdated_signature_blocks else judge, "signature-outdated"))
@@ -332,6 +336,9 @@ def identity(now: Situation, limits: Limits) -> Line:
     values = {"needed": str(limits.identity_checkers), "done": str(now.identity_checkers)}
     if now.identity_checkers >= limits.identity_checkers:
         return Line(Code.IDENTITY, Outcome.FINE, "identity-checked", values)
+    if now.identity_broken:
+        values["broken"] = str(now.identity_broken)
+        return Line(Code.IDENTITY, Outcome.BLOCKS, "identity-broken", values)
     if now.identity_signed_after:
         values["first"] = now.identity_signed_after
         return Line(Code.IDENTITY, Outcome.BLOCKS, "identity-late", values)

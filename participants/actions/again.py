@@ -10,7 +10,7 @@ from participants.actions.eligibility import (
     Evaluation,
     counts_from_infusion,
     evaluate,
-    is_current,
+    is_on,
     newest_confirmation,
     rulings_of,
 )
@@ -22,7 +22,7 @@ from participants.rules import again, eligibility
 from participants.rules.again import Signature
 from participants.rules.eligibility import MET, NOT_MET, Decision, Facts
 from participants.rules.status import NO_MORE_VISITS, Status
-from trialsite import notifications
+from trialsite import notifications, signing
 from trialsite.models import Site, User, people_in
 from trialsite.roles import Role
 
@@ -116,9 +116,11 @@ def _signature(participant: Participant, evaluation: Evaluation, *, now: dt.date
     confirmation = newest_confirmation(participant)
     if confirmation is None:
         return Signature.MISSING
+    if not signing.counts(confirmation):
+        return Signature.BROKEN
     if evaluation.anchors.infusion_on != participant.planned_infusion_on:
         evaluation = evaluate(participant, now=now)
-    return Signature.CURRENT if is_current(confirmation, evaluation) else Signature.OUTDATED
+    return Signature.CURRENT if is_on(confirmation, evaluation) else Signature.OUTDATED
 
 
 # --- Telling ---------------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ from participants.rules import eligibility as rules
 from participants.rules.age import LeapDay
 from participants.rules.eligibility import MET, NOT_MET, Anchors, Decision, Fact, Overall, Result, Ruling
 from participants.rules.status import Status
+from trialsite import signing
 from trialsite.clinical import check_clinical
-from trialsite.models import User
+from trialsite.models import Meaning, User
 from trialsite.refusal import Refused
 from trialsite.study import Criterion, Protocol, get_study
 
@@ -174,11 +175,20 @@ def _has_guardian(participant: Participant) -> bool:
 
 
 def rulings_of(participant: Participant) -> list[Ruling]:
-    """Newest first: where somebody ruled twice on the same values, the later one holds."""
+    """Newest first: where somebody ruled twice on the same values, the later one holds. None that was changed
+    underneath counts."""
+    rows = signing.counting(participant.rulings.standing().order_by("-id"))
     return [
         Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)
-        for row in participant.rulings.standing().order_by("-id")
+        for row in rows
     ]
+
+
+def broken_rulings(participant: Participant) -> list[tuple[EligibilityRuling, str]]:
+    """Rulings that do not count, for they were changed after they were signed, each with what is wrong."""
+    rows = list(participant.rulings.standing().select_related("created_by"))
+    found = signing.verify(rows)
+    return [(row, one.warning) for row in rows for one in found[row.pk] if one.warning]
 
 
 # --- What an investigator decides ------------------------------------------------------------------
@@ -213,7 +223,7 @@ def rule_on(
         raise Refused(_("A decision of the investigator needs its reason."))
     if is_override and not is_met:
         raise Refused(_("The limit is not met already. To set it aside, choose “met”; else leave it as it is."))
-    return EligibilityRuling.objects.create(
+    ruling = EligibilityRuling.objects.create(
         participant=participant,
         check_name=check,
         kind=RulingKind.OVERRIDE if is_override else RulingKind.JUDGEMENT,
@@ -223,6 +233,8 @@ def rule_on(
         created_by=by,
         created_at=now,
     )
+    signing.sign(ruling, meaning=Meaning.CRITERION, by=by)
+    return ruling
 
 
 # --- Confirmation ----------------------------------------------------------------------------------
@@ -261,7 +273,7 @@ def confirm_eligibility(
     evaluation = evaluate(participant, now=now, as_of=as_of)
     check_can_confirm(evaluation)
     snapshot = json.dumps(snapshot_of(evaluation, now=now), ensure_ascii=False, indent=1)
-    return EligibilityConfirmation.objects.create(
+    confirmation = EligibilityConfirmation.objects.create(
         participant=participant,
         overall=evaluation.overall,
         judged_for=as_of or site_day(now),
@@ -272,6 +284,8 @@ def confirm_eligibility(
         created_by=by,
         created_at=now,
     )
+    signing.sign(confirmation, meaning=Meaning.ELIGIBILITY, by=by)
+    return confirmation
 
 
 def check_as_of(as_of: dt.date | None, *, now: dt.datetime) -> None:
@@ -290,8 +304,18 @@ def newest_confirmation(participant: Participant) -> EligibilityConfirmation | N
 
 
 def is_current(confirmation: EligibilityConfirmation | None, evaluation: Evaluation) -> bool:
-    """Whether the signature was given on exactly these facts and results."""
-    return confirmation is not None and confirmation.facts_digest == evaluation.digest
+    """Whether the signature was given on exactly these facts and results, and what was signed is as it was."""
+    return confirmation is not None and is_on(confirmation, evaluation) and signing.counts(confirmation)
+
+
+def signature_of(confirmation: EligibilityConfirmation | None) -> signing.Checked | None:
+    """What was signed with a confirmation, verified now."""
+    found = signing.of(confirmation) if confirmation is not None else ()
+    return next((one for one in found if not one.counts), found[0] if found else None)
+
+
+def is_on(confirmation: EligibilityConfirmation, evaluation: Evaluation) -> bool:
+    return confirmation.facts_digest == evaluation.digest
 
 
 def snapshot_of(evaluation: Evaluation, *, now: dt.datetime) -> dict[str, Any]:

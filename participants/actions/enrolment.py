@@ -13,8 +13,9 @@ from participants.actions.eligibility import (
     check_can_confirm,
     codes_of,
     evaluate,
-    is_current,
+    is_on,
     newest_confirmation,
+    signature_of,
 )
 from participants.actions.status import check_can_become, history_of, status_on, write_status
 from participants.models import DeviationKind, Participant, ParticipantStatus
@@ -50,7 +51,10 @@ def check_can_enrol(participant: Participant, *, on: dt.date, now: dt.datetime) 
     confirmation = newest_confirmation(participant)
     if confirmation is None:
         raise Refused(_("Eligibility is not confirmed yet. An investigator confirms it on the eligibility page."))
-    if not is_current(confirmation, evaluation):
+    signature = signature_of(confirmation)
+    if signature is not None and signature.warning:
+        raise Refused(signature.warning)
+    if not is_on(confirmation, evaluation):
         raise Refused(
             _(
                 "Something changed since eligibility was confirmed on %(day)s. An investigator looks at the "

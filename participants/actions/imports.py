@@ -35,12 +35,12 @@ from participants.models import (
     Participant,
 )
 from participants.models.imports import AT_WORK, WITH_CONTENT, ImportState
-from trialsite import freetext, questions
+from trialsite import freetext, questions, signing
 from trialsite.exports import timed_name
-from trialsite.models import Site, User
+from trialsite.models import Meaning, Site, User
 from trialsite.reading import code_key
 from trialsite.refusal import Refused
-from trialsite.voiding import Consequences
+from trialsite.voiding import Consequences, void_rows
 from trialsite.wake import wake
 
 log = logging.getLogger(__name__)
@@ -266,12 +266,12 @@ def void_import(*, row: MeasurementImport, reason: str, by: User, now: dt.dateti
     # This comes before, or after, an enrolment that reads the same facts.
     people = set(results.values_list("participant", flat=True))
     list(Participant.objects.filter(pk__in=people).order_by("pk").select_for_update().values_list("pk"))
-    voided = {"voided_at": now, "voided_by": by, "void_reason": reason}
-    emptied = list(_emptied(row).values_list("pk", flat=True))
-    results.update(**voided)
-    Examination.objects.filter(pk__in=emptied).update(**voided)
+    emptied = list(_emptied(row))
+    for rows in (list(results), emptied):
+        void_rows(rows, reason=reason, by=by, now=now)
     row.state, row.voided_at, row.voided_by, row.void_reason = ImportState.VOIDED, now, by, reason
     row.save()
+    signing.sign(row, meaning=Meaning.VOID, by=by)
     log.info("import %s: voided", row.pk)
 
 

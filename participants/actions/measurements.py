@@ -17,8 +17,9 @@ from participants.rules.eligibility import Fact, Facts
 from participants.rules.measures import MEASURES, PANELS, Kind, Measure, outside
 from participants.rules.status import ENROLLED_BEFORE_INFUSION
 from participants.units import UnknownUnit, convert
+from trialsite import signing
 from trialsite.bounds import Allowed, allowed
-from trialsite.models import User
+from trialsite.models import Meaning, User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
 from trialsite.wake import wake
@@ -254,6 +255,7 @@ def correct_examination(
     for left_out in known.values():
         left_out.voided_at, left_out.voided_by, left_out.void_reason = now, by, reason
         left_out.save(update_fields=["voided_at", "voided_by", "void_reason"])
+    signing.sign(*known.values(), meaning=Meaning.VOID, by=by, is_own=False)
     Measurement.objects.bulk_create(prepared(examination, new, by=by, now=now))
     keep_consent_deviation(examination.participant, deviation_reason, by=by, now=now)
     _look_at_eligibility(participant)

@@ -313,7 +313,7 @@ def _check_moved(history: Sequence[ParticipantStatus], place: int, *, on: dt.dat
 def _replace(
     participant: Participant, row: ParticipantStatus, *, on: dt.date, why: str, by: User, now: dt.datetime
 ) -> ParticipantStatus:
-    void(row, reason=why, by=by, now=now)
+    void(row, reason=why, by=by, now=now, by_rule=True)
     return write_status(
         participant,
         Status(row.status),
@@ -340,7 +340,7 @@ def _take_back(
     before = Status(history[place - 1].status) if place else None
     after = [Status(row.status) for row in history[place + 1 : place + 2]]
     if all(status.can_become(before, one) for one in after):
-        void(history[place], reason=why, by=by, now=now)
+        void(history[place], reason=why, by=by, now=now, by_rule=True)
         keep_present_status(participant)
 
 

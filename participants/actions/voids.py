@@ -76,7 +76,7 @@ def void_about(*about: str, reason: str, by: User, now: dt.datetime) -> None:
 
 def void_deviations(rows: QuerySet[ProtocolDeviation], *, reason: str, by: User, now: dt.datetime) -> None:
     for deviation in rows:
-        void(deviation, reason=reason, by=by, now=now)
+        void(deviation, reason=reason, by=by, now=now, by_rule=True)
 
 
 def deviation_lines(*about: str) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def take_back_statuses(
         return
     before, after = Status(participant.status), status_without(participant, gone)
     for row in gone:
-        void(row, reason=reason, by=by, now=now)
+        void(row, reason=reason, by=by, now=now, by_rule=True)
     if any(row.status == Status.ENROLLED for row in gone):
         participant.participant_number = None
         void_about(f"enrolment:{participant.pk}", reason=reason, by=by, now=now)
@@ -308,7 +308,7 @@ def take_back_infusion(*, participant: Participant, reason: str, by: User, now: 
     gone = standing_statuses(participant, Status.INFUSED, Status.IN_FOLLOW_UP)
     take_back_statuses(participant, gone, reason=reason, by=by, now=now)
     for visit in _planned_follow_up(participant):
-        void(visit, reason=reason, by=by, now=now)
+        void(visit, reason=reason, by=by, now=now, by_rule=True)
         notifications.cancel(about=f"visit:{visit.pk}", reason=ENTRY_IS_VOID, now=now)
     participant.planned_infusion_on = planned
     participant.save(update_fields=["planned_infusion_on"])

@@ -35,6 +35,7 @@ from trialsite import formfields, paper
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
+from trialsite.signing import Checked
 from trialsite.study import get_study
 from trialsite.voiding import Consequences
 
@@ -247,14 +248,16 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
     confirmation = actions.newest_confirmation(obj)
     day = _judged_for(request, obj, confirmation)
     evaluation = actions.evaluate(obj, now=now, as_of=day)
-    is_current = actions.is_current(confirmation, evaluation)
+    signature = actions.signature_of(confirmation)
+    counts = signature is not None and signature.counts
+    is_current = confirmation is not None and counts and actions.is_on(confirmation, evaluation)
     context = {
         **page.admin_site.each_context(request),
         "title": gettext("Eligibility of %(number)s") % {"number": obj.number},
         "participant": obj,
         "evaluation": evaluation,
         "overall": wording.OVERALL_NAMES[evaluation.overall],
-        "overall_tone": {"ELIGIBLE": "good", "INCOMPLETE": "open"}.get(evaluation.overall, "bad"),
+        "overall_tone": _tone(evaluation, signature),
         "blocks": blocks_of(evaluation, can_rule=_may_rule(request), day=day),
         "can_choose_day": obj.participant_number is None,
         "as_of": evaluation.anchors.today,
@@ -262,12 +265,20 @@ def eligibility_view(page: Any, request: HttpRequest, object_id: str) -> HttpRes
         "counts": _counts(evaluation),
         "window_days": evaluation.anchors.expires_after_days,
         "confirmation": confirmation,
+        "signature": signature,
+        "broken_rulings": actions.broken_rulings(obj),
         "is_current": is_current,
         "later": _later(evaluation, now),
         "links": _links(page, request, evaluation, is_current, day),
         "opts": page.opts,
     }
     return TemplateResponse(request, "admin/participants/eligibility.html", context)
+
+
+def _tone(evaluation: actions.Evaluation, signature: Checked | None) -> str:
+    if signature is not None and signature.warning:
+        return "bad"
+    return {"ELIGIBLE": "good", "INCOMPLETE": "open"}.get(evaluation.overall, "bad")
 
 
 def _may_rule(request: HttpRequest) -> bool:
@@ -344,7 +355,12 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     from participants import eligibility_pdf  # only who prints waits for the fonts
 
     content = eligibility_pdf.render(
-        evaluation, blocks_of(evaluation), confirmation, actions.is_current(confirmation, evaluation), now=now
+        evaluation,
+        blocks_of(evaluation),
+        confirmation,
+        actions.signature_of(confirmation),
+        actions.is_current(confirmation, evaluation),
+        now=now,
     )
     response = HttpResponse(content, content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="eligibility-{obj.number}.pdf"'
@@ -376,6 +392,7 @@ def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             now=now,
         ),
         done=_("The decision is recorded with your name and the values that it rests on."),
+        is_signed=True,
         back="eligibility",
         back_query=_query(day),
     )

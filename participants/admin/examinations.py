@@ -36,7 +36,7 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit, formfields, merging, once, paper, questions, versions
+from trialsite import audit, formfields, merging, once, paper, questions, signing, versions
 from trialsite.constraints import as_refusals
 from trialsite.reading import read_key
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, rewritten
@@ -325,6 +325,7 @@ class ExaminationAdmin(RecordAdmin):
             "is_editable": is_editable,
             "can_void": bool(obj.pk) and obj.is_standing and self.has_void_permission(request),
             "void_note": self.void_note(request, obj) if obj.pk else "",
+            "signatures": signing.of(obj) if obj.pk else (),
             "void_url": self.url("void", obj.pk) if obj.pk else "",
             "results": [m for m in obj.measurements.all() if not m.is_void] if obj.pk else [],
             "computed": computed_of(obj) if obj.pk else [],

@@ -24,10 +24,12 @@ from participants.models import LaboratoryLayout, MeasurementImport
 from participants.models.imports import ImportState
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.measures import MEASURES, Kind, Measure
+from trialsite import signing
 from trialsite.exports import csv_response, timed_name, xlsx_response
 from trialsite.models import Site, User
 from trialsite.recordadmin import SiteScopedAdmin
 from trialsite.refusal import Refused
+from trialsite.signature import signed
 from trialsite.voiding import form_for
 
 SHOWN = 200
@@ -197,6 +199,7 @@ class MeasurementImportAdmin(SiteScopedAdmin):
             "handed_back": sum(1 for one in row.fates if one.get("is_back")),
             "can_void": row.state == ImportState.IMPORTED and self.has_void_permission(request),
             "back_urls": [(kind.upper(), self._url("back", row.pk, kind)) for kind in ("csv", "xlsx")],
+            "signatures": signing.of(row),
             **{f"{name}_url": self._url(name, row.pk) for name in PAGES},
         }
         return TemplateResponse(request, "admin/participants/import_preview.html", context)
@@ -278,7 +281,7 @@ class MeasurementImportAdmin(SiteScopedAdmin):
         if not self.has_void_permission(request):
             raise PermissionDenied
         found = actions.consequences(row)
-        form = form_for(found)(request.POST if request.method == "POST" else None)
+        form = signed(form_for(found))(request.POST if request.method == "POST" else None, request=request)
         if request.method == "POST" and form.is_valid() and self._voided(request, row, form):
             messages.success(request, _("The import is void, with all that it brought."))
             return HttpResponseRedirect(self._url("change", row.pk))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from participants.models.people import Participant
-from trialsite.models import Record, immutable
+from trialsite.models import Meaning, Record, immutable
 
 
 class RulingKind(models.TextChoices):
@@ -28,6 +28,8 @@ class EligibilityRuling(Record):
     reason = models.TextField(_("reason"))
     # Digest of the values that were judged: with other values the ruling no longer holds.
     basis = models.CharField(max_length=64, editable=False)
+
+    signed_as = {Meaning.CRITERION: "created_at"}
 
     class Meta(Record.Meta):
         verbose_name = _("investigator's decision on a criterion")
@@ -70,6 +72,8 @@ class EligibilityConfirmation(Record):
     content_hash = models.CharField("SHA-256", max_length=64, editable=False)
     # Digest of the facts and their results: differs as soon as one of them does.
     facts_digest = models.CharField(max_length=64, editable=False)
+
+    signed_as = {Meaning.ELIGIBILITY: "created_at"}
 
     class Meta(Record.Meta):
         verbose_name = _("confirmation of eligibility")

@@ -17,6 +17,8 @@ class Signature(StrEnum):
     CURRENT = "current"
     OUTDATED = "outdated"
     MISSING = "missing"
+    # What was signed was changed underneath: it does not count.
+    BROKEN = "broken"
 
 
 def until_lowered(now: Facts, before: Facts | None, lowered: Collection[str]) -> Facts:

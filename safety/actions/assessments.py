@@ -21,7 +21,9 @@ from safety.rules import episodes as episode_rules
 from safety.rules.bedside import Context, Observations
 from safety.rules.episodes import Seen
 from safety.rules.grading import Graded, Reason
-from trialsite.models import User
+from trialsite import signing
+from trialsite.clinical import check_clinical
+from trialsite.models import Meaning, User
 from trialsite.refusal import Refused
 from trialsite.study import Policy, get_study
 
@@ -256,6 +258,9 @@ def assess(
     past = past_of(participant, but=[assessment.corrects_id] if assessment.corrects_id else [])
     _graded(assessment, scale, findings, participant=participant, at=assessment.assessed_at, by=by, now=now)
     assessment.save()
+    if assessment.investigator_grade is not None:
+        check_may_judge(participant, by)
+        signing.sign(assessment, meaning=Meaning.GRADE, by=by)
     _follow(participant, past, [assessment], by=by, now=now)
     return assessment
 
@@ -317,6 +322,7 @@ def regrade(
 ) -> ToxicityAssessment:
     """An investigator sets another grade on the same findings: a new row that points to the old."""
     participant = locked(assessment.participant_id)
+    check_may_judge(participant, by)
     old = ToxicityAssessment.objects.get(pk=assessment.pk)
     if old.is_void or is_replaced(old):
         raise Refused(_("This assessment was corrected already, or is void. Correct the newest one."))
@@ -333,8 +339,19 @@ def regrade(
     )
     past = past_of(participant, but=[old.pk])
     row.save()
+    signing.sign(row, meaning=Meaning.GRADE, by=by)
     _follow(participant, past, [row], by=by, now=now)
     return row
+
+
+JUDGE = "safety.regrade_assessment"
+
+
+def check_may_judge(participant: Participant, by: User) -> None:
+    """Raises Refused for a grade of one's own by anybody but an investigator of the site."""
+    check_clinical(by, participant.site, permission=JUDGE)
+    if not by.has_perm(JUDGE):
+        raise Refused(_("Only an investigator sets another grade than the computed one. Ask one to do it."))
 
 
 def _follow(

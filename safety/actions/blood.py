@@ -22,6 +22,7 @@ from participants.rules.measures import MEASURES
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.units import convert
 from safety.actions.alerts import warn_of_screen
+from safety.actions.assessments import check_may_judge
 from safety.actions.ctcae import ctcae_version
 from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, is_replaced
 from safety.rules import icaht, iec_hs
@@ -38,7 +39,8 @@ from safety.rules.lab_ctcae import (
     lab_value,
     suggestions,
 )
-from trialsite.models import User
+from trialsite import signing
+from trialsite.models import Meaning, User
 from trialsite.refusal import Refused
 
 # A value that is older is shown, but says nothing about now [P]: IEC-HS comes up within three days.
@@ -340,6 +342,7 @@ def record_icaht(*, assessment: IcahtAssessment, seen: str, by: User, now: dt.da
     assessment.determinants = "+".join(graded.determinants)
     _check_is_new(assessment)
     assessment.save()
+    _sign_own_grade(assessment, by)
     return assessment
 
 
@@ -348,10 +351,14 @@ def _check_own_grade(row: IcahtAssessment | IecHsAssessment, by: User) -> None:
     if row.investigator_grade is None:
         row.investigator_reason = ""
         return
-    if not by.has_perm(JUDGE):
-        raise Refused(_("Only an investigator sets another grade than the computed one. Ask one to do it."))
+    check_may_judge(row.participant, by)
     if not row.investigator_reason.strip():
         raise Refused(_("A grade other than the computed one needs its reason."))
+
+
+def _sign_own_grade(row: IcahtAssessment | IecHsAssessment, by: User) -> None:
+    if row.investigator_grade is not None:
+        signing.sign(row, meaning=Meaning.GRADE, by=by)
 
 
 def _take(row: IcahtAssessment | IecHsAssessment, graded: Graded, *, by: User, now: dt.datetime) -> None:
@@ -465,6 +472,7 @@ def assess_iec_hs(
     assessment.screen = iec_hs.screen(findings).value
     _take(assessment, iec_hs.grade(findings), by=by, now=now)
     assessment.save()
+    _sign_own_grade(assessment, by)
     warn_of_screen(assessment, now=now)
     return assessment
 

@@ -48,7 +48,7 @@ def sync_episodes(
         paired = pair(of_scale, found)
         for surplus in of_scale:
             if surplus not in paired:
-                void(surplus, reason=_("no assessment supports it any more"), by=by, now=now)
+                void(surplus, reason=_("no assessment supports it any more"), by=by, now=now, by_rule=True)
         _renumber([(row, number) for number, row in enumerate(paired, start=1) if row is not None])
         for number, (row, episode) in enumerate(zip(paired, found, strict=True), start=1):
             if row is None:

@@ -80,7 +80,7 @@ def _take_back(
     untold = _unanswered_of(rows)
     for row in rows:
         if not row.is_void:
-            void(row, reason=reason, by=by, now=now)
+            void(row, reason=reason, by=by, now=now, by_rule=True)
     revived = list(current(ToxicityAssessment.objects.filter(pk__in=[row.corrects_id for row in rows])))
     past = past_of(participant)
     scales = {Scale(row.toxicity) for row in rows}

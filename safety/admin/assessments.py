@@ -34,6 +34,7 @@ from trialsite import formfields
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.models import Record
 from trialsite.recordadmin import ReasonForm, RecordAdmin, RecordForm
+from trialsite.signature import check_own_grade, password_for_own_grade
 from trialsite.voiding import Consequences
 
 NOT_LOOKED_AT = _("not looked at")
@@ -96,6 +97,14 @@ class AssessmentForm(RecordForm):
     """Findings in, grade out: nobody types a grade that the scale computes."""
 
     scale: ClassVar[Scale]
+    # Whose password stands under another grade than the computed one.
+    request: ClassVar[Any] = None
+    password = password_for_own_grade()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        check_own_grade(self, self.request)
+        return cleaned
 
     def findings(self) -> Any:
         """The rule's findings, from what was typed and what the record says. Raises ValueError."""
@@ -264,7 +273,7 @@ class AssessmentAdmin(RecordAdmin):
     last_fieldsets: tuple[Any, ...] = (
         (
             _("A different grade, or a correction"),
-            {"fields": ("investigator_grade", "investigator_reason", "corrects")},
+            {"fields": ("investigator_grade", "investigator_reason", "password", "corrects")},
         ),
         (_("Note"), {"fields": ("note",)}),
     )
@@ -282,6 +291,10 @@ class AssessmentAdmin(RecordAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"request": request})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(toxicity=self.scale)
@@ -344,6 +357,7 @@ class AssessmentAdmin(RecordAdmin):
             ),
             done=_("Your grade counts from now on."),
             follow=True,
+            is_signed=True,
         )
 
     @action(description=_("Course of toxicity"))

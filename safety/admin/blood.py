@@ -361,7 +361,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
     ) -> HttpResponse | None:
         if not request.user.has_perm("safety.add_icahtassessment"):
             raise PermissionDenied
-        form = IcahtForm(request.POST, prefix=f"icaht-{phase}")
+        form = IcahtForm(request.POST, prefix=f"icaht-{phase}", request=request)
         questions.prepare(form)
         if form.is_valid() and questions.ask(form, about_whom=participant, by=request.user, now=now):
             given = {name: form.cleaned_data[name] for name in ("investigator_grade", "investigator_reason")}
@@ -384,7 +384,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     def _iec_hs_form(self, request: HttpRequest, *, old: IecHsAssessment | None, **kwargs: Any) -> IecHsForm:
         may_judge = request.user.has_perm(blood.JUDGE)
-        return IecHsForm(may_judge=may_judge, is_correction=old is not None, **kwargs)
+        return IecHsForm(request=request, may_judge=may_judge, is_correction=old is not None, **kwargs)
 
     def _context(
         self, request: HttpRequest, participant: Participant, bound: Mapping[str, Any], *, now: dt.datetime
@@ -400,6 +400,8 @@ class IecHsAssessmentAdmin(BloodAdmin):
             .select_related("created_by")
             .prefetch_related("corrections")[:SHOWN]
         )
+        for rows in (confirmed, judged):
+            self.look_at(rows)
         newest = next((row for row in judged if not row.is_void and not is_replaced(row)), None)
         return {
             **self.admin_site.each_context(request),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from safety.actions.blood import Prefilled
@@ -13,6 +14,7 @@ from safety.models import IecHsAssessment, IecHsSeverity
 from safety.rules import iec_hs
 from safety.rules.iec_hs import IecHsFindings, Severity
 from trialsite import formfields
+from trialsite.signature import check_own_grade, password_for_own_grade
 
 UNKNOWN = "unknown"
 OTHER_NAMES: dict[str, Any] = {
@@ -69,6 +71,7 @@ class IecHsForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"}),
     )
+    password = password_for_own_grade(**{"class": "ts-input"})
     note = forms.CharField(
         label=_("note"), required=False, widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"})
     )
@@ -76,15 +79,23 @@ class IecHsForm(forms.Form):
         label=_("why it is corrected"), required=False, widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"})
     )
 
-    def __init__(self, *args: Any, may_judge: bool, is_correction: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, request: HttpRequest, may_judge: bool, is_correction: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.request = request
         for name, label in IEC_HS_NAMES.items():
             self.fields[name] = forms.ChoiceField(
                 label=label, choices=ANSWERS, initial=UNKNOWN, widget=forms.RadioSelect
             )
-        away = () if may_judge else ("severity", "investigator_grade", "investigator_reason")
+        away = () if may_judge else ("severity", "investigator_grade", "investigator_reason", "password")
         for name in (*away, *(() if is_correction else ("correction_reason",))):
             self.fields.pop(name)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        check_own_grade(self, self.request)
+        return cleaned
 
     def findings(self) -> IecHsFindings:
         chosen = self.cleaned_data.get("severity")
@@ -120,4 +131,14 @@ class IcahtForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "class": "ts-input"}),
     )
+    password = password_for_own_grade(**{"class": "ts-input"})
     seen = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        check_own_grade(self, self.request)
+        return cleaned

@@ -14,7 +14,7 @@ from participants.models import Participant
 from participants.rules.contradictions import Kind
 from safety.models.corrections import corrected_once
 from safety.rules.bedside import Observations
-from trialsite.models import Record, immutable
+from trialsite.models import Meaning, Record, immutable
 from trialsite.twins import Twin
 
 
@@ -84,6 +84,7 @@ class ToxicityAssessment(Record):
 
     twin = Twin(same=("participant", "toxicity"), at="assessed_at", but="corrects")
     dated = {"assessed_at": Kind.PROCEDURE}
+    signed_as = {Meaning.GRADE: "investigator_grade"}
 
     class Meta(Record.Meta):
         verbose_name = _("toxicity assessment")

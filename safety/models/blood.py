@@ -13,7 +13,7 @@ from django.utils.translation import pgettext_lazy
 from participants.models import Participant
 from participants.rules.contradictions import Kind
 from safety.models.corrections import corrected_once
-from trialsite.models import Record, immutable
+from trialsite.models import Meaning, Record, immutable
 from trialsite.twins import Twin
 
 OTHER_GRADE_NEEDS_REASON = _("A grade other than the computed one needs its reason.")
@@ -98,6 +98,7 @@ class IecHsAssessment(Record):
 
     twin = Twin(same=("participant",), at="assessed_at", but="corrects")
     dated = {"assessed_at": Kind.PROCEDURE}
+    signed_as = {Meaning.GRADE: "investigator_grade"}
 
     class Meta(Record.Meta):
         verbose_name = _("IEC-HS assessment")
@@ -145,6 +146,8 @@ class IcahtAssessment(Record):
     reasons = models.JSONField(_("reasons"), default=list, editable=False)
     investigator_grade = _own_grade()
     investigator_reason = models.TextField(_("reason for the different grade"), blank=True)
+
+    signed_as = {Meaning.GRADE: "investigator_grade"}
 
     class Meta(Record.Meta):
         verbose_name = _("ICAHT grade")

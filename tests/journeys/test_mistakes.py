@@ -56,8 +56,8 @@ def paula(site: Site) -> User:
 
 
 def send(client: Client, address: str, **typed: Any) -> Any:
-    """Opens the page, fills it in over what stands there, and presses the button."""
-    return client.post(address, {**form_of(client.get(address)), **typed})
+    """Opens the page, fills it in over what stands there, signs where it asks for that, and presses the button."""
+    return client.post(address, {**form_of(client.get(address)), "password": PASSWORD, **typed})
 
 
 def words_of(response: Any) -> str:

@@ -60,10 +60,12 @@ from tests.safety.test_bedside import assessed, seen
 from tests.safety.test_blood import confirmed as icaht_confirmed
 from tests.safety.test_blood import measured
 from tests.safety.test_guidance import own as guidance_own
-from trialsite.models import Notification, NotificationState, Record, Site, User
+from trialsite import signing
+from trialsite.models import Meaning, Notification, NotificationState, Record, Site, User
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_PERMISSIONS, Role
+from trialsite.signing import Verdict
 from trialsite.voiding import Consequences
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
@@ -200,10 +202,16 @@ def test_every_page_previews_a_void_and_does_it_once(
         assert client.post(page.url("void", row.pk), {"reason": "mistake"}).status_code == 200, "it asks"
         row.refresh_from_db()
         assert not row.is_void
-    posted = client.post(page.url("void", row.pk), {"reason": "mistake", "is_confirmed": "on"})
+    said = {"reason": "mistake", "is_confirmed": "on"}
+    unsigned = client.post(page.url("void", row.pk), {**said, "password": "not mine"})
+    assert "not your password" in unsigned.content.decode()
+    row.refresh_from_db()
+    assert not row.is_void, "every void is signed"
+    posted = client.post(page.url("void", row.pk), said)
     assert posted.status_code == 302, posted.context_data["form"].errors
     row.refresh_from_db()
     assert (row.is_void, row.voided_by, row.void_reason) == (True, dana, "mistake")
+    assert [one.verdict for one in signing.of(row) if one.meaning is Meaning.VOID] == [Verdict.VALID]
     infused.refresh_from_db()
     if page.model is not Participant:
         assert infused.status == newest_status(infused)

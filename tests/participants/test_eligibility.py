@@ -120,7 +120,8 @@ def test_the_number_of_queries_does_not_grow_with_the_results(
         assert client.get(path).status_code == 200
 
 
-PAGE_QUERIES = 16
+# One of them reads the rulings once more, to tell those that do not count: changed after they were signed.
+PAGE_QUERIES = 17
 
 
 # --- rulings -------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from safety.rules.icaht import Anc, Observed, Run
 from safety.rules.iec_hs import IecHsFindings, Severity
 from safety.rules.lab_ctcae import Version
 from tests import factories
+from tests.conftest import PASSWORD
 from trialsite.bounds import SIGNS
 from trialsite.models import Site, User
 from trialsite.recordadmin import void
@@ -487,6 +488,8 @@ class TestPage:
         client = login(ivan)
         seen = read(client, live).split('name="icaht-early-seen" value="')[1].split('"')[0]
         data = {"what": "early", "icaht-early-seen": seen, "icaht-early-investigator_grade": "3"}
+        assert "type your password" in client.post(page_of(live), data).content.decode()
+        data["icaht-early-password"] = PASSWORD
         assert "needs its reason" in client.post(page_of(live), data).content.decode()
         client.post(page_of(live), {**data, "icaht-early-investigator_reason": "transfused granulocytes"})
         assert IcahtAssessment.objects.get().final_grade == 3
@@ -661,6 +664,7 @@ class TestPage:
         assert "<details open><summary>Another grade…" in text
         seen = text.split('name="icaht-early-seen" value="')[1].split('"')[0]
         own = {"icaht-early-investigator_grade": "2", "icaht-early-investigator_reason": "counts elsewhere: above 1.0"}
+        own["icaht-early-password"] = PASSWORD
         client.post(page_of(outpatient), {"what": "early", "icaht-early-seen": seen, **own})
         row = IcahtAssessment.objects.get()
         assert (row.grade, row.final_grade, row.summary["at_least"], row.summary["at_most"]) == (None, 2, 2, 3)

@@ -119,6 +119,7 @@ B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
             asked(signature=Signature.OUTDATED), Code.ELIGIBILITY, J, "signature-outdated", id="signed-on-other-facts"
         ),
         pytest.param(asked(signature=Signature.MISSING), Code.ELIGIBILITY, B, "signature-missing", id="not-signed"),
+        pytest.param(asked(signature=Signature.BROKEN), Code.ELIGIBILITY, B, "signature-broken", id="changed-since"),
         pytest.param(
             asked(later=("INCL08c",), broken=("EXCL04d",), signature=Signature.OUTDATED),
             Code.ELIGIBILITY,
@@ -212,6 +213,12 @@ B, J, F = Outcome.BLOCKS, Outcome.JUDGE, Outcome.FINE
         ),
         pytest.param({"holds": ("DLT review",)}, Code.HOLDS, B, "held", id="held"),
         pytest.param({"identity_checkers": 1}, Code.IDENTITY, B, "identity-open", id="one-person-checked"),
+        pytest.param(
+            {"identity_checkers": 1, "identity_broken": 1}, Code.IDENTITY, B, "identity-broken", id="one-was-changed"
+        ),
+        pytest.param(
+            {"identity_checkers": 2, "identity_broken": 1}, Code.IDENTITY, F, "identity-checked", id="two-others-stand"
+        ),
         pytest.param(
             {"identity_checkers": 0, "identity_signed_after": "2026-03-05 09:31"},
             Code.IDENTITY,
