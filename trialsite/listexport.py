@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
+from trialsite.identity import hidden_of
 from trialsite.listcolumns import Column, columns_of, identity_of, joined
 from trialsite.models import ListExport, Site, User
 from trialsite.typedadmin import TypedAdmin
@@ -63,11 +64,8 @@ class ExportAdmin(TypedAdmin):
     export_exclude: tuple[str, ...] = ()
     # What the file is called; the model's name if nothing is said.
     export_name = ""
-    # Fields that name a person outside the study: for those who may see identity only.
+    # Fields that name a person outside the study: each for those to whom the study file gives it.
     identity_fields: tuple[str, ...] = ()
-
-    def sees_identity(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("participants.view_identity")
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
@@ -92,11 +90,20 @@ class ExportAdmin(TypedAdmin):
             found = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(self._list_url("changelist") + "?e=1")
-        identity = identity_of(self) if self.sees_identity(request) else []
+        identity = self._identity(request)
         form = ExportForm(request.POST if request.method == "POST" else None, identity=identity)
         if request.method == "POST" and form.is_valid():
             return self._export(request, joined(found.queryset), form.cleaned_data)
         return self._export_page(request, found, form)
+
+    def _identity(self, request: HttpRequest) -> list[Any]:
+        """The fields that name somebody, as far as this person is shown them."""
+        fields = identity_of(self)
+        hidden = hidden_of([field.name for field in fields], request.user)
+        return [field for field in fields if field.name not in hidden]
+
+    def identity_left(self, request: HttpRequest, rows: QuerySet[Any], fields: list[Any]) -> None:
+        """What a page keeps of it when these rows leave with what names them; called before the file is sent."""
 
     def _export_page(self, request: HttpRequest, found: Any, form: ExportForm) -> HttpResponse:
         query = request.GET.urlencode()
@@ -116,7 +123,8 @@ class ExportAdmin(TypedAdmin):
     def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> FileResponse:
         kind, with_identity = asked["format"], asked.get("with_identity", False)
         now, person = timezone.now(), _person(request)
-        columns = columns_of(self, request, rows, with_identity=with_identity)
+        identity = self._identity(request) if with_identity else []
+        columns = columns_of(self, request, rows, identity={field.name for field in identity})
         with ExitStack() as failed, transaction.atomic():
             file = failed.enter_context(tempfile.TemporaryFile())
             count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural)
@@ -130,6 +138,8 @@ class ExportAdmin(TypedAdmin):
                 has_identity=with_identity,
                 sha256=_hash(file),
             )
+            if identity:
+                self.identity_left(request, rows, identity)
             failed.pop_all()  # from here on the response closes the file, once it is sent
         content = self.export_name or self.opts.model_name.replace("_", "-")
         # So that nobody passes on the one for the other.

@@ -64,6 +64,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Notifications"), "trialsite.notification", "mail"),
             (_("API reads"), "sponsor.apiread", "api"),
+            (_("Readings of identity"), "participants.identityread", "visibility"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
             (_("People"), "trialsite.user", "badge"),
             (_("Sites"), "trialsite.site", "local_hospital"),

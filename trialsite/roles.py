@@ -172,7 +172,7 @@ DEVIATE = (
 ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
 ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport")
 
-AUDIT_TRAIL = ("trialsite.view_audit_trail",)
+AUDIT_TRAIL = ("trialsite.view_audit_trail", "participants.view_identityread")
 
 _SITE = (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *AUDIT_TRAIL)
 _INVESTIGATOR = (

@@ -56,6 +56,7 @@ from participants.actions.measurements import (
     record_examination,
     wrong_answer,
 )
+from participants.actions.reads import note_reading
 from participants.actions.status import (
     change_status,
     check_can_become,
@@ -176,6 +177,7 @@ __all__ = [
     "minute",
     "newest_confirmation",
     "note_day0",
+    "note_reading",
     "outside_text",
     "owed_stage",
     "participant_consequences",

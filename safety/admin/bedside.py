@@ -28,8 +28,8 @@ from unfold.widgets import (
 )
 
 from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
-from participants.actions import long_moment, site_day
-from participants.models import Participant
+from participants.actions import long_moment, note_reading, site_day
+from participants.models import Participant, ReadHow
 from safety import actions, consequences, guidance, heatmap, overview
 from safety.actions import Given
 from safety.actions.calls import unanswered
@@ -69,6 +69,8 @@ from trialsite import formfields, once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
+from trialsite.identity import seen_by
+from trialsite.middleware import client_ip
 from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
@@ -229,8 +231,9 @@ class BedsideAssessmentAdmin(RecordAdmin):
     def identifier_of(self, request: HttpRequest, participant: Participant) -> str:
         """The second identifier of the ward, for those who may see whom they treat; the study file says which."""
         name = get_study().protocol(participant.protocol_version).policy.bedside_identifier
-        if name == "none" or not self.sees_identity(request):
+        if name == "none" or name not in seen_by(request.user):
             return ""
+        note_reading([participant], fields=[name], how=ReadHow.PAGE, by=request.user, ip=client_ip(request))
         return str(getattr(participant, name))
 
     def _corrected(self, request: HttpRequest) -> BedsideAssessment | None:
