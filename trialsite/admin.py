@@ -15,6 +15,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from trialsite import notifications, reach
+from trialsite.listexport import AUDIT_TRAIL
 from trialsite.models import ListExport, Notification, NotificationState, Site, User
 from trialsite.recordadmin import GuardedAdmin, SiteScopedAdmin
 from trialsite.roles import ROLE_NAMES, Role
@@ -154,4 +155,6 @@ class ListExportAdmin(SiteScopedAdmin):
 
     @display(description=_("list"), ordering="model")
     def list_name(self, row: ListExport) -> str:
+        if row.model == AUDIT_TRAIL:
+            return str(_("Audit trail"))
         return str(apps.get_model(row.model)._meta.verbose_name_plural)

@@ -7,8 +7,9 @@ then it is sent. So there is no file without its record.
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import IO, Any
 from urllib.parse import unquote_plus
 
@@ -27,7 +28,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
 from trialsite.identity import hidden_of
-from trialsite.listcolumns import Column, columns_of, identity_of, joined
+from trialsite.listcolumns import columns_of, identity_of, joined
 from trialsite.models import ListExport, Site, User
 from trialsite.typedadmin import TypedAdmin
 
@@ -37,6 +38,8 @@ TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 # Which page of the list was looked at, and how it told of a mistake: neither says which rows were meant.
 NOT_FILTERS = ("p", "e", "all")
 HIDDEN = "•••"
+# The trail of all records is no list of one model.
+AUDIT_TRAIL = "audit trail"
 
 
 class ExportForm(forms.Form):
@@ -122,29 +125,22 @@ class ExportAdmin(TypedAdmin):
 
     def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> FileResponse:
         kind, with_identity = asked["format"], asked.get("with_identity", False)
-        now, person = timezone.now(), _person(request)
         identity = self._identity(request) if with_identity else []
         columns = columns_of(self, request, rows, identity={field.name for field in identity})
-        with ExitStack() as failed, transaction.atomic():
-            file = failed.enter_context(tempfile.TemporaryFile())
-            count = _write(file, kind, columns, rows, sheet=self.opts.verbose_name_plural)
-            ListExport.objects.create(
-                at=now,
-                by=person,
-                model=self.opts.label,
-                filters=_recorded(request.GET),
-                kind=kind,
-                rows=count,
-                has_identity=with_identity,
-                sha256=_hash(file),
-            )
-            if identity:
-                self.identity_left(request, rows, identity)
-            failed.pop_all()  # from here on the response closes the file, once it is sent
         content = self.export_name or self.opts.model_name.replace("_", "-")
-        # So that nobody passes on the one for the other.
-        name = timed_name(f"{content}-with-identity" if with_identity else content, now)
-        return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
+        return leave(
+            request,
+            kind=kind,
+            header=[column.title for column in columns],
+            table=([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK)),
+            sheet=self.opts.verbose_name_plural,
+            model=self.opts.label,
+            filters=_recorded(request.GET),
+            # So that nobody passes on the one for the other.
+            content=f"{content}-with-identity" if with_identity else content,
+            has_identity=with_identity,
+            also=partial(self.identity_left, request, rows, identity) if identity else None,
+        )
 
     def _query(self, request: HttpRequest) -> QueryDict:
         query = request.GET.copy()
@@ -162,10 +158,39 @@ def _person(request: HttpRequest) -> User:
     return request.user
 
 
-def _write(file: IO[bytes], kind: str, columns: list[Column], rows: QuerySet[Any], *, sheet: Any) -> int:
-    header = [column.title for column in columns]
-    table = ([column.value(row) for column in columns] for row in rows.iterator(chunk_size=CHUNK))
-    return write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
+def leave(
+    request: HttpRequest,
+    *,
+    kind: str,
+    header: Sequence[Any],
+    table: Iterable[Sequence[Any]],
+    sheet: Any,
+    model: str,
+    filters: str,
+    content: str,
+    has_identity: bool = False,
+    also: Callable[[], None] | None = None,
+) -> FileResponse:
+    """The file of a table, once it is written, counted, hashed and recorded; `also` is kept with its record."""
+    now, person = timezone.now(), _person(request)
+    with ExitStack() as failed, transaction.atomic():
+        file = failed.enter_context(tempfile.TemporaryFile())
+        count = write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
+        ListExport.objects.create(
+            at=now,
+            by=person,
+            model=model,
+            filters=filters,
+            kind=kind,
+            rows=count,
+            has_identity=has_identity,
+            sha256=_hash(file),
+        )
+        if also is not None:
+            also()
+        failed.pop_all()  # from here on the response closes the file, once it is sent
+    name = timed_name(content, now)
+    return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
 
 
 def _hash(file: IO[bytes]) -> str:

@@ -27,6 +27,8 @@ from unfold.widgets import (
 from participants import actions
 from participants.admin import eligibility
 from participants.admin.reads import reads_of
+from participants.admin.trail import export_view as trail_export_view
+from participants.admin.trail import trail_view
 from participants.models import (
     STATUS_NAMES,
     Consent,
@@ -392,6 +394,8 @@ class ParticipantAdmin(RecordAdmin):
         view = self.admin_site.admin_view
         return [
             path("<path:object_id>/paper/", view(self.paper_view), name="participants_participant_paper"),
+            path("trail/", view(partial(trail_view, self)), name="participants_participant_trail"),
+            path("trail/export/", view(partial(trail_export_view, self)), name="participants_participant_trail_export"),
             path("find/", view(self.find_view), name="participants_participant_find"),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -408,10 +408,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @admin.display(description=_("observations"))
     def observations_in_words(self, row: BedsideAssessment) -> Any:
-        names = [name for _title, fields, _open in SECTIONS for name in fields if name in row.observations]
-        # What was no question is not told as if it had been left out.
-        names = [name for name in names if name not in ONLY_WHEN or row.observations[name] not in (None, "")]
-        pairs = ((_label(name), seen_in_words(name, row.observations[name])) for name in names)
+        pairs = observed_lines(row.observations)
         return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
 
     @admin.display(description=_("replaced by"))
@@ -503,6 +500,14 @@ def _treatments(row: ToxicityEpisode) -> list[dict[str, Any]]:
         {"name": one.name, "detail": one.detail, "after": span_in_words(one.after_onset)}
         for one in actions.treatments_of(row)
     ]
+
+
+def observed_lines(observed: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Label and answer, in the order of the form."""
+    names = [name for _title, fields, _open in SECTIONS for name in fields if name in observed]
+    # What was no question is not told as if it had been left out.
+    names = [name for name in names if name not in ONLY_WHEN or observed[name] not in (None, "")]
+    return ((_label(name), seen_in_words(name, observed[name])) for name in names)
 
 
 def _label(name: str) -> Any:
