@@ -23,6 +23,8 @@ from trialsite.models import Event, Record, Site, User
 
 MADE, CHANGED, VOIDED, DELETED = "made", "changed", "voided", "deleted"
 PAST_THE_SITE = "past"
+# As no field of a record is called.
+MARK = ("mark_at", "mark_table", "mark_number")
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,9 @@ def marks(request: HttpRequest, sought: Sought, *, after: Mark | None, most: int
                 parts.append(_first(rows, table, after, most))
     if not parts:
         return []
-    # No two parts are alike; a single one is no union.
-    rows = parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
-    return [Mark(*one) for one in rows.order_by("-at", "-table", "-number")[:most]]
+    first, *more = parts
+    rows = first.union(*more, all=True).order_by(*(f"-{name}" for name in MARK))[:most] if more else first
+    return [Mark(*one) for one in rows]
 
 
 def _first(rows: QuerySet[Any], table: int, after: Mark | None, most: int) -> QuerySet[Any]:
@@ -123,8 +125,8 @@ def _first(rows: QuerySet[Any], table: int, after: Mark | None, most: int) -> Qu
         rows = rows.filter(
             Q(pgh_created_at__lt=after.at) | same if table <= after.table else Q(pgh_created_at__lt=after.at)
         )
-    named = rows.annotate(at=F("pgh_created_at"), table=Value(table, IntegerField()), number=F("pgh_id"))
-    return named.values_list("at", "table", "number").order_by("-at", "-number")[:most]
+    named = rows.annotate(mark_at=F("pgh_created_at"), mark_table=Value(table, IntegerField()), mark_number=F("pgh_id"))
+    return named.values_list(*MARK).order_by("-mark_at", "-mark_number")[:most]
 
 
 def _found(request: HttpRequest, events: type[Event], sought: Sought) -> QuerySet[Any] | None:

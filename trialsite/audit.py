@@ -104,7 +104,8 @@ class Names:
         self._people: dict[Any, list[tuple[dt.datetime, str]]] = {}
 
     def want(self, model: Any, pk: Any) -> None:
-        if pk is not None and pk not in self._rows.get(model, ()):
+        known = self._people if model == "people" else self._rows.get(model, ())
+        if pk is not None and pk not in known:
             self._wanted.setdefault(model, set()).add(pk)
 
     def row(self, model: Any, pk: Any) -> Any:
@@ -113,7 +114,8 @@ class Names:
         if wanted := self._wanted.pop(model, None):
             known = self._rows.setdefault(model, {})
             known.update(dict.fromkeys(wanted))
-            known.update(model._base_manager.select_related(*_naming(model)).in_bulk(wanted))
+            rows = model._base_manager.all()
+            known.update((rows.select_related(*_naming(model)) if _naming(model) else rows).in_bulk(wanted))
         return self._rows.get(model, {}).get(pk)
 
     def person(self, pk: Any, at: dt.datetime) -> str:

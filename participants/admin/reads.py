@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import IdentityRead, Participant
+from trialsite import audit
 from trialsite.listexport import ExportAdmin
 from trialsite.models import User
 
@@ -17,9 +18,15 @@ PARAMETER = "reads"
 
 
 def reads_of(request: HttpRequest, participant: Participant) -> Page[IdentityRead]:
-    """One page of those who were shown this participant's identity, the newest first."""
+    """One page of those who were shown this participant's identity, as they were called then; the newest first."""
     rows = IdentityRead.objects.filter(participant=participant).select_related("by")
-    return Paginator(rows, PER_PAGE).get_page(request.GET.get(PARAMETER))
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get(PARAMETER))
+    page.object_list, names = list(page.object_list), audit.Names()
+    for row in page.object_list:
+        names.want("people", row.by_id)
+    for row in page.object_list:
+        row.who = names.person(row.by_id, row.at) or str(row.by)
+    return page
 
 
 @admin.register(IdentityRead)
