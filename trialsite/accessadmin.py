@@ -213,7 +213,7 @@ def _as_file(request: HttpRequest, kind: str, people: list[rights.PersonOnDay]) 
         _("tokens"),
         _("password set at"),
     ]
-    return listexport.recorded(
+    return listexport.leave(
         request,
         kind=kind,
         header=header,

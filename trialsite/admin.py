@@ -23,6 +23,7 @@ from unfold.decorators import action, display
 
 from trialsite import dooradmin, notifications, people, reach, rights
 from trialsite.accessadmin import AccessReviewAdmin
+from trialsite.listexport import AUDIT_TRAIL
 from trialsite.models import AccessReview, ListExport, Notification, NotificationState, Site, User
 from trialsite.recordadmin import GuardedAdmin, ReasonForm, SiteScopedAdmin
 from trialsite.refusal import Refused
@@ -340,4 +341,6 @@ class ListExportAdmin(SiteScopedAdmin):
 
     @display(description=_("list"), ordering="model")
     def list_name(self, row: ListExport) -> str:
+        if row.model == AUDIT_TRAIL:
+            return str(_("Audit trail"))
         return str(apps.get_model(row.model)._meta.verbose_name_plural)

@@ -29,6 +29,7 @@ BY_TABLE = {
     "pghistory_context": READ,
     "participants_measurementimport": KEEP,
     "participants_laboratorylayout": KEEP,
+    "participants_identityread": APPEND,
     "sponsor_apiread": APPEND,
     "trialsite_user": KEEP,
     "trialsite_site": KEEP,

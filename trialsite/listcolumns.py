@@ -1,6 +1,6 @@
 """The columns of a list as they leave in a file: those that the page shows, then the model's other fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
@@ -37,13 +37,16 @@ def identity_of(page: Any) -> list[Any]:
     return [] if page.export_columns else [field for field in page.opts.concrete_fields if is_identity(field, page)]
 
 
-def columns_of(page: Any, request: HttpRequest, rows: QuerySet[Any], *, with_identity: bool) -> list[Column]:
-    """The list's columns in their order, as displayed; then the fields that are none of them."""
+def columns_of(page: Any, request: HttpRequest, rows: QuerySet[Any], *, identity: Collection[str]) -> list[Column]:
+    """The list's columns in their order, as displayed; then the fields that are none of them.
+
+    Of the fields that name a person, those of `identity` alone.
+    """
     if page.export_columns:
         return [_shown(page, name) for name in page.export_columns]
-    names = [name for name in page.get_list_display(request) if not _is_hidden(page, name, with_identity)]
+    names = [name for name in page.get_list_display(request) if not _is_hidden(page, name, identity)]
     columns = {name: _shown(page, name) for name in names if name != "action_checkbox"}
-    for field in _fields(page, rows, with_identity=with_identity):
+    for field in _fields(page, rows, identity=identity):
         columns.setdefault(field.name, _plain(field))
     return _told_apart(columns)
 
@@ -80,13 +83,13 @@ def _loaded(rows: QuerySet[Any]) -> list[Any]:
     return [field for field in fields if not names or (field.name in names) != are_deferred]
 
 
-def _fields(page: Any, rows: QuerySet[Any], *, with_identity: bool) -> list[Any]:
+def _fields(page: Any, rows: QuerySet[Any], *, identity: Collection[str]) -> list[Any]:
     found = [
         field
         for field in _loaded(rows)
         if not isinstance(field, JSONField)
         and field.name not in page.export_exclude
-        and (with_identity or not is_identity(field, page))
+        and (field.name in identity or not is_identity(field, page))
     ]
     return sorted(found, key=lambda field: LAST.index(field.name) if field.name in LAST else -1)
 
@@ -96,9 +99,9 @@ def _field(page: Any, name: str) -> Any:
     return next((field for field in page.opts.concrete_fields if field.name == name), None)
 
 
-def _is_hidden(page: Any, name: str, with_identity: bool) -> bool:
+def _is_hidden(page: Any, name: str, identity: Collection[str]) -> bool:
     field = _field(page, name)
-    return field is not None and not with_identity and is_identity(field, page)
+    return field is not None and name not in identity and is_identity(field, page)
 
 
 def _title(field: Any) -> str:

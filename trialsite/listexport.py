@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from typing import IO, Any
 from urllib.parse import unquote_plus
@@ -28,6 +29,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from trialsite import freetext, security
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
+from trialsite.identity import hidden_of
 from trialsite.listcolumns import Column, columns_of, identity_of, joined
 from trialsite.models import ListExport, SecurityKind, Site, User
 from trialsite.typedadmin import TypedAdmin
@@ -38,6 +40,8 @@ TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 # Which page of the list was looked at, and how it told of a mistake: neither says which rows were meant.
 NOT_FILTERS = ("p", "e", "all")
 HIDDEN = "•••"
+# The trail of all records is no list of one model.
+AUDIT_TRAIL = "audit trail"
 
 
 class ExportForm(forms.Form):
@@ -65,11 +69,8 @@ class ExportAdmin(TypedAdmin):
     export_exclude: tuple[str, ...] = ()
     # What the file is called; the model's name if nothing is said.
     export_name = ""
-    # Fields that name a person outside the study: for those who may see identity only.
+    # Fields that name a person outside the study: each for those to whom the study file gives it.
     identity_fields: tuple[str, ...] = ()
-
-    def sees_identity(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("participants.view_identity")
 
     def look_at(self, rows: list[Any]) -> None:
         """What columns of the page have to find out about these rows, for all of them at once."""
@@ -103,11 +104,20 @@ class ExportAdmin(TypedAdmin):
             found = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(self._list_url("changelist") + "?e=1")
-        identity = identity_of(self) if self.sees_identity(request) else []
+        identity = self._identity(request)
         form = ExportForm(request.POST if request.method == "POST" else None, identity=identity)
         if request.method == "POST" and form.is_valid():
             return self._export(request, joined(found.queryset), form.cleaned_data)
         return self._export_page(request, found, form)
+
+    def _identity(self, request: HttpRequest) -> list[Any]:
+        """The fields that name somebody, as far as this person is shown them."""
+        fields = identity_of(self)
+        hidden = hidden_of([field.name for field in fields], request.user)
+        return [field for field in fields if field.name not in hidden]
+
+    def identity_left(self, request: HttpRequest, rows: QuerySet[Any], fields: list[Any]) -> None:
+        """What a page keeps of it when these rows leave with what names them; called before the file is sent."""
 
     def _export_page(self, request: HttpRequest, found: Any, form: ExportForm) -> HttpResponse:
         query = request.GET.urlencode()
@@ -125,19 +135,20 @@ class ExportAdmin(TypedAdmin):
         return TemplateResponse(request, "admin/trialsite/export.html", context)
 
     def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> FileResponse:
-        with_identity = asked.get("with_identity", False)
-        columns = columns_of(self, request, rows, with_identity=with_identity)
+        identity = self._identity(request) if asked.get("with_identity") else []
+        columns = columns_of(self, request, rows, identity={field.name for field in identity})
         content = self.export_name or self.opts.model_name.replace("_", "-")
-        return recorded(
+        return leave(
             request,
             kind=asked["format"],
             header=[column.title for column in columns],
             table=(_cells(columns, row) for row in _looked_at(rows, self.look_at)),
-            model=self.opts.label,
             sheet=self.opts.verbose_name_plural,
+            model=self.opts.label,
             # So that nobody passes on the one for the other.
-            content=f"{content}-with-identity" if with_identity else content,
-            with_identity=with_identity,
+            content=f"{content}-with-identity" if asked.get("with_identity") else content,
+            has_identity=bool(asked.get("with_identity")),
+            also=partial(self.identity_left, request, rows, identity) if identity else None,
         )
 
     def _query(self, request: HttpRequest) -> QueryDict:
@@ -156,18 +167,23 @@ def _person(request: HttpRequest) -> User:
     return request.user
 
 
-def recorded(
+def leave(
     request: HttpRequest,
     *,
     kind: str,
-    header: list[Any],
+    header: Sequence[Any],
     table: Iterable[Sequence[Any]],
-    model: str,
     sheet: Any,
+    model: str,
     content: str,
-    with_identity: bool = False,
+    filters: str | None = None,
+    has_identity: bool = False,
+    also: Callable[[], None] | None = None,
 ) -> FileResponse:
-    """A table as a file, after its record: who took it, of which model, by which filters of the address."""
+    """The file of a table, once it is written, counted, hashed and recorded; `also` is kept with its record.
+
+    `filters` are those of the address unless they are given.
+    """
     now, person = timezone.now(), _person(request)
     with ExitStack() as failed, transaction.atomic():
         file = failed.enter_context(tempfile.TemporaryFile())
@@ -176,14 +192,16 @@ def recorded(
             at=now,
             by=person,
             model=model,
-            filters=_recorded(request.GET),
+            filters=_recorded(request.GET) if filters is None else filters,
             kind=kind,
             rows=count,
-            has_identity=with_identity,
+            has_identity=has_identity,
             sha256=_hash(file),
         )
-        facts = {"list": model, "rows": count, "format": kind, "with_identity": with_identity}
+        facts = {"list": model, "rows": count, "format": kind, "with_identity": has_identity}
         security.note(SecurityKind.EXPORT, request=request, **facts)
+        if also is not None:
+            also()
         failed.pop_all()  # from here on the response closes the file, once it is sent
     name = timed_name(content, now)
     return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])

@@ -66,6 +66,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Notifications"), "trialsite.notification", "mail"),
             (_("API reads"), "sponsor.apiread", "api"),
+            (_("Audit trail"), "participants.participant:trail", "history"),
+            (_("Readings of identity"), "participants.identityread", "visibility"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
             (_("Security log"), "trialsite.securityevent", "security"),
             (_("Locks after wrong passwords"), "trialsite.lock", "lock_clock"),
@@ -77,6 +79,10 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         ),
     ),
 )
+
+
+# A page beside a list that other people read than those who read the list.
+OWN_PERMISSION = {"participants.participant:trail": "trialsite.view_audit_trail"}
 
 
 def study_header(request: HttpRequest) -> str:
@@ -141,6 +147,8 @@ def _link(target: str) -> str:
 
 def _permission(target: str) -> str:
     """To view the rows; a log has no permission of its own: it lists the rows of the model that it is made from."""
+    if target in OWN_PERMISSION:
+        return OWN_PERMISSION[target]
     model = apps.get_model(target.partition(":")[0])
     if "view" not in model._meta.default_permissions:
         model = model._meta.concrete_model or model

@@ -26,7 +26,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from trialsite import audit, formfields, merging, once, paper, questions, signature, signing, versions
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
-from trialsite.identity import IDENTITY
+from trialsite.identity import IDENTITY, hidden_of
 from trialsite.listexport import ExportAdmin
 from trialsite.models import Meaning, Record
 from trialsite.refusal import Refused
@@ -330,6 +330,8 @@ class RecordAdmin(SiteScopedAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The field for an answer stands first, below the question, and only where something was asked."""
+        if context.get("original") is not None:
+            self.note_identity(request, context["original"])
         shown = context["adminform"]
         if asked := tuple(name for name in questions.FIELDS if name in shown.form.fields):
             title = _("Is it so?") if questions.ASKED in asked else _("Identity in the text")
@@ -338,8 +340,8 @@ class RecordAdmin(SiteScopedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = [*super().get_fieldsets(request, obj)]
-        if not self.sees_identity(request):
-            fieldsets = [_without(fieldset, self.identity_fields) for fieldset in fieldsets]
+        if hidden := self.hidden_fields(request):
+            fieldsets = [_without(fieldset, hidden) for fieldset in fieldsets]
             fieldsets = [fieldset for fieldset in fieldsets if fieldset[1]["fields"]]
         if obj is None:
             return fieldsets
@@ -367,8 +369,11 @@ class RecordAdmin(SiteScopedAdmin):
         rows = queryset.standing() if match is not None and match.url_name == "autocomplete" else queryset
         return super().get_search_results(request, rows, search_term)
 
+    def note_identity(self, request: HttpRequest, obj: Any) -> None:
+        """Keep that this person is shown what names somebody; called for each page that shows the row's fields."""
+
     def hidden_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        return () if self.sees_identity(request) else self.identity_fields
+        return hidden_of(self.identity_fields, request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What is void, itself or with its participant, stays as it is."""
@@ -519,6 +524,8 @@ class RecordAdmin(SiteScopedAdmin):
                     messages.success(request, done)
                     on = self.url(back, result.pk if follow else object_id) + back_query
                     return HttpResponseRedirect(paper.way_back(request) or on)
+        if conflict is not None:
+            self.note_identity(request, obj)
         context = {
             "opened": opened,
             "conflict": conflict,
@@ -561,9 +568,11 @@ class RecordAdmin(SiteScopedAdmin):
         obj = self.get_object(request, object_id)
         if obj is None or not request.user.has_perm("trialsite.view_audit_trail"):
             raise PermissionDenied
+        self.note_identity(request, obj)
         context = {
             **self.admin_site.each_context(request),
             **self._audit_context(request, object_id),
+            **(extra_context or {}),
             "title": _("Audit trail"),
             "original": obj,
             "object": obj,

@@ -79,7 +79,7 @@ def events_of(model: Any) -> Any:
 
 def stated(sources: Iterable[Source], *, holder: int | None = None) -> Iterator[Stated]:
     """What the rows of these tables said when; of one holder, or of all."""
-    names = {person.pk: str(person) for person in User.objects.only("username", "first_name", "last_name")}
+    names = audit.Names()
     for source in sources:
         events = events_of(source.model)
         if holder is not None:
@@ -95,11 +95,10 @@ def stated(sources: Iterable[Source], *, holder: int | None = None) -> Iterator[
             )
 
 
-def _act(event: Any, names: dict[int, str]) -> Act:
+def _act(event: Any, names: audit.Names) -> Act:
     """With the name of whoever the trail is sure of; otherwise what it knows."""
     context = event.pgh_context or {}
-    by = names.get(context.get("user") or 0) or audit.who(context, event.pgh_db_user)
-    return Act(event.pgh_created_at, by, context.get("reason", ""))
+    return Act(event.pgh_created_at, audit.who(context, event, names), context.get("reason", ""))
 
 
 # --- a day ----------------------------------------------------------------------------------------

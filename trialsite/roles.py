@@ -173,7 +173,7 @@ ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
 # Who read what, who took what along, and who may do what: for those who must answer for it.
 ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport", "trialsite.view_accessreview")
 
-AUDIT_TRAIL = ("trialsite.view_audit_trail",)
+AUDIT_TRAIL = ("trialsite.view_audit_trail", "participants.view_identityread")
 
 _SITE = (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *AUDIT_TRAIL)
 _INVESTIGATOR = (

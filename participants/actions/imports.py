@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from participants import imports
 from participants.actions.days import long_date, site_day
 from participants.actions.measurements import prepared
+from participants.actions.reads import note_reading
 from participants.imports import BLOCKING, Answers, Fate, Judged, Known, Layout, Reading, Row, Sheet, Table
 from participants.imports.file import Line, quoted
 from participants.models import (
@@ -33,10 +34,12 @@ from participants.models import (
     Measurement,
     MeasurementImport,
     Participant,
+    ReadHow,
 )
 from participants.models.imports import AT_WORK, WITH_CONTENT, ImportState
 from trialsite import freetext, questions, signing
 from trialsite.exports import timed_name
+from trialsite.identity import seen_by
 from trialsite.models import Meaning, Site, User
 from trialsite.reading import code_key
 from trialsite.refusal import Refused
@@ -131,8 +134,9 @@ def _understand(row: MeasurementImport, sheets: list[Sheet], *, by: User) -> Non
 
 
 def _put_in_our_columns(row: MeasurementImport, table: Table, answers: Answers, *, by: User) -> None:
-    given = Answers(answers.comma, answers.time, row.laboratory)
-    found = imports.written(table, given, _finder(row.site, by))
+    given, matched = Answers(answers.comma, answers.time, row.laboratory), set[Participant]()
+    found = imports.written(table, given, _finder(row.site, by, matched))
+    note_reading(matched, fields=["hospital_number"], how=ReadHow.LIST, by=by)
     if not found.rows:
         raise Refused(_("There is no result in this table. Choose another sheet, or match its columns another way."))
     if found.rows > imports.MAX_ROWS:
@@ -181,14 +185,17 @@ def match(*, row: MeasurementImport, sheet: int, layout: Layout, answers: Answer
     wake(TASK)
 
 
-def _finder(site: Site, by: User) -> Callable[[str, str], tuple[str, str]]:
-    """From the cells of a row to the participant's number; by hospital number for those who may see identity only."""
-    sees_identity = by.has_perm("participants.view_identity")
-    by_hospital: dict[str, list[str]] = {}
+def _finder(site: Site, by: User, matched: set[Participant]) -> Callable[[str, str], tuple[str, str]]:
+    """From the cells of a row to the participant's number; by hospital number for those who are shown it only.
+
+    Whom a hospital number was matched to is added to `matched`: it tells whose it is.
+    """
+    sees_identity = "hospital_number" in seen_by(by)
+    by_hospital: dict[str, list[Participant]] = {}
     people = Participant.objects.standing().filter(site=site) if sees_identity else []
     for one in people:
         if one.hospital_number:
-            by_hospital.setdefault(code_key(one.hospital_number), []).append(one.screening_number)
+            by_hospital.setdefault(code_key(one.hospital_number), []).append(one)
 
     def find(number: str, hospital: str) -> tuple[str, str]:
         if study := imports.study_number(number):
@@ -196,7 +203,8 @@ def _finder(site: Site, by: User) -> Callable[[str, str], tuple[str, str]]:
         if not hospital:
             return "", ""
         found = by_hospital.get(code_key(hospital), [])
-        return (found[0], "") if len(found) == 1 else ("", _why_nobody(len(found), sees_identity))
+        matched.update(found)
+        return (found[0].screening_number, "") if len(found) == 1 else ("", _why_nobody(len(found), sees_identity))
 
     return find
 

@@ -1,5 +1,5 @@
 """The pages of this app: one file a subject."""
 
-from participants.admin import consents, deviations, eligibility, examinations, imports, logs, people, visits
+from participants.admin import consents, deviations, eligibility, examinations, imports, logs, people, reads, visits
 
-__all__ = ["consents", "deviations", "eligibility", "examinations", "imports", "logs", "people", "visits"]
+__all__ = ["consents", "deviations", "eligibility", "examinations", "imports", "logs", "people", "reads", "visits"]

@@ -1,7 +1,9 @@
 """The pages of participants, consent, visits and deviations."""
 
 import datetime as dt
-from functools import partial
+from collections.abc import Collection, Iterable
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 from django import forms
@@ -12,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import (
@@ -23,12 +26,16 @@ from unfold.widgets import (
 
 from participants import actions
 from participants.admin import eligibility
+from participants.admin.reads import reads_of
+from participants.admin.trail import export_view as trail_export_view
+from participants.admin.trail import trail_view
 from participants.models import (
     STATUS_NAMES,
     Consent,
     Examination,
     Participant,
     ParticipantStatus,
+    ReadHow,
     ReasonCode,
     Visit,
     VisitState,
@@ -36,6 +43,8 @@ from participants.models import (
 from participants.rules import status
 from participants.rules.status import Status
 from trialsite import formfields, paper, reading
+from trialsite.identity import seen_by
+from trialsite.middleware import client_ip
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
 from trialsite.typedadmin import TypedInline
 from trialsite.voiding import Consequences
@@ -297,10 +306,10 @@ class ParticipantAdmin(RecordAdmin):
         return HttpResponseRedirect(reverse("admin:participants_participant_find"))
 
     def has_identity_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self.sees_identity(request)
+        return bool(_searched(request))
 
     def find_view(self, request: HttpRequest) -> HttpResponse:
-        if not self.sees_identity(request):
+        if not _searched(request):
             raise PermissionDenied
         form = FindForm(request.POST if request.method == "POST" else None)
         found: list[Participant] = []
@@ -321,9 +330,30 @@ class ParticipantAdmin(RecordAdmin):
         return TemplateResponse(request, "admin/participants/find.html", context)
 
     def _find(self, request: HttpRequest, value: str) -> list[Participant]:
-        code = reading.code_key(value)
-        match = Q(name=value) | Q(phone=code) | Q(hospital_number=code)
-        return list(self.get_queryset(request).standing().filter(match))
+        """Whoever has this in one of the fields that the person is shown; the search leaves its trace."""
+        code, names = reading.code_key(value), _searched(request)
+        match = reduce(or_, (Q(**{name: value if name == "name" else code}) for name in names))
+        found = list(self.get_queryset(request).standing().filter(match))
+        note(request, found, names, how=ReadHow.SEARCH)
+        return found
+
+    def note_identity(self, request: HttpRequest, obj: Any) -> None:
+        note(request, [obj], seen_by(request.user), how=ReadHow.PAGE)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Below the trail, who was shown the identity."""
+        obj, context = self.get_object(request, object_id), {**(extra_context or {})}
+        if obj is not None:
+            context |= {
+                "below": "admin/participants/reads.html",
+                "reads": SimpleLazyObject(lambda: reads_of(request, obj)),
+            }
+        return super().history_view(request, object_id, context)
+
+    def identity_left(self, request: HttpRequest, rows: QuerySet[Any], fields: list[Any]) -> None:
+        note(request, rows, {field.name for field in fields}, how=ReadHow.EXPORT)
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         if change:
@@ -364,6 +394,8 @@ class ParticipantAdmin(RecordAdmin):
         view = self.admin_site.admin_view
         return [
             path("<path:object_id>/paper/", view(self.paper_view), name="participants_participant_paper"),
+            path("trail/", view(partial(trail_view, self)), name="participants_participant_trail"),
+            path("trail/export/", view(partial(trail_export_view, self)), name="participants_participant_trail_export"),
             path("find/", view(self.find_view), name="participants_participant_find"),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
@@ -571,6 +603,16 @@ class ParticipantAdmin(RecordAdmin):
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         actions.void_participant(participant=obj, reason=reason, by=by, now=now)
+
+
+def note(request: HttpRequest, participants: Iterable[Participant], fields: Collection[str], *, how: ReadHow) -> None:
+    """Keep that the person of this request is shown these fields of these participants."""
+    actions.note_reading(participants, fields=fields, how=how, by=request.user, ip=client_ip(request))
+
+
+def _searched(request: HttpRequest) -> list[str]:
+    """The fields by which this person may look for somebody: those that they are shown, too."""
+    return sorted({"name", "phone", "hospital_number"} & seen_by(request.user))
 
 
 @admin.register(ParticipantStatus)

@@ -19,6 +19,7 @@ from participants.models.people import (
     WithdrawalScope,
     numbered,
 )
+from participants.models.reads import IdentityRead, ReadHow
 from participants.models.visits import DeviationKind, ProtocolDeviation, Severity, Visit, VisitState
 
 __all__ = [
@@ -31,12 +32,14 @@ __all__ = [
     "EligibilityRuling",
     "EnrolmentLogEntry",
     "Examination",
+    "IdentityRead",
     "LaboratoryLayout",
     "Measurement",
     "MeasurementImport",
     "Participant",
     "ParticipantStatus",
     "ProtocolDeviation",
+    "ReadHow",
     "ReasonCode",
     "Reconsent",
     "ReconsentCause",

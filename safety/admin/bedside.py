@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -28,8 +28,8 @@ from unfold.widgets import (
 )
 
 from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
-from participants.actions import long_moment, site_day
-from participants.models import Participant
+from participants.actions import long_moment, note_reading, site_day
+from participants.models import Participant, ReadHow
 from safety import actions, consequences, guidance, heatmap, overview
 from safety.actions import Given
 from safety.actions.calls import unanswered
@@ -69,6 +69,8 @@ from trialsite import formfields, once, questions, versions
 from trialsite.constraints import as_refusals
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
+from trialsite.identity import seen_by
+from trialsite.middleware import client_ip
 from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
@@ -229,8 +231,9 @@ class BedsideAssessmentAdmin(RecordAdmin):
     def identifier_of(self, request: HttpRequest, participant: Participant) -> str:
         """The second identifier of the ward, for those who may see whom they treat; the study file says which."""
         name = get_study().protocol(participant.protocol_version).policy.bedside_identifier
-        if name == "none" or not self.sees_identity(request):
+        if name == "none" or name not in seen_by(request.user):
             return ""
+        note_reading([participant], fields=[name], how=ReadHow.PAGE, by=request.user, ip=client_ip(request))
         return str(getattr(participant, name))
 
     def _corrected(self, request: HttpRequest) -> BedsideAssessment | None:
@@ -405,10 +408,7 @@ class BedsideAssessmentAdmin(RecordAdmin):
 
     @admin.display(description=_("observations"))
     def observations_in_words(self, row: BedsideAssessment) -> Any:
-        names = [name for _title, fields, _open in SECTIONS for name in fields if name in row.observations]
-        # What was no question is not told as if it had been left out.
-        names = [name for name in names if name not in ONLY_WHEN or row.observations[name] not in (None, "")]
-        pairs = ((_label(name), seen_in_words(name, row.observations[name])) for name in names)
+        pairs = observed_lines(row.observations)
         return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
 
     @admin.display(description=_("replaced by"))
@@ -500,6 +500,14 @@ def _treatments(row: ToxicityEpisode) -> list[dict[str, Any]]:
         {"name": one.name, "detail": one.detail, "after": span_in_words(one.after_onset)}
         for one in actions.treatments_of(row)
     ]
+
+
+def observed_lines(observed: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Label and answer, in the order of the form."""
+    names = [name for _title, fields, _open in SECTIONS for name in fields if name in observed]
+    # What was no question is not told as if it had been left out.
+    names = [name for name in names if name not in ONLY_WHEN or observed[name] not in (None, "")]
+    return ((_label(name), seen_in_words(name, observed[name])) for name in names)
 
 
 def _label(name: str) -> Any:

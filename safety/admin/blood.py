@@ -1,7 +1,7 @@
 """The pages of the blood: ICAHT as computed, IEC-HS as judged, and the grades that CTCAE suggests."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -445,17 +445,12 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
     @admin.display(description=_("findings"))
     def findings_in_words(self, row: IecHsAssessment) -> Any:
-        words = {"yes": _("yes"), "no": _("no"), UNKNOWN: _("not recorded")}
-        pairs = [(label, words[AS_WORD[row.findings[name]]]) for name, label in IEC_HS_NAMES.items()]
-        pairs += [(OTHER_NAMES[name], _("yes")) for name in row.findings["others"]]
+        pairs = finding_lines(row.findings)
         return format_html("<dl class='ts-findings'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
 
     @admin.display(description=_("laboratory values at that moment"))
     def laboratory_in_words(self, row: IecHsAssessment) -> Any:
-        said = (
-            (IEC_HS_NAMES[name], stored["taken_at"][:10], " ".join(_stored(stored["reasons"])))
-            for name, stored in row.laboratory.items()
-        )
+        said = laboratory_lines(row.laboratory)
         return format_html_join("", "<p>{}<br><small>{}: {}</small></p>", said) or "—"
 
     @admin.display(description=_("replaced by"))
@@ -498,6 +493,19 @@ def iec_hs_result(row: IecHsAssessment) -> str:
 
 def _stored(reasons: Iterable[Mapping[str, Any]]) -> list[str]:
     return sentences((Reason(one["code"], one["values"]) for one in reasons), iec_hs.REASON_TEXT)
+
+
+def finding_lines(findings: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Criterion and answer, then what was seen besides."""
+    words = {"yes": _("yes"), "no": _("no"), UNKNOWN: _("not recorded")}
+    pairs = [(label, words[AS_WORD[findings[name]]]) for name, label in IEC_HS_NAMES.items()]
+    return pairs + [(OTHER_NAMES[name], _("yes")) for name in findings["others"]]
+
+
+def laboratory_lines(laboratory: Mapping[str, Any]) -> Iterator[tuple[Any, str, str]]:
+    """Finding, the day of the value, and what it said."""
+    for name, stored in laboratory.items():
+        yield IEC_HS_NAMES[name], stored["taken_at"][:10], " ".join(_stored(stored["reasons"]))
 
 
 def summary_lines(summary: Mapping[str, Any]) -> Iterable[str]:

@@ -117,6 +117,11 @@ class ToxicityAssessment(Record):
         """The investigator's grade where there is one, else the computed one."""
         return self.grade if self.investigator_grade is None else self.investigator_grade
 
+    @property
+    def page_model(self) -> type[ToxicityAssessment]:
+        """The kind whose page shows this row."""
+        return CrsAssessment if self.toxicity == Scale.CRS else IcansAssessment
+
 
 class CrsAssessment(ToxicityAssessment):
     """A CRS assessment: the same rows, with a form of its own."""

@@ -43,6 +43,7 @@ NOT_IN_THE_DEMO = {
     "dosing.ReadinessRuling",
     "participants.ConsentWithdrawal",
     "participants.EligibilityRuling",
+    "participants.IdentityRead",
     "participants.MeasurementImport",
     "participants.ProtocolDeviation",
     "participants.Reconsent",

@@ -262,6 +262,25 @@ MISTAKES = [
         "each with more after_minutes than the last",
         id="two-steps-of-escalation-at-once",
     ),
+    pytest.param(
+        swap('phone = ["coordinator",', 'phone = ["visitor",'),
+        "identity.phone[0]",
+        "data manager",
+        id="identity-for-no-role",
+    ),
+    pytest.param(
+        swap('phone = ["coordinator",', 'phone = ["monitor",'),
+        "identity.phone[0]",
+        "data manager",
+        id="identity-for-monitors",
+    ),
+    pytest.param(swap("phone = [", "mobile = ["), "identity.mobile", "not a known key", id="identity-of-no-field"),
+    pytest.param(
+        swap('name = ["coordinator", ', "name = ["),
+        "identity",
+        "must name 'coordinator'",
+        id="screens-without-the-name",
+    ),
     pytest.param(swap("= 2025-07-19", "= 2025-02-30"), "", "is not TOML: Invalid date", id="date-that-does-not-exist"),
     pytest.param(swap("= 2025-07-19", '= "July"'), "window.starts_on", "must be a date such as", id="date-in-quotes"),
     pytest.param(

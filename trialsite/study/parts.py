@@ -11,6 +11,10 @@ from typing import Annotated, Literal, Self
 from django.utils.translation import get_language
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from trialsite.roles import ROLE_PERMISSIONS
+
+ADD_PARTICIPANT = "participants.add_participant"
+
 
 def exact(value: object) -> object:
     """A TOML float is binary already, 0.6 no longer exactly 0.6: decimal numbers stand in quotes."""
@@ -219,6 +223,32 @@ class Bedside(Part):
     tocilizumab_doses: Annotated[int, Field(ge=0, le=10)]
     identity_checkers: Annotated[int, Field(ge=2, le=4)]
     identity_valid_hours: Annotated[int, Field(ge=1, le=24)]
+
+
+Seer = Literal["coordinator", "investigator", "principal investigator", "pharmacist", "data manager"]
+
+
+class Identity(Part):
+    """Which roles see each field that names a participant; whoever is not named by a field never sees it.
+
+    Monitors, auditors and the sponsor's programs cannot be named: what they read holds no identity.
+    """
+
+    name: tuple[Seer, ...]
+    birth_date: tuple[Seer, ...]
+    phone: tuple[Seer, ...]
+    hospital_number: tuple[Seer, ...]
+    bed: tuple[Seer, ...]
+    initials: tuple[Seer, ...]
+
+    @model_validator(mode="after")
+    def _who_screens_sees_whom(self) -> Self:
+        """Name and birth date are asked on the form by which somebody is screened."""
+        screening = [role.value for role, granted in ROLE_PERMISSIONS.items() if ADD_PARTICIPANT in granted]
+        for role in screening:
+            if role not in self.name or role not in self.birth_date:
+                raise ValueError(f"name and birth_date must name {role!r}: this role screens, and enters both")
+        return self
 
 
 class Escalation(Part):

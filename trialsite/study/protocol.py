@@ -14,6 +14,7 @@ from trialsite.study.parts import (
     Design,
     Dose,
     Fitness,
+    Identity,
     Lymphodepletion,
     Monitoring,
     Part,
@@ -55,6 +56,7 @@ class Protocol(Part):
     lymphodepletion: Lymphodepletion
     fitness: Fitness
     bedside: Bedside
+    identity: Identity
     monitoring: Monitoring
     prohibited_medications: tuple[ProhibitedMedication, ...] = ()
     policy: Policy

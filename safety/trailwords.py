@@ -1,0 +1,127 @@
+"""The audit trail of this app in words: what was seen, found and graded, as its own pages say it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from safety.admin.assessments import finding_in_words
+from safety.admin.bedside import observed_lines
+from safety.admin.blood import finding_lines, laboratory_lines, summary_lines
+from safety.choices import FINDING_NAMES
+from safety.ctcae import catalogue
+from safety.models import (
+    AdverseEvent,
+    BedsideAssessment,
+    IcahtAssessment,
+    IecHsAssessment,
+    SafetyAlert,
+    Scale,
+    ToxicityAssessment,
+)
+from safety.rules import crs, icaht, icans, iec_hs
+from safety.rules.grading import Reason
+from safety.wording import sentences
+from trialsite import audit
+
+# By which the program finds an alert again; what it is about stands beside it.
+audit.unseen(SafetyAlert, "key")
+audit.code_of_a_row(SafetyAlert, "about")
+audit.kind("assessment", gettext_lazy("toxicity assessment"), ToxicityAssessment)
+audit.kind("iec_hs", gettext_lazy("IEC-HS assessment"), IecHsAssessment)
+audit.kind("rounds", gettext_lazy("bedside assessment that is due"))
+
+RULES: dict[str, Any] = {Scale.CRS.value: crs, Scale.ICANS.value: icans}
+DETERMINANTS: dict[str, Any] = {
+    "fever": gettext_lazy("fever"),
+    "hypotension": gettext_lazy("hypotension"),
+    "hypoxia": gettext_lazy("hypoxia"),
+    "death": gettext_lazy("death"),
+    "ice": gettext_lazy("ICE score"),
+    "capd": gettext_lazy("CAPD score"),
+    "consciousness": gettext_lazy("consciousness"),
+    "seizure": gettext_lazy("seizure"),
+    "motor": gettext_lazy("motor weakness"),
+    "icp": gettext_lazy("intracranial pressure, cerebral oedema"),
+    "anc_500": gettext_lazy("days with neutrophils at most 500/µL"),
+    "anc_100": gettext_lazy("days with neutrophils at most 100/µL"),
+    "never_recovered": gettext_lazy("neutrophils that never recovered"),
+}
+
+
+def _rule(row: Any) -> Any:
+    """The rule that graded the row of this event."""
+    tracked = row.pgh_tracked_model
+    return {IecHsAssessment: iec_hs, IcahtAssessment: icaht}.get(tracked) or RULES[row.toxicity]
+
+
+@audit.in_words(BedsideAssessment, "observations")
+def _observations(seen: Mapping[str, Any], row: Any) -> str:
+    return audit.lines(observed_lines(seen))
+
+
+@audit.in_words(ToxicityAssessment, "findings")
+def _findings(found: Mapping[str, Any], row: Any) -> str:
+    return audit.lines(
+        (FINDING_NAMES[name], finding_in_words(row, name, found[name])) for name in FINDING_NAMES if name in found
+    )
+
+
+@audit.in_words(IecHsAssessment, "findings")
+def _iec_hs_findings(found: Mapping[str, Any], row: Any) -> str:
+    return audit.lines(finding_lines(found))
+
+
+@audit.in_words(IecHsAssessment, "laboratory")
+def _laboratory(known: Mapping[str, Any], row: Any) -> str:
+    return "\n".join(f"{name} ({day}): {text}" for name, day, text in laboratory_lines(known))
+
+
+@audit.in_words(IcahtAssessment, "summary")
+def _summary(counted: Mapping[str, Any], row: Any) -> str:
+    return "\n".join(summary_lines(counted))
+
+
+@audit.in_words(ToxicityAssessment, "flags")
+@audit.in_words(IecHsAssessment, "flags")
+@audit.in_words(IcahtAssessment, "flags")
+def _flags(flags: Iterable[str], row: Any) -> str:
+    return "\n".join(dict.fromkeys(_(_rule(row).FLAG_TEXT[flag]) for flag in flags))
+
+
+@audit.in_words(ToxicityAssessment, "reasons")
+@audit.in_words(IecHsAssessment, "reasons")
+@audit.in_words(IcahtAssessment, "reasons")
+def _reasons(reasons: Iterable[Mapping[str, Any]], row: Any) -> str:
+    return "\n".join(sentences((Reason(one["code"], one["values"]) for one in reasons), _rule(row).REASON_TEXT))
+
+
+@audit.in_words(ToxicityAssessment, "determinants")
+@audit.in_words(IcahtAssessment, "determinants")
+def _determinants(names: str, row: Any) -> str:
+    return str(_(", ")).join(str(DETERMINANTS.get(name, name)) for name in names.split("+"))
+
+
+def _term(event: Any) -> catalogue.Term | None:
+    """The term of the catalogue; None where its version or code is not there."""
+    try:
+        return catalogue.term(event.ctcae_version, event.ctcae_code)
+    except catalogue.UnknownTerm:
+        return None
+
+
+@audit.in_words(AdverseEvent, "ctcae_term")
+def _ctcae_term(name: str, row: Any) -> str:
+    found = _term(row) if _is_chinese() else None
+    return f"{found.name_zh} ({name})" if found is not None else name
+
+
+@audit.in_words(AdverseEvent, "ctcae_soc")
+def _ctcae_soc(name: str, row: Any) -> str:
+    found = _term(row) if _is_chinese() else None
+    return f"{found.soc_zh} ({name})" if found is not None else name
+
+
+def _is_chinese() -> bool:
+    return (get_language() or "").startswith("zh")

@@ -1,0 +1,117 @@
+"""The trail of every record is written for people: words in the reader's language, no structures of the program."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.utils import timezone, translation
+
+from demo.build import build
+from dosing.models import DosingHold, IdentityStop, Infusion, InfusionInterruption, ReadinessRuling
+from participants.criteria import items
+from participants.models import ConsentWithdrawal, EligibilityRuling, Participant, ProtocolDeviation, Reconsent
+from participants.rules.eligibility import name_of
+from safety.actions import blood
+from safety.models import (
+    Discharge,
+    GuidanceText,
+    IcahtAssessment,
+    IcahtPhase,
+    IecHsAssessment,
+    OnCallShift,
+)
+from safety.rules.iec_hs import IecHsFindings
+from trialsite import audit
+from trialsite.models import Event, User
+from trialsite.study import get_study
+
+TRACKED = [one.pgh_tracked_model for one in apps.get_models() if issubclass(one, Event)]
+# A structure of Python, a value of its own, a code such as `visit:17`, a name out of the program.
+NOT_FOR_PEOPLE = re.compile(
+    r"\{['\"]|\[['\"\d{]|datetime\.|Decimal\(|\b(None|True|False|null|true|false)\b|\b[a-z_]+:\d+\b|\b[a-z]+_[a-z_]+\b"
+)
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# The same in every language.
+SIGNS = {"SHA-256", "ECOG"}
+MOST = 60
+HOUR = dt.timedelta(hours=1)
+
+
+def _changes(model: Any) -> Iterator[audit.Change]:
+    """Everything that the trails of some rows of this kind say: those with the longest history, and the newest."""
+    events: Any = model.events.rel.related_model
+    rows = events.objects.order_by("-pgh_id").values_list("pgh_obj_id", flat=True)
+    keys = list(dict.fromkeys([*rows.filter(pgh_label="update")[:MOST], *rows[:MOST]]))
+    for row in model._base_manager.in_bulk(keys).values():
+        for entry in audit.trail(row):
+            yield from entry.changes
+
+
+def _faults(model: Any, language: str) -> Iterator[str]:
+    with translation.override(language):
+        for change in _changes(model):
+            place = f"{model._meta.label} {language} {change.field}"
+            if language != "en" and not CHINESE.search(change.field) and change.field not in SIGNS:
+                yield f"{place}: not translated"
+            found = [NOT_FOR_PEOPLE.search(text) for text in (change.old, change.new)]
+            yield from (f"{place}: {one.group()} in {one.string[:80]}" for one in found if one)
+
+
+def _what_the_demo_lacks(now: dt.datetime) -> None:
+    """A row of each kind that the small demo study has none of."""
+    by = User.objects.get(username="investigator")
+    infusion = Infusion.objects.select_related("participant__site").earliest("pk")
+    one, site = infusion.participant, infusion.participant.site
+    made: dict[str, Any] = {"created_by": by, "created_at": now}
+    item = next(item for item in items(get_study().latest) if item.checks)
+    OnCallShift.objects.create(site=site, person=by, starts_at=now, ends_at=now + HOUR, **made)
+    GuidanceText.objects.create(
+        site=site, toxicity="CRS", grade=1, text_zh="观察", text_en="watch", source="SOP", version="1", **made
+    )
+    ReadinessRuling.objects.create(participant=one, line="identity", basis="0" * 64, reason="ok", **made)
+    IdentityStop.objects.create(participant=one, place="identity", wrong="person", entered_by=by, **made)
+    EligibilityRuling.objects.create(
+        participant=one,
+        check_name=name_of(item.code, item.checks[0]),
+        kind="judgement",
+        is_met=True,
+        reason="ok",
+        basis="0" * 64,
+        **made,
+    )
+    Discharge.objects.create(participant=one, discharged_at=now, **made)
+    Reconsent.objects.create(
+        participant=one, cause="majority", version="1.0", opens_on=now.date(), due_on=now.date(), **made
+    )
+    DosingHold.objects.create(participant=one, reason="fever", **made)
+    for number, about in enumerate((f"visit:{one.visits.earliest('pk').pk}", "hand:0123", f"consent:{one.pk}")):
+        ProtocolDeviation.objects.create(
+            participant=one, kind="visit_window", about=about, description=f"late {number}", reason="snow", **made
+        )
+    InfusionInterruption.objects.create(infusion=infusion, stopped_at=infusion.infused_at, reason="rash", **made)
+    ConsentWithdrawal.objects.create(
+        participant=one, withdrawn_at=now, scope="treatment", may_keep_samples=True, may_contact=False, **made
+    )
+    _blood(infusion.participant, by, now)
+
+
+def _blood(one: Participant, by: User, now: dt.datetime) -> None:
+    graded, summary = blood.icaht_of(blood.course_of(one, now=now), IcahtPhase.EARLY)
+    icaht = IcahtAssessment(participant=one, phase=IcahtPhase.EARLY)
+    blood.record_icaht(assessment=icaht, seen=blood.fingerprint(graded, summary), by=by, now=now)
+    found = IecHsFindings(ferritin_high=True, ferritin_rising=None, cytopenia=False)
+    blood.assess_iec_hs(assessment=IecHsAssessment(participant=one, assessed_at=now), findings=found, by=by, now=now)
+
+
+@pytest.mark.django_db
+def test_every_trail_is_written_in_words() -> None:
+    with translation.override("zh-hans"):
+        for _participant in build(now=timezone.now(), is_small=True):
+            pass
+        _what_the_demo_lacks(timezone.now())
+    assert [model for model in TRACKED if not model._base_manager.exists()] == []
+    faults = {one for model in TRACKED for language in ("en", "zh-hans") for one in _faults(model, language)}
+    assert sorted(faults) == []
