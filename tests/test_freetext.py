@@ -317,8 +317,8 @@ ABOUT_NOBODY = {"safety_guidancetext", "safety_oncallshift"}
 def test_no_page_of_a_row_saves_what_names_its_person(
     planted: Participant, everybody: User, login: Any, now: dt.datetime
 ) -> None:
-    """Changes, voids, rulings, judgements, stops, holds, answers: whatever has a box for words, filled with the name,
-    the phone, the number and the birth date; then nothing of them is in any table."""
+    """Changes, voids, rulings, judgements, stops, holds, answers: whatever has a box for words, filled with the name
+    or the birth date; then neither is in any table, but of what is about nobody."""
     client = login(everybody)
     client.raise_request_exception = False
     fill_all(client, planted, now, everybody)
