@@ -326,7 +326,7 @@ class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
     """
 
     user = models.OneToOneField(User, models.CASCADE, related_name="factor")
-    key = EncryptedTextField(max_length=80, label="trialsite.secondfactor.key", default=random_hex)
+    key = EncryptedTextField(max_length=80, label="trialsite.secondfactor.key", default=random_hex, editable=False)
     # The half minute of the code that was taken last: it and earlier ones are not taken again.
     last_step = models.BigIntegerField(default=-1)
     confirmed = models.BooleanField(default=False)

@@ -332,7 +332,8 @@ def test_no_code_is_kept_that_may_name_somebody(
 def test_the_administrator_of_the_computer_is_no_pair_of_eyes(
     unsigned: Participant, site: Site, ivan: User, login: Any, moment: dt.datetime
 ) -> None:
-    admin = User.objects.create_superuser("root", "root@example.org", PASSWORD, language="en")
+    chosen = {"password_chosen_at": moment, "language": "en"}
+    admin = User.objects.create_superuser("root", "root@example.org", PASSWORD, **chosen)
     admin.sites.add(site)
     client, lot = login(admin), unsigned.products.get().lot
     text = sign(client, unsigned, admin, unsigned.number, lot)
