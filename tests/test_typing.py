@@ -44,6 +44,7 @@ PAGES = [page for page in admin.site._registry.values() if page.model._meta.app_
 ASKING_ONLY = {
     "participants/templates/admin/participants/find.html",
     "trialsite/templates/admin/trialsite/export.html",
+    "trialsite/templates/admin/trialsite/rights.html",
 }
 
 
