@@ -46,6 +46,7 @@ ASKING_ONLY = {
     # Passwords and codes: no draft is kept, and the second press finds the step done.
     "trialsite/templates/admin/trialsite/door.html",
     "trialsite/templates/admin/trialsite/export.html",
+    "trialsite/templates/admin/trialsite/rights.html",
 }
 
 
