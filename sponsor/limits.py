@@ -24,6 +24,8 @@ def caller(request: Request) -> str:
 
 
 class Limit(SimpleRateThrottle):
+    duration: int  # seconds, read from the rate
+
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         return f"api-{self.scope}-{caller(request)}"
 

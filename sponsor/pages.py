@@ -111,7 +111,7 @@ class Pages(BasePagination):
 
 
 def _filters(request: Request) -> list[tuple[str, str]]:
-    return sorted((name, value) for name, value in request.query_params.items() if name not in {CURSOR, PAGE_SIZE})
+    return sorted((name, str(value)) for name, value in request.query_params.items() if name not in {CURSOR, PAGE_SIZE})
 
 
 def _page_size(request: Request) -> int:

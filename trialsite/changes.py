@@ -36,4 +36,4 @@ def horizon() -> dt.datetime:
     with connection.cursor() as cursor:
         cursor.execute(ALL_COMMITTED_BEFORE)
         (moment,) = cursor.fetchone()
-    return moment  # type: ignore[no-any-return]
+    return moment
