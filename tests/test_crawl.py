@@ -47,6 +47,7 @@ LEFT_OUT = ("logout",)
 COMPUTED = {"snapshot", "basis", "determinants", "about", "scale", "check_name", "content_hash", "facts_digest"}
 # Written by every reader, too.
 LOGS = {"trialsite.ListExport", "trialsite.FormToken", "trialsite.SecurityEvent", "sessions.Session"}
+NO_ROW = 888888
 LOT_SEEN = "BAG-AT-THE-WRONG-BED"
 OURS_SAID = {"name": "李不可说", "phone": "13900007777", "hospital_number": "H 770077"}
 
@@ -133,11 +134,11 @@ def _identifying(site: Site) -> Iterator[str]:
 
 
 def _newest_of(site: Site) -> dict[str, int]:
-    """The start of an address' name → the newest row of its model at the site; of what has no site, the newest."""
+    """The start of an address' name → the newest row of its model at the site, or a number that is none."""
     found = {}
     for page in admin.site._registry.values():
-        if (row := _rows_at(page.model, site).order_by("pk").last()) is not None:
-            found[f"{page.opts.app_label}_{page.opts.model_name}_"] = row.pk
+        row = _rows_at(page.model, site).order_by("pk").last()
+        found[f"{page.opts.app_label}_{page.opts.model_name}_"] = row.pk if row is not None else NO_ROW
     return found
 
 
