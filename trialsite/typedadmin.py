@@ -26,6 +26,10 @@ class WithinReachFilter(RelatedFieldListFilter):
         )
         return found
 
+    def has_output(self) -> bool:
+        """With a single choice there is none to make; what an address asks for is still looked at, not passed over."""
+        return bool(super().has_output() or self.used_parameters)
+
 
 class TypedAdmin(ModelAdmin):
     formfield_overrides: ClassVar[dict[Any, Any]] = formfields.OVERRIDES

@@ -191,6 +191,8 @@ class IdentityStopAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("participant", "wristband_of", "bag__participant", "created_by", "entered_by")
     list_filter = (("reviewed_at", admin.EmptyFieldListFilter), ("wrong", admin.ChoicesFieldListFilter))
+    # In words it is there already, and the words keep the number of another site's participant to themselves.
+    export_exclude = ("bag",)
     date_hierarchy = "created_at"
     actions_detail = ["review_stop", "void_record"]
     fieldsets = (
@@ -211,6 +213,10 @@ class IdentityStopAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         return fieldsets if obj is not None and obj.reviewed_at else [one for one in fieldsets if one[0] != _("Review")]
+
+    def hidden_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """The trail would name the bag with its owner, who may be of another site; the page says it in words."""
+        return (*super().hidden_fields(request), "bag")
 
     @admin.display(description=_("checked by"))
     def checked_by(self, row: IdentityStop) -> Any:
