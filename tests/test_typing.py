@@ -45,6 +45,7 @@ ASKING_ONLY = {
     "participants/templates/admin/participants/find.html",
     # Passwords and codes: no draft is kept, and the second press finds the step done.
     "trialsite/templates/admin/trialsite/door.html",
+    "participants/templates/admin/participants/trail_export.html",
     "trialsite/templates/admin/trialsite/export.html",
     "trialsite/templates/admin/trialsite/rights.html",
 }
