@@ -20,6 +20,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # People's own names of files may hold a participant's.
+        migrations.RunSQL("UPDATE participants_measurementimport SET file_name = ''", migrations.RunSQL.noop),
         CreateModels([
             migrations.CreateModel(
             name='IdentityRead',

@@ -198,7 +198,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(help_text='The human-readable name of this device.', max_length=64)),
                 ('throttling_failure_timestamp', models.DateTimeField(blank=True, default=None, help_text='A timestamp of the last failed verification attempt. Null if last attempt succeeded.', null=True)),
                 ('throttling_failure_count', models.PositiveIntegerField(default=0, help_text='Number of successive failed attempts.')),
-                ('key', trialsite.fields.EncryptedTextField(default=django_otp.util.random_hex, label='trialsite.secondfactor.key', max_length=80)),
+                ('key', trialsite.fields.EncryptedTextField(default=django_otp.util.random_hex, editable=False, label='trialsite.secondfactor.key', max_length=80)),
                 ('last_step', models.BigIntegerField(default=-1)),
                 ('confirmed', models.BooleanField(default=False)),
             ],
