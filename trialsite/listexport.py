@@ -198,7 +198,7 @@ def leave(
             has_identity=has_identity,
             sha256=_hash(file),
         )
-        facts = {"list": model, "rows": count, "format": kind, "with_identity": has_identity}
+        facts: dict[str, Any] = {"list": model, "rows": count, "format": kind, "with_identity": has_identity}
         security.note(SecurityKind.EXPORT, request=request, **facts)
         if also is not None:
             also()

@@ -18,13 +18,12 @@ from trialsite import formfields, reach, reading
 class WithinReachFilter(RelatedFieldListFilter):
     """Beside a list: only the person's own sites, and who and what belongs to them."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         rows = reach.within(field.remote_field.model._default_manager.all(), request, model_admin.admin_site)
         ordering = self.field_admin_ordering(field, request, model_admin)
-        found: list[tuple[Any, str]] = field.get_choices(
+        return field.get_choices(
             include_blank=False, ordering=ordering, limit_choices_to={"pk__in": rows.order_by().values("pk")}
         )
-        return found
 
     def has_output(self) -> bool:
         """With a single choice there is none to make; what an address asks for is still looked at, not passed over."""
