@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django import forms
 from django.contrib import admin
@@ -27,7 +28,7 @@ from trialsite.middleware import client_ip
 from trialsite.models import User
 
 PERMISSION = "trialsite.view_audit_trail"
-PER_PAGE, BATCH = 50, 500
+PER_PAGE, BATCH = 50, 2000
 PLACE = "after"
 CHANGES = {
     trails.MADE: pgettext_lazy("trail", "made"),
@@ -241,7 +242,7 @@ def _kept(query: QueryDict) -> str:
     for name in ("participant", "reason"):
         if name in kept:
             kept[name] = HIDDEN
-    return kept.urlencode(safe=HIDDEN)[:1000]
+    return unquote_plus(kept.urlencode())[:1000]
 
 
 def _in_words(form: TrailForm) -> list[tuple[Any, Any]]:
