@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 from demo.build import build
 from dosing.models import DosingHold, IdentityStop, Infusion, InfusionInterruption, ReadinessRuling
 from participants.criteria import items
-from participants.models import ConsentWithdrawal, EligibilityRuling, Participant, Reconsent
+from participants.models import ConsentWithdrawal, EligibilityRuling, Participant, ProtocolDeviation, Reconsent
 from participants.rules.eligibility import name_of
 from safety.actions import blood
 from safety.models import (
@@ -87,6 +87,10 @@ def _what_the_demo_lacks(now: dt.datetime) -> None:
         participant=one, cause="majority", version="1.0", opens_on=now.date(), due_on=now.date(), **made
     )
     DosingHold.objects.create(participant=one, reason="fever", **made)
+    for number, about in enumerate((f"visit:{one.visits.earliest('pk').pk}", "hand:0123", f"consent:{one.pk}")):
+        ProtocolDeviation.objects.create(
+            participant=one, kind="visit_window", about=about, description=f"late {number}", reason="snow", **made
+        )
     InfusionInterruption.objects.create(infusion=infusion, stopped_at=infusion.infused_at, reason="rash", **made)
     ConsentWithdrawal.objects.create(
         participant=one, withdrawn_at=now, scope="treatment", may_keep_samples=True, may_contact=False, **made
