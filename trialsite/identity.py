@@ -5,11 +5,21 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 from trialsite.study import get_study
 
-IDENTITY = frozenset({"name", "birth_date", "phone", "hospital_number", "bed", "initials"})
+NAMES: dict[str, Any] = {
+    "name": pgettext_lazy("person", "name"),
+    "birth_date": _("birth date"),
+    "phone": _("phone"),
+    "hospital_number": _("hospital number"),
+    "bed": _("bed"),
+    "initials": _("initials"),
+}
+IDENTITY = frozenset(NAMES)
 PERMISSION = "participants.view_identity"
 
 

@@ -138,6 +138,22 @@ def test_a_search_in_vain_leaves_a_trace_without_what_was_searched(
 
 
 @pytest.mark.django_db
+def test_lists_and_choices_find_nobody_by_what_names_them(named: Participant, alice: User, login: Any) -> None:
+    """Only the page that leaves a trace can be asked for a person."""
+    client = login(alice)
+    choice = {"app_label": "participants", "model_name": "consent", "field_name": "participant"}
+    for name in sorted(IDENTITY):
+        value = str(VALUES[name])
+        found = client.get("/admin/autocomplete/", {**choice, "term": value})
+        assert (found.status_code, found.json()["results"]) == (200, [])
+        assert client.get(address("changelist"), {"q": value}).context["cl"].result_count == 0
+        assert client.get(address("changelist"), {name: value}).status_code in {302, 400}
+    known = client.get("/admin/autocomplete/", {**choice, "term": named.number})
+    assert [one["text"] for one in known.json()["results"]] == [named.number]
+    assert trace_of(alice) == []
+
+
+@pytest.mark.django_db
 def test_thirty_people_in_a_file_are_one_statement_and_thirty_rows(
     site: Site, alice: User, now: dt.datetime, login: Any
 ) -> None:

@@ -22,7 +22,7 @@ from participants.imports.clean import DECIMAL, REFUSE, THOUSANDS, clean_moment,
 from participants.imports.headings import HEADINGS, heading_key, role_of, split_heading
 from participants.imports.synonyms import SYNONYMS, UNIT_SYNONYMS
 from participants.imports.words import key, measure_words
-from participants.models import Examination, LaboratoryLayout, Measurement, MeasurementImport, Participant
+from participants.models import Examination, IdentityRead, LaboratoryLayout, Measurement, MeasurementImport, Participant
 from participants.models.imports import ImportState
 from participants.rules.measures import MEASURES, PANELS, QUESTIONS
 from safety.models.blood import IecHsAssessment, IecHsScreen
@@ -538,6 +538,9 @@ def test_hospital_numbers_are_read_for_those_who_see_identity(
 ) -> None:
     text = table("住院号,项目,结果,单位,采样时间", "ｈ 778899,ALT,35,U/L,2026-03-02 08:00")
     assert check(upload(text), now).fates[0]["participant"] == bob.screening_number
+    # It tells whose number it is: that is kept like every reading of identity.
+    (read,) = IdentityRead.objects.all()
+    assert (read.participant, read.by, read.fields) == (bob, alice, ["hospital_number"])
     blind = User.objects.create_user("blind", language="en")
     entry = check(upload(text, by=blind), now).fates[0]
     assert "who may see identity only" in entry["message"]

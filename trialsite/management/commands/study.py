@@ -13,6 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from trialsite.identity import NAMES as IDENTITY_NAMES
 from trialsite.roles import ROLE_NAMES, Role
 from trialsite.study import (
     Clock,
@@ -81,6 +82,7 @@ def describe(protocol: Protocol) -> Iterator[str]:
         (_("Dose"), _dose(protocol)),
         (_("Lymphodepletion"), _lymphodepletion(protocol)),
         (_("At the bedside"), _monitoring(protocol)),
+        (_("Who sees identity"), _identity(protocol)),
         (_("Visits"), _visits(protocol)),
         (_("Reminders"), _reminders(protocol)),
         (_("Criteria"), _criteria(protocol)),
@@ -156,6 +158,16 @@ def _monitoring(protocol: Protocol) -> Iterator[str]:
             )
             for step in monitoring.escalation
         ),
+    )
+
+
+def _identity(protocol: Protocol) -> Iterator[str]:
+    """Each field that names a participant, with the roles that see it."""
+    yield from _pairs(
+        *(
+            (name, _(", ").join(str(ROLE_NAMES[Role(role)]) for role in getattr(protocol.identity, field)) or "—")
+            for field, name in IDENTITY_NAMES.items()
+        )
     )
 
 
