@@ -43,6 +43,7 @@ PAGES = [page for page in admin.site._registry.values() if page.model._meta.app_
 # They record no fact of the study; a list may be exported as often as somebody likes, each time with its record.
 ASKING_ONLY = {
     "participants/templates/admin/participants/find.html",
+    "participants/templates/admin/participants/trail_export.html",
     "trialsite/templates/admin/trialsite/export.html",
 }
 
