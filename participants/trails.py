@@ -151,7 +151,8 @@ def _found(request: HttpRequest, events: Any, sought: Sought) -> QuerySet[Any] |
 
 
 def _of_sites(request: HttpRequest, events: Any) -> QuerySet[Any]:
-    rows, model = events.objects.all(), events.pgh_tracked_model
+    rows: QuerySet[Any] = events.objects.all()
+    model = events.pgh_tracked_model
     if request.user.is_superuser:
         return rows
     path = reach.site_path(model, admin.site)
