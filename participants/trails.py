@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from django.apps import apps
 from django.contrib import admin
@@ -152,8 +152,8 @@ def _found(request: HttpRequest, events: Any, sought: Sought) -> QuerySet[Any] |
 
 def _of_sites(request: HttpRequest, events: Any) -> QuerySet[Any]:
     rows: QuerySet[Any] = events.objects.all()
-    model = events.pgh_tracked_model
-    if request.user.is_superuser:
+    model, user = events.pgh_tracked_model, cast(User, request.user)
+    if user.is_superuser:
         return rows
     path = reach.site_path(model, admin.site)
     if path is None:
@@ -161,7 +161,7 @@ def _of_sites(request: HttpRequest, events: Any) -> QuerySet[Any]:
     if issubclass(model, User | Site):
         own = reach.within(model._base_manager.all(), request, admin.site)
         return rows.filter(pgh_obj_id__in=own.values("pk"))
-    return rows.filter(**{f"{path}__in": request.user.sites.all()})  # type: ignore[union-attr]  # nobody gets here without a login
+    return rows.filter(**{f"{path}__in": user.sites.all()})
 
 
 def _way_to_participant(model: type[Model]) -> str:
