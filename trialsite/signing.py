@@ -212,7 +212,7 @@ def signed_columns(model: type[Model], meaning: Meaning) -> list[str]:
         kept = [one for one in fields if one.primary_key or one.name in BY_VOID]
     else:
         kept = [one for one in fields if one.name not in VOIDING_FIELDS]
-    return [one.column for one in kept if not isinstance(one, EncryptedTextField | EncryptedDateField)]
+    return [str(one.column) for one in kept if not isinstance(one, EncryptedTextField | EncryptedDateField)]
 
 
 def _table(model: type[Model]) -> str:
@@ -301,7 +301,9 @@ def _compare(rows: list[Any]) -> dict[int, tuple[Checked, ...]]:
             made[pk][one.meaning] = one
     return {
         pk: tuple(
-            _checked(model, meaning, made[pk].get(meaning), content, is_before=bool(before.get(due[pk].get(meaning))))
+            _checked(
+                model, meaning, made[pk].get(meaning), content, is_before=bool(before.get(due[pk].get(meaning, "")))
+            )
             for meaning in Meaning
             if meaning in due[pk] or meaning in made[pk]
         )
