@@ -302,7 +302,7 @@ def _compare(rows: list[Any]) -> dict[int, tuple[Checked, ...]]:
     return {
         pk: tuple(
             _checked(
-                model, meaning, made[pk].get(meaning), content, is_before=bool(before.get(str(due[pk].get(meaning))))
+                model, meaning, made[pk].get(meaning), content, is_before=bool(before.get(due[pk].get(meaning, "")))
             )
             for meaning in Meaning
             if meaning in due[pk] or meaning in made[pk]
