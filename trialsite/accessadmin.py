@@ -13,14 +13,13 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import actions, firstpage, formfields, listexport, reviews, rights
+from trialsite import actions, firstpage, formfields, listexport, reviews, rights, signing
 from trialsite.constraints import as_refusals
 from trialsite.models import AccessReview, Site, User
 from trialsite.recordadmin import SiteScopedAdmin
@@ -34,14 +33,19 @@ class AccessReviewAdmin(SiteScopedAdmin):
     """Signed reviews, to be read; beside them the pages that they are made from."""
 
     site_path = "site"
-    list_display = ("reviewed_at", "site", "reviewed_by", "looked_at", "taken", "seal")
+    list_display = ("reviewed_at", "site", "reviewed_by", "looked_at", "taken", "signature")
     list_select_related = ("site", "reviewed_by")
     date_hierarchy = "reviewed_at"
     fieldsets = (
-        (None, {"fields": (("site", "reviewed_at", "reviewed_by"), "state", "sha256")}),
+        (None, {"fields": (("site", "reviewed_at", "reviewed_by"), "signature")}),
         (_("What was seen and decided"), {"fields": ("decisions",)}),
     )
-    readonly_fields = ("state", "decisions")
+    readonly_fields = ("signature", "decisions")
+
+    def look_at(self, rows: list[Any]) -> None:
+        found = signing.verify(rows)
+        for row in rows:
+            row.signatures = found.get(row.pk, ())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -57,14 +61,12 @@ class AccessReviewAdmin(SiteScopedAdmin):
     def taken(self, row: AccessReview) -> int:
         return sum(bool(one["taken"]) for one in row.seen["people"])
 
-    @display(description=_("content"), label={True: "success", False: "danger"})
-    def seal(self, row: AccessReview) -> tuple[bool, Any]:
-        return (True, _("as signed")) if reviews.is_intact(row) else (False, _("BROKEN: not what was signed"))
-
-    @display(description=_("content"))
-    def state(self, row: AccessReview) -> SafeString:
-        is_whole, words = self.seal(row)
-        return format_html('<span class="ts-state ts-tone-{}">{}</span>', "good" if is_whole else "bad", words)
+    @display(description=_("signature"))
+    def signature(self, row: AccessReview) -> SafeString:
+        """In a list what was looked up for all; on a page of its own in full."""
+        if hasattr(row, "signatures"):
+            return signing.marks(row.signatures)
+        return render_to_string("admin/trialsite/signatures.html", {"signatures": signing.of(row)})
 
     @display(description=_("what was seen and decided"))
     def decisions(self, row: AccessReview) -> SafeString:

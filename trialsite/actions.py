@@ -10,9 +10,9 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from trialsite import notifications, reviews
+from trialsite import notifications, reviews, signing
 from trialsite.clinical import check_clinical
-from trialsite.models import AccessReview, Site, User
+from trialsite.models import AccessReview, Meaning, Site, User
 from trialsite.refusal import Refused
 from trialsite.reviews import ACTIVE, PERMISSION, Entry
 
@@ -76,8 +76,8 @@ def _sign(
 ) -> AccessReview:
     people = [_as_signed(entry, decisions[entry.person.pk]) for entry in found]
     review = AccessReview(site=site, reviewed_at=now, reviewed_by=by, seen={"site": site.code, "people": people})
-    review.sha256 = reviews.digest(reviews.content_of(review))
     review.save()
+    signing.sign(review, meaning=Meaning.ACCESS, by=by)
     return review
 
 

@@ -109,6 +109,7 @@ class Meaning(models.TextChoices):
     NEAR_MISS = "near miss", pgettext_lazy("signature", "has reviewed a stopped identity check")
     GRADE = "grade", pgettext_lazy("signature", "sets another grade than the computed one")
     LIFT = "lift", pgettext_lazy("signature", "lifts a hold of treatment")
+    ACCESS = "access", pgettext_lazy("signature", "has reviewed who may do what")
     VOID = "void", pgettext_lazy("signature", "voids an entry made by mistake")
 
 
@@ -748,7 +749,8 @@ class AccessReview(models.Model):
     reviewed_by = models.ForeignKey(User, models.PROTECT, verbose_name=_("reviewed by"), related_name="+")
     # One entry a person: what they were allowed, when they were last there, the decision and its reason.
     seen = models.JSONField(_("what was seen and decided"))
-    sha256 = models.CharField(_("SHA-256 of what was seen"), max_length=64)
+
+    signed_as: ClassVar[dict[Meaning, str]] = {Meaning.ACCESS: "reviewed_at"}
 
     class Meta:
         verbose_name = _("access review")

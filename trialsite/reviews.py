@@ -141,20 +141,6 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def content_of(review: AccessReview) -> dict[str, Any]:
-    """All that a signature stands under: what the checksum is of."""
-    return {
-        "site": review.site_id,
-        "reviewed_at": iso(review.reviewed_at),
-        "reviewed_by": review.reviewed_by_id,
-        "seen": review.seen,
-    }
-
-
-def is_intact(review: AccessReview) -> bool:
-    return digest(content_of(review)) == review.sha256
-
-
 # --- when it is due -------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ from tests.conftest import PASSWORD, person
 from tests.forms import forms_of
 from tests.safety.test_blood import measured
 from trialsite import signing
-from trialsite.models import Meaning, Record, Signature, Site, User
+from trialsite.models import AccessReview, Meaning, Record, Signature, Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.signing import Verdict
@@ -143,6 +143,15 @@ def grades_iec_hs(house: House) -> tuple[Any, list[str]]:
     return one.iec_hs_assessments.get(), [page]
 
 
+def reviews_access(house: House) -> tuple[Any, list[str]]:
+    Site.objects.get_or_create(code="OT", name_zh="别的医院", name_en="Another hospital")
+    client, page = house.login(house.paula), reverse("admin:trialsite_accessreview_sign", args=[house.site.pk])
+    data = next(form.data for form in forms_of(client.get(page)) if "shown" in form.data)
+    kept = {f"choice_{one.pk}": "keep" for one in User.objects.all()}
+    assert client.post(page, {**data, **kept, "password": PASSWORD}).status_code == 302
+    return AccessReview.objects.get(), []
+
+
 def voids(house: House) -> tuple[Any, list[str]]:
     consent = house.eligible().consents.get()
     said = {"reason": "another person's form", "is_confirmed": "on"}
@@ -160,6 +169,7 @@ KINDS: dict[Callable[[House], tuple[Any, list[str]]], Meaning] = {
     regrades: Meaning.GRADE,
     grades_icaht: Meaning.GRADE,
     grades_iec_hs: Meaning.GRADE,
+    reviews_access: Meaning.ACCESS,
     voids: Meaning.VOID,
 }
 
@@ -229,8 +239,8 @@ def own_pages(row: Any) -> list[str]:
 
 # The row is no longer found from the participant, the bag or the grade that it was about.
 MOVED = {"participant_id", "product_id", "phase"}
-# No page shows it any more: neither another scale, nor what no rule can have said.
-NOWHERE = {"toxicity", "flags", "reasons", "laboratory"}
+# No page shows it any more: neither another scale or site, nor what no rule can have said.
+NOWHERE = {"toxicity", "flags", "reasons", "laboratory", "site_id"}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
