@@ -203,8 +203,8 @@ def test_the_trail_says_who_gave_what_and_why(alice: User, dana: User) -> None:
         alice.is_active = False
         alice.save()
     lines = {line.text: line.reason for line in rights.trail(alice, reader=dana)}
-    assert lines["Role Investigator given by Dana"] == "stands in for Ivan"
-    assert {"Role Coordinator taken away by Dana", "Made inactive by Dana"} <= lines.keys()
+    assert lines["Role Investigator given by Dana (dana)"] == "stands in for Ivan"
+    assert {"Role Coordinator taken away by Dana (dana)", "Made inactive by Dana (dana)"} <= lines.keys()
     assert any(text.startswith("Password set by") for text in lines)
 
 

@@ -143,7 +143,7 @@ def test_every_other_right_leaves_an_event_too(
     [
         "INSERT INTO auth_group_permissions (group_id, permission_id) SELECT 1, 1",
         "INSERT INTO auth_group (name) VALUES ('of its own')",
-        "UPDATE trialsite_accessreview SET sha256 = ''",
+        "UPDATE trialsite_accessreview SET seen = '{}'",
         "DELETE FROM trialsite_accessreview",
     ],
 )

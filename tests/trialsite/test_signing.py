@@ -234,7 +234,8 @@ def change(row: Any, column: str) -> None:
 
 def own_pages(row: Any) -> list[str]:
     name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
-    return [reverse(f"{name}_change", args=[row.pk]), reverse(f"{name}_changelist") + "?void=all"]
+    every = "?void=all" if isinstance(row, Record) else ""
+    return [reverse(f"{name}_change", args=[row.pk]), reverse(f"{name}_changelist") + every]
 
 
 # The row is no longer found from the participant, the bag or the grade that it was about.
