@@ -230,7 +230,7 @@ def test_a_step_leads_nowhere_that_the_person_may_not_go(
         assert links or user == mona
         for link in [*links, *(entry.link for step in steps for entry in step.entries if entry.link)]:
             assert client.get(link).status_code == 200, link
-    assert login(charlie).get(address).status_code == 403
+    assert login(charlie).get(address).status_code == 404
 
 
 @pytest.mark.parametrize("whose", ["", "x", "//evil.example", "１"])

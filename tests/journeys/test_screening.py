@@ -146,7 +146,7 @@ def test_a_glyph_that_the_font_lacks_is_an_error_not_a_gap() -> None:
 def test_a_reader_of_another_site_sees_no_criteria(site: Site, alice: User, charlie: User, login: Any) -> None:
     participant = factories.eligible(site=site, by=alice, now=timezone.now())
     for page in ("eligibility", "eligibility_pdf", "confirm", "enrol", "plan", "fail", "rescreen", "rule"):
-        assert login(charlie).get(page_of(participant, page)).status_code == 403
+        assert login(charlie).get(page_of(participant, page)).status_code == 404
 
 
 def test_what_is_missing_is_one_click_away(site: Site, alice: User, login: Any) -> None:

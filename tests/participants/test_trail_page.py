@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import hashlib
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pghistory
@@ -57,8 +58,10 @@ def test_every_entry_is_on_exactly_one_page(
     one: Participant, arthur: User, login: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many entries have the same moment: they were written in one transaction."""
-    total = 0
+    total, kinds = 0, trails.readable(SimpleNamespace(user=arthur))
     for events in trails.event_models():
+        if events.pgh_tracked_model not in kinds:
+            continue
         rows = events.objects.all()
         if events.pgh_tracked_model in (User, Site):
             rows = rows.filter(

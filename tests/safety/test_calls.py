@@ -385,9 +385,9 @@ class TestMessage:
         self, participant: Participant, alice: User, ivan: User, nora: User, now: dt.datetime
     ) -> None:
         row = look(participant, now - HOUR, FEBRILE, alice).grades.get(toxicity=Scale.CRS)
-        actions.regrade(assessment=row, investigator_grade=3, reason="Wang Xiaoming fainted", by=ivan, now=now)
+        actions.regrade(assessment=row, investigator_grade=3, reason="fainted in the garden", by=ivan, now=now)
         for message in Notification.objects.all():
-            assert "Xiaoming" not in message.subject + message.body_text + message.body_html
+            assert "garden" not in message.subject + message.body_text + message.body_html
 
     def test_the_page_says_who_is_on_call_and_who_is_told_next(
         self, participant: Participant, alice: User, ivan: User, nora: User, login: Any, now: dt.datetime
