@@ -83,8 +83,9 @@ class Line:
 
 @cache
 def event_models() -> tuple[Any, ...]:
-    """Every table of the trail, always in the same order: a mark counts on it."""
-    found = [one for one in apps.get_models() if issubclass(one, Event)]
+    """Every table of the trail, always in the same order: a mark counts on it. Rights given and taken, whose rows come
+    and go, have a page of their own."""
+    found = [one for one in apps.get_models() if issubclass(one, Event) and _has(one, "pgh_obj")]
     return tuple(sorted(found, key=lambda one: one._meta.label))
 
 
@@ -239,10 +240,17 @@ def _steps(found: Sequence[Mark], request: HttpRequest, with_identity: bool) -> 
     for table, own in groupby(sorted(found, key=lambda one: one.table), key=lambda one: one.table):
         events, these = event_models()[table], list(own)
         own_names = _identity_in(events.pgh_tracked_model)
-        hidden = hidden_of(own_names, request.user) if with_identity else own_names
+        never = _hidden_on_page(events.pgh_tracked_model, request)
+        hidden = (*never, *(hidden_of(own_names, request.user) if with_identity else own_names))
         pairs = _pairs(events, [mark.number for mark in these])
         steps |= {mark: audit.Step(events.pgh_tracked_model, *pairs[mark.number], hidden) for mark in these}
     return steps
+
+
+def _hidden_on_page(model: type[Model], request: HttpRequest) -> tuple[str, ...]:
+    """What the trail on the record's own page leaves out."""
+    page: Any = admin.site._registry.get(model)
+    return page.hidden_fields(request) if page is not None and hasattr(page, "hidden_fields") else ()
 
 
 def _pairs(events: Any, numbers: Sequence[int]) -> dict[int, tuple[Any, Any]]:

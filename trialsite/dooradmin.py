@@ -27,6 +27,7 @@ class DoorAdmin(ExportAdmin):
     show_full_result_count = False
     list_select_related: tuple[str, ...] = ("person",)
     list_filter_submit = True
+    site_path = "person__sites"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

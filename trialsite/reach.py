@@ -24,7 +24,7 @@ def within(rows: QuerySet[Any], request: HttpRequest, admin_site: AdminSite) -> 
     if path == "pk":
         return rows.filter(pk__in=sites)
     reached = rows.filter(**{f"{path}__in": sites})
-    return reached.distinct() if path == "sites" else reached
+    return reached.distinct() if path.endswith("sites") else reached
 
 
 def site_path(model: type[Model], admin_site: AdminSite) -> str | None:
