@@ -62,7 +62,7 @@ class AccessReviewAdmin(SiteScopedAdmin):
         return sum(bool(one["taken"]) for one in row.seen["people"])
 
     @display(description=_("signature"))
-    def signature(self, row: AccessReview) -> SafeString:
+    def signature(self, row: AccessReview) -> str:
         """In a list what was looked up for all; on a page of its own in full."""
         if hasattr(row, "signatures"):
             return signing.marks(row.signatures)
