@@ -95,3 +95,11 @@ def test_every_answer_has_a_nonce_of_its_own(client: Client) -> None:
 def test_nothing_is_reported_to_anybody() -> None:
     named = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
     assert not {"report-uri", "report-to"} & set(named)
+
+
+@pytest.mark.django_db
+def test_nothing_moves_the_base_of_a_pages_addresses(client: Client) -> None:
+    policy = client.get("/admin/login/").headers["Content-Security-Policy"]
+    assert {"base-uri 'none'", "object-src 'none'", "frame-ancestors 'none'"} <= {
+        one.strip() for one in policy.split(";")
+    }
