@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone, translation
 
 from demo.build import build
-from demo.people import PEOPLE, password_of
+from demo.people import PEOPLE, keep_printed_passwords, password_of
 from demo.plans import PLANS, SMALL
 from participants.models import Participant
 from trialsite.models import User
@@ -36,6 +36,7 @@ class Command(BaseCommand):
         if not (User.objects.exists() or Participant.objects.exists()):
             self._build(is_small=is_small)
         elif may_hold_data:
+            keep_printed_passwords()
             self.stdout.write("There is data already: left as it is.")
         else:
             raise CommandError("This database holds people or participants already. Demo data goes into an empty one.")
