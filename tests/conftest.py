@@ -158,3 +158,21 @@ def running_site() -> Iterator[Stack]:
         stack.manage("demo", "--small")
         stack.wait_for_web(stack.start_web())
         yield stack
+
+
+# What a test found out that whoever ran the tests should read at the end, by the name of its table.
+TOLD: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process is done: what it had to tell comes here."""
+    output = getattr(node, "workeroutput", {})
+    if "crawl" in output:
+        node.config.stash.setdefault(TOLD, {})["crawl"] = output["crawl"]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for title, text in config.stash.get(TOLD, {}).items():
+        terminalreporter.section(title)
+        terminalreporter.write_line(text)

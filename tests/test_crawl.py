@@ -27,14 +27,15 @@ from participants.models import Participant
 from sponsor.api import ROUTES
 from tests import factories
 from tests.addforms import FILL, Filled
-from tests.conftest import person
+from tests.conftest import TOLD, person
 from tests.test_error_pages import names, patterns
 from tests.test_headers import wrong
 from trialsite import reach
 from trialsite.models import Record, Site, User
 from trialsite.roles import Role
 
-pytestmark = pytest.mark.django_db
+# One world for all of them.
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("crawl")]
 
 DAY = dt.timedelta(days=1)
 STAFF = [role for role in Role if role is not Role.SPONSOR_PROGRAM]
@@ -151,12 +152,13 @@ def _rows_at(model: Any, site: Site) -> Any:
 
 
 @pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+def world(request: Any, django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
     with django_db_blocker.unblock(), transaction.atomic(), pytest.MonkeyPatch.context() as patched:
         patched.setattr("django.conf.settings.PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
         yield _made(timezone.now())
         transaction.set_rollback(True)
-    print(table())
+    # Where several processes share the tests, this one hands it to the one that tells the end.
+    getattr(request.config, "workeroutput", request.config.stash.setdefault(TOLD, {}))["crawl"] = table()
 
 
 def _made(now: dt.datetime) -> World:
@@ -224,6 +226,7 @@ def undrawn() -> Iterator[None]:
     """Who gets which page is decided before it is drawn: the table of all roles need not draw each."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(TemplateResponse, "rendered_content", "")
+        patched.setattr(admin.site, "each_context", lambda request: {})
         yield
 
 
@@ -257,9 +260,14 @@ TABLE: dict[str, dict[str, int]] = {}
 
 
 def table() -> str:
+    """Role × address, addresses of one answer to all in one line: how many, and which is the first of them."""
     columns = list(dict.fromkeys(who for row in TABLE.values() for who in row))
-    lines = [[name, *(str(TABLE[name].get(who, "")) for who in columns)] for name in sorted(TABLE)]
-    return "\n".join(" | ".join(line) for line in [["address", *columns], *lines])
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(TABLE):
+        alike.setdefault(tuple(str(TABLE[name].get(who, "")) for who in columns), []).append(name)
+    heads = [who.title().replace(" ", "")[:8] for who in columns]
+    lines = [(*heads, "addresses"), *((*row, f"{len(names):4} {names[0]}") for row, names in alike.items())]
+    return "\n".join(" ".join(f"{cell:<8}" for cell in line) for line in lines)
 
 
 def note(who: str, answers: dict[str, Answer]) -> None:
