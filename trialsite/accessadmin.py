@@ -149,7 +149,13 @@ class AccessReviewAdmin(SiteScopedAdmin):
             except Refused as refusal:
                 form.add_error(None, refusal)
             else:
-                self.message_user(request, _("Signed. What you took away is taken away."))
+                took = any(one["taken"] for one in review.seen["people"])
+                said = (
+                    _("Signed. What you took away is taken away.")
+                    if took
+                    else _("Signed. Everybody keeps their rights.")
+                )
+                self.message_user(request, said)
                 return HttpResponseRedirect(self._page(review))
         context = {
             **self.admin_site.each_context(request),

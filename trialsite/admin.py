@@ -20,6 +20,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from trialsite import dooradmin, notifications, people, reach, rights
 from trialsite.accessadmin import AccessReviewAdmin
@@ -62,7 +63,6 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     actions_detail = ["send_link", "take_factor_away"]
     list_display = ("username", "get_full_name", "email", "roles", "is_active")
     list_filter = ("is_active", "groups", "sites")
-    filter_horizontal = ("groups", "sites")
     add_fieldsets = (
         (None, {"fields": ("username",)}),
         (_("Person"), {"fields": (("last_name", "first_name"), "email", "language")}),
@@ -78,9 +78,13 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     change_form_after_template = "admin/trialsite/rights_trail.html"
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        """Roles and sites are few: each has its box."""
+        field: Any = super().formfield_for_manytomany(
+            db_field, request, widget=UnfoldAdminCheckboxSelectMultipleWidget, **kwargs
+        )
+        field.help_text = ""
         if db_field.name == "groups":
-            field.label, field.help_text = _("Roles"), ""
+            field.label = _("Roles")
             field.label_from_instance = lambda group: str(ROLE_NAMES[Role(group.name)])
         return field
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 from unfold.decorators import display
@@ -33,7 +33,9 @@ class DoorAdmin(ExportAdmin):
         rows: QuerySet[Any] = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        return rows.filter(person__in=reach.within(User.objects.all(), request, self.admin_site))
+        # Administrators and programs, who have no site, act at all of them.
+        near = Q(person__in=reach.within(User.objects.all(), request, self.admin_site))
+        return rows.filter(near | Q(person__isnull=False, person__sites=None))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -99,6 +101,10 @@ DETAIL_NAMES = {
     "token": _("token"),
     "until": _("until"),
     "by": _("by"),
+    "link": pgettext_lazy("security log", "link for"),
+    "how": pgettext_lazy("security log", "how"),
+    "left": _("recovery codes left"),
+    "printed": _("printed on the server"),
     "reason": _("reason"),
 }
 
@@ -165,8 +171,19 @@ def _list(label: str) -> str:
         return label
 
 
+LINKS = {
+    "password": pgettext_lazy("security log", "the password"),
+    "factor": pgettext_lazy("security log", "the second factor"),
+}
+HOW = {
+    "link": pgettext_lazy("security log", "by a mailed link"),
+    "changed": pgettext_lazy("security log", "changed by the person"),
+    "first use": pgettext_lazy("security log", "in place of one that somebody else had set"),
+}
 VALUES: dict[str, Callable[[Any], str]] = {
     "until": _moment,
+    "link": lambda value: str(LINKS.get(value, value)),
+    "how": lambda value: str(HOW.get(value, value)),
     "list": _list,
     "lock": lambda value: str(dict(LockKind.choices).get(value, value)),
     "name": lambda value: gettext("nobody has it") if value == "unknown" else str(value),

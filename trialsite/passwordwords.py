@@ -4,6 +4,7 @@ import functools
 import re
 import unicodedata
 
+from django.contrib.auth.password_validation import MinimumLengthValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
@@ -32,6 +33,16 @@ def without_house_words(password: str, words: list[str]) -> str:
     while rest != before:  # taking one out may join another
         before, rest = rest, functools.reduce(lambda text, word: text.replace(word, ""), words, rest)
     return rest
+
+
+class LongEnoughValidator(MinimumLengthValidator):
+    """Django's, in words that are translated."""
+
+    def get_error_message(self) -> str:
+        return self.get_help_text()
+
+    def get_help_text(self) -> str:
+        return _("Your password needs at least %(n)s characters.") % {"n": self.min_length}
 
 
 class HouseWordsValidator:

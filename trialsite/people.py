@@ -113,7 +113,9 @@ def send_link(
         now=now,
         relevant_until=now + dt.timedelta(hours=hours),
     )
-    security.note(SecurityKind.LINK_SENT, person=person, request=request, link=kind.value, by=by.pk if by else None)
+    security.note(
+        SecurityKind.LINK_SENT, person=person, request=request, link=kind.value, by=by.get_username() if by else ""
+    )
     return sent
 
 
@@ -191,7 +193,7 @@ def take_factor_away(
     deleted, _models = SecondFactor.objects.filter(user=person).delete()
     if not deleted:
         raise Refused(_("%(person)s has no second factor: there is nothing to take away.") % {"person": person})
-    security.note(SecurityKind.FACTOR_REMOVED, person=person, request=request, by=by.pk, reason=reason)
+    security.note(SecurityKind.FACTOR_REMOVED, person=person, request=request, by=by.get_username(), reason=reason)
     send_link(person=person, kind=Kind.FACTOR, by=by, now=now, request=request)
 
 

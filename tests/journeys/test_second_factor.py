@@ -112,9 +112,8 @@ def administrator_adds(page: Any, stack: Stack) -> None:
     assert page.locator("input[type=password]").count() == 0
     page.fill("#id_username", "nina")
     page.fill("#id_email", "nina@demo.invalid")
-    # The two lists of a choice of several are made by a script of the admin.
-    page.locator("#id_groups_from option", has_text=re.compile("Coordinator|协调员")).first.dblclick()
-    page.locator("#id_sites_from option").first.dblclick()
+    page.locator("#id_groups label", has_text=re.compile("Coordinator|协调员")).first.click()
+    page.locator("#id_sites label").first.click()
     page.locator("button[name=_save]").click()
     page.wait_for_url("**/change/")
 

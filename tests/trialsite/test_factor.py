@@ -364,7 +364,7 @@ def test_an_administrator_takes_a_lost_phone_away_and_the_person_connects_anothe
     assert chief.post(at, {"reason": "left in a taxi, called back"}).status_code == 302
     assert not is_in(inside), "whoever holds the phone is out"
     event = SecurityEvent.objects.get(kind=SecurityKind.FACTOR_REMOVED)
-    assert (event.person, event.detail["by"]) == (alice, root.pk)
+    assert (event.person, event.detail["by"]) == (alice, root.username)
     assert with_password(alice).get(reverse("admin:factor_setup")).status_code == 302
     notifications.deliver_due()
     assert mail.outbox[-1].to == ["alice@example.org"]
