@@ -92,7 +92,8 @@ def event_models() -> tuple[Any, ...]:
 def readable(request: HttpRequest) -> list[type[Model]]:
     """The kinds of records whose trail this person may read: clinical ones, and others that they may view."""
     found = [one.pgh_tracked_model for one in event_models()]
-    return [one for one in found if issubclass(one, Record) or request.user.has_perm(_view(one))]
+    pages = admin.site._registry
+    return [one for one in found if issubclass(one, Record) or (one in pages and request.user.has_perm(_view(one)))]
 
 
 def _view(model: type[Model]) -> str:

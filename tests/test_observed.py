@@ -33,6 +33,7 @@ ALLOWED = {
     ("IecHsForm", "*"): "“not recorded” stands there: it says that nobody has answered",
     ("GuidanceText", "with_crs"): "names the cell that is written, not something that was seen",
     ("ExportForm", "format"): "how the file is written, no observation",
+    ("FileForm", "format"): "as there",
     ("User", "*"): "a person of the site, not an observation",
 }
 # A box that nobody ticked reads as "no": each says why that is no observation, or where it is asked aloud.

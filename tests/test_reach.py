@@ -20,7 +20,7 @@ from tests.addforms import FILL, add
 from tests.conftest import person
 from tests.test_error_pages import names, patterns
 from trialsite import reach
-from trialsite.models import Record, Site, User
+from trialsite.models import Record, SecurityEvent, Session, Site, User
 from trialsite.roles import Role
 
 DAY = dt.timedelta(days=1)
@@ -130,6 +130,10 @@ def _about(theirs: Participant) -> dict[str, int]:
         if (row := page.model._default_manager.order_by("pk").last()) is not None
     }
     newest["trialsite_user_"] = theirs.created_by_id
+    for model in (SecurityEvent, Session):  # the newest are the reader's own
+        newest[f"trialsite_{model._meta.model_name}_"] = (
+            model._base_manager.filter(person=theirs.created_by).latest("pk").pk
+        )
     found = {}
     for one in patterns():
         key = next((pk for start, pk in newest.items() if one.name.startswith(start)), theirs.pk)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.apps import apps
+from django.contrib import admin
 from django.utils import timezone, translation
 
 from demo.build import build
@@ -14,6 +14,7 @@ from dosing.models import DosingHold, IdentityStop, Infusion, InfusionInterrupti
 from participants.criteria import items
 from participants.models import ConsentWithdrawal, EligibilityRuling, Participant, ProtocolDeviation, Reconsent
 from participants.rules.eligibility import name_of
+from participants.trails import event_models
 from safety.actions import blood
 from safety.models import (
     Discharge,
@@ -25,10 +26,15 @@ from safety.models import (
 )
 from safety.rules.iec_hs import IecHsFindings
 from trialsite import audit
-from trialsite.models import Event, User
+from trialsite.models import AccessReview, Record, User
 from trialsite.study import get_study
 
-TRACKED = [one.pgh_tracked_model for one in apps.get_models() if issubclass(one, Event)]
+# Rights, loaded texts and layouts are on pages of their own.
+TRACKED = [
+    one.pgh_tracked_model
+    for one in event_models()
+    if issubclass(one.pgh_tracked_model, Record) or one.pgh_tracked_model in admin.site._registry
+]
 # A structure of Python, a value of its own, a code such as `visit:17`, a name out of the program.
 NOT_FOR_PEOPLE = re.compile(
     r"\{['\"]|\[['\"\d{]|datetime\.|Decimal\(|\b(None|True|False|null|true|false)\b|\b[a-z_]+:\d+\b|\b[a-z]+_[a-z_]+\b"
@@ -95,6 +101,7 @@ def _what_the_demo_lacks(now: dt.datetime) -> None:
     ConsentWithdrawal.objects.create(
         participant=one, withdrawn_at=now, scope="treatment", may_keep_samples=True, may_contact=False, **made
     )
+    AccessReview.objects.create(site=site, reviewed_at=now, reviewed_by=by, seen={"site": site.code, "people": []})
     _blood(infusion.participant, by, now)
 
 

@@ -42,6 +42,10 @@ class AccessReviewAdmin(SiteScopedAdmin):
     )
     readonly_fields = ("signature", "decisions")
 
+    def hidden_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """What was seen and decided stands on the review's own page, in words."""
+        return ("seen",)
+
     def look_at(self, rows: list[Any]) -> None:
         found = signing.verify(rows)
         for row in rows:

@@ -281,6 +281,10 @@ class NotificationAdmin(SiteScopedAdmin):
         ),
     )
 
+    def hidden_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Keys of the program, and the same text once more, say nothing in a trail."""
+        return ("about", "dedupe_key", "message_id", "body_html")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -15,7 +15,7 @@ import qrcode
 from django import forms
 from django.conf import settings
 from django.contrib import admin, auth, messages
-from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.forms import SetPasswordForm, UsernameField
 from django.contrib.auth.views import LoginView
 from django.core.cache import cache
 from django.db import transaction
@@ -337,7 +337,7 @@ def _dead_link(request: HttpRequest) -> HttpResponse:
 
 
 class AskForm(forms.Form):
-    username = forms.CharField(
+    username = UsernameField(
         label=_("User name"),
         max_length=150,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "username", "autocapitalize": "none"}),

@@ -207,7 +207,7 @@ def test_whoever_forgot_the_password_asks_for_a_link_and_the_answer_tells_nobody
     answers = set()
     for name in ("alice", "nobody", "gone", "edc"):
         answer = Client().post(ask, {"username": name})
-        answers.add((answer.status_code, re.sub(r'value="\w{64}"', "", answer.content.decode())))
+        answers.add((answer.status_code, re.sub(r'(value|nonce)="[^"]+"', "", answer.content.decode())))
     assert len(answers) == 1
     assert [row.recipient for row in Notification.objects.all()] == [alice]
     client = Client()
