@@ -181,10 +181,10 @@ def _of_kind(rows: QuerySet[Any], events: Any, change: str) -> QuerySet[Any] | N
     updates = rows.filter(pgh_label="update")
     if not _has(events, "voided_at"):
         return updates if change == CHANGED else None
-    earlier = events.objects.filter(
-        pgh_obj_id=OuterRef("pgh_obj_id"), pgh_id__lt=OuterRef("pgh_id"), voided_at__isnull=False
-    )
-    voids = Q(voided_at__isnull=False) & ~Exists(earlier)
+    # Of events, not of rows: whether a row counts is no question here.
+    was_void = ~Q(voided_at=None)
+    earlier = events.objects.filter(was_void, pgh_obj_id=OuterRef("pgh_obj_id"), pgh_id__lt=OuterRef("pgh_id"))
+    voids = was_void & ~Exists(earlier)
     return updates.filter(voids if change == VOIDED else ~voids)
 
 
