@@ -131,9 +131,8 @@ def _about(theirs: Participant) -> dict[str, int]:
     }
     newest["trialsite_user_"] = theirs.created_by_id
     for model in (SecurityEvent, Session):  # the newest are the reader's own
-        newest[f"trialsite_{model._meta.model_name}_"] = (
-            model._base_manager.filter(person=theirs.created_by).latest("pk").pk
-        )
+        row = model._base_manager.filter(person=theirs.created_by).order_by("pk").last()
+        newest[f"trialsite_{model._meta.model_name}_"] = row.pk if row is not None else 0
     found = {}
     for one in patterns():
         key = next((pk for start, pk in newest.items() if one.name.startswith(start)), theirs.pk)
