@@ -1,18 +1,15 @@
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from sponsor.auth import AuthToken
 from sponsor.models import ApiRead
-from trialsite.listexport import ExportAdmin
+from trialsite.listexport import LogAdmin
 
 # Tokens are issued and ended by a command, which shows each once: no page can show or delete one.
 admin.site.unregister(AuthToken)
 
 
 @admin.register(ApiRead)
-class ApiReadAdmin(ExportAdmin):
+class ApiReadAdmin(LogAdmin):
     """Who read what, for whoever must answer for it; nobody edits it."""
 
     list_display = ("at", "user", "token_key", "ip", "path", "query", "status", "rows")
@@ -20,12 +17,3 @@ class ApiReadAdmin(ExportAdmin):
     search_fields = ("path", "token_key")
     date_hierarchy = "at"
     list_select_related = ("user",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

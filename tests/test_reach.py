@@ -17,7 +17,7 @@ from django.utils import timezone
 from participants.models import Participant
 from tests import factories
 from tests.addforms import FILL, add
-from tests.conftest import person
+from tests.conftest import PASSWORD, person
 from tests.test_error_pages import names, patterns
 from trialsite import reach
 from trialsite.models import Record, SecurityEvent, Session, Site, User
@@ -172,3 +172,19 @@ def test_every_address_of_a_row_of_another_site_is_as_if_there_was_nothing(
 )
 def test_every_record_has_a_way_to_its_site(model: Any) -> None:
     assert reach.site_path(model, admin.site) is not None
+
+
+@pytest.mark.django_db
+def test_what_an_administrator_does_is_read_at_every_site(theirs: Participant, arthur: User, login: Any) -> None:
+    """Who has no site acts at all of them: those who answer for one must see it, and can look for it."""
+    root = User.objects.create_superuser("root", "root@example.org", PASSWORD, password_chosen_at=timezone.now())
+    arthur.groups.set(Group.objects.exclude(name=Role.SPONSOR_PROGRAM))
+    there, here = login(root), login(arthur)
+    there.post(reverse("admin:participants_visit_export"), {"format": "csv"}).getvalue()
+    there.post(reverse("admin:participants_participant_find"), {"value": "nobody of that name"})
+    logs = ("trialsite_securityevent", "trialsite_listexport", "participants_identityread")
+    trail = reverse("admin:participants_participant_trail")
+    for page in (*(reverse(f"admin:{name}_changelist") for name in logs), trail):
+        assert "root" in here.get(page).content.decode(), page
+    offered = here.get(trail).context["form"].fields["person"].choices
+    assert str(root.pk) in dict(offered)

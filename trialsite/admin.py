@@ -335,11 +335,9 @@ class ListExportAdmin(SiteScopedAdmin):
     list_select_related = ("by",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Those of people who share a site with the reader."""
+        """Those of people who act where the reader works."""
         rows: QuerySet[Any] = GuardedAdmin.get_queryset(self, request)
-        if request.user.is_superuser:
-            return rows
-        return rows.filter(by__in=User.objects.filter(sites__in=request.user.sites.all()))
+        return rows.filter(by__in=reach.near(request.user))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -15,7 +15,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from trialsite import reading
 from trialsite.reading import Doubt, Unreadable
@@ -340,3 +340,9 @@ OVERRIDES: dict[Any, dict[str, Any]] = {
     models.EmailField: {"form_class": EmailField},
     models.SlugField: {"form_class": SlugField, "widget": UnfoldAdminTextInputWidget},
 }
+
+
+def own_password(*, help_text: Any = "", required: bool = True, **attrs: Any) -> forms.CharField:
+    """The password of who is logged in: taken letter by letter, and offered by the browser."""
+    widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password", **attrs})
+    return forms.CharField(label=_("Your password"), strip=False, required=required, widget=widget, help_text=help_text)

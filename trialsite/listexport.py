@@ -161,6 +161,19 @@ class ExportAdmin(TypedAdmin):
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}")
 
 
+class LogAdmin(ExportAdmin):
+    """Rows that the program writes, to be read: nobody adds, edits or deletes one."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 def _person(request: HttpRequest) -> User:
     """Who asks; the admin lets nobody else in."""
     assert isinstance(request.user, User)

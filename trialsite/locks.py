@@ -25,11 +25,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from trialsite import delays, errors, notifications, security
-from trialsite.delays import Count, Policy
+from trialsite import errors, notifications, security
 from trialsite.middleware import GetResponse, client_ip
 from trialsite.models import Lock, LockKind, SecurityEvent, SecurityKind, Site, User
 from trialsite.roles import Role
+from trialsite.rules import delays
+from trialsite.rules.delays import Count, Policy
 from trialsite.wake import wake
 
 POLICIES = {

@@ -34,7 +34,7 @@ from qrcode.image.svg import SvgPathImage
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from trialsite import links, people, security, totp
+from trialsite import formfields, links, people, security, totp
 from trialsite.links import Kind
 from trialsite.middleware import client_ip
 from trialsite.models import RecoveryCode, SecondFactor, SecurityKind, User
@@ -255,11 +255,7 @@ def first_password(request: HttpRequest, entry: Entry) -> HttpResponse:
 
 
 class PresentPasswordForm(forms.Form):
-    password = forms.CharField(
-        label=_("Your password"),
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-    )
+    password = formfields.own_password()
 
     def __init__(self, person: User, *args: Any, request: HttpRequest) -> None:
         super().__init__(*args)
@@ -536,11 +532,7 @@ def _show_codes(request: HttpRequest, codes: list[str], on: str) -> HttpResponse
 
 
 class NewCodesForm(CodeForm):
-    password = forms.CharField(
-        label=_("Your password"),
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-    )
+    password = formfields.own_password()
     field_order = ("password", "code")
 
     def clean_password(self) -> str:

@@ -610,7 +610,7 @@ class SecurityEvent(models.Model):
 
 
 class LockKind(models.TextChoices):
-    """Whose wrong passwords are counted together; each has its rule in `trialsite.delays`."""
+    """Whose wrong passwords are counted together; each has its rule in `trialsite.rules.delays`."""
 
     AT_ADDRESS = "at address", pgettext_lazy("lock", "one login, from one address")
     FROM_ELSEWHERE = "from elsewhere", pgettext_lazy("lock", "one login, from addresses not seen before")

@@ -10,9 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminPasswordWidget
 
-from trialsite import locks, sessions
+from trialsite import formfields, locks, sessions
 from trialsite.models import User
 from trialsite.reading import read_key
 from trialsite.signature import checked
@@ -23,11 +22,7 @@ OTHERS = "others"
 class UnlockForm(forms.Form):
     """Whoever finds a browser open must not open the way for more guesses."""
 
-    password = forms.CharField(
-        label=_("Your password"),
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-    )
+    password = formfields.own_password()
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

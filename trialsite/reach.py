@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from trialsite.models import Record, Site, User
@@ -25,6 +25,14 @@ def within(rows: QuerySet[Any], request: HttpRequest, admin_site: AdminSite) -> 
         return rows.filter(pk__in=sites)
     reached = rows.filter(**{f"{path}__in": sites})
     return reached.distinct() if path.endswith("sites") else reached
+
+
+def near(user: User) -> QuerySet[User]:
+    """The people who act where this person works: those of their sites, and those of none, such as administrators and
+    programs, who act at all of them. For the administrator everybody."""
+    if user.is_superuser:
+        return User.objects.all()
+    return User.objects.filter(Q(sites__in=user.sites.all()) | Q(sites=None)).distinct()
 
 
 def site_path(model: type[Model], admin_site: AdminSite) -> str | None:

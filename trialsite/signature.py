@@ -7,21 +7,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.widgets import UnfoldAdminPasswordWidget
 
-from trialsite import locks
+from trialsite import formfields, locks
 from trialsite.models import User
 
 
 class SignatureForm(forms.Form):
     """Asks for the password of who is logged in. Wrong ones slow down signing, and never lock the login."""
 
-    password = forms.CharField(
-        label=_("Your password"),
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-        help_text=_("It stands for your signature; it is checked, and not kept."),
-    )
+    password = formfields.own_password(help_text=_("It stands for your signature; it is checked, and not kept."))
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -70,13 +64,8 @@ def signed(form_class: Any) -> Any:
 
 def password_for_own_grade(**attrs: Any) -> forms.CharField:
     """Beside a grade that may differ from the computed one: only a grade of one's own is signed."""
-    return forms.CharField(
-        label=_("Your password"),
-        required=False,
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password", **attrs}),
-        help_text=_("Only for another grade than the computed one: it stands for your signature, and is not kept."),
-    )
+    text = _("Only for another grade than the computed one: it stands for your signature, and is not kept.")
+    return formfields.own_password(help_text=text, required=False, **attrs)
 
 
 def check_own_grade(form: Any, request: HttpRequest) -> None:

@@ -9,9 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from participants.models import IdentityRead, Participant
-from trialsite import audit
-from trialsite.listexport import ExportAdmin
-from trialsite.models import User
+from trialsite import audit, reach
+from trialsite.listexport import LogAdmin
 
 PER_PAGE = 25
 PARAMETER = "reads"
@@ -30,7 +29,7 @@ def reads_of(request: HttpRequest, participant: Participant) -> Page[IdentityRea
 
 
 @admin.register(IdentityRead)
-class IdentityReadAdmin(ExportAdmin):
+class IdentityReadAdmin(LogAdmin):
     """Of all participants of one's sites, and what people of one's sites searched for in vain; nobody edits it."""
 
     list_display = ("at", "by", "participant", "how", "what", "ip")
@@ -46,18 +45,8 @@ class IdentityReadAdmin(ExportAdmin):
         rows: QuerySet[Any] = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        sites = request.user.sites.all()
-        in_vain = Q(participant__isnull=True, by__in=User.objects.filter(sites__in=sites))
-        return rows.filter(Q(participant__site__in=sites) | in_vain)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+        in_vain = Q(participant__isnull=True, by__in=reach.near(request.user))
+        return rows.filter(Q(participant__site__in=request.user.sites.all()) | in_vain)
 
     @admin.display(description=_("what"))
     def what(self, row: IdentityRead) -> str:

@@ -2,11 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_plus
 
 from django import forms
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
@@ -116,8 +115,8 @@ def _participants(request: HttpRequest) -> Any:
 
 
 def _people(request: HttpRequest) -> Iterator[tuple[str, Any]]:
-    """Those of the person's sites, with the names that they had before; then whoever wrote past the site."""
-    people = list(reach.within(User.objects.all(), request, admin.site).order_by("username"))
+    """Who acts at the person's sites, with the names that they had before; then whoever wrote past the site."""
+    people = list(reach.near(cast(User, request.user)).order_by("username"))
     events: Any = User.events.rel.related_model  # type: ignore[attr-defined]
     names: dict[int, dict[str, None]] = {one.pk: {str(one): None} for one in people}
     for event in events.objects.filter(pgh_obj_id__in=names).order_by("-pgh_id"):

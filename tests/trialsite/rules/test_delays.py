@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialsite import delays
-from trialsite.delays import AT_ADDRESS, BY_ADDRESS, FROM_ELSEWHERE, HOUR, MINUTE, SIGNATURE, Count, Policy
+from trialsite.rules import delays
+from trialsite.rules.delays import AT_ADDRESS, BY_ADDRESS, FROM_ELSEWHERE, HOUR, MINUTE, SIGNATURE, Count, Policy
 
 NOW = dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
