@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.contrib import admin, messages
@@ -32,7 +32,7 @@ class DoorAdmin(LogAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         # Tries at a name that nobody has are the administrator's to read.
-        return rows if request.user.is_superuser else rows.filter(person__in=reach.near(request.user))
+        return rows if request.user.is_superuser else rows.filter(person__in=reach.near(cast(User, request.user)))
 
 
 class PersonFilter(admin.RelatedOnlyFieldListFilter):
