@@ -31,8 +31,9 @@ class Watched:
             self.faults.append(f"{self.page.url}: {message.text}")
 
     def open(self, path: str) -> Any:
-        self.page.goto(f"{self.site_url}{path}")
-        self.page.wait_for_load_state("networkidle")
+        self.page.goto(f"{self.site_url}{path}", wait_until="load")
+        # The theme's scripts have run, and what they show is drawn.
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return self.page
 
     def menu(self) -> list[str]:
