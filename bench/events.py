@@ -1,9 +1,8 @@
 """An adverse event logged, beside the same row inserted plainly."""
 
-import datetime as dt
 from collections.abc import Iterable
 
-from bench.measure import Line, Size, Work, in_turns
+from bench.measure import Line, Size
 
 
 def lines(size: Size) -> Iterable[Line]:

@@ -152,7 +152,9 @@ def table(lines: Iterable[Line]) -> str:
     head = ("", "work", "ms", "queries", "ratio", "to", "KB")
     rows = [head, *(_cells(line) for line in lines)]
     wide = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, wide, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, wide, strict=True)).rstrip() for row in rows
+    )
 
 
 def _cells(line: Line) -> tuple[str, ...]:
