@@ -1,49 +1,41 @@
-"""An infusion logged with all visits that follow it, beside a plain bulk insert of the same visits."""
+"""An infusion logged with all visits that follow it, beside plain inserts of the same rows."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from bench import scene
-from bench.measure import Line, Size
+from bench.measure import Line, Size, Work, in_turns, insert, written_by
 from dosing.actions import infuse
-from participants.models import Visit
+from dosing.models import Infusion, ProductStep
+from dosing.rules.readiness import Code
+from participants.models import ParticipantStatus, Visit
 from tests import factories
+
+# What is looked up to answer a line of readiness, the fifteen kinds of facts that stand behind them among it.
+CHECKS = len(Code) + 7
+WRITTEN = (Visit, Infusion, ProductStep, ParticipantStatus)
 
 
 def lines(size: Size) -> Iterable[Line]:
     person, by, now = scene.enrolled(), scene.coordinator(), scene.now()
-    factories.ready(person, at=now)
-    lot = person.products.get().lot
+    product = factories.ready(person, at=now)
 
-    def log() -> None:
-        infusion = factories.infusion_of(person, at=now, product=person.products.get(lot=lot))
-        infuse(infusion=infusion, by=by, now=now)
-
-    def visits() -> list[Visit]:
-        infusion = factories.infusion_of(person, at=now, product=person.products.get(lot=lot))
-        made = infuse(infusion=infusion, by=by, now=now).new_visits
-        Visit.objects.filter(pk__in=[]).count()
-        return made
-
-    yield from ()
-
-
-def probe():
-    from django.db import connection, transaction
-    from django.test.utils import CaptureQueriesContext
-
-    person, by, now = scene.enrolled(), scene.coordinator(), scene.now()
-    factories.ready(person, at=now)
-    product = person.products.get()
-
-    def inf():
+    def infusion() -> Infusion:
         return factories.infusion_of(person, at=now, product=product)
 
-    for _i in range(2):
-        with transaction.atomic():
-            x = inf()
-            with CaptureQueriesContext(connection) as q:
-                r = infuse(infusion=x, by=by, now=now)
-            transaction.set_rollback(True)
-    print(len(r.new_visits), len(q))
-    for i, one in enumerate(q):
-        print(i, one["time"], one["sql"][:300].replace("\n", " "))
+    def log(one: Infusion) -> None:
+        infuse(infusion=one, by=by, now=now)
+
+    def rows() -> list[list[Any]]:
+        return written_by(lambda: log(infusion()), *WRITTEN)
+
+    found = in_turns(size.turns, verb=Work(log, infusion), plain=Work(insert, rows))
+    yield Line(
+        "log an infusion with 36 visits",
+        found["verb"].ms,
+        found["verb"].queries,
+        found["verb"].ms / found["plain"].ms,
+        "a bulk insert of the same rows",
+        goal_queries=CHECKS + 12,
+        goal_ratio=4,
+    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 
@@ -140,6 +141,24 @@ def _prepared(work: Work, how: Callable[[Callable[[], Any]], Any]) -> Any:
         return how(work.do)
     given = work.before()
     return how(lambda: work.do(given))
+
+
+def written_by(do: Callable[[], Any], *models: type[Model]) -> list[list[Any]]:
+    """The rows that this adds to each of these tables, unsaved again: for a plain insert of the same rows."""
+    before = [set(model._default_manager.values_list("pk", flat=True)) for model in models]
+    with transaction.atomic():
+        do()
+        added = [list(one._default_manager.exclude(pk__in=pks)) for one, pks in zip(models, before, strict=True)]
+        transaction.set_rollback(True)
+    for row in (row for rows in added for row in rows):
+        row.pk, row._state.adding = None, True
+    return added
+
+
+def insert(added: list[list[Any]]) -> None:
+    """The plainest Django that writes these rows: one bulk insert a table."""
+    for rows in added:
+        type(rows[0])._default_manager.bulk_create(rows)
 
 
 def growth(found: dict[str, Measured]) -> float:

@@ -351,7 +351,7 @@ def infuse(
     mark_product_infused(product=infusion.product, participant=participant, at=infusion.infused_at, by=by, now=now)
     if infusion.occasion == Occasion.FIRST:
         participants.mark_infused(participant=participant, on=infusion.day, known=around.known, by=by, now=now)
-    return _follow(infusion, found, deviation_reason, around, by=by, now=now)
+    return _follow(infusion, dict(found), deviation_reason, around, by=by, now=now)
 
 
 @transaction.atomic
@@ -385,7 +385,8 @@ def correct_infusion(
             now=now,
         )
     # The correction may have changed the history: it is read anew.
-    return _follow(infusion, found, _reason(infusion, deviation_reason), beside(infusion), by=by, now=now)
+    reason = _reason(infusion, deviation_reason)
+    return _follow(infusion, _of_every_kind(found), reason, beside(infusion), by=by, now=now)
 
 
 def keep_interruptions(
@@ -399,7 +400,7 @@ def keep_interruptions(
 
 def _follow(
     infusion: Infusion,
-    found: list[tuple[DeviationKind, str]],
+    found: Mapping[DeviationKind, str],
     reason: str,
     around: Beside,
     *,
@@ -414,7 +415,7 @@ def _follow(
     new, moved = participants.schedule_follow_up(
         participant=participant, day0=day, history=around.known.history, by=by, now=now
     )
-    _keep_deviations(infusion, dict(found), reason, by=by, now=now)
+    _keep_deviations(infusion, found, reason, by=by, now=now)
     if infusion.is_out_of_range:
         _tell_of_dose(infusion, now=now)
     return Infused(infusion, day, new, moved)
@@ -423,21 +424,27 @@ def _follow(
 def _keep_deviations(
     infusion: Infusion, found: Mapping[DeviationKind, str], reason: str, *, by: User, now: dt.datetime
 ) -> None:
-    kinds = (DeviationKind.ELIGIBILITY, DeviationKind.DOSE, DeviationKind.READINESS)
     participants.report_deviations(
         participant=infusion.participant,
         about=_about(infusion),
-        descriptions={kind: found.get(kind, "") for kind in kinds},
+        descriptions=found,
         reason=reason,
         by=by,
         now=now,
     )
 
 
+def _of_every_kind(found: Sequence[tuple[DeviationKind, str]]) -> dict[DeviationKind, str]:
+    """With those that may stand from before, and are true no longer."""
+    kinds = (DeviationKind.ELIGIBILITY, DeviationKind.DOSE, DeviationKind.READINESS)
+    return {**dict.fromkeys(kinds, ""), **dict(found)}
+
+
 def look_again(participant: Participant, *, by: User, now: dt.datetime) -> None:
     """Something that the infusions rested on was recorded late: what stands against them is judged anew."""
     for infusion in participant.infusions.standing():
-        _keep_deviations(infusion, dict(deviations(infusion, now=now)), _reason(infusion, ""), by=by, now=now)
+        found = _of_every_kind(deviations(infusion, now=now))
+        _keep_deviations(infusion, found, _reason(infusion, ""), by=by, now=now)
 
 
 def _keep_band_of_parts(infusion: Infusion) -> None:

@@ -189,8 +189,8 @@ def _situation(
     return readiness.Situation(
         infusion_on=infusion_on,
         eligibility=_eligibility(known, infusion_on, at=at, now=now),
-        has_consent=participants.is_consented(known.first_consent_at, participant, at=at),
-        consent_overdue=participants.is_consent_overdue(participant, on=infusion_on),
+        has_consent=known.has_consent(at),
+        consent_overdue=known.is_consent_overdue(infusion_on),
         doses=_doses(participant, infusion_on),
         bag=_bag(product, is_given=is_given),
         fitness=_fitness(participant, at=at),
@@ -370,16 +370,16 @@ def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime)
 
 
 def identity_checks(participant: Participant, product: CellProduct, *, at: dt.datetime) -> list[IdentityCheck]:
-    return _identity_checks(participant, product, at=at)[0]
+    return _identity_checks(participant, product, at=at, beside=("created_by",))[0]
 
 
 def _identity_checks(
-    participant: Participant, product: CellProduct, *, at: dt.datetime
+    participant: Participant, product: CellProduct, *, at: dt.datetime, beside: Iterable[str] = ()
 ) -> tuple[list[IdentityCheck], list[IdentityCheck]]:
     """Those that hold at that moment, and those that came only after it."""
     oldest = at - dt.timedelta(hours=_protocol(participant).bedside.identity_valid_hours)
     found = product.identity_checks.standing().filter(participant=participant, created_at__gte=oldest)
-    rows = list(found.select_related("created_by").order_by("pk"))
+    rows = list((found.select_related(*beside) if beside else found).order_by("pk"))
     in_time = [row for row in rows if row.created_at < end_of_minute(at)]
     return in_time, [row for row in rows if row not in in_time]
 

@@ -48,6 +48,8 @@ def report_deviations(
     now: dt.datetime,
 ) -> None:
     """The same of several kinds about one thing, which is looked up once; empty where there is none of a kind."""
+    if not descriptions:
+        return
     rows = ProtocolDeviation.objects.standing().filter(about=about, kind__in=[kind.value for kind in descriptions])
     known = {row.kind: row for row in rows}
     for kind, description in descriptions.items():

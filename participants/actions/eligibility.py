@@ -150,7 +150,7 @@ def screened_and_enrolled(known: Known) -> tuple[dt.date, dt.datetime | None]:
 
 
 def _anchors(known: Known, protocol: Protocol, *, screened_on: dt.date, at: dt.datetime) -> Anchors:
-    participant, consented, procedure = known.participant, known.first_consent_at, known.first_procedure_at
+    participant, consented, procedure = known.participant, known.firsts.consented_at, known.firsts.procedure_at
     policy = protocol.policy
     is_minor = consented is not None and participant.age_on(site_day(consented)) < policy.guardian_below_age
     return Anchors(
@@ -169,7 +169,7 @@ def _anchors(known: Known, protocol: Protocol, *, screened_on: dt.date, at: dt.d
 
 
 def _has_guardian(known: Known) -> bool:
-    first = next(iter(known.consents), None)
+    first = known.first_consent
     return bool(first and first.guardian_consented and first.participant_assented)
 
 

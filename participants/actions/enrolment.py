@@ -207,10 +207,12 @@ def _first_possible(participant: Participant, *, after: dt.date, now: dt.datetim
 def mark_infused(
     *, participant: Participant, on: dt.date, known: Known | None = None, by: User, now: dt.datetime
 ) -> None:
-    """Dosing tells us of Day 0: the step to "infused". What is `known` was read under the lock of the participant."""
+    """Dosing tells us of Day 0: the step to "infused", and the day from which criteria look back. What is `known` was
+    read under the lock of the participant."""
     history = (known or Known(participant)).history
     check_can_become(participant, Status.INFUSED, on=on, history=history, now=now)
-    write_status(participant, Status.INFUSED, on=on, history=history, by=by, now=now)
+    beside = {"planned_infusion_on": on}
+    write_status(participant, Status.INFUSED, on=on, history=history, beside=beside, by=by, now=now)
 
 
 def note_day0(*, participant: Participant, on: dt.date) -> None:

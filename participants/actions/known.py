@@ -4,13 +4,37 @@ is asked about. It holds for one look or one verb, and is never kept longer."""
 import datetime as dt
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, NamedTuple
 
-from participants.actions.consents import consents_of, first_procedure_at
+from django.db.models import OuterRef, Subquery
+
 from participants.actions.measurements import facts_at
 from participants.actions.status import history_of
-from participants.models import Consent, EligibilityConfirmation, Participant, ParticipantStatus, RulingKind
+from participants.models import (
+    Consent,
+    ConsentWithdrawal,
+    EligibilityConfirmation,
+    Examination,
+    Participant,
+    ParticipantStatus,
+    Reconsent,
+    ReconsentState,
+    RulingKind,
+)
 from participants.rules.eligibility import Facts, Ruling
 from trialsite import signing
+from trialsite.models import RecordQuerySet
+
+
+class Firsts(NamedTuple):
+    """When each of these was first; None where it never was."""
+
+    consented_at: dt.datetime | None
+    # The first examination that was made for the study only.
+    procedure_at: dt.datetime | None
+    withdrawn_at: dt.datetime | None
+    # Since when a consent that had to be asked for again is owed.
+    reconsent_due_on: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -23,17 +47,23 @@ class Known:
         return history_of(self.participant)
 
     @cached_property
-    def consents(self) -> list[Consent]:
-        """By the moments at which they were given."""
-        return consents_of(self.participant)
-
-    @property
-    def first_consent_at(self) -> dt.datetime | None:
-        return self.consents[0].consented_at if self.consents else None
+    def firsts(self) -> Firsts:
+        return firsts_of(self.participant)
 
     @cached_property
-    def first_procedure_at(self) -> dt.datetime | None:
-        return first_procedure_at(self.participant)
+    def first_consent(self) -> Consent | None:
+        """The row itself, for who has signed it."""
+        found: Consent | None = self.participant.consents.standing().order_by("consented_at").first()
+        return found
+
+    def has_consent(self, at: dt.datetime) -> bool:
+        """Whether consent was given by that moment, and not taken back by then."""
+        given, taken_back = self.firsts.consented_at, self.firsts.withdrawn_at
+        return given is not None and given <= at and not (taken_back is not None and taken_back <= at)
+
+    def is_consent_overdue(self, on: dt.date) -> bool:
+        """Whether consent had to be asked for again before that day, and was not."""
+        return self.firsts.reconsent_due_on is not None and self.firsts.reconsent_due_on < on
 
     @cached_property
     def rulings(self) -> list[Ruling]:
@@ -41,7 +71,10 @@ class Known:
 
     @cached_property
     def confirmation(self) -> EligibilityConfirmation | None:
-        return newest_confirmation(self.participant)
+        """What is looked at of it: the copy of all facts that was signed with it is large, and the database's to read."""
+        rows = self.participant.confirmations.standing().order_by("-id")
+        found: EligibilityConfirmation | None = rows.defer("snapshot").first()
+        return found
 
     @cached_property
     def is_confirmation_valid(self) -> bool:
@@ -55,6 +88,23 @@ class Known:
     def facts(self, until: dt.datetime) -> Facts:
         self.read(until)
         return self._facts[until]
+
+
+def firsts_of(participant: Participant) -> Firsts:
+    """One query."""
+    studied = Examination.objects.standing().filter(is_study_procedure=True)
+    owed = Reconsent.objects.standing().filter(state=ReconsentState.OPEN)
+    found = Participant.objects.filter(pk=participant.pk).values_list(
+        _first(Consent.objects.standing(), "consented_at"),
+        _first(studied, "taken_at"),
+        _first(ConsentWithdrawal.objects.standing(), "withdrawn_at"),
+        _first(owed, "due_on"),
+    )
+    return Firsts(*found.get())
+
+
+def _first(rows: RecordQuerySet[Any], name: str) -> Subquery:
+    return Subquery(rows.filter(participant=OuterRef("pk")).order_by(name).values(name)[:1])
 
 
 def rulings_of(participant: Participant) -> list[Ruling]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Case, DateTimeField, Value, When
+from django.db.models import Case, Value, When
 from django.utils.translation import gettext as _
 
 from participants.actions.consents import keep_consent_deviation, procedure_without_consent
@@ -304,14 +304,15 @@ def facts_at(participant: Participant, moments: Collection[dt.datetime]) -> dict
     """
     rows = Measurement.objects.standing().filter(participant=participant)
     first, *others = [_newest_answers(rows, until=moment) for moment in sorted(moments)]
-    newest = list(first.union(*others, all=True) if others else first)
+    newest = sorted(first.union(*others) if others else first, key=_newest_last)
     examinations = {row.examination_id for row in newest if row.code in HAVE_COMPANIONS}
     beside = rows.filter(examination__in=examinations, code__in=COMPANIONS) if examinations else rows.none()
     companions = list(beside.values_list(*FACT_COLUMNS, named=True))
+    facts = {row.pk: fact_of(row) for row in (*newest, *companions)}
     return {
         moment: Facts(
-            {row.code: fact_of(row) for row in newest if row.until == moment},
-            {(row.examination_id, row.code): fact_of(row) for row in companions if row.taken_at <= moment},
+            {row.code: facts[row.pk] for row in newest if row.taken_at <= moment},
+            {(row.examination_id, row.code): facts[row.pk] for row in companions if row.taken_at <= moment},
         )
         for moment in moments
     }
@@ -320,8 +321,11 @@ def facts_at(participant: Participant, moments: Collection[dt.datetime]) -> dict
 def _newest_answers(rows: RecordQuerySet[Measurement], *, until: dt.datetime) -> Any:
     was_not_done = Case(When(not_done_reason="", then=Value(0)), default=Value(1))
     taken = rows.filter(taken_at__lte=until).order_by("code", was_not_done, "-taken_at", "-id").distinct("code")
-    moment = Value(until, output_field=DateTimeField())
-    return taken.annotate(until=moment).values_list(*FACT_COLUMNS, "until", named=True)
+    return taken.values_list(*FACT_COLUMNS, named=True)
+
+
+def _newest_last(row: Any) -> tuple[bool, dt.datetime, int]:
+    return row.not_done_reason == "", row.taken_at, row.pk
 
 
 def fact_of(row: Any) -> Fact:

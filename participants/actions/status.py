@@ -1,7 +1,8 @@
 """Verbs of a participant's standing: screen, screen again, and every step of the transition table."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -217,19 +218,21 @@ def write_status(
     criteria: Sequence[str] = (),
     corrects: ParticipantStatus | None = None,
     history: list[ParticipantStatus] | None = None,
+    beside: Mapping[str, Any] | None = None,
     by: User,
     now: dt.datetime,
 ) -> ParticipantStatus:
     """A new row of the history, and the participant's present status after it. Callers have checked the step.
 
-    A `history` that was read under the lock is not read again: the row takes its place in it.
+    A `history` that was read under the lock is not read again: the row takes its place in it. What the step says of
+    the participant `beside` the status is written with it.
     """
     row = _row(participant, new, on=on, by=by, now=now)
     row.reason, row.reason_code, row.criteria, row.corrects = reason, reason_code, list(criteria), corrects
     row.save()
     if history is not None:
         history[:] = sorted([*history, row], key=_place)
-    keep_present_status(participant, history)
+    keep_present_status(participant, history, beside=beside)
     return row
 
 
@@ -242,10 +245,17 @@ def _row(participant: Participant, status: Status, *, on: dt.date, by: User, now
     return ParticipantStatus(participant=participant, status=status, effective_on=on, created_by=by, created_at=now)
 
 
-def keep_present_status(participant: Participant, history: Sequence[ParticipantStatus] | None = None) -> None:
+def keep_present_status(
+    participant: Participant,
+    history: Sequence[ParticipantStatus] | None = None,
+    *,
+    beside: Mapping[str, Any] | None = None,
+) -> None:
     """The newest row's status, beside the participant; whoever reads changes learns of any change in the history."""
-    participant.status = (history_of(participant) if history is None else history)[-1].status
-    Participant.objects.filter(pk=participant.pk).update(status=participant.status, modified_at=Now())
+    values = {"status": (history_of(participant) if history is None else history)[-1].status, **(beside or {})}
+    for name, value in values.items():
+        setattr(participant, name, value)
+    Participant.objects.filter(pk=participant.pk).update(**values, modified_at=Now())
 
 
 # Steps that come from what is recorded elsewhere: they are corrected there.
