@@ -71,7 +71,7 @@ class Known:
 
     @cached_property
     def confirmation(self) -> EligibilityConfirmation | None:
-        """What is looked at of it: the copy of all facts that was signed with it is large, and the database's to read."""
+        """Without the copy of all facts that was signed with it: that is large, and only the database compares it."""
         rows = self.participant.confirmations.standing().order_by("-id")
         found: EligibilityConfirmation | None = rows.defer("snapshot").first()
         return found
