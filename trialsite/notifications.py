@@ -10,8 +10,9 @@ import datetime as dt
 import hashlib
 import logging
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import Any
 
@@ -29,8 +30,9 @@ from trialsite.wake import wake
 
 log = logging.getLogger(__name__)
 
-# The lock's number is arbitrary; it only has to be the same everywhere.
+# The numbers of the locks are arbitrary; they only have to be the same everywhere.
 DELIVERY_LOCK = 7_249_401
+QUEUE_LOCK = 7_249_405
 DELIVERY_TASK = "trialsite.tasks.deliver_notifications"
 MAX_ATTEMPTS = 8
 BACKOFF = dt.timedelta(minutes=1)
@@ -54,29 +56,84 @@ def queue(
     dedupe_key = f"{key}:{recipient.pk}"
     if Notification.objects.filter(dedupe_key=dedupe_key).exists():
         return False
-    with translation.override(recipient.language):
+    letter = Letter(key, about, site, (recipient,), template, context, relevant_until)
+    ((_person, values),) = _rows_of(letter, now=now)
+    _row, written = Notification.objects.get_or_create(dedupe_key=dedupe_key, defaults=values)
+    if written:
+        wake(DELIVERY_TASK)
+    return written
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What several people are told alike; the fields are those of `queue`."""
+
+    key: str
+    about: str
+    site: Site
+    recipients: Sequence[User]
+    template: str
+    context: dict[str, Any]
+    relevant_until: dt.datetime | None = None
+
+    def key_of(self, person: User) -> str:
+        return f"{self.key}:{person.pk}"
+
+
+@transaction.atomic
+def queue_all(letters: Sequence[Letter], *, now: dt.datetime) -> dict[str, int]:
+    """Write the messages of a sweep that are not there yet; how many are new, by the key of their letter.
+
+    Three statements, however many messages. Two sweeps at once queue one after the other, each until its commit.
+    """
+    keys = {letter.key_of(person) for letter in letters for person in letter.recipients}
+    if not keys:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [QUEUE_LOCK])
+    known = set(Notification.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
+    new = {letter.key: _new_rows(letter, known, now=now) for letter in letters}
+    # Whoever queues one of these by itself waits for no lock: who is first there is first.
+    Notification.objects.bulk_create([row for rows in new.values() for row in rows], ignore_conflicts=True)
+    if any(new.values()):
+        wake(DELIVERY_TASK)
+    return {key: len(rows) for key, rows in new.items()}
+
+
+def _new_rows(letter: Letter, known: Container[str], *, now: dt.datetime) -> list[Notification]:
+    people = [person for person in letter.recipients if letter.key_of(person) not in known]
+    rows = _rows_of(replace(letter, recipients=people), now=now)
+    return [Notification(dedupe_key=letter.key_of(person), **values) for person, values in rows]
+
+
+def _rows_of(letter: Letter, *, now: dt.datetime) -> Iterator[tuple[User, dict[str, Any]]]:
+    """Each recipient's message, without its key; written once in each language that they read."""
+    texts = {language: _texts(letter, language) for language in {person.language for person in letter.recipients}}
+    for person in letter.recipients:
+        yield (
+            person,
+            {
+                **texts[person.language],
+                "about": letter.about,
+                "site": letter.site,
+                "recipient": person,
+                "queued_at": now,
+                "not_before": now,
+                "relevant_until": letter.relevant_until,
+                "message_id": message_id(letter.key_of(person)),
+            },
+        )
+
+
+def _texts(letter: Letter, language: str) -> dict[str, str]:
+    template, context = letter.template, letter.context
+    with translation.override(language):
         subject = " ".join(render_to_string(f"{template}-subject.txt", context).split())
-        texts = {
+        return {
             "subject": subject,
             "body_text": render_to_string(f"{template}.txt", context).strip() + "\n",
             "body_html": render_to_string(f"{template}.html", {**context, "subject": subject}),
         }
-    _row, written = Notification.objects.get_or_create(
-        dedupe_key=dedupe_key,
-        defaults={
-            **texts,
-            "about": about,
-            "site": site,
-            "recipient": recipient,
-            "queued_at": now,
-            "not_before": now,
-            "relevant_until": relevant_until,
-            "message_id": message_id(dedupe_key),
-        },
-    )
-    if written:
-        wake(DELIVERY_TASK)
-    return written
 
 
 def cancel(*, about: str, reason: str, now: dt.datetime) -> int:

@@ -24,6 +24,7 @@ from participants.actions.deviations import (
     mark_reported,
     reopen_deviation,
     report_deviation,
+    report_deviations,
 )
 from participants.actions.eligibility import (
     Evaluation,
@@ -36,7 +37,6 @@ from participants.actions.eligibility import (
     is_current,
     is_on,
     meaning_of_signature,
-    newest_confirmation,
     rule_on,
     signature_of,
 )
@@ -49,6 +49,7 @@ from participants.actions.enrolment import (
     note_day0,
     plan_infusion,
 )
+from participants.actions.known import Known, newest_confirmation
 from participants.actions.limits import Suggestion, laboratories, source_text, suggested_limits
 from participants.actions.measurements import (
     check_examination,
@@ -122,6 +123,7 @@ __all__ = [
     "RECEIVERS",
     "AskedAgain",
     "Evaluation",
+    "Known",
     "Suggestion",
     "add_deviation",
     "against_infusion",
@@ -198,6 +200,7 @@ __all__ = [
     "reminder_recipients",
     "reopen_deviation",
     "report_deviation",
+    "report_deviations",
     "report_void",
     "report_without_agreement",
     "rescreen",

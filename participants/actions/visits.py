@@ -1,6 +1,8 @@
 """Verbs of visits: plan and record them, remind of them."""
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +14,7 @@ from django.utils.translation import ngettext
 from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.status import cancel_visits_after, ended_on, follow_fact
-from participants.models import DeviationKind, Participant, Visit, VisitState
+from participants.models import DeviationKind, Participant, ParticipantStatus, Visit, VisitState
 from participants.rules import reminders, schedule
 from participants.rules.status import Status
 from trialsite import notifications
@@ -38,11 +40,17 @@ def follow_up_plans(protocol: Protocol) -> list[schedule.VisitPlan]:
 
 @transaction.atomic
 def schedule_follow_up(
-    *, participant: Participant, day0: dt.date, by: User, now: dt.datetime
+    *,
+    participant: Participant,
+    day0: dt.date,
+    history: Sequence[ParticipantStatus] | None = None,
+    by: User,
+    now: dt.datetime,
 ) -> tuple[list[Visit], list[Visit]]:
     """Write the visits that follow this Day 0; (new, moved). What has happened keeps its dates.
 
-    Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders.
+    Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders. A `history`
+    that was read under the lock is not read again.
     """
     new, moved = [], []
     for plan, dates, visit in _visits_after(participant, day0):
@@ -56,7 +64,7 @@ def schedule_follow_up(
     # A visit of tomorrow owes its reminder today: do not wait for the next sweep.
     wake("participants.tasks.sweep_visit_reminders")
     planned = Visit.objects.bulk_create(new)
-    if end := ended_on(participant):
+    if end := ended_on(participant, history):
         # Typed late: somebody who has left by now owes only what was due before.
         cancel_visits_after(participant, on=end, now=now)
     return planned, moved
@@ -211,8 +219,8 @@ def remind_of_visits(*, now: dt.datetime) -> dict[str, int]:
     day, and each stage of a visit's date has one key for each person.
     """
     today = site_day(now)
-    counts: dict[str, int] = {}
     people: dict[int, list[User]] = {}
+    letters: dict[str, tuple[str, notifications.Letter]] = {}
     for visit in _visits_near(today):
         stage = owed_stage(visit, today=today)
         if stage is None:
@@ -220,9 +228,13 @@ def remind_of_visits(*, now: dt.datetime) -> dict[str, int]:
         site = visit.participant.site
         if site.pk not in people:
             people[site.pk] = reminder_recipients(site)
-        queued = _queue_reminders(visit, stage, people[site.pk], today=today, now=now)
-        counts[stage.stage] = counts.get(stage.stage, 0) + queued
-    return counts
+        letter = _reminder(visit, stage, people[site.pk], today=today)
+        letters[letter.key] = (stage.stage, letter)
+    queued = notifications.queue_all([letter for _stage, letter in letters.values()], now=now)
+    counts: Counter[str] = Counter()
+    for key, (stage_code, _letter) in letters.items():
+        counts[stage_code] += queued.get(key, 0)
+    return dict(counts)
 
 
 def _visits_near(today: dt.date) -> list[Visit]:
@@ -257,22 +269,16 @@ def reminder_recipients(site: Site) -> list[User]:
     return []
 
 
-def _queue_reminders(
-    visit: Visit, stage: reminders.Owed, people: list[User], *, today: dt.date, now: dt.datetime
-) -> int:
+def _reminder(visit: Visit, stage: reminders.Owed, people: list[User], *, today: dt.date) -> notifications.Letter:
     end_of_use = dt.datetime.combine(stage.useful_until, dt.time.max, tzinfo=timezone.get_current_timezone())
-    return sum(
-        notifications.queue(
-            key=f"visit:{visit.pk}:{visit.target_date}:{stage.stage}",
-            about=f"visit:{visit.pk}",
-            site=visit.participant.site,
-            recipient=person,
-            template="participants/email/visit_reminder",
-            context=_reminder_context(visit, stage.stage, today=today),
-            now=now,
-            relevant_until=end_of_use,
-        )
-        for person in people
+    return notifications.Letter(
+        key=f"visit:{visit.pk}:{visit.target_date}:{stage.stage}",
+        about=f"visit:{visit.pk}",
+        site=visit.participant.site,
+        recipients=people,
+        template="participants/email/visit_reminder",
+        context=_reminder_context(visit, stage.stage, today=today),
+        relevant_until=end_of_use,
     )
 
 

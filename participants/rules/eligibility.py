@@ -698,7 +698,8 @@ def _verdict(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
 
 def decide(item: Item, check: Check, facts: Facts, anchors: Anchors, rulings: Sequence[Ruling] = ()) -> Decision:
     """One check: what its rule found, then what an investigator ruled on exactly these values."""
-    anchors = replace(anchors, counts_from=item.counts_from)
+    if anchors.counts_from != item.counts_from:
+        anchors = replace(anchors, counts_from=item.counts_from)
     verdict = _verdict(check, facts, anchors)
     name = name_of(item.code, check)
     basis = basis_of(verdict.facts, _anchor_day(anchors) if check.rule in DATED_RULES else None)

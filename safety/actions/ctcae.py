@@ -166,11 +166,11 @@ def check_ctcae(event: AdverseEvent) -> None:
 
 
 def check_grade(found: CtcaeTerm, grade: int) -> None:
-    """Raises Refused with the grades that exist."""
+    """Raises Refused with the grades that exist, and with the names that the site uses."""
     if grade in found.grades:
         return
     values = {
-        "term": both_names(found),
+        "term": both_names(with_names(found, site_names())),
         "version": found.version,
         "grades": grades_text(found.grades),
         "grade": grade,
@@ -193,7 +193,7 @@ def freeze_term(event: AdverseEvent) -> None:
 def _term_of(event: AdverseEvent) -> CtcaeTerm:
     version = version_of(event)
     try:
-        return with_names(term(version, event.ctcae_code), site_names())
+        return term(version, event.ctcae_code)
     except UnknownTerm:
         raise no_such_term(version, event.ctcae_code) from None
 

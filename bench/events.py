@@ -1,0 +1,42 @@
+"""An adverse event logged, beside a plain insert of the same row."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from bench import scene
+from bench.measure import Line, Size, Work, in_turns, insert, written_by
+from safety.actions import log_adverse_event
+from safety.models import ActionTaken, AdverseEvent, Outcome, Relatedness
+
+
+def lines(size: Size) -> Iterable[Line]:
+    person, by, now = scene.enrolled(), scene.coordinator(), scene.now()
+
+    def event() -> AdverseEvent:
+        return AdverseEvent(
+            participant=person,
+            term="fever",
+            ctcae_code="10016558",
+            onset=f"{now:%Y-%m-%d}",
+            grade=2,
+            outcome=Outcome.NOT_RECOVERED,
+            relatedness=Relatedness.POSSIBLE,
+            action_taken=ActionTaken.NONE,
+            site_aware_at=now,
+        )
+
+    def log(one: AdverseEvent) -> None:
+        log_adverse_event(event=one, by=by, now=now)
+
+    def row() -> list[list[Any]]:
+        return written_by(lambda: log(event()), AdverseEvent)
+
+    found = in_turns(size.turns * 5, verb=Work(log, event), plain=Work(insert, row))
+    yield Line(
+        "log an adverse event",
+        found["verb"].ms,
+        found["verb"].queries,
+        found["verb"].ms / found["plain"].ms,
+        "a plain insert of the same row",
+        goal_ratio=3,
+    )
