@@ -59,7 +59,7 @@ from participants.actions.measurements import (
     record_examination,
     wrong_answer,
 )
-from participants.actions.reads import note_reading, note_readings
+from participants.actions.reads import note_beside, note_reading, note_readings
 from participants.actions.status import (
     change_status,
     check_can_become,
@@ -182,6 +182,7 @@ __all__ = [
     "minute",
     "newest_confirmation",
     "note_day0",
+    "note_beside",
     "note_reading",
     "note_readings",
     "outside_text",
