@@ -31,7 +31,7 @@ _WORDS = re.compile(f"(?P<number>{_NUMBER})")
 VERBATIM = "data-verbatim"
 # Isolated, as by `bdi` where there may be markup: so a browser's draft can leave the name out.
 PLAIN = " \u2068{}\u2069"
-MARKED = ' <bdi class="ts-beside">{}</bdi>'
+MARKED = ' <bdi class="ts-called">{}</bdi>'
 
 
 @dataclass(frozen=True)
