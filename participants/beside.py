@@ -5,14 +5,15 @@ the name beside it, lists, forms, heads and messages alike, and no template can 
 exported is no page and has the number alone.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.html import escape
 
-from participants.models import Participant
+from participants.models import IdentityRead, Participant
 from trialsite.identity import seen_by
 from trialsite.models import User
 
@@ -36,8 +37,11 @@ MARKED = ' <bdi class="ts-called">{}</bdi>'
 
 @dataclass(frozen=True)
 class Named:
+    """Whom a number means, and whether it was kept already that this reader was shown the name that day."""
+
     key: int
     name: str
+    is_noted: bool
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def places_in_words(text: str) -> list[Place]:
     return [Place(one["number"], one.end()) for one in _WORDS.finditer(text)]
 
 
-def names(user: User, numbers: Set[str]) -> dict[str, Named]:
+def names(user: User, numbers: Set[str], *, on: dt.date) -> dict[str, Named]:
     """Number → name, for those of this person's sites, as far as they may see names: one query, none without a number.
 
     Whoever is enrolled goes by the participant number: beside the older one the name would stand twice.
@@ -75,8 +79,9 @@ def names(user: User, numbers: Set[str]) -> dict[str, Named]:
     rows = Participant.objects.filter(Q(screening_number__in=numbers) | Q(participant_number__in=numbers))
     if not user.is_superuser:
         rows = rows.filter(site__in=user.sites.all())
-    found = rows.order_by().values_list("participant_number", "screening_number", "pk", "name")
-    return {number or screening: Named(key, name) for number, screening, key, name in found}
+    noted = Exists(IdentityRead.objects.filter(by=user, participant=OuterRef("pk"), day=on))
+    found = rows.order_by().values_list("participant_number", "screening_number", "pk", "name", noted)
+    return {number or screening: Named(*named) for number, screening, *named in found}
 
 
 def written(text: str, places: Iterable[Place], known: Mapping[str, Named]) -> str:

@@ -7,13 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from participants import actions, beside
-from trialsite.identity import seen_by
 from trialsite.middleware import client_ip
 from trialsite.models import User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-# Pages of messages, exports, readings by programs and the door show what was sent or recorded, as it was.
-VERBATIM = ("trialsite_", "sponsor_")
+# Pages of messages, exports, readings by programs and the door show what was sent or recorded, as it was; the logs of
+# screening and enrolment are made to be handed on.
+VERBATIM = ("trialsite_", "sponsor_", "participants_screeninglogentry_", "participants_enrolmentlogentry_")
 CHOICES = "autocomplete"
 
 
@@ -25,7 +25,7 @@ class NamesBesideMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response, page = self.get_response(request), _page_of(request)
-        if not page or response.streaming or page.startswith(VERBATIM) or "name" not in seen_by(request.user):
+        if not page or response.streaming or page.startswith(VERBATIM) or not isinstance(request.user, User):
             return response
         kind = response.headers.get("Content-Type", "").partition(";")[0]
         if kind == "text/html":
@@ -59,8 +59,10 @@ def _name_choices(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def _shown(request: HttpRequest, numbers: set[str]) -> dict[str, beside.Named]:
-    user = request.user
+    """The names for these numbers; what is shown for the first time that day is kept before it leaves."""
+    user, now = request.user, timezone.now()
     assert isinstance(user, User)
-    known = beside.names(user, numbers)
-    actions.note_beside([one.key for one in known.values()], by=user, now=timezone.now(), ip=client_ip(request))
+    known = beside.names(user, numbers, on=actions.site_day(now))
+    new = [one.key for one in known.values() if not one.is_noted]
+    actions.note_beside(new, by=user, now=now, ip=client_ip(request))
     return known

@@ -37,7 +37,7 @@ def note_readings(shown: Mapping[Participant, Collection[str]], *, how: ReadHow,
 def note_beside(keys: Iterable[int], *, by: User, now: dt.datetime, ip: str = "") -> None:
     """The names of these participants stood beside their numbers: once for each reader, participant and day.
 
-    A list that is open all day and looked at every few minutes says nothing more; one statement in any case.
+    A list that is looked at every few minutes says nothing more. One statement, whoever else asks at the same moment.
     """
     day = site_day(now)
     rows = [
