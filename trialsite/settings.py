@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "trialsite.login.SecondFactorMiddleware",
     "trialsite.middleware.UserLanguageMiddleware",
     "trialsite.middleware.AuditContextMiddleware",
+    "participants.middleware.NamesBesideMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "trialsite.locks.LockMiddleware",

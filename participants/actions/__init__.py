@@ -60,7 +60,7 @@ from participants.actions.measurements import (
     record_examination,
     wrong_answer,
 )
-from participants.actions.reads import note_reading, note_readings
+from participants.actions.reads import note_beside, note_reading, note_readings
 from participants.actions.status import (
     change_status,
     check_can_become,
@@ -183,6 +183,7 @@ __all__ = [
     "measurement_consequences",
     "minute",
     "newest_confirmation",
+    "note_beside",
     "note_day0",
     "note_reading",
     "note_readings",

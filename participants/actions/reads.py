@@ -1,7 +1,9 @@
 """Keeping who was shown what names a participant."""
 
+import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 
+from participants.actions.days import site_day
 from participants.models import IdentityRead, Participant, ReadHow
 from trialsite.models import User
 
@@ -30,6 +32,20 @@ def note_readings(shown: Mapping[Participant, Collection[str]], *, how: ReadHow,
     ]
     if rows:
         IdentityRead.objects.bulk_create(rows, batch_size=BATCH)
+
+
+def note_beside(keys: Iterable[int], *, by: User, now: dt.datetime, ip: str = "") -> None:
+    """The names of these participants stood beside their numbers: once for each reader, participant and day.
+
+    A list that is looked at every few minutes says nothing more. One statement, whoever else asks at the same moment.
+    """
+    day = site_day(now)
+    rows = [
+        IdentityRead(participant_id=key, by=by, how=ReadHow.BESIDE, fields=["name"], ip=ip, day=day)
+        for key in sorted(keys)
+    ]
+    if rows:
+        IdentityRead.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _in_order(fields: Collection[str]) -> list[str]:

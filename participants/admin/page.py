@@ -105,7 +105,7 @@ def _menu(admin: Any, asked: Asked) -> list[tuple[Any, str]]:
     whose, back = asked.participant, wayback.page(asked.participant)
     impossible = admin._impossible(whose)
     wanted = (
-        (_("Identity and study facts"), "change", "participants.view_participant", ""),
+        (_("Identity and study facts"), "change", "participants.view_identity", ""),
         (_("Change status…"), "status", "participants.change_status", "_change_status"),
         (_("Correct the day of a status…"), "day", "participants.change_status", "_correct_day"),
         (_("Steps from paper"), "paper", "participants.view_participant", ""),

@@ -32,13 +32,10 @@ from participants.admin.trail import export_view as trail_export_view
 from participants.admin.trail import trail_view
 from participants.models import (
     STATUS_NAMES,
-    Consent,
-    Examination,
     Participant,
     ParticipantStatus,
     ReadHow,
     ReasonCode,
-    Visit,
     VisitState,
 )
 from participants.rules import status
@@ -47,7 +44,6 @@ from trialsite import formfields, paper, reading
 from trialsite.identity import seen_by
 from trialsite.middleware import client_ip
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
-from trialsite.typedadmin import TypedInline
 from trialsite.voiding import Consequences
 
 STATUS_LABELS = {
@@ -135,83 +131,6 @@ class ReadFirst(ChangeList):
         return page.page_address(result)
 
 
-class ReadOnlyInline(TypedInline):
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # The heading of each row names the participant.
-        return super().get_queryset(request).select_related("participant", "created_by")
-
-
-class StatusInline(ReadOnlyInline):
-    model = ParticipantStatus
-    fields = (
-        "status",
-        "effective_on",
-        "reason_code",
-        "criteria_shown",
-        "reason",
-        "created_by",
-        "created_at",
-        "void_reason",
-    )
-    readonly_fields = ("criteria_shown", "created_by", "created_at", "void_reason")
-    tab = True
-
-    @admin.display(description=_("criteria not met"))
-    def criteria_shown(self, row: ParticipantStatus) -> str:
-        return ", ".join(row.criteria) or "-"
-
-
-class ConsentInline(ReadOnlyInline):
-    model = Consent
-    fields = ("version", "consented_at", "guardian_consented", "participant_assented", "void_reason")
-    readonly_fields = ("void_reason",)
-    tab = True
-
-
-class ExaminationInline(ReadOnlyInline):
-    """The newest ones; the list has them all."""
-
-    model = Examination
-    verbose_name_plural = _("newest examinations")
-    newest = 20
-    fields = ("panel", "taken_at", "is_study_procedure", "laboratory")
-    tab = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
-        whose = request.resolver_match.kwargs.get("object_id")
-        newest = Examination.objects.standing().filter(participant=whose).order_by("-taken_at", "-id").values("pk")
-        return rows.filter(pk__in=newest[: self.newest])
-
-
-class VisitInline(ReadOnlyInline):
-    model = Visit
-    fields = ("code", "title", "target_date", "window_opens_on", "window_closes_on", "state", "occurred_on")
-    readonly_fields = ("title", "target_date", "window_opens_on", "window_closes_on")
-    tab = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # Those of a Day 0 that was taken back are in the list of visits, for whoever looks for them.
-        rows: Any = super().get_queryset(request)
-        found: QuerySet[Any] = rows.standing()
-        return found
-
-    @admin.display(description=_("name"))
-    def title(self, visit: Visit) -> str:
-        # The theme asks of an empty row too.
-        return visit.title if visit.pk else ""
-
-
 class ParticipantForm(RecordForm):
     screened_on = formfields.DateField(
         label=_("Screened on"),
@@ -257,26 +176,7 @@ class ParticipantAdmin(RecordAdmin):
         ),
         (_("Study"), {"fields": (("site", "screened_on"),)}),
     )
-    inlines = (StatusInline, ConsentInline, ExaminationInline, VisitInline)
-    actions_detail = (
-        "eligibility",
-        "enrol",
-        "readiness",
-        "log_infusion",
-        "timeline",
-        "course",
-        # One line of buttons has room for so many.
-        {
-            "title": _("Record…"),
-            "icon": "edit_note",
-            "items": ("add_examination", "add_consent", "add_medication", "paper_steps"),
-        },
-        {
-            "title": _("Status…"),
-            "icon": "swap_horiz",
-            "items": ("change_status", "correct_day", "withdraw", "void_record"),
-        },
-    )
+    actions_detail = ("to_page", "void_record")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -299,14 +199,28 @@ class ParticipantAdmin(RecordAdmin):
         # A participant moves to another site as a new participant, not by an edit.
         return (*super().get_readonly_fields(request, obj), *own, *(("site",) if obj else ()))
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return super().get_inlines(request, obj) if obj else ()
-
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "site" and not request.user.is_superuser:
             own = request.user.sites.all()
             kwargs.update(queryset=own, initial=own.first() if own.count() == 1 else None)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Who sees nothing of the identity has nothing to do here, and is led to the page to read."""
+        is_read = object_id is not None and request.method != "POST" and self.has_view_permission(request)
+        if is_read and not seen_by(request.user):
+            return HttpResponseRedirect(self.url("page", object_id))
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    @action(description=_("Back to the participant"), permissions=["view"])
+    def to_page(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("page", object_id))
 
     # --- finding a person by identity: by POST, for a name in an address would stand in every log ---
 
@@ -418,14 +332,6 @@ class ParticipantAdmin(RecordAdmin):
             *super().get_urls(),
         ]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
-        """Only the steps that are possible from where the participant stands."""
-        obj = self.get_object(request, str(object_id))
-        hidden = self._impossible(obj) if obj else set()
-        return [
-            a for a in super().get_actions_detail(request, object_id) if not any(h in a.action_name for h in hidden)
-        ]
-
     def _impossible(self, obj: Participant) -> set[str]:
         here, history = Status(obj.status), _states_of(obj)
         hidden = set()
@@ -448,10 +354,6 @@ class ParticipantAdmin(RecordAdmin):
         """The first step is the screening; its form leads on to the others."""
         return HttpResponseRedirect(reverse("admin:participants_participant_add") + f"?{paper.PARAMETER}={paper.NEW}")
 
-    @action(description=_("Steps from paper"), permissions=["view"])
-    def paper_steps(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(self.url("paper", object_id))
-
     def paper_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         obj = self.get_object(request, object_id)
         if obj is None or not self.has_view_permission(request, obj):
@@ -468,84 +370,8 @@ class ParticipantAdmin(RecordAdmin):
         }
         return TemplateResponse(request, "admin/participants/paper.html", context)
 
-    @action(description=_("Eligibility"), permissions=["view"])
-    def eligibility(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(self.url("eligibility", object_id))
-
-    @action(description=_("Enter results…"), permissions=["examine"])
-    def add_examination(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(
-            reverse("admin:participants_examination_add") + f"?participant={self.row(request, object_id).pk}"
-        )
-
-    @action(description=_("Withdraw consent…"), permissions=["consent"])
-    def withdraw(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(
-            reverse("admin:participants_consentwithdrawal_add") + f"?participant={self.row(request, object_id).pk}"
-        )
-
-    def has_examine_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("participants.add_examination")
-
-    @action(description=_("Enrol…"), permissions=["enrol"])
-    def enrol(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(self.url("enrol", object_id))
-
-    @action(description=_("Record consent"), permissions=["consent"])
-    def add_consent(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(
-            reverse("admin:participants_consent_add") + f"?participant={self.row(request, object_id).pk}"
-        )
-
-    @action(description=_("Log an infusion"), permissions=["infuse"])
-    def log_infusion(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(
-            reverse("admin:dosing_infusion_add") + f"?participant={self.row(request, object_id).pk}"
-        )
-
-    @action(description=_("May we infuse?"), permissions=["readiness"])
-    def readiness(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_readiness", args=[self.row(request, object_id).pk]))
-
-    @action(description=_("Treatment timeline"), permissions=["readiness"])
-    def timeline(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:dosing_timeline", args=[self.row(request, object_id).pk]))
-
-    @action(description=_("Course of toxicity"), permissions=["course"])
-    def course(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:safety_course", args=[self.row(request, object_id).pk]))
-
-    def has_course_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("safety.view_bedsideassessment")
-
-    def has_readiness_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("dosing.view_infusion")
-
-    @action(description=_("Record medication"), permissions=["medicate"])
-    def add_medication(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(
-            reverse("admin:dosing_medication_add") + f"?participant={self.row(request, object_id).pk}"
-        )
-
-    def has_medicate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("dosing.add_medication")
-
-    @action(description=_("Change status…"), permissions=["status"])
-    def change_status(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(self.url("status", object_id))
-
-    @action(description=_("Correct the day of a status…"), permissions=["status"])
-    def correct_day(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(self.url("day", object_id))
-
     def has_enrol_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("participants.enrol_participant")
-
-    def has_consent_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("participants.add_consent")
-
-    def has_infuse_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("dosing.add_infusion")
 
     def has_status_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("participants.change_status")

@@ -40,6 +40,8 @@ class IdentityReadAdmin(LogAdmin):
     list_select_related = ("by", "participant")
     list_per_page = 50
     show_full_result_count = False
+    # The day of what is kept once a day stands in its moment.
+    export_exclude = ("day",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

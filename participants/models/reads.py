@@ -18,6 +18,7 @@ class ReadHow(models.TextChoices):
     LIST = "list", pgettext_lazy("identity", "in a list of several")
     SEARCH = "search", pgettext_lazy("identity", "by a search")
     EXPORT = "export", pgettext_lazy("identity", "in a file")
+    BESIDE = "beside", pgettext_lazy("identity", "beside the number, that day for the first time")
 
 
 class IdentityRead(models.Model):
@@ -37,6 +38,8 @@ class IdentityRead(models.Model):
     # Names of the fields, in the order of the model.
     fields = models.JSONField(pgettext_lazy("identity", "what"))
     ip = models.CharField(_("from"), max_length=45, blank=True)
+    # The day of the site, for what is kept once a day.
+    day = models.DateField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("reading of identity")
@@ -49,7 +52,12 @@ class IdentityRead(models.Model):
             models.CheckConstraint(
                 name="identityread_nobody_by_search_only",
                 condition=Q(participant__isnull=False) | Q(how="search"),
-            )
+            ),
+            models.CheckConstraint(
+                name="identityread_day_of_those_beside",
+                condition=Q(how="beside", day__isnull=False) | (~Q(how="beside") & Q(day__isnull=True)),
+            ),
+            models.UniqueConstraint(fields=["by", "participant", "day"], name="identityread_beside_once_a_day"),
         ]
 
     def __str__(self) -> str:

@@ -13,6 +13,8 @@
     const found = document.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`));
     return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
   };
+  // A chosen participant is shown with the name beside the number: the number alone is kept.
+  const withoutNames = (text) => text.replace(/ \u2068[^\u2069]*\u2069/g, "");
   const drafts = () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
   const read = (key) => {
     try {
@@ -109,7 +111,7 @@
 
     valueOf(field) {
       if (field.type === "checkbox" || field.type === "radio") return [field.value, field.checked];
-      if (field.tagName === "SELECT") return [[...field.selectedOptions].map((one) => [one.value, one.text])];
+      if (field.tagName === "SELECT") return [[...field.selectedOptions].map((one) => [one.value, withoutNames(one.text)])];
       return [field.value];
     }
 
