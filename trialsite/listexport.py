@@ -4,6 +4,7 @@ The file is written to a temporary place, one row in memory at a time, counted a
 then it is sent. So there is no file without its record.
 """
 
+import datetime as dt
 import hashlib
 import re
 import tempfile
@@ -174,7 +175,7 @@ class LogAdmin(ExportAdmin):
         return False
 
 
-def _person(request: HttpRequest) -> User:
+def person_of(request: HttpRequest) -> User:
     """Who asks; the admin lets nobody else in."""
     assert isinstance(request.user, User)
     return request.user
@@ -197,27 +198,51 @@ def leave(
 
     `filters` are those of the address unless they are given.
     """
-    now, person = timezone.now(), _person(request)
+    now = timezone.now()
     with ExitStack() as failed, transaction.atomic():
         file = failed.enter_context(tempfile.TemporaryFile())
         count = write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
-        ListExport.objects.create(
+        record(
+            request,
             at=now,
-            by=person,
-            model=model,
-            filters=_recorded(request.GET) if filters is None else filters,
             kind=kind,
+            model=model,
+            filters=recorded(request.GET) if filters is None else filters,
             rows=count,
             has_identity=has_identity,
             sha256=_hash(file),
         )
-        facts: dict[str, Any] = {"list": model, "rows": count, "format": kind, "with_identity": has_identity}
-        security.note(SecurityKind.EXPORT, request=request, **facts)
         if also is not None:
             also()
         failed.pop_all()  # from here on the response closes the file, once it is sent
     name = timed_name(content, now)
     return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
+
+
+def record(
+    request: HttpRequest,
+    *,
+    at: dt.datetime,
+    kind: str,
+    model: str,
+    filters: str,
+    rows: int,
+    has_identity: bool,
+    sha256: str,
+) -> None:
+    """Keep that a file leaves, in the list of exports and in the log of the door, before it does."""
+    ListExport.objects.create(
+        at=at,
+        by=person_of(request),
+        kind=kind,
+        model=model,
+        filters=filters,
+        rows=rows,
+        has_identity=has_identity,
+        sha256=sha256,
+    )
+    facts: dict[str, Any] = {"list": model, "rows": rows, "format": kind, "with_identity": has_identity}
+    security.note(SecurityKind.EXPORT, request=request, **facts)
 
 
 def _cells(columns: list[Column], row: Any) -> list[Any]:
@@ -252,7 +277,7 @@ def _filters_in_words(found: Any) -> list[tuple[Any, Any]]:
     return chosen
 
 
-def _recorded(query: QueryDict) -> str:
+def recorded(query: QueryDict) -> str:
     """The filters of the address; what was searched for only if it is a number of the study, for it may be a name."""
     kept = query.copy()
     if "q" in kept and not _is_study_number(query.get("q", "")):

@@ -1,0 +1,274 @@
+"""A print as a PDF: A4, the font in the file, every glyph there, the same head and foot on every page.
+
+All text goes through one door, `plain`: what the font cannot draw is replaced by something that can be seen, never left
+out, for a print without a character would say something else (× 10⁸ without ⁸ is × 10). Of equal content the bytes are
+equal.
+"""
+
+import datetime as dt
+import io
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+from xml.etree import ElementTree
+
+from django.conf import settings
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from fontTools.ttLib import TTFont
+from fpdf import FPDF
+from fpdf.enums import MethodReturnValue, OutputIntentSubType, TableBordersLayout, XPos, YPos
+from fpdf.fonts import FontFace
+from pylopdf_fonts_zh_cn import sans_path
+
+from trialsite.models import User
+from trialsite.printing import Band, Block, Facts, Picture, Print, Section, Table, Words
+from trialsite.study import get_study
+
+FONT = "NotoSansSC"
+# Margins and the room of head and foot, in mm.
+SIDE, TOP, BOTTOM, HEAD_AT, FOOT_AT = 14, 24, 22, 8, -17
+# From points to the height of a line in mm.
+LINE = 0.5
+HEAD_SHADE, BAND_SHADE = (215, 215, 215), (235, 235, 235)
+# A row that is higher than a page cannot be laid out: longer cells go on in a row below.
+LINES_IN_A_ROW = 40
+COUNT = "{nb}"
+
+# What the font lacks and a reader knows by another writing.
+WRITTEN = {"⁰": "^0", "³": "^3", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9", "₀": "0", "₁": "1", "₂": "2"}
+WRITTEN |= {"✓": "√", "✗": "×", "☐": "□", "☑": "√", "\u2009": " ", "\u202f": " ", "\t": " "}
+
+
+@cache
+def _drawn() -> frozenset[int]:
+    """The characters of the font."""
+    return frozenset(TTFont(sans_path(), lazy=True).getBestCmap())
+
+
+def plain(text: str) -> str:
+    """The text in characters that can be drawn: 𠮷 is `[U+20BB7]`, and can be looked up."""
+    return "".join(_letters(unicodedata.normalize("NFC", text)))
+
+
+def _letters(text: str) -> Iterator[str]:
+    for letter in text:
+        if letter in WRITTEN:
+            yield WRITTEN[letter]
+        elif ord(letter) in _drawn() or letter == "\n":
+            yield letter
+        elif unicodedata.category(letter)[0] != "C" and letter not in "\ufe0e\ufe0f":
+            yield _substitute(letter)
+        elif unicodedata.category(letter) in {"Co", "Cn", "Cs"}:
+            yield _code(letter)
+
+
+def _substitute(letter: str) -> str:
+    """Its usual form, such as an ordinary hanzi for one of the compatibility block; else its code."""
+    usual = unicodedata.normalize("NFKC", letter)
+    return usual if all(ord(one) in _drawn() for one in usual) else _code(letter)
+
+
+def _code(letter: str) -> str:
+    return f"[U+{ord(letter):04X}]"
+
+
+def render(printed: Print, *, by: User, at: dt.datetime) -> bytes:
+    """The file's bytes; `by` and `at` stand at the foot of each page."""
+    page = _Page(printed, by=by, at=at)
+    page.set_title(printed.title)
+    page.set_creation_date(at)
+    page.add_page()
+    page.put(Words(printed.title, 15))
+    page.ln(1)
+    for section in printed.sections:
+        page.section(section)
+    return bytes(page.output())
+
+
+class _Page(FPDF):
+    def __init__(self, printed: Print, *, by: User, at: dt.datetime) -> None:
+        super().__init__(orientation="landscape" if printed.is_wide else "portrait", format="A4")
+        self.printed, self.by, self.at = printed, by, at
+        self.study = get_study().latest
+        self.is_counting = False
+        self.add_font(FONT, fname=sans_path())
+        self.set_auto_page_break(True, margin=BOTTOM)
+        self.set_margins(SIDE, TOP)
+
+    def normalize_text(self, text: str) -> str:
+        """The one door of all text. Only the foot asks for the number of pages, whatever somebody typed."""
+        text = plain(text)
+        return text if self.is_counting else text.replace(COUNT, "{ nb }")
+
+    # --- head and foot ------------------------------------------------------------------------
+
+    def header(self) -> None:
+        self.set_y(HEAD_AT)
+        self._at_both_ends(f"{self.study.registry_id} · {self.study.short_title}", self._whose(), size=8.5)
+        if self.printed.has_identity:
+            self.set_font(FONT, size=8)
+            words = _("This paper names a person: keep it at the site, and destroy it after use.")
+            self.cell(0, 4.6, words, border=1, align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.line(self.l_margin, TOP - 3, self.w - self.r_margin, TOP - 3)
+        self.set_y(TOP)
+
+    def _whose(self) -> str:
+        return " · ".join(part for part in (self.printed.site, self.printed.number) if part)
+
+    def footer(self) -> None:
+        self.set_y(FOOT_AT)
+        self.line(self.l_margin, self.get_y() - 1, self.w - self.r_margin, self.get_y() - 1)
+        self.is_counting = True
+        numbers = _("page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": COUNT}
+        self._at_both_ends(f"{self.printed.title} · {self.printed.number}".rstrip(" ·"), numbers, size=7.5)
+        self.is_counting = False
+        self._at_both_ends(self._by_whom(), f"Trialsite {settings.SOFTWARE_VERSION}", size=7.5)
+        if self.printed.is_record:
+            self.cell(0, 4, _("The electronic record counts, not this paper."), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def _by_whom(self) -> str:
+        when = formats.date_format(timezone.localtime(self.at), "DATETIME_FORMAT")
+        return _("Printed by %(who)s, %(at)s (site time)") % {"who": self.by, "at": when}
+
+    def _at_both_ends(self, left: str, right: str, *, size: float) -> None:
+        self.set_font(FONT, size=size)
+        width = self.get_string_width(self.normalize_text(right)) + 3
+        self.cell(self.epw - width, 4, self._cut(left, self.epw - width - 2))
+        self.cell(width, 4, right, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def _cut(self, text: str, width: float) -> str:
+        """As much of it as there is room for on one line."""
+        text = self.normalize_text(text)
+        if self.get_string_width(text) <= width:
+            return text
+        while text and self.get_string_width(f"{text}…") > width:
+            text = text[:-1]
+        return f"{text}…"
+
+    # --- pieces -------------------------------------------------------------------------------
+
+    def section(self, section: Section) -> None:
+        is_across = section.is_wide or self.printed.is_wide
+        if is_across != (self.w > self.h):
+            self.add_page(orientation="landscape" if is_across else "portrait")
+        elif self.will_page_break(30):
+            # No heading alone at the foot of a page.
+            self.add_page(same=True)
+        if section.title:
+            self.set_fill_color(BAND_SHADE)
+            self.set_font(FONT, size=11)
+            self.start_section(self.normalize_text(section.title))
+            self.cell(0, 7, section.title, fill=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+            self.ln(1)
+        for block in section.blocks:
+            self.put(block)
+        self.ln(3)
+
+    def put(self, block: Block) -> None:
+        if isinstance(block, Words):
+            self.set_font(FONT, size=block.size)
+            self.multi_cell(0, block.size * LINE, block.text, new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
+        elif isinstance(block, Facts):
+            self._facts(block)
+        elif isinstance(block, Table):
+            self._table(block)
+        else:
+            self._picture(block)
+
+    def _facts(self, facts: Facts) -> None:
+        rows = tuple((name, value or "—") for name, value in facts.pairs)
+        self._table(Table(head=(), rows=rows, widths=(46, 136), size=9))
+
+    def _table(self, wanted: Table) -> None:
+        if not wanted.rows and wanted.empty:
+            return self.put(Words(wanted.empty))
+        self.set_font(FONT, size=wanted.size)
+        with self.table(
+            col_widths=wanted.widths,
+            line_height=wanted.size * 0.53,
+            borders_layout=TableBordersLayout.ALL if wanted.row_height else TableBordersLayout.HORIZONTAL_LINES,
+            text_align="LEFT",
+            headings_style=FontFace(fill_color=HEAD_SHADE),
+            first_row_as_headings=bool(wanted.head),
+            padding=1,
+        ) as table:
+            if wanted.head:
+                table.row(wanted.head)
+            for row in wanted.rows:
+                self._row(table, row, wanted)
+        self.ln(1)
+        return None
+
+    def _row(self, table: Any, row: Sequence[str] | Band, wanted: Table) -> None:
+        columns = len(wanted.widths)
+        if isinstance(row, Band):
+            line = table.row(style=FontFace(fill_color=BAND_SHADE))
+            line.cell(row.text, colspan=columns - bool(row.last))
+            if row.last:
+                line.cell(row.last)
+            return
+        for part in self._parts(row, wanted.widths):
+            table.row(part, min_height=wanted.row_height or None)
+
+    def _parts(self, row: Sequence[str], widths: Sequence[int]) -> Iterator[Sequence[str]]:
+        """The row itself, or as many as it takes for cells that are higher than a page."""
+        share = self.epw / sum(widths)
+        cells = [self._pieces(text, width * share - 2) for text, width in zip(row, widths, strict=True)]
+        for number in range(max(map(len, cells))):
+            yield [pieces[number] if number < len(pieces) else "" for pieces in cells]
+
+    def _pieces(self, text: str, width: float) -> list[str]:
+        if len(text) + 20 * text.count("\n") < 400:
+            return [text]
+        lines: Any = self.multi_cell(width, text=text, dry_run=True, output=MethodReturnValue.LINES)
+        count = range(0, len(lines), LINES_IN_A_ROW)
+        return ["\n".join(lines[start : start + LINES_IN_A_ROW]) for start in count]
+
+    def _picture(self, picture: Picture) -> None:
+        content, width, height = _for_paper(picture.svg)
+        scale = min(self.epw / width, (self.eph - 14) / height, 0.32)
+        if self.will_page_break(height * scale):
+            self.add_page(same=True)
+        y = self.get_y()
+        self.set_font(FONT, size=9)
+        self.image(io.BytesIO(content), x=self.l_margin, y=y, w=width * scale, h=height * scale)
+        self.set_y(y + height * scale + 2)
+
+
+# --- our pictures ------------------------------------------------------------------------------------
+
+SVG = "http://www.w3.org/2000/svg"
+
+
+def _for_paper(svg: str) -> tuple[bytes, float, float]:
+    """The picture in black, in our font, its words in characters that can be drawn; and its width and height."""
+    root = ElementTree.fromstring(svg.strip())  # noqa: S314  # our own templates wrote it
+    _without_words_beside(root)
+    for one in root.iter():
+        _blacken(one.attrib)
+        one.text = plain(one.text) if one.text else one.text
+    _x, _y, width, height = (float(part) for part in root.attrib["viewBox"].split())
+    root.set("width", str(width))
+    root.set("height", str(height))
+    return ElementTree.tostring(root), width, height
+
+
+def _without_words_beside(parent: ElementTree.Element) -> None:
+    """What is only there to be heard, or to be pointed at."""
+    for one in list(parent):
+        if one.tag in {f"{{{SVG}}}title", f"{{{SVG}}}desc"}:
+            parent.remove(one)
+        else:
+            _without_words_beside(one)
+
+
+def _blacken(attributes: dict[str, str]) -> None:
+    for name, value in attributes.items():
+        if value == "currentColor":
+            attributes[name] = "black"
+    if "font-family" in attributes:
+        attributes["font-family"] = FONT
+    # There is one weight of the font.
+    attributes.pop("font-weight", None)
