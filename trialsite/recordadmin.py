@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit, formfields, merging, once, paper, questions, signature, signing, versions
+from trialsite import audit, formfields, merging, once, questions, signature, signing, versions, wayback
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.identity import IDENTITY, hidden_of
@@ -242,6 +242,8 @@ class RecordAdmin(SiteScopedAdmin):
     change_form_after_template = "admin/trialsite/audit_trail_section.html"
     actions_detail = ["void_record"]
     can_void = True
+    # The page on which a row is read.
+    home = "change"
     formfield_overrides: ClassVar[dict[Any, Any]] = {
         **formfields.OVERRIDES,
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
@@ -262,12 +264,12 @@ class RecordAdmin(SiteScopedAdmin):
         questions.keep(form, by=request.user, now=now)
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """A form that was opened from the steps of a paper record leads back to them."""
-        on = paper.way_back(request, obj)
+        """Back to where the form was opened; else to the page of whom the row is about, where the next step is."""
+        on = wayback.way_back(request, obj) or wayback.home_of(obj)
         return HttpResponseRedirect(on) if on else super().response_post_save_add(request, obj)
 
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        on = paper.way_back(request, obj)
+        on = wayback.way_back(request, obj) or wayback.home_of(obj)
         return HttpResponseRedirect(on) if on else super().response_post_save_change(request, obj)
 
     def changeform_view(
@@ -480,7 +482,7 @@ class RecordAdmin(SiteScopedAdmin):
         button: Any,
         act: Callable[[Any, dict[str, Any], dt.datetime], Any],
         done: Any,
-        back: str = "change",
+        back: str = "",
         back_query: str = "",
         follow: bool = False,
         consequences: Consequences | None = None,
@@ -490,14 +492,15 @@ class RecordAdmin(SiteScopedAdmin):
     ) -> HttpResponse:
         """One question about one row: a form, then the action; a refusal shows on the form.
 
-        `back` names the page to return to, with `back_query`; `follow` goes to the row that the action returned
-        instead. `rests_on` stands for what was read elsewhere before: if it is another now, the person reads it again
-        first. `row_of` is what the action is going to write, not saved: what looks wrong about it is asked.
+        `back` names the page to return to, else the row's own, with `back_query`; `follow` goes to the row that the
+        action returned instead. `rests_on` stands for what was read elsewhere before: if it is another now, the person
+        reads it again first. `row_of` is what the action is going to write, not saved: what looks wrong about it is asked.
         `is_signed`: the action signs what it writes, and the form asks for the person's password.
         """
         obj = self.get_object(request, object_id)
         if obj is None or not allowed:
             raise PermissionDenied
+        back = back or self.home
         if is_signed:
             form_class = partial(signature.signed(form_class), request=request)
         form = form_class(request.POST if request.method == "POST" else None)
@@ -523,7 +526,7 @@ class RecordAdmin(SiteScopedAdmin):
                 else:
                     messages.success(request, done)
                     on = self.url(back, result.pk if follow else object_id) + back_query
-                    return HttpResponseRedirect(paper.way_back(request) or on)
+                    return HttpResponseRedirect(wayback.way_back(request) or on)
         if conflict is not None:
             self.note_identity(request, obj)
         context = {
@@ -537,7 +540,7 @@ class RecordAdmin(SiteScopedAdmin):
             "consequences": consequences,
             "original": obj,
             "opts": self.opts,
-            "back": paper.way_back(request) or self.url(back, object_id) + back_query,
+            "back": wayback.way_back(request) or self.url(back, object_id) + back_query,
         }
         return TemplateResponse(request, "admin/trialsite/ask.html", context)
 

@@ -30,7 +30,7 @@ from dosing.models.lymphodepletion import DoseState
 from dosing.rules.dose import BagDose
 from dosing.wording import bag_dose_text
 from participants.models import Participant, numbered
-from trialsite import formfields, paper, questions
+from trialsite import formfields, questions, wayback
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
@@ -250,7 +250,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
             shown = self._show(form, participant) if "_show" in data else self._plan(request, form, participant)
             if shown is None:
                 listed = f"{back}?q={form.cleaned_data['number'].strip()}"
-                return HttpResponseRedirect(paper.way_back(request) or listed)
+                return HttpResponseRedirect(wayback.way_back(request) or listed)
         else:
             shown = {}
         context = {

@@ -31,7 +31,7 @@ from participants.models import EligibilityConfirmation, EligibilityRuling, Part
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
-from trialsite import formfields, paper
+from trialsite import formfields, paper, wayback
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
@@ -451,7 +451,7 @@ def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         done=_("The infusion is planned."),
         back="eligibility",
     )
-    if answer.status_code != HTTPStatus.FOUND or paper.way_back(request):
+    if answer.status_code != HTTPStatus.FOUND or wayback.way_back(request):
         return answer
     return HttpResponseRedirect(reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id]))
 

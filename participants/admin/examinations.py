@@ -36,7 +36,7 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import PANELS, QUESTIONS, Kind, Measure, outside
 from participants.units import UnknownUnit, convert
 from participants.wording import rounded
-from trialsite import audit, formfields, merging, once, paper, questions, signing, versions
+from trialsite import audit, formfields, merging, once, questions, signing, versions, wayback
 from trialsite.constraints import as_refusals
 from trialsite.reading import read_key
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, rewritten
@@ -470,7 +470,7 @@ class ExaminationAdmin(RecordAdmin):
             path = reverse("admin:participants_examination_add")
             asked = urlencode({"participant": obj.participant_id, "laboratory": obj.laboratory})
             return HttpResponseRedirect(f"{path}?{asked}")
-        return HttpResponseRedirect(paper.way_back(request) or self.url("change", obj.pk))
+        return HttpResponseRedirect(wayback.way_back(request) or self.url("change", obj.pk))
 
     # --- audit trail ----------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ VIEW = "participants.view_participant"
 class LogChangeList(ChangeList):
     def url_for_result(self, result: Any) -> str:
         """A line leads to the participant's page; the log has none of its own."""
-        return reverse("admin:participants_participant_change", args=[result.pk])
+        return reverse("admin:participants_participant_page", args=[result.pk])
 
 
 class LogAdmin(SiteScopedAdmin):
@@ -82,7 +82,7 @@ class LogAdmin(SiteScopedAdmin):
         """The page of a line would show the whole row, identity too: there is the participant's page for that."""
         if object_id is None or not self.has_view_permission(request):
             raise PermissionDenied
-        return HttpResponseRedirect(reverse("admin:participants_participant_change", args=[object_id]))
+        return HttpResponseRedirect(reverse("admin:participants_participant_page", args=[object_id]))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:participants_participant_history", args=[object_id]))

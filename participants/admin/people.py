@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,7 +26,7 @@ from unfold.widgets import (
 )
 
 from participants import actions
-from participants.admin import eligibility
+from participants.admin import eligibility, page
 from participants.admin.reads import reads_of
 from participants.admin.trail import export_view as trail_export_view
 from participants.admin.trail import trail_view
@@ -125,6 +126,13 @@ def day_form(participant: Participant) -> type[forms.Form]:
         reason = forms.CharField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
     return DayForm
+
+
+class ReadFirst(ChangeList):
+    """A line of the list leads to the page to read, not to the form of the identity."""
+
+    def url_for_result(self, result: Any) -> str:
+        return page.page_address(result)
 
 
 class ReadOnlyInline(TypedInline):
@@ -232,6 +240,7 @@ class ParticipantForm(RecordForm):
 @admin.register(Participant)
 class ParticipantAdmin(RecordAdmin):
     form = ParticipantForm
+    home = "page"
     site_path = "site"
     identity_fields = ("name", "birth_date", "phone", "hospital_number", "bed", "initials")
     list_display = ("number_link", "status_label", "site", "sex", "day0_visit", "enrolled_mark", "void_mark")
@@ -316,7 +325,7 @@ class ParticipantAdmin(RecordAdmin):
         if request.method == "POST" and form.is_valid():
             found = self._find(request, form.cleaned_data["value"])
             if len(found) == 1:
-                return HttpResponseRedirect(self.url("change", found[0].pk))
+                return HttpResponseRedirect(self.url("page", found[0].pk))
             if not found:
                 form.add_error("value", _("No participant of your sites has exactly this. Check the spelling."))
         context = {
@@ -388,11 +397,16 @@ class ParticipantAdmin(RecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("visits")
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ReadFirst
+
     # --- steps --------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            # First: "12/section" is no number of a row, as <path:…> would have it.
+            *page.urls(self),
             path("<path:object_id>/paper/", view(self.paper_view), name="participants_participant_paper"),
             path("trail/", view(partial(trail_view, self)), name="participants_participant_trail"),
             path("trail/export/", view(partial(trail_export_view, self)), name="participants_participant_trail_export"),

@@ -199,7 +199,7 @@ def _link(request: HttpRequest, line: Line) -> str:
 
 def _participant_link(line: Line) -> str:
     whose = line.participant
-    return reverse("admin:participants_participant_change", args=[whose.pk]) if whose is not None else ""
+    return reverse("admin:participants_participant_page", args=[whose.pk]) if whose is not None else ""
 
 
 # --- The file ------------------------------------------------------------------------------------------

@@ -560,7 +560,7 @@ def _history_row(row: Any, at: dt.datetime, what: str, detail: Any) -> dict[str,
 
 def _links(participant: Participant) -> dict[str, str]:
     return {
-        "participant": reverse("admin:participants_participant_change", args=[participant.pk]),
+        "participant": reverse("admin:participants_participant_page", args=[participant.pk]),
         "course": reverse("admin:safety_course", args=[participant.pk]),
         "page": reverse("admin:safety_blood", args=[participant.pk]),
     }

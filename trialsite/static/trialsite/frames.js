@@ -18,10 +18,13 @@
     }
   };
 
-  addEventListener("DOMContentLoaded", () => {
-    for (const frame of document.querySelectorAll("[data-newest]")) {
+  const show = (within) => {
+    for (const frame of within.querySelectorAll("[data-newest]")) {
       measure(frame);
       showNewest(frame);
     }
-  });
+  };
+  addEventListener("DOMContentLoaded", () => show(document));
+  // A section that was loaded after the page.
+  addEventListener("trialsite:loaded", (event) => show(event.target));
 })();
