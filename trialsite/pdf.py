@@ -8,7 +8,7 @@ equal.
 import datetime as dt
 import io
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +18,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
-from fpdf.enums import MethodReturnValue, OutputIntentSubType, TableBordersLayout, XPos, YPos
+from fpdf.enums import MethodReturnValue, TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 from pylopdf_fonts_zh_cn import sans_path
 
@@ -35,43 +35,37 @@ HEAD_SHADE, BAND_SHADE = (215, 215, 215), (235, 235, 235)
 # A row that is higher than a page cannot be laid out: longer cells go on in a row below.
 LINES_IN_A_ROW = 40
 COUNT = "{nb}"
+# Of a picture's unit, in mm.
+LARGEST = 0.32
 
 # What the font lacks and a reader knows by another writing.
 WRITTEN = {"⁰": "^0", "³": "^3", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9", "₀": "0", "₁": "1", "₂": "2"}
+# Of direction, of joining, of control: they have no shape of their own.
+MARKS = frozenset({"Cc", "Cf"})
 WRITTEN |= {"✓": "√", "✗": "×", "☐": "□", "☑": "√", "\u2009": " ", "\u202f": " ", "\t": " "}
 
 
 @cache
-def _drawn() -> frozenset[int]:
-    """The characters of the font."""
-    return frozenset(TTFont(sans_path(), lazy=True).getBestCmap())
+def _drawn() -> frozenset[str]:
+    """The characters of the font, and the end of a line."""
+    with TTFont(sans_path(), lazy=True) as font:
+        return frozenset(map(chr, font.getBestCmap())) | {"\n"}
 
 
 def plain(text: str) -> str:
     """The text in characters that can be drawn: 𠮷 is `[U+20BB7]`, and can be looked up."""
-    return "".join(_letters(unicodedata.normalize("NFC", text)))
+    text = unicodedata.normalize("NFC", text)
+    return text if _drawn().issuperset(text) and WRITTEN.keys().isdisjoint(text) else "".join(map(_letter, text))
 
 
-def _letters(text: str) -> Iterator[str]:
-    for letter in text:
-        if letter in WRITTEN:
-            yield WRITTEN[letter]
-        elif ord(letter) in _drawn() or letter == "\n":
-            yield letter
-        elif unicodedata.category(letter)[0] != "C" and letter not in "\ufe0e\ufe0f":
-            yield _substitute(letter)
-        elif unicodedata.category(letter) in {"Co", "Cn", "Cs"}:
-            yield _code(letter)
-
-
-def _substitute(letter: str) -> str:
-    """Its usual form, such as an ordinary hanzi for one of the compatibility block; else its code."""
+def _letter(letter: str) -> str:
+    """As it is drawn; else by another writing, by its usual form, or by its code. What is only a mark is left out."""
+    if letter in WRITTEN or letter in _drawn():
+        return WRITTEN.get(letter, letter)
+    if unicodedata.category(letter) in MARKS or letter in "\ufe0e\ufe0f":
+        return ""
     usual = unicodedata.normalize("NFKC", letter)
-    return usual if all(ord(one) in _drawn() for one in usual) else _code(letter)
-
-
-def _code(letter: str) -> str:
-    return f"[U+{ord(letter):04X}]"
+    return usual if _drawn().issuperset(usual) else f"[U+{ord(letter):04X}]"
 
 
 def render(printed: Print, *, by: User, at: dt.datetime) -> bytes:
@@ -96,6 +90,8 @@ class _Page(FPDF):
         self.add_font(FONT, fname=sans_path())
         self.set_auto_page_break(True, margin=BOTTOM)
         self.set_margins(SIDE, TOP)
+        self.set_line_width(0.15)
+        self.set_draw_color(110)
 
     def normalize_text(self, text: str) -> str:
         """The one door of all text. Only the foot asks for the number of pages, whatever somebody typed."""
@@ -122,11 +118,15 @@ class _Page(FPDF):
         self.line(self.l_margin, self.get_y() - 1, self.w - self.r_margin, self.get_y() - 1)
         self.is_counting = True
         numbers = _("page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": COUNT}
-        self._at_both_ends(f"{self.printed.title} · {self.printed.number}".rstrip(" ·"), numbers, size=7.5)
+        self._at_both_ends(self._which(), numbers, size=7.5)
         self.is_counting = False
         self._at_both_ends(self._by_whom(), f"Trialsite {settings.SOFTWARE_VERSION}", size=7.5)
         if self.printed.is_record:
             self.cell(0, 4, _("The electronic record counts, not this paper."), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def _which(self) -> str:
+        title, number = self.printed.title, self.printed.number
+        return title if number in title else f"{title} · {number}"
 
     def _by_whom(self) -> str:
         when = formats.date_format(timezone.localtime(self.at), "DATETIME_FORMAT")
@@ -153,18 +153,25 @@ class _Page(FPDF):
         is_across = section.is_wide or self.printed.is_wide
         if is_across != (self.w > self.h):
             self.add_page(orientation="landscape" if is_across else "portrait")
-        elif self.will_page_break(30):
-            # No heading alone at the foot of a page.
+        elif self.get_y() > TOP + 20 and self.will_page_break(self._room(section)):
             self.add_page(same=True)
         if section.title:
-            self.set_fill_color(BAND_SHADE)
-            self.set_font(FONT, size=11)
-            self.start_section(self.normalize_text(section.title))
-            self.cell(0, 7, section.title, fill=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-            self.ln(1)
+            self._heading(section.title)
         for block in section.blocks:
             self.put(block)
         self.ln(3)
+
+    def _room(self, section: Section) -> float:
+        """What its beginning takes: no heading stands alone at the foot of a page."""
+        first = section.blocks[0]
+        return 30 if not isinstance(first, Picture) else 10 + self._size_of(*_for_paper(first.svg)[1:])[1]
+
+    def _heading(self, words: str) -> None:
+        self.set_font(FONT, size=11)
+        self.start_section(self.normalize_text(words))
+        with self.local_context(fill_color=BAND_SHADE):
+            self.cell(0, 7, words, fill=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.ln(1)
 
     def put(self, block: Block) -> None:
         if isinstance(block, Words):
@@ -228,27 +235,34 @@ class _Page(FPDF):
 
     def _picture(self, picture: Picture) -> None:
         content, width, height = _for_paper(picture.svg)
-        scale = min(self.epw / width, (self.eph - 14) / height, 0.32)
-        if self.will_page_break(height * scale):
+        width, height = self._size_of(width, height)
+        if self.will_page_break(height):
             self.add_page(same=True)
         y = self.get_y()
-        self.set_font(FONT, size=9)
-        self.image(io.BytesIO(content), x=self.l_margin, y=y, w=width * scale, h=height * scale)
-        self.set_y(y + height * scale + 2)
+        self.image(io.BytesIO(content), x=self.l_margin, y=y, w=width, h=height)
+        self.set_y(y + height + 2)
+
+    def _size_of(self, width: float, height: float) -> tuple[float, float]:
+        """In mm: as wide as the page, no higher than it, and no larger than its letters need."""
+        scale = min(self.epw / width, (self.eph - 14) / height, LARGEST)
+        return width * scale, height * scale
 
 
 # --- our pictures ------------------------------------------------------------------------------------
 
 SVG = "http://www.w3.org/2000/svg"
+# So that the picture is written again as it was read.
+ElementTree.register_namespace("", SVG)
 
 
 def _for_paper(svg: str) -> tuple[bytes, float, float]:
     """The picture in black, in our font, its words in characters that can be drawn; and its width and height."""
-    root = ElementTree.fromstring(svg.strip())  # noqa: S314  # our own templates wrote it
+    root = ElementTree.fromstring(svg.strip())  # our own templates wrote it
     _without_words_beside(root)
     for one in root.iter():
         _blacken(one.attrib)
         one.text = plain(one.text) if one.text else one.text
+    root.set("font-family", FONT)
     _x, _y, width, height = (float(part) for part in root.attrib["viewBox"].split())
     root.set("width", str(width))
     root.set("height", str(height))
@@ -268,7 +282,6 @@ def _blacken(attributes: dict[str, str]) -> None:
     for name, value in attributes.items():
         if value == "currentColor":
             attributes[name] = "black"
-    if "font-family" in attributes:
-        attributes["font-family"] = FONT
-    # There is one weight of the font.
+    # There is one font, of one weight.
+    attributes.pop("font-family", None)
     attributes.pop("font-weight", None)

@@ -14,34 +14,17 @@ from importlib.util import find_spec
 from itertools import chain
 from typing import Any
 
-from django.apps import apps
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from trialsite import listexport, signing
+from trialsite import listexport, signing, subjectpage
 from trialsite.exports import FILE_NAME, timed_name
-from trialsite.models import User
 
 PDF_TYPE = "application/pdf"
-# Each app that knows something of a participant has `prints.sections(participant, *, user, now)`.
-APPS = ("participants", "dosing", "safety")
-# The order of the participant's page; what the apps say under one code is one section.
-ORDER = (
-    "who",
-    "owed",
-    "eligibility",
-    "consent",
-    "treatment",
-    "toxicity",
-    "events",
-    "medication",
-    "laboratory",
-    "visits",
-    "deviations",
-    "signatures",
-)
+# Before the sections of the participant's page, and after them; what apps say under one code is one section.
+ORDER = ("who", "owed", *subjectpage.ORDER, "signatures")
 
 
 # --- the pieces --------------------------------------------------------------------------------------
@@ -111,10 +94,15 @@ class Print:
     sections: tuple[Section, ...]
     site: str
     number: str = ""
-    has_identity: bool = False
+    # The fields that name the person, as far as they stand on the paper.
+    identity: frozenset[str] = frozenset()
     is_wide: bool = False
     # A sheet to write on is no copy of a record.
     is_record: bool = True
+
+    @property
+    def has_identity(self) -> bool:
+        return bool(self.identity)
 
     @property
     def rows(self) -> int:
@@ -126,15 +114,18 @@ class Print:
 # --- what the apps say of a participant --------------------------------------------------------------
 
 
-def sections_of(participant: Any, *, user: User, now: dt.datetime) -> tuple[Section, ...]:
-    """All sections that this person may read, in the order of the page."""
-    return tuple(_joined(sorted(_said(participant, user, now), key=_place)))
+def sections_of(asked: subjectpage.Asked) -> tuple[Section, ...]:
+    """All sections that this reader may see, in the order of the page.
+
+    An app that knows something of a participant has `prints.sections(asked)`.
+    """
+    said = (one for app in subjectpage.APPS if find_spec(f"{app}.prints") for one in _said(app, asked))
+    return tuple(_joined(sorted(said, key=_place)))
 
 
-def _said(participant: Any, user: User, now: dt.datetime) -> Iterator[Section]:
-    for name in APPS:
-        if apps.is_installed(name) and find_spec(f"{name}.prints"):
-            yield from import_module(f"{name}.prints").sections(participant, user=user, now=now)
+def _said(app: str, asked: subjectpage.Asked) -> Iterable[Section]:
+    found: Iterable[Section] = import_module(f"{app}.prints").sections(asked)
+    return found
 
 
 def _place(section: Section) -> int:
@@ -161,7 +152,7 @@ def _one_after_the_other(before: tuple[Block, ...], after: tuple[Block, ...]) ->
 def signatures(*models: Iterable[Any]) -> Section:
     """What was signed of these rows, those of one model in one iterable, each signature verified now."""
     table = Table(
-        head=(_("Signed at"), _("What"), _("By"), _("State")),
+        head=(_("Signed at"), _("What"), _("Signed by"), _("State")),
         rows=tuple(sorted(chain.from_iterable(_signed(list(rows)) for rows in models))),
         widths=(30, 60, 52, 40),
         empty=_("Nothing is signed."),
@@ -203,7 +194,6 @@ def leave(
     model: str,
     content: str,
     now: dt.datetime,
-    filters: str | None = None,
     also: Callable[[], None] | None = None,
 ) -> HttpResponse:
     """The paper of this, once it is recorded like every file that leaves; `also` is kept with its record.
@@ -223,7 +213,8 @@ def leave(
             at=now,
             kind="pdf",
             model=model,
-            filters=listexport.recorded(request.GET) if filters is None else filters,
+            # Of a list its filters, of a person's paper what it is.
+            filters=f"{content} · {printed.number}" if printed.number else listexport.recorded(request.GET),
             rows=printed.rows,
             has_identity=printed.has_identity,
             sha256=hashlib.sha256(body).hexdigest(),
