@@ -187,7 +187,8 @@ def _medication(participant: Participant) -> Section:
 def _taken(row: Medication) -> tuple[str, ...]:
     dose = " · ".join(part for part in (row.dose_text, str(row.get_route_display())) if part)
     until = _("ongoing") if row.is_ongoing else moment(row.ended_at)
-    return f"{row.name}\n{row.get_kind_display()}", dose, moment(row.started_at), until, row.indication
+    what = "\n".join(dict.fromkeys((row.name, str(row.get_kind_display()))))
+    return what, dose, moment(row.started_at), until, row.indication
 
 
 def _signatures(asked: Asked) -> Iterator[Section]:

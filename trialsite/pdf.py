@@ -7,6 +7,7 @@ equal.
 
 import datetime as dt
 import io
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -35,6 +36,9 @@ HEAD_SHADE, BAND_SHADE = (215, 215, 215), (235, 235, 235)
 # A row that is higher than a page cannot be laid out: longer cells go on in a row below.
 LINES_IN_A_ROW = 40
 COUNT = "{nb}"
+CHINESE = re.compile(r"[\u2e80-\uffff]")
+# What stays together on a line: a Chinese character with its brackets and stops, or a word.
+TOKEN = re.compile(r"[（《“‘]*(?:[^\s\u2e80-\uffff]+|[\u2e80-\uffff])[，。；：、）》”’！？…]*|\s+")
 # Of a picture's unit, in mm.
 LARGEST = 0.32
 
@@ -176,7 +180,8 @@ class _Page(FPDF):
     def put(self, block: Block) -> None:
         if isinstance(block, Words):
             self.set_font(FONT, size=block.size)
-            self.multi_cell(0, block.size * LINE, block.text, new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
+            words = self._broken(block.text, self.epw - 3)
+            self.multi_cell(0, block.size * LINE, words, new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
         elif isinstance(block, Facts):
             self._facts(block)
         elif isinstance(block, Table):
@@ -212,26 +217,51 @@ class _Page(FPDF):
         columns = len(wanted.widths)
         if isinstance(row, Band):
             line = table.row(style=FontFace(fill_color=BAND_SHADE))
-            line.cell(row.text, colspan=columns - bool(row.last))
+            over = wanted.widths[: columns - bool(row.last)]
+            line.cell(self._broken(row.text, self._inside(sum(over), wanted)), colspan=len(over))
             if row.last:
                 line.cell(row.last)
             return
-        for part in self._parts(row, wanted.widths):
+        for part in self._parts(row, wanted):
             table.row(part, min_height=wanted.row_height or None)
 
-    def _parts(self, row: Sequence[str], widths: Sequence[int]) -> Iterator[Sequence[str]]:
+    def _inside(self, width: int, table: Table) -> float:
+        """The room for words in a column, in mm: without its padding, and a little less."""
+        return width * self.epw / sum(table.widths) - 4.5
+
+    def _parts(self, row: Sequence[str], table: Table) -> Iterator[Sequence[str]]:
         """The row itself, or as many as it takes for cells that are higher than a page."""
-        share = self.epw / sum(widths)
-        cells = [self._pieces(text, width * share - 2) for text, width in zip(row, widths, strict=True)]
+        room = (self._inside(width, table) for width in table.widths)
+        cells = [self._pieces(self._broken(text, width), width) for text, width in zip(row, room, strict=True)]
         for number in range(max(map(len, cells))):
             yield [pieces[number] if number < len(pieces) else "" for pieces in cells]
 
     def _pieces(self, text: str, width: float) -> list[str]:
         if len(text) + 20 * text.count("\n") < 400:
             return [text]
-        lines: Any = self.multi_cell(width, text=text, dry_run=True, output=MethodReturnValue.LINES)
+        lines: Any = self.multi_cell(
+            width + 2 * self.c_margin + 0.4, text=text, dry_run=True, output=MethodReturnValue.LINES
+        )
         count = range(0, len(lines), LINES_IN_A_ROW)
         return ["\n".join(lines[start : start + LINES_IN_A_ROW]) for start in count]
+
+    def _broken(self, text: str, width: float) -> str:
+        """A Chinese text in lines that fit: the library would break it at its few spaces alone."""
+        text = self.normalize_text(text)
+        if not CHINESE.search(text):
+            return text
+        return "\n".join(line for part in text.split("\n") for line in self._lines(part, width))
+
+    def _lines(self, text: str, width: float) -> Iterator[str]:
+        line, taken = "", 0.0
+        for token in TOKEN.findall(text):
+            more = self.get_string_width(token)
+            if line and taken + more > width:
+                yield line.rstrip()
+                line, taken = "", 0.0
+                token = token.lstrip()
+            line, taken = line + token, taken + more
+        yield line
 
     def _picture(self, picture: Picture) -> None:
         content, width, height = _for_paper(picture.svg)

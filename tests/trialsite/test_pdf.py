@@ -16,6 +16,7 @@ from dosing import prints
 from tests.pdftext import pages_of, words_of
 from trialsite import pdf
 from trialsite.models import User
+from trialsite.pdf import CHINESE
 from trialsite.printing import Band, Block, Facts, Picture, Print, Section, Table, Words
 
 AT = dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
@@ -81,6 +82,15 @@ def test_a_cell_that_is_higher_than_a_page_goes_on_below() -> None:
     assert words[299] in words_of(rendered(printed(Table(head=("A",), rows=((lines,),), widths=(180,)))))
 
 
+def test_a_chinese_text_is_broken_where_the_line_is_full_and_no_line_begins_with_a_stop() -> None:
+    text = "诊断为初诊或难治/复发的急性 B 淋巴细胞白血病（B-ALL），包括伯基特淋巴瘤白血病，经化疗达到完全缓解。" * 6
+    for block in (Words(text), Table(("A",), ((text,),), (180,)), Table(("A",), (Band(text),), (180,))):
+        lines = [one for one in pages_of(rendered(printed(block)))[0].split("\n") if CHINESE.search(one)]
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        assert [one for one in lines if one[0] in "，。）"] == []
+        assert min(map(len, lines[:-1])) > 25
+
+
 def test_an_empty_table_says_what_is_not_there() -> None:
     text = pages_of(rendered(printed(Table(head=("A",), rows=(), widths=(1,), empty="None is there."))))[0]
     assert "None is there." in text
@@ -96,7 +106,7 @@ def test_what_the_font_cannot_draw_is_seen_all_the_same() -> None:
     )
     one = Print(title=RARE, sections=(Section("one", RARE, blocks),), site=RARE, number=RARE)
     text = pages_of(rendered(one))[0]
-    # Site and number at the head, the title above and at the foot (it has the number), the heading, and each of the blocks.
+    # Site and number at the head, the title above and at the foot, where it has the number; the heading; each block.
     assert text.count("[U+20BB7]田[U+1F600]") == 2 + 1 + 1 + 1 + 1 + 2 + 3 + 1
     assert "𠮷" not in text
 
