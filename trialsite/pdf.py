@@ -17,7 +17,6 @@ from xml.etree import ElementTree
 from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
-from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
@@ -52,8 +51,9 @@ WRITTEN |= {"✓": "√", "✗": "×", "☐": "□", "☑": "√", "\u2009": " "
 @cache
 def _drawn() -> frozenset[str]:
     """The characters of the font, and the end of a line."""
-    with TTFont(sans_path(), lazy=True) as font:
-        return frozenset(map(chr, font.getBestCmap())) | {"\n"}
+    page: Any = FPDF()
+    page.add_font(FONT, fname=sans_path())
+    return frozenset(map(chr, page.fonts[FONT.lower()].cmap)) | {"\n"}
 
 
 def plain(text: str) -> str:
