@@ -78,13 +78,13 @@ def write_csv(file: IO[bytes], header: Sequence[Any], rows: Iterable[Sequence[An
 
 
 def _csv_cell(value: Any) -> str:
-    text = _text(value)
+    text = cell_text(value)
     if text.startswith(FORMULA_STARTS) and not PLAIN_NUMBER.fullmatch(text):
         return f"'{text}"
     return text
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -128,7 +128,7 @@ def _write_sheet(book: Workbook, name: Any, header: Sequence[Any], rows: Iterabl
     moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
     widths = [_width(title) for title in header]
     for column, title in enumerate(header):
-        page.write_string(0, column, _text(title), bold)
+        page.write_string(0, column, cell_text(title), bold)
     number = 0
     for number, row in enumerate(rows, start=1):
         widths = [max(pair) for pair in zip_longest(widths, map(_width, row), fillvalue=0)]
@@ -147,10 +147,10 @@ def _write(page: Worksheet, row: int, column: int, value: Any, day: Format, mome
         page.write_datetime(row, column, value, day)
     elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         page.write_number(row, column, value)
-    elif text := _text(value):
+    elif text := cell_text(value):
         page.write_string(row, column, text if len(text) <= CELL_LENGTH else f"{text[: CELL_LENGTH - 1]}…")
 
 
 def _width(value: Any) -> int:
     """In characters; a Chinese one is twice as wide as a Latin one."""
-    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in _text(value))
+    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in cell_text(value))

@@ -4,10 +4,11 @@ The file is written to a temporary place, one row in memory at a time, counted a
 then it is sent. So there is no file without its record.
 """
 
+import datetime as dt
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
@@ -72,6 +73,9 @@ class ExportAdmin(TypedAdmin):
     # Fields that name a person outside the study: each for those to whom the study file gives it.
     identity_fields: tuple[str, ...] = ()
 
+    # The ways in which the list leaves: words, icon, and the name of the page.
+    files: tuple[tuple[Any, str, str], ...] = ((_("Export…"), "download", "export"),)
+
     def look_at(self, rows: list[Any]) -> None:
         """What columns of the page have to find out about these rows, for all of them at once."""
 
@@ -89,12 +93,13 @@ class ExportAdmin(TypedAdmin):
         """The buttons take along what is filtered, searched and sorted."""
         response = super().changelist_view(request, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data is not None:
-            button = {"title": _("Export…"), "icon": "download", "attrs": {}, "path": self._list_url("export")}
-            query = self._query(request).urlencode()
-            if query:
-                button["path"] = f"{button['path']}?{query}"
-            response.context_data["actions_list"] = [*response.context_data.get("actions_list", []), button]
+            buttons = [self._button(request, *one) for one in self.files]
+            response.context_data["actions_list"] = [*response.context_data.get("actions_list", []), *buttons]
         return response
+
+    def _button(self, request: HttpRequest, title: Any, icon: str, page: str) -> dict[str, Any]:
+        query, address = self._query(request).urlencode(), self._list_url(page)
+        return {"title": title, "icon": icon, "attrs": {}, "path": f"{address}?{query}" if query else address}
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         if not self.has_view_permission(request):
@@ -136,13 +141,13 @@ class ExportAdmin(TypedAdmin):
 
     def _export(self, request: HttpRequest, rows: QuerySet[Any], asked: dict[str, Any]) -> FileResponse:
         identity = self._identity(request) if asked.get("with_identity") else []
-        columns = columns_of(self, request, rows, identity={field.name for field in identity})
+        header, table = self.table_of(request, rows, identity={field.name for field in identity})
         content = self.export_name or self.opts.model_name.replace("_", "-")
         return leave(
             request,
             kind=asked["format"],
-            header=[column.title for column in columns],
-            table=(_cells(columns, row) for row in _looked_at(rows, self.look_at)),
+            header=header,
+            table=table,
             sheet=self.opts.verbose_name_plural,
             model=self.opts.label,
             # So that nobody passes on the one for the other.
@@ -150,6 +155,14 @@ class ExportAdmin(TypedAdmin):
             has_identity=bool(asked.get("with_identity")),
             also=partial(self.identity_left, request, rows, identity) if identity else None,
         )
+
+    def table_of(
+        self, request: HttpRequest, rows: QuerySet[Any], *, identity: Collection[str] = ()
+    ) -> tuple[list[Any], Iterator[list[Any]]]:
+        """The heads of the columns with which these rows leave, and their cells."""
+        columns = columns_of(self, request, rows, identity=set(identity))
+        cells = (_cells(columns, row) for row in _looked_at(rows, self.look_at))
+        return [column.title for column in columns], cells
 
     def _query(self, request: HttpRequest) -> QueryDict:
         query = request.GET.copy()
@@ -174,7 +187,7 @@ class LogAdmin(ExportAdmin):
         return False
 
 
-def _person(request: HttpRequest) -> User:
+def person_of(request: HttpRequest) -> User:
     """Who asks; the admin lets nobody else in."""
     assert isinstance(request.user, User)
     return request.user
@@ -197,27 +210,51 @@ def leave(
 
     `filters` are those of the address unless they are given.
     """
-    now, person = timezone.now(), _person(request)
+    now = timezone.now()
     with ExitStack() as failed, transaction.atomic():
         file = failed.enter_context(tempfile.TemporaryFile())
         count = write_csv(file, header, table) if kind == "csv" else write_xlsx(file, header, table, sheet=sheet)
-        ListExport.objects.create(
+        record(
+            request,
             at=now,
-            by=person,
-            model=model,
-            filters=_recorded(request.GET) if filters is None else filters,
             kind=kind,
+            model=model,
+            filters=recorded(request.GET) if filters is None else filters,
             rows=count,
             has_identity=has_identity,
             sha256=_hash(file),
         )
-        facts: dict[str, Any] = {"list": model, "rows": count, "format": kind, "with_identity": has_identity}
-        security.note(SecurityKind.EXPORT, request=request, **facts)
         if also is not None:
             also()
         failed.pop_all()  # from here on the response closes the file, once it is sent
     name = timed_name(content, now)
     return FileResponse(file, as_attachment=True, filename=f"{name}.{kind}", content_type=TYPES[kind])
+
+
+def record(
+    request: HttpRequest,
+    *,
+    at: dt.datetime,
+    kind: str,
+    model: str,
+    filters: str,
+    rows: int,
+    has_identity: bool,
+    sha256: str,
+) -> None:
+    """Keep that a file leaves, in the list of exports and in the log of the door, before it does."""
+    ListExport.objects.create(
+        at=at,
+        by=person_of(request),
+        kind=kind,
+        model=model,
+        filters=filters,
+        rows=rows,
+        has_identity=has_identity,
+        sha256=sha256,
+    )
+    facts: dict[str, Any] = {"list": model, "rows": rows, "format": kind, "with_identity": has_identity}
+    security.note(SecurityKind.EXPORT, request=request, **facts)
 
 
 def _cells(columns: list[Column], row: Any) -> list[Any]:
@@ -252,7 +289,7 @@ def _filters_in_words(found: Any) -> list[tuple[Any, Any]]:
     return chosen
 
 
-def _recorded(query: QueryDict) -> str:
+def recorded(query: QueryDict) -> str:
     """The filters of the address; what was searched for only if it is a number of the study, for it may be a name."""
     kept = query.copy()
     if "q" in kept and not _is_study_number(query.get("q", "")):

@@ -1,5 +1,6 @@
 """Everything that differs between machines comes from the environment; .env.example explains each variable."""
 
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from csp.constants import NONCE, NONE, SELF
 from trialsite import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Which software it was stands on every print.
+SOFTWARE_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 # On one's own machine: plain HTTP, demo data. Django's own DEBUG stays off there, too: its pages would show whoever
 # meets an error the settings, and the names that the code just held.
@@ -337,6 +340,9 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # They would tell which letters stand on a print, and so the name of a person.
+        "fontTools": {"level": "ERROR"},
+        "fpdf": {"level": "ERROR"},
     },
 }
 

@@ -56,7 +56,7 @@ def participant_of(request: HttpRequest, pk: Any) -> Participant | None:
     return rows.first()
 
 
-def _required(request: HttpRequest, pk: int, permission: str) -> Participant:
+def required(request: HttpRequest, pk: int, permission: str) -> Participant:
     if not request.user.has_perm(permission):
         raise PermissionDenied
     participant = participant_of(request, pk)
@@ -84,7 +84,7 @@ def answer_to(found: actions.Readiness) -> str:
 
 
 def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
-    participant = _required(request, participant_id, "dosing.view_infusion")
+    participant = required(request, participant_id, "dosing.view_infusion")
     now = timezone.now()
     found = actions.readiness_of(participant, at=now, now=now)
     context = _page(
@@ -92,7 +92,7 @@ def readiness_view(request: HttpRequest, participant_id: int) -> HttpResponse:
         title=_("May we infuse?"),
         participant=participant,
         readiness=found,
-        broken=_warnings(found.broken),
+        broken=warnings(found.broken),
         answer=answer_to(found),
         tone=TONES[found.overall],
         lines=[_line(request, participant, judged) for judged in found.lines],
@@ -117,7 +117,7 @@ def _line(request: HttpRequest, participant: Participant, judged: actions.Judged
     }
 
 
-def _warnings(rows: Sequence[ReadinessRuling]) -> list[str]:
+def warnings(rows: Sequence[ReadinessRuling]) -> list[str]:
     """Which judgements do not count, and why."""
     found = signing.verify(rows)
     return [
@@ -174,7 +174,7 @@ def _link(
 
 def judge_view(request: HttpRequest, participant_id: int, code: str) -> HttpResponse:
     """An investigator settles one line, with the reason."""
-    participant = _required(request, participant_id, "dosing.judge_readiness")
+    participant = required(request, participant_id, "dosing.judge_readiness")
     now = timezone.now()
     try:
         line = next(j.line for j in actions.readiness_of(participant, at=now, now=now).lines if j.line.code == code)
@@ -265,7 +265,7 @@ class IdentityForm(forms.Form):
 
 
 def identity_view(request: HttpRequest, participant_id: int) -> HttpResponse:
-    participant = _required(request, participant_id, "dosing.sign_identitycheck")
+    participant = required(request, participant_id, "dosing.sign_identitycheck")
     now = timezone.now()
     form = IdentityForm(
         request.POST if request.method == "POST" else None,
@@ -437,7 +437,7 @@ def _plain(value: Decimal) -> str:
 
 
 def timeline_view(request: HttpRequest, participant_id: int) -> HttpResponse:
-    participant = _required(request, participant_id, "dosing.view_infusion")
+    participant = required(request, participant_id, "dosing.view_infusion")
     context = _page(
         request,
         title=_("Treatment timeline"),

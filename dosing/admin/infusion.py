@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from dosing import actions
-from dosing.admin import bedside
+from dosing.admin import bedside, prints
 from dosing.models import Infusion, InfusionInterruption
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand
 from participants.models import Participant
@@ -245,6 +245,8 @@ class InfusionAdmin(RecordAdmin):
         wrap = self.admin_site.admin_view
         pages = (
             ("readiness/<int:participant_id>/", bedside.readiness_view, "readiness"),
+            ("readiness/<int:participant_id>/print/", prints.readiness_view, "readiness_print"),
+            ("timeline/<int:participant_id>/print/", prints.timeline_view, "timeline_print"),
             ("readiness/<int:participant_id>/<slug:code>/", bedside.judge_view, "judge"),
             ("identity/<int:participant_id>/", bedside.identity_view, "identity"),
             ("timeline/<int:participant_id>/", bedside.timeline_view, "timeline"),

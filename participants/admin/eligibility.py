@@ -26,12 +26,12 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from participants import actions, wording
+from participants import actions, eligibility_pdf, wording
 from participants.models import EligibilityConfirmation, EligibilityRuling, Participant, ReasonCode
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
-from trialsite import formfields, paper, wayback
+from trialsite import formfields, paper, printing, wayback
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
@@ -352,9 +352,7 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     now = timezone.now()
     confirmation = actions.newest_confirmation(obj)
     evaluation = actions.evaluate(obj, now=now, as_of=_judged_for(request, obj, confirmation))
-    from participants import eligibility_pdf  # only who prints waits for the fonts
-
-    content = eligibility_pdf.render(
+    printed = eligibility_pdf.eligibility_print(
         evaluation,
         blocks_of(evaluation),
         confirmation,
@@ -362,9 +360,7 @@ def pdf_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         actions.is_current(confirmation, evaluation),
         now=now,
     )
-    response = HttpResponse(content, content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="eligibility-{obj.number}.pdf"'
-    return response
+    return printing.leave(request, printed, model=page.opts.label, content="eligibility", now=now)
 
 
 def rule_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -6,7 +6,8 @@ By number only: identity stays on the participant's own page, whatever the reade
 import datetime as dt
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -25,16 +26,22 @@ from participants import flowchart
 from participants.actions.days import long_date, site_day
 from participants.admin.people import STATUS_LABELS
 from participants.models import STATUS_NAMES, EnrolmentLogEntry, ScreeningLogEntry
+from participants.prints import log_print
 from participants.rules.flow import Flow, flow
 from participants.rules.status import Status
-from trialsite import signing
+from trialsite import printing, signing
 from trialsite.exports import attachment, csv_response, file_name
+from trialsite.listcolumns import joined
 from trialsite.models import Site
 from trialsite.reading import Unreadable, read_date
 from trialsite.recordadmin import SiteScopedAdmin, VoidFilter
 from trialsite.study import get_study
 
 VIEW = "participants.view_participant"
+
+
+# More pages than anybody reads on paper.
+MOST_PRINTED = 2000
 
 
 class LogChangeList(ChangeList):
@@ -55,6 +62,7 @@ class LogAdmin(SiteScopedAdmin):
         VoidFilter,
     )
     actions = None
+    files = (*SiteScopedAdmin.files, (_("Print (PDF)"), "print", "print"))
     list_fullwidth = True
     empty_value_display = "—"
 
@@ -86,6 +94,29 @@ class LogAdmin(SiteScopedAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:participants_participant_history", args=[object_id]))
+
+    # --- on paper -----------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_print"
+        return [path("print/", self.admin_site.admin_view(self.print_view), name=name), *super().get_urls()]
+
+    def print_view(self, request: HttpRequest) -> HttpResponse:
+        """What the filters show, with the columns of the file; by number only, like the file."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        request.GET = self._query(request)  # type: ignore[assignment]
+        try:
+            found = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(self._list_url("changelist") + "?e=1")
+        if found.result_count > MOST_PRINTED:
+            words = _("%(count)s lines are too many for paper (at most %(most)s): choose with the filters, or export.")
+            messages.error(request, words % {"count": found.result_count, "most": MOST_PRINTED})
+            return HttpResponseRedirect(self._list_url("changelist"))
+        header, table = self.table_of(request, joined(found.queryset))
+        printed = log_print(self.opts.verbose_name_plural, header, table, sites=_sites_of(request.user))
+        return printing.leave(request, printed, model=self.opts.label, content=self.export_name, now=timezone.now())
 
     # --- the list -----------------------------------------------------------------------------
 

@@ -109,6 +109,7 @@ def _menu(admin: Any, asked: Asked) -> list[tuple[Any, str]]:
         (_("Change status…"), "status", "participants.change_status", "_change_status"),
         (_("Correct the day of a status…"), "day", "participants.change_status", "_correct_day"),
         (_("Steps from paper"), "paper", "participants.view_participant", ""),
+        (_("Print (PDF)"), "print", "participants.view_participant", ""),
         (_("Audit trail"), "history", "trialsite.view_audit_trail", ""),
     )
     links = [

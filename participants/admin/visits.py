@@ -5,14 +5,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants import actions
+from participants.admin.prints import visit_urls
 from participants.models import Visit, VisitState
 from trialsite.recordadmin import RecordAdmin, RecordForm
 
@@ -84,6 +86,14 @@ class VisitAdmin(RecordAdmin):
         ),
     )
     readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
+    actions_detail = ["print_worksheet", "void_record"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*visit_urls(self), *super().get_urls()]
+
+    @action(description=_("Print the worksheet (PDF)"), permissions=["view"])
+    def print_worksheet(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("worksheet", object_id))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

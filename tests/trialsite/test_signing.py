@@ -332,7 +332,7 @@ def test_a_broken_confirmation_neither_enrols_nor_lets_infuse(house: House) -> N
     )
     confirmation = actions.newest_confirmation(one)
     signature = actions.signature_of(confirmation)
-    assert "broken" in eligibility_pdf._signature(confirmation, signature, is_current=False)
+    assert "broken" in eligibility_pdf.signature_text(confirmation, signature, is_current=False)
     assert (
         house.login(house.ivan)
         .get(reverse("admin:participants_participant_eligibility_pdf", args=[one.pk]))
