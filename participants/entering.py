@@ -1,11 +1,12 @@
 """Entering a visit: what this app knows of it."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from participants.models import Consent, Examination, Measurement
+from participants.models import Consent, Examination, Measurement, VisitProcedure
 from participants.names import MEASURE_NAMES, PANEL_NAMES
 from participants.rules.measures import PANELS
 from trialsite.entering import Line, Page, Section
@@ -94,6 +95,42 @@ def _line(page: Page, row: Examination) -> Line:
     text = f"{timezone.localtime(row.taken_at):%Y-%m-%d %H:%M} · {values}"
     may = page.user.has_perm("participants.view_examination")
     return Line(text, page.link("participants_examination_change", row.pk) if may else "")
+
+
+# --- Ticked, or not done --------------------------------------------------------------------------------
+
+
+def ticked(page: Page) -> dict[str, VisitProcedure]:
+    """What was said of procedures of this visit, by code; one query for all."""
+    rows = page.participant.procedures.standing()
+    found: dict[str, VisitProcedure] = page.once(
+        "ticked", lambda: {row.code: row for row in rows.filter(visit_code=page.code)}
+    )
+    return found
+
+
+def tick_section(page: Page, procedure: Any, form: Any) -> Section:
+    """A procedure that no other record holds: done on a day, with what came of it in a line."""
+    row = ticked(page).get(procedure.code)
+    is_done = row is not None and row.state == VisitProcedure.State.DONE
+    text = f"{row.done_on:%Y-%m-%d} {row.result}".strip() if row is not None and is_done else ""
+    link = page.link("participants_visitprocedure_change", row.pk) if row is not None else ""
+    return Section(
+        code=procedure.code,
+        name=procedure.name,
+        is_done=is_done,
+        lines=(Line(text, link),) if is_done else (),
+        form=form if row is None else None,
+    )
+
+
+def with_not_done(page: Page, section: Section) -> Section:
+    """What somebody has said was not done is no longer missing."""
+    row = ticked(page).get(section.code)
+    if row is None or row.state != VisitProcedure.State.NOT_DONE or section.is_done:
+        return section
+    line = Line(row.not_done_reason, page.link("participants_visitprocedure_change", row.pk))
+    return replace(section, not_done=row.not_done_reason, lines=(*section.lines, line))
 
 
 # --- Forms ----------------------------------------------------------------------------------------------

@@ -59,6 +59,12 @@ from participants.actions.measurements import (
     record_examination,
     wrong_answer,
 )
+from participants.actions.procedures import (
+    check_procedure,
+    procedure_consequences,
+    record_procedure,
+    void_procedure,
+)
 from participants.actions.reads import note_reading, note_readings
 from participants.actions.status import (
     change_status,
@@ -133,6 +139,7 @@ __all__ = [
     "check_can_enrol",
     "check_consent",
     "check_examination",
+    "check_procedure",
     "check_screening",
     "check_visit",
     "check_withdrawal",
@@ -190,8 +197,10 @@ __all__ = [
     "plan_infusion",
     "prepared",
     "preview_follow_up",
+    "procedure_consequences",
     "record_consent",
     "record_examination",
+    "record_procedure",
     "record_visit",
     "remind_of_reconsents",
     "remind_of_visits",
@@ -223,6 +232,7 @@ __all__ = [
     "void_examination",
     "void_measurement",
     "void_participant",
+    "void_procedure",
     "void_reconsent",
     "void_status",
     "void_visit",

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from participants import actions
 from participants.admin import limits
 from participants.admin.panels import HISTORICAL, ExaminationForm, Panel, lines_of
-from participants.entering import panel_section, tests_of
-from participants.models import Examination, Participant, Visit
+from participants.entering import examinations, panel_section, tests_of, tick_section, with_not_done
+from participants.models import Examination, Participant, Visit, VisitProcedure
 from participants.rules.schedule import trial_day
 from trialsite import entering, once
 from trialsite.adminsection import AdminForm
@@ -24,6 +24,9 @@ from trialsite.entering import Page, Section
 from trialsite.reading import word_key
 
 FRAGMENT = "fragment"
+# Which of the two forms of a section was sent: the one that says that it was not done.
+NOT_DONE = "_not_done"
+ADD_PROCEDURE = "participants.add_visitprocedure"
 # The last section: what became of the visit itself.
 VISIT = "visit"
 # Panels that a laboratory reports; what a device or a person says has another place of origin.
@@ -57,14 +60,23 @@ def _answer(admin: Any, request: HttpRequest, participant: Participant | None, c
         return HttpResponseRedirect(_row_address(page))
     sections = _sections(page)
     opened = next((one for one in sections if one.code == request.GET.get(entering.OPEN)), None)
-    if request.method == "POST" and (opened is None or opened.form is None):
+    form = _form_of(page, opened)
+    if request.method == "POST" and form is None:
         raise PermissionDenied
-    form = opened.form() if opened is not None and opened.form is not None else None
     if request.method == "POST" and form is not None and opened is not None and _is_saved(form):
         return _after(page, sections, opened, form)
     if opened is not None and FRAGMENT in request.GET:
         return TemplateResponse(request, "admin/participants/enter_section.html", _shown(page, opened, form))
     return _whole(admin, page, sections, opened, form)
+
+
+def _form_of(page: Page, opened: Section | None) -> entering.SectionForm | None:
+    """The form of the open section; where it was said that it was not done, the one that takes the reason."""
+    if opened is None:
+        return None
+    if NOT_DONE in page.request.POST:
+        return _not_done_form(page, opened) if may_be_not_done(page, opened) else None
+    return opened.form() if opened.form is not None else None
 
 
 def _is_before_infusion(page: Page) -> bool:
@@ -90,8 +102,9 @@ def _sections(page: Page) -> list[Section]:
     asked = [page.protocol.procedure(code) for code in page.visit.procedures]
     asked = [one for one in asked if one.sex in (None, page.participant.sex)]
     found = [section for one in asked for section in _of_procedure(page, one, asked)]
-    unique = list({section.code: section for section in found}.values())
-    return [*unique, *_closing(page, unique)]
+    unique = {section.code: section for section in found}
+    said = [with_not_done(page, section) for section in unique.values()]
+    return [*said, *_closing(page, said)]
 
 
 def _of_procedure(page: Page, procedure: Any, asked: list[Any]) -> Iterator[Section]:
@@ -100,6 +113,9 @@ def _of_procedure(page: Page, procedure: Any, asked: list[Any]) -> Iterator[Sect
         yield _panel(page, part.panel, tests_of(parts, part.panel))
     if procedure.form:
         yield from page.once(f"form:{procedure.form}", lambda: entering.forms()[procedure.form](page))
+    if not procedure.panels and not procedure.form:
+        may = page.may(ADD_PROCEDURE)
+        yield tick_section(page, procedure, (lambda: _tick_form(page, procedure.code)) if may else None)
 
 
 def _panel(page: Page, panel: str, tests: tuple[str, ...]) -> Section:
@@ -153,6 +169,23 @@ class PanelSection:
         return kept
 
 
+def _tick_form(page: Page, code: str) -> AdminForm:
+    row = VisitProcedure(participant=page.participant, visit_code=page.code, code=code, state=VisitProcedure.State.DONE)
+    return AdminForm(page, row, first=("done_on", "result"))
+
+
+def _not_done_form(page: Page, section: Section) -> AdminForm:
+    row = VisitProcedure(
+        participant=page.participant, visit_code=page.code, code=section.code, state=VisitProcedure.State.NOT_DONE
+    )
+    return AdminForm(page, row, first=("not_done_reason",))
+
+
+def may_be_not_done(page: Page, section: Section) -> bool:
+    is_said = section.is_done or section.is_optional or section.not_done
+    return section.code != VISIT and not is_said and page.may(ADD_PROCEDURE)
+
+
 # --- The visit itself -----------------------------------------------------------------------------------
 
 
@@ -193,7 +226,7 @@ def _state_lines(row: Visit) -> tuple[entering.Line, ...]:
 
 def _visit_form(page: Page) -> AdminForm:
     """The day of what was entered; without any entry, nobody knows on which day it was."""
-    days = [actions.site_day(row.taken_at) for rows in _examined(page).values() for row in rows]
+    days = [actions.site_day(row.taken_at) for rows in examinations(page).values() for row in rows]
     return AdminForm(
         page,
         page.row,
@@ -201,12 +234,6 @@ def _visit_form(page: Page) -> AdminForm:
         more=("state", "deviation_reason", "note"),
         offered={"occurred_on": max(days)} if days else {},
     )
-
-
-def _examined(page: Page) -> dict[str, list[Examination]]:
-    from participants.entering import examinations
-
-    return examinations(page)
 
 
 # --- Saving, and showing --------------------------------------------------------------------------------
@@ -266,6 +293,7 @@ def _shown(
         "post_to": f"{page.address}?{query}",
         "load": f"{page.address}?{query}&{FRAGMENT}=1",
         "is_open": is_open,
-        "page_row": page.row,
+        "may_not_do": may_be_not_done(page, section),
+        "is_refused_not_done": is_open and NOT_DONE in page.request.POST,
     }
     return {**shown, **(form.context() if form else {})}
