@@ -64,7 +64,7 @@ def _leukapheresis(page: Page) -> list[Section]:
             Leukapheresis(participant=page.participant),
             first=("started_at", "ended_at", "venous_access"),
             more=("processed_ml", "collected_ml", "nucleated_cells_e8", "t_cells_e8", "complications", "note"),
-            offered={"started_at": page.offered_at},
+            offered={"started_at": page.offered_day, "ended_at": page.offered_day},
         )
 
     return [
@@ -201,7 +201,9 @@ def _fitness(page: Page) -> list[Section]:
 
 def _lymphodepletion(page: Page) -> list[Section]:
     """Each dose of the day by itself; where none is planned, the page that plans them."""
-    plan = page.link("dosing_lymphodepletiondose_plan", number=page.participant.number)
+    first = page.window[0] if page.window else None
+    first_on = {"first_on": f"{first:%Y-%m-%d}"} if first else {}
+    plan = page.link("dosing_lymphodepletiondose_plan", number=page.participant.number, **first_on)
     day = page.days.get(page.code)
     doses = [dose for dose in _doses(page.participant) if _day_of(dose) == day]
     if not doses:
@@ -262,6 +264,7 @@ def _identity(page: Page) -> list[Section]:
                 now=timezone.now(),
             ),
             opened=[product] if product else [],
+            keeps_refusals=True,
         )
 
     return [
@@ -317,6 +320,7 @@ def _infusion_vitals(page: Page) -> list[Section]:
             "infusion_vitals",
             _("Vital signs around the infusion"),
             is_done=bool(rows) and taken >= due,
+            may_be_missed=True,
             lines=(Line(_("%(taken)s of %(due)s taken") % {"taken": taken, "due": due}),) if rows else (),
             links=page.allowed((_("Enter vital signs"), address, "participants.add_examination")),
         )

@@ -79,6 +79,7 @@ def panel_section(page: Page, panel: str, tests: tuple[str, ...], **more: Any) -
         is_done=bool(rows) and not missing,
         lines=tuple(_line(page, row) for row in rows),
         hint=_still_missing(missing) if rows else "",
+        may_be_missed=True,
         **more,
     )
 
@@ -121,6 +122,7 @@ def tick_section(page: Page, procedure: Any, form: Any) -> Section:
         is_done=is_done,
         lines=(Line(text, link),) if is_done else (),
         form=form if row is None else None,
+        may_be_missed=True,
     )
 
 
@@ -147,7 +149,6 @@ def _consent(page: Page) -> list[Section]:
     from trialsite.adminsection import AdminForm
 
     rows = list(page.participant.consents.standing())
-    versions = page.protocol.consent_versions
 
     def form() -> AdminForm:
         return AdminForm(
@@ -155,7 +156,7 @@ def _consent(page: Page) -> list[Section]:
             Consent(participant=page.participant),
             first=("version", "consented_at"),
             more=("guardian_consented", "participant_assented", "deviation_reason"),
-            offered={"version": versions[0].version} if len(versions) == 1 else {},
+            offered={"consented_at": page.offered_day},
         )
 
     return [

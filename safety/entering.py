@@ -18,6 +18,7 @@ def _bedside(page: Page) -> list[Section]:
             "bedside",
             _("CRS and ICANS at the bedside"),
             is_done=len(found) >= times_asked(page, "bedside"),
+            may_be_missed=True,
             lines=tuple(
                 Line(
                     f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}",

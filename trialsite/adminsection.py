@@ -1,6 +1,7 @@
 """A form of the admin as a section of a visit's page: the same fields, questions, refusals and action, few of them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.contrib import admin
@@ -85,8 +86,11 @@ class ActionForm:
         row_of: Callable[[dict[str, Any]], Record] | None = None,
         opened: Sequence[models.Model] = (),
         more: Sequence[str] = (),
+        keeps_refusals: bool = False,
     ) -> None:
         self.page, self.form, self.act, self.row_of, self.more_names = page, form, act, row_of, tuple(more)
+        # An action that keeps what it refuses, such as a near miss, is not taken back with the refusal.
+        self.around: Callable[[], Any] = nullcontext if keeps_refusals else transaction.atomic
         self.rows = opened
         self.opened = versions.of(*opened)
         self.conflict: versions.Conflict | None = None
@@ -109,7 +113,7 @@ class ActionForm:
         if not questions.ask(self.form, *rows, by=request.user, now=now, about_whom=self.page.participant):
             return False
         try:
-            with as_refusals(), transaction.atomic():
+            with as_refusals(), self.around():
                 once.made(request, self.act(self.form.cleaned_data))
                 questions.keep(self.form, by=request.user, now=now)
         except Refused as refusal:

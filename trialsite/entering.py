@@ -66,8 +66,8 @@ class Section:
     not_done: str = ""
     # What may be recorded and need not: it never keeps a visit from being complete.
     is_optional: bool = False
-    # What of this section the study asks by names of its own.
-    asked: tuple[Any, ...] = ()
+    # Whether it can be left out with a reason, said here; a dose or a consent says so itself.
+    may_be_missed: bool = False
 
 
 @dataclass
@@ -163,6 +163,11 @@ class Page:
         except ValueError:
             return self.now.replace(second=0, microsecond=0)
         return typed if timezone.is_aware(typed) else timezone.make_aware(typed)
+
+    @property
+    def offered_day(self) -> list[str]:
+        """The day alone: the time stands on the paper, or on the clock."""
+        return [f"{timezone.localtime(self.offered_at):%Y-%m-%d}", ""]
 
     @property
     def offered_laboratory(self) -> str:

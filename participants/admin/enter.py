@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from participants import actions
 from participants.admin import limits
-from participants.admin.panels import HISTORICAL, ExaminationForm, Panel, lines_of
+from participants.admin.panels import HISTORICAL, ExaminationForm, Panel, lines_of, with_rest
 from participants.entering import examinations, panel_section, tests_of, tick_section, with_not_done
 from participants.models import Examination, Participant, Visit, VisitProcedure
 from participants.rules.schedule import trial_day
@@ -131,15 +131,16 @@ class PanelSection:
     def __init__(self, page: Page, panel: str, tests: tuple[str, ...]) -> None:
         self.page = page
         posted = page.request.POST if page.request.method == "POST" else None
-        laboratory = page.offered_laboratory if panel in FROM_LABORATORY else ""
+        laboratory = _laboratory(page, panel) if panel in FROM_LABORATORY else ""
         obj = Examination(participant=page.participant, panel=panel, is_study_procedure=panel not in HISTORICAL)
         offer = limits.offer(page.request, obj, page.participant, laboratory)
-        data = offer.filled(posted)
+        data = with_rest(offer.filled(posted), panel, tests)
         form = ExaminationForm(
             data,
             instance=obj,
             participants=Participant.objects.none(),
             panel=panel,
+            first=tests,
             initial={
                 "taken_at": page.offered_at,
                 "laboratory": laboratory,
@@ -182,8 +183,14 @@ def _not_done_form(page: Page, section: Section) -> AdminForm:
 
 
 def may_be_not_done(page: Page, section: Section) -> bool:
-    is_said = section.is_done or section.is_optional or section.not_done
-    return section.code != VISIT and not is_said and page.may(ADD_PROCEDURE)
+    is_said = section.is_done or section.not_done
+    return section.may_be_missed and not is_said and page.may(ADD_PROCEDURE)
+
+
+def _laboratory(page: Page, panel: str) -> str:
+    """That of the visit; before one was typed, the only one whose reports the site has."""
+    known = actions.laboratories(page.participant, panel) if not page.offered_laboratory else []
+    return page.offered_laboratory or (known[0] if len(known) == 1 else "")
 
 
 # --- The visit itself -----------------------------------------------------------------------------------

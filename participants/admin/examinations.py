@@ -19,7 +19,16 @@ from unfold.decorators import display
 
 from participants import actions
 from participants.admin import limits
-from participants.admin.panels import HISTORICAL, ExaminationForm, Panel, answer_form, initial_of, lines_of, rows_of
+from participants.admin.panels import (
+    HISTORICAL,
+    ExaminationForm,
+    Panel,
+    answer_form,
+    initial_of,
+    lines_of,
+    rows_of,
+    with_rest,
+)
 from participants.entering import asked_of
 from participants.models import Examination, Measurement, Participant
 from participants.names import MEASURE_NAMES, PANEL_NAMES
@@ -109,9 +118,10 @@ class ExaminationAdmin(RecordAdmin):
             conflict = self._brought_together(request, posted, obj, opened)
         is_new = is_editable and obj.pk is None
         offer = self._offer(request, obj) if is_new else limits.NOTHING
-        data = offer.filled(posted)
+        asked = asked_of(self._protocol(obj), obj.panel)
+        data = with_rest(offer.filled(posted), obj.panel, asked) if is_new else posted
         form, lines = self._form(request, data, obj), lines_of(data, obj, offer)
-        panel = Panel(request, obj, form, lines, offer, asked_of(self._protocol(obj), obj.panel))
+        panel = Panel(request, obj, form, lines, offer, asked)
         may_save = posted is not None and conflict is None and not offer.is_asked
         if may_save and panel.save():
             return self._after(request, form.instance)
@@ -145,8 +155,14 @@ class ExaminationAdmin(RecordAdmin):
         return study.protocol(obj.participant.protocol_version) if obj.participant_id else study.latest
 
     def _form(self, request: HttpRequest, posted: Any, obj: Examination) -> ExaminationForm:
-        participants, initial = self._participants(request), self._initial(request, obj)
-        return ExaminationForm(posted, instance=obj, participants=participants, panel=obj.panel, initial=initial)
+        return ExaminationForm(
+            posted,
+            instance=obj,
+            participants=self._participants(request),
+            panel=obj.panel,
+            first=asked_of(self._protocol(obj), obj.panel),
+            initial=self._initial(request, obj),
+        )
 
     def _brought_together(
         self, request: HttpRequest, posted: QueryDict, obj: Examination, opened: str

@@ -36,6 +36,8 @@ from trialsite.refusal import Refused
 FASTING_PANELS = frozenset({"CHEM"})
 # Taken long before the study as a rule.
 HISTORICAL = frozenset({*QUESTIONS, "CD19"})
+# Fewer questions than these are answered one by one.
+FEW = 4
 # What a line may hold as its answer.
 ANSWERS = ("value", "choice", "day", "not_done")
 
@@ -54,6 +56,11 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     limits_compared = forms.BooleanField(
         label=_("I have compared the marked limits with this report"), required=False, widget=UnfoldBooleanWidget
+    )
+    rest_is_no = forms.BooleanField(
+        label=_("Every other question in sight: no. I have asked about each"),
+        required=False,
+        widget=UnfoldBooleanWidget,
     )
     reason_for_change = forms.CharField(
         label=_("Reason for the change"),
@@ -76,7 +83,14 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             ),
         }
 
-    def __init__(self, *args: Any, participants: QuerySet[Participant], panel: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        participants: QuerySet[Participant],
+        panel: str,
+        first: Collection[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.participants = participants
         if panel not in FASTING_PANELS:
@@ -85,6 +99,8 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("reason_for_change")
         else:
             self.fields.pop("limits_compared")
+        if self.instance.pk is not None or len(_questions_in_sight(panel, first)) < FEW:
+            self.fields.pop("rest_is_no")
         if self.instance.participant_id is not None:
             # Whose it is stands above the form.
             self.fields.pop("number")
@@ -208,6 +224,25 @@ class AnswerForm(forms.Form):
         return outside(self.measure, converted, self.measure.probable) and not outside(
             self.measure, converted, self.measure.possible
         )
+
+
+def _is_yes_no(measure: Measure) -> bool:
+    return measure.choices == ("yes", "no")
+
+
+def _questions_in_sight(panel: str, first: Collection[str]) -> list[Measure]:
+    return [one for one in PANELS[panel] if _is_yes_no(one) and (not first or one.code in first)]
+
+
+def with_rest(posted: Any, panel: str, first: Collection[str]) -> Any:
+    """What was sent; where somebody has asked each question in sight, no to those that were left open."""
+    if posted is None or not posted.get("rest_is_no"):
+        return posted
+    data = posted.copy()
+    for measure in _questions_in_sight(panel, first):
+        if not any(data.get(f"{measure.code}-{name}", "").strip() for name in ANSWERS):
+            data[f"{measure.code}-choice"] = "no"
+    return data
 
 
 def _line(**attrs: str) -> UnfoldAdminTextInputWidget:
