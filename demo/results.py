@@ -75,6 +75,7 @@ ELIGIBLE: dict[str, Any] = {
     "RR": "860",
     "LVEF": "64",
     "EFFUSION": "none",
+    "ICE": "10",
     "BM_BLASTS": "1.5",
     "MRD": ("0.03", None, "0.01"),
     "CD19": "positive",

@@ -1,7 +1,17 @@
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 
 class ParticipantsConfig(AppConfig):
     name = "participants"
     verbose_name = _("Participants")
+
+    def ready(self) -> None:
+        """A study file that asks for tests which nobody can record stops the start, as any other mistake in it does."""
+        from participants.entering import unknown_tests
+        from trialsite.study import get_study
+
+        for protocol in get_study().versions.values():
+            if wrong := unknown_tests(protocol):
+                raise ImproperlyConfigured(f"Study file of version {protocol.version}, procedures: {'; '.join(wrong)}")

@@ -80,6 +80,11 @@ MODELS: dict[str, Classified] = {
         internal="created_at created_by",
         site_only="voided_by void_reason not_done_reason note",
     ),
+    "participants.VisitProcedure": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason visit_code code state done_on result not_done_reason",
+    ),
     "participants.ProtocolDeviation": _classified(
         "",
         internal="id created_at created_by modified_at voided_at participant about",

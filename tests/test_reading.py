@@ -21,7 +21,7 @@ from django.utils import timezone, translation
 
 from dosing.actions import product_of_lot
 from dosing.admin.product import step_form
-from participants.admin.examinations import AnswerForm
+from participants.admin.panels import AnswerForm
 from participants.admin.people import status_form
 from participants.models import Examination, Participant, Visit
 from participants.rules.measures import MEASURES

@@ -15,7 +15,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextInputWidget
 
 from trialsite import reading
 from trialsite.reading import Doubt, Unreadable
@@ -257,6 +257,15 @@ class MomentField(forms.SplitDateTimeField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(initial, _in_two(data))
+
+
+class MinuteWidget(UnfoldAdminSplitDateTimeWidget):
+    """A day and a time without the seconds that nobody typed; those that are kept stay in sight."""
+
+    def decompress(self, value: Any) -> Any:
+        day, time = super().decompress(value)
+        is_whole = isinstance(time, dt.time) and not time.second and not time.microsecond
+        return [day, f"{time:%H:%M}" if is_whole else time]
 
 
 def _in_two(value: Any) -> Any:

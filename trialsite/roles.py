@@ -39,6 +39,7 @@ CLINICAL = (
     "participants.consent",
     "participants.participantstatus",
     "participants.visit",
+    "participants.visitprocedure",
     "participants.protocoldeviation",
     "participants.examination",
     "participants.measurement",
@@ -87,6 +88,7 @@ IMPORT = (
 SCREEN = (
     *_permissions("add", "participants.participant", "participants.consent", "participants.consentwithdrawal"),
     *_permissions("change", "participants.participant", "participants.consent", "participants.visit"),
+    *_permissions("add", "participants.visitprocedure"),
     *MEASURE,
     *IMPORT,
 )
@@ -156,6 +158,7 @@ VOID_ENTRIES = (
         "participants.consent",
         "participants.reconsent",
         "participants.visit",
+        "participants.visitprocedure",
         "participants.protocoldeviation",
         "participants.examination",
         "participants.measurement",

@@ -1,7 +1,8 @@
 """Where a form leads once it is saved: back to the page from which it was opened.
 
 The form's address says so in one parameter, `back`, which is a word and a number of our own, never an address:
-`page-12-labs` (the participant's page, at a section), `visit-33` (where a visit is entered), `today` (the first page).
+`page-12-labs` (the participant's page, at a section), `visit-33` (where a visit is entered), `enter-12-LD1` (where one
+before the infusion is, of participant 12), `today` (the first page).
 Whatever else stands there is no way back.
 """
 
@@ -17,6 +18,7 @@ from trialsite import paper
 PARAMETER = "back"
 TODAY = "today"
 _PLACE = re.compile(r"(?P<kind>page|visit)-(?P<pk>[0-9]{1,18})(?:-(?P<section>[a-z_]{1,20}))?")
+_BEFORE = re.compile(r"enter-(?P<pk>[0-9]{1,18})-(?P<code>[A-Za-z0-9_-]{1,10})")
 _PAGES = {"page": "admin:participants_participant_page", "visit": "admin:participants_visit_enter"}
 
 
@@ -28,6 +30,11 @@ def page(participant: Any, section: str = "") -> str:
 
 def visit(row: Any) -> str:
     return f"visit-{getattr(row, 'pk', row)}"
+
+
+def enter(participant: Any, code: str) -> str:
+    """The word for the page on which a visit before the infusion is entered: it is no row."""
+    return f"enter-{getattr(participant, 'pk', participant)}-{code}"
 
 
 def link(name: str, /, *args: Any, back: str, **query: Any) -> str:
@@ -54,6 +61,8 @@ def address_of(word: str) -> str:
     """The page that the word stands for; empty where it stands for none."""
     if word == TODAY:
         return reverse("admin:index")
+    if before := _BEFORE.fullmatch(word):
+        return reverse("admin:participants_participant_enter", args=[int(before["pk"]), before["code"]])
     place = _PLACE.fullmatch(word)
     if place is None:
         return ""

@@ -388,6 +388,12 @@ def _readings(infusion: Infusion) -> tuple[vitals.Due, ...]:
     return vitals.due(infusion.infused_at, infusion.ended_at, list(taken.values_list("taken_at", flat=True)))
 
 
+def readings_taken(infusion: Infusion) -> tuple[int, int]:
+    """How many of the readings around an infusion are there, and how many there should be."""
+    readings = _readings(infusion)
+    return sum(one.taken_at is not None for one in readings), len(readings)
+
+
 def _reading(due: vitals.Due, now: dt.datetime) -> dict[str, Any]:
     if due.taken_at is not None:
         state, tone = "✓", "good"

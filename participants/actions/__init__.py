@@ -60,6 +60,12 @@ from participants.actions.measurements import (
     record_examination,
     wrong_answer,
 )
+from participants.actions.procedures import (
+    check_procedure,
+    procedure_consequences,
+    record_procedure,
+    void_procedure,
+)
 from participants.actions.reads import note_beside, note_reading, note_readings
 from participants.actions.status import (
     change_status,
@@ -135,6 +141,7 @@ __all__ = [
     "check_can_enrol",
     "check_consent",
     "check_examination",
+    "check_procedure",
     "check_screening",
     "check_visit",
     "check_withdrawal",
@@ -193,8 +200,10 @@ __all__ = [
     "plan_infusion",
     "prepared",
     "preview_follow_up",
+    "procedure_consequences",
     "record_consent",
     "record_examination",
+    "record_procedure",
     "record_visit",
     "remind_of_reconsents",
     "remind_of_visits",
@@ -227,6 +236,7 @@ __all__ = [
     "void_examination",
     "void_measurement",
     "void_participant",
+    "void_procedure",
     "void_reconsent",
     "void_status",
     "void_visit",

@@ -70,12 +70,11 @@ class Offer:
 NOTHING = Offer()
 
 
-def offer(request: HttpRequest, obj: Examination, participants: QuerySet[Participant]) -> Offer:
+def offer(request: HttpRequest, obj: Examination, participant: Participant | None, laboratory: str = "") -> Offer:
     """What the address or the form asks for: limits are offered once both the person and the laboratory are known."""
     given = request.POST if request.method == "POST" else request.GET
     is_asked = request.method == "POST" and (ASK in request.POST or ASK_OF in request.POST)
-    laboratory = request.POST.get(ASK_OF) or given.get("laboratory", "")
-    participant = _participant(request, participants)
+    laboratory = request.POST.get(ASK_OF) or given.get("laboratory", "") or laboratory
     if participant is None:
         return Offer(laboratory=laboratory, is_asked=is_asked)
     key, kept = _key(participant, laboratory), request.POST.get(KEPT, "")
@@ -91,7 +90,8 @@ def offer(request: HttpRequest, obj: Examination, participants: QuerySet[Partici
     )
 
 
-def _participant(request: HttpRequest, participants: QuerySet[Participant]) -> Participant | None:
+def participant_of(request: HttpRequest, participants: QuerySet[Participant]) -> Participant | None:
+    """Whom the form or the address names."""
     if request.method == "POST":
         return participants.filter(numbered(read_code(request.POST.get("number", "")))).first()
     return participants.filter(pk=read_key(request.GET.get("participant"))).first()

@@ -26,7 +26,7 @@ from unfold.widgets import (
 )
 
 from participants import actions
-from participants.admin import eligibility, page
+from participants.admin import eligibility, enter, page
 from participants.admin.prints import participant_urls
 from participants.admin.reads import reads_of
 from participants.admin.trail import export_view as trail_export_view
@@ -323,6 +323,7 @@ class ParticipantAdmin(RecordAdmin):
             # First: "12/section" is no number of a row, as <path:…> would have it.
             *page.urls(self),
             *participant_urls(self),
+            *enter.participant_urls(self),
             path("<path:object_id>/paper/", view(self.paper_view), name="participants_participant_paper"),
             path("trail/", view(partial(trail_view, self)), name="participants_participant_trail"),
             path("trail/export/", view(partial(trail_export_view, self)), name="participants_participant_trail_export"),

@@ -14,9 +14,11 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants import actions
+from participants.admin import enter
 from participants.admin.prints import visit_urls
-from participants.models import Visit, VisitState
-from trialsite.recordadmin import RecordAdmin, RecordForm
+from participants.models import Visit, VisitProcedure, VisitState
+from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.voiding import Consequences
 
 
 class DueFilter(admin.SimpleListFilter):
@@ -98,6 +100,9 @@ class VisitAdmin(RecordAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def get_urls(self) -> list[URLPattern]:
+        return [*enter.visit_urls(self), *super().get_urls()]
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if self.has_change_permission(request, obj):
@@ -147,3 +152,35 @@ class VisitAdmin(RecordAdmin):
     @display(description=_("long-term"))
     def long_term_mark(self, visit: Visit) -> Any:
         return _("long-term follow-up") if visit.is_long_term_follow_up else ""
+
+
+class ProcedureForm(RecordForm):
+    def check(self, row: VisitProcedure) -> None:
+        actions.check_procedure(row, now=timezone.now())
+
+
+@admin.register(VisitProcedure)
+class VisitProcedureAdmin(ReadOnlyRecordAdmin):
+    """Ticked on the page on which the visit is entered; here to be read, and to be taken back."""
+
+    form = ProcedureForm
+    list_display = ("participant", "visit_code", "procedure", "state", "done_on", "result", "created_by", "void_mark")
+    list_filter = (("state", admin.ChoicesFieldListFilter), "visit_code")
+    search_fields = ("participant__screening_number", "participant__participant_number", "code")
+    list_select_related = ("participant", "created_by")
+    fieldsets = (
+        (None, {"fields": (("participant", "visit_code", "code"), ("state", "done_on"), "result", "not_done_reason")}),
+    )
+
+    @admin.display(description=_("procedure"), ordering="code")
+    def procedure(self, row: VisitProcedure) -> str:
+        return row.code
+
+    def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        actions.record_procedure(row=obj, by=request.user, now=now)
+
+    def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
+        return actions.procedure_consequences(obj)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_procedure(row=obj, reason=reason, by=by, now=now)

@@ -83,6 +83,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "WEIGHT": ("体重", "body weight", "weight"),
     "HEIGHT": ("身高", "body height", "height"),
     "ECOG": ("ECOG评分", "体能状态评分", "ECOG PS", "performance status"),
+    "ICE": ("ICE评分", "ICE score"),
     # Marrow and CD19
     "BM_BLASTS": (
         "骨髓原始细胞",

@@ -20,7 +20,15 @@ from participants.models.people import (
     numbered,
 )
 from participants.models.reads import IdentityRead, ReadHow
-from participants.models.visits import DeviationKind, ProtocolDeviation, Severity, Visit, VisitState
+from participants.models.visits import (
+    DeviationKind,
+    ProcedureState,
+    ProtocolDeviation,
+    Severity,
+    Visit,
+    VisitProcedure,
+    VisitState,
+)
 
 __all__ = [
     "HISTORY",
@@ -38,6 +46,7 @@ __all__ = [
     "MeasurementImport",
     "Participant",
     "ParticipantStatus",
+    "ProcedureState",
     "ProtocolDeviation",
     "ReadHow",
     "ReasonCode",
@@ -49,6 +58,7 @@ __all__ = [
     "Severity",
     "Sex",
     "Visit",
+    "VisitProcedure",
     "VisitState",
     "WithdrawalScope",
     "numbered",

@@ -116,6 +116,55 @@ class Visit(Record):
         return schedule.days_outside(day, opens=self.window_opens_on, closes=self.window_closes_on)
 
 
+class ProcedureState(models.TextChoices):
+    DONE = "done", _("done")
+    NOT_DONE = "not_done", _("not done")
+
+
+@pghistory.track()
+class VisitProcedure(Record):
+    """A procedure of a visit that no other record holds, done on a day; or any that was not done, and why."""
+
+    State = ProcedureState
+
+    participant = models.ForeignKey(
+        Participant, models.PROTECT, verbose_name=_("participant"), related_name="procedures"
+    )
+    # The schedule's codes: visits before the infusion are no rows.
+    visit_code = models.CharField(_("visit"), max_length=10)
+    code = models.CharField(_("procedure"), max_length=40)
+    state = models.CharField(_("state"), max_length=10, choices=ProcedureState)
+    done_on = models.DateField(_("done on"), null=True, blank=True)
+    result = models.CharField(_("result"), max_length=200, blank=True)
+    not_done_reason = models.TextField(_("why it was not done"), blank=True)
+
+    dated = {"done_on": Kind.PROCEDURE}
+
+    class Meta(Record.Meta):
+        verbose_name = _("procedure of a visit")
+        verbose_name_plural = _("procedures of visits")
+        ordering = ["participant", "visit_code", "code"]
+        permissions = [("void_visitprocedure", "Can void a procedure of a visit entered by mistake")]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["participant", "visit_code", "code"],
+                condition=Q(voided_at__isnull=True),
+                name="visit_procedure_once",
+                violation_error_message=_("This procedure is recorded already for this visit."),
+            ),
+            models.CheckConstraint(
+                name="visit_procedure_done_has_day",
+                condition=Q(state="done", done_on__isnull=False, not_done_reason="")
+                | Q(state="not_done", done_on__isnull=True, result="", not_done_reason__regex=r"\S"),
+                violation_error_message=_("Done has a day; not done has its reason, and no result."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} · {self.visit_code} · {self.code}"
+
+
 def _person(name: Any) -> models.ForeignKey[Any, Any]:
     """Who did a step of the work on a row, beside its moment."""
     return models.ForeignKey(

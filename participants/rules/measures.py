@@ -161,6 +161,7 @@ BODY = (
     _number("HEIGHT", "cm", "80..250", "130..210", "m"),
 )
 PERFORMANCE = (_number("ECOG", "", "0..5", "0..4"),)
+ICE = (_number("ICE", "", "0..10", "0..10"),)
 MARROW = (
     _number("BM_BLASTS", "%", "0..100", "0..100", takes_bound=True),
     _number("MRD", "%", "0..100", "0..100", has_lloq=True),
@@ -251,6 +252,7 @@ PANELS: dict[str, tuple[Measure, ...]] = {
     "COAG": COAGULATION,
     "ECG": ECG,
     "ECHO": ECHO,
+    "ICE": ICE,
     "MARROW": MARROW,
     "CD19": CD19,
     "VIRUS": VIROLOGY,

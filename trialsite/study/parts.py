@@ -277,9 +277,48 @@ class Monitoring(Part):
         return self
 
 
+class PanelTests(Part):
+    """A panel of the laboratory, or a list of questions, and what of it the study asks; the rest stands folded."""
+
+    panel: Code
+    tests: Annotated[tuple[Code, ...], Field(min_length=1)]
+
+
+# Forms that belong to the program: each is known to one app, which says what it has recorded for a visit.
+EnteredBy = Literal[
+    "identity",
+    "consent",
+    "leukapheresis",
+    "product",
+    "fitness",
+    "lymphodepletion",
+    "bedside_identity",
+    "infusion",
+    "infusion_vitals",
+    "medication",
+    "bedside",
+    "blood",
+    "adverse_events",
+]
+
+
 class Procedure(Part):
+    """What a visit asks, and how it is entered: as results of panels, by a form of its own, or ticked with its day."""
+
     code: Code
     name: Text
+    panels: tuple[PanelTests, ...] = ()
+    form: EnteredBy | None = None
+    # How often at one visit.
+    times: Annotated[int, Field(ge=1, le=24)] = 1
+    # Asked of one sex only.
+    sex: Literal["F", "M"] | None = None
+
+    @model_validator(mode="after")
+    def _entered_one_way(self) -> Self:
+        if self.panels and self.form:
+            raise ValueError("is entered as results of panels or by a form, not as both")
+        return self
 
 
 class ReminderStage(Part):

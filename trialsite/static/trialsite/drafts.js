@@ -44,7 +44,8 @@
       this.opened = form.querySelector("input[name=_opened]");
       this.words = this.token.dataset;
       this.never = new Set(JSON.parse(this.words.never));
-      this.key = `${PREFIX}${this.words.person}:${location.pathname}${location.search}:${place}`;
+      const address = form.dataset.draft || `${location.pathname}${location.search}`;
+      this.key = `${PREFIX}${this.words.person}:${address}:${form.dataset.draft ? 0 : place}`;
       this.isTouched = false;
     }
 
@@ -208,5 +209,11 @@
     guarded.forEach((form, place) => new Draft(form, place).begin());
   };
   document.addEventListener("DOMContentLoaded", begin);
+  // A form of a section that was loaded later.
+  document.addEventListener("trialsite:loaded", (event) => {
+    event.target.querySelectorAll("form[data-draft]").forEach((form) => {
+      if (form.querySelector("input[name=_once]")) new Draft(form, 0).begin();
+    });
+  });
   window.trialsite = { renew };
 })();

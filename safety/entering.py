@@ -1,0 +1,74 @@
+"""Entering a visit: what this app knows of it."""
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from safety.models import AdverseEvent, BedsideAssessment, current
+from trialsite.entering import Line, Page, Section
+
+
+def _bedside(page: Page) -> list[Section]:
+    first, last = page.span
+    rows = current(BedsideAssessment.objects.filter(participant=page.participant, assessed_at__date__lte=last))
+    if first is not None:
+        rows = rows.filter(assessed_at__date__gte=first)
+    found = list(rows.order_by("assessed_at"))
+    return [
+        Section(
+            "bedside",
+            _("CRS and ICANS at the bedside"),
+            is_done=len(found) >= times_asked(page, "bedside"),
+            may_be_missed=True,
+            lines=tuple(
+                Line(
+                    f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}",
+                    page.link("safety_bedsideassessment_change", row.pk),
+                )
+                for row in found
+            ),
+            links=page.allowed(
+                (_("Bedside assessment"), page.add("safety_bedsideassessment"), "safety.add_bedsideassessment")
+            ),
+        )
+    ]
+
+
+def times_asked(page: Page, form: str) -> int:
+    """How often the visit asks for what this form records."""
+    asked = [page.protocol.procedure(code) for code in page.visit.procedures]
+    return max((one.times for one in asked if one.form == form), default=1)
+
+
+def _blood(page: Page) -> list[Section]:
+    return [
+        Section(
+            "blood",
+            _("ICAHT and IEC-HS"),
+            is_optional=True,
+            links=page.allowed(
+                (_("ICAHT and IEC-HS"), page.link("safety_blood", page.participant.pk), "safety.view_icahtassessment")
+            ),
+        )
+    ]
+
+
+def _adverse_events(page: Page) -> list[Section]:
+    """Those that began in the days of the visit; that there were none is an answer, and no event."""
+    first, last = page.span
+    rows = AdverseEvent.objects.standing().filter(participant=page.participant, onset__lte=f"{last:%Y-%m-%d}")
+    if first is not None:
+        rows = rows.filter(onset__gte=f"{first:%Y-%m-%d}")
+    return [
+        Section(
+            "adverse_events",
+            _("Adverse events"),
+            is_optional=True,
+            lines=tuple(
+                Line(f"{row.term} · {row.onset}", page.link("safety_adverseevent_change", row.pk)) for row in rows
+            ),
+            links=page.allowed((_("Log an adverse event"), page.add("safety_adverseevent"), "safety.add_adverseevent")),
+        )
+    ]
+
+
+FORMS = {"bedside": _bedside, "blood": _blood, "adverse_events": _adverse_events}
