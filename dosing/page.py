@@ -88,6 +88,7 @@ def _owed_holds(asked: Asked) -> list[Owed]:
             link=_link("dosing_dosinghold_lift", hold, "treatment", asked),
             permission="dosing.lift_dosinghold",
             late=_("nothing may be given"),
+            is_urgent=True,
         )
         for hold in actions.holds_at(asked.participant, asked.now)
     ]
@@ -363,6 +364,8 @@ def _medication_body(asked: Asked) -> dict[str, Any]:
     return {
         "current": _shown(current[:SHOWN], asked),
         "ended": _shown(ended[: max(SHOWN - len(current), 0)], asked),
+        "current_count": len(current),
+        "ended_count": len(ended),
         "more": more,
         "all": f"{reverse('admin:dosing_medication_changelist')}?q={asked.participant.number}",
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -23,6 +24,7 @@ LABORATORY = ("CBC", "CHEM", "COAG", "MARROW", "CD19", "VIRUS", "HCG")
 CODES = tuple(measure.code for panel in LABORATORY for measure in PANELS[panel])
 # So many points of each test are drawn, the newest; and so many tests are named in the summary.
 DRAWN, NAMED = 30, 4
+NO_LIMITS = Limits()
 MARKS = {
     Place.ABOVE: gettext_lazy("↑ above"),
     Place.BELOW: gettext_lazy("↓ below"),
@@ -87,19 +89,35 @@ def _rows(asked: Asked) -> Any:
 
 def summary(asked: Asked) -> str:
     """What is outside its limits now; one query, however much was measured."""
-    newest = list(_rows(asked).order_by("code", "-taken_at", "-id").distinct("code"))
-    if not newest:
+    found = _newest(asked)
+    if not found:
         return _("none recorded")
-    outside = [words for row in sorted(newest, key=lambda row: CODES.index(row.code)) if (words := _outside(row))]
+    outside = [words for code in CODES if code in found and (words := _outside(*found[code]))]
     if not outside:
-        text = ngettext("%(n)s test", "%(n)s tests", len(newest))
-        return f"{text % {'n': len(newest)}}, {_('none outside its limits')}"
+        text = ngettext("%(n)s test", "%(n)s tests", len(found))
+        return f"{text % {'n': len(found)}}, {_('none outside its limits')}"
     more = f" +{len(outside) - NAMED}" if len(outside) > NAMED else ""
     return _("outside: %(tests)s") % {"tests": _(", ").join(outside[:NAMED])} + more
 
 
-def _outside(row: Measurement) -> str:
-    arrow = ARROWS.get(_place(row, _limits(row)))
+def _newest(asked: Asked) -> dict[str, tuple[Measurement, Limits]]:
+    """Of each test the newest result, with the limits that it is seen beside."""
+    by_code = _rows(asked).order_by("code", "-taken_at", "-id").distinct("code")
+    printed = by_code.filter(Q(reference_low__isnull=False) | Q(reference_high__isnull=False))
+    wanted = Q(pk__in=by_code.values("pk")) | Q(pk__in=printed.values("pk"))
+    found: dict[str, list[Measurement]] = {}
+    for row in _rows(asked).filter(wanted).order_by("taken_at", "id"):
+        found.setdefault(row.code, []).append(row)
+    return {code: (listed[-1], _beside(listed)) for code, listed in found.items()}
+
+
+def _beside(rows: list[Measurement]) -> Limits:
+    """Those of the newest report, or else those that were printed last; `rows` from the oldest to the newest."""
+    return next((limits for row in reversed(rows) if (limits := _limits(row)).both), NO_LIMITS)
+
+
+def _outside(row: Measurement, limits: Limits) -> str:
+    arrow = ARROWS.get(_place(row, limits))
     return f"{arrow} {MEASURE_NAMES[row.code]} {_number(row)}" if arrow else ""
 
 
@@ -137,10 +155,9 @@ def _lines(panel: str, tests: dict[str, Test]) -> Iterator[Test]:
 
 def _test(code: str, rows: list[Measurement], time: Time, day0: dt.datetime | None, back: str) -> Test:
     newest, drawn = rows[-1], rows[-DRAWN:]
-    # A report without limits is seen beside those that were printed last.
     printed = next((row for row in reversed(rows) if _limits(row).both), None)
-    usual = _limits(printed) if printed else Limits()
-    place = _place(newest, _limits(newest) if _limits(newest).both else usual)
+    usual = _beside(rows)
+    place = _place(newest, usual)
     values = [row for row in drawn if row.standard_value is not None]
     line = _line(values, drawn, usual, time, day0) if values else None
     name = str(MEASURE_NAMES[code])

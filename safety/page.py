@@ -114,6 +114,7 @@ def _owed_alerts(asked: Asked) -> Iterator[Owed]:
             permission="safety.acknowledge_safetyalert",
             late=_("waiting for %(time)s") % {"time": ago(asked.now - alert.raised_at)},
             due=alert.raised_at,
+            is_urgent=True,
         )
 
 
@@ -367,7 +368,7 @@ def _events_summary(asked: Asked) -> Any:
     going_on = [event for event in rows if _is_open(event)]
     serious = sum(event.is_serious for event in going_on)
     values = {"all": len(rows), "open": len(going_on), "serious": serious}
-    said = _("%(all)s, of which %(open)s go on, %(serious)s of them serious") % values
+    said = _("%(all)s recorded, %(open)s ongoing (%(serious)s serious)") % values
     worst = [event for event in rows if event.grade == 5] or going_on
     named = _(", ").join(f"{event.term} ({_grade(event.grade)})" for event in worst[:NAMED])
     return f"{said}: {named}" if named else said
