@@ -12,11 +12,11 @@ from participants import actions, labs, trails, visitbars
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall
 from participants.rules.status import NO_MORE_VISITS, Status
-from participants.wording import OVERALL_NAMES, RESULT_SYMBOLS
+from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import wayback
 from trialsite.subjectpage import Asked, Next, Owed, Section, Verb
 
-TRAIL_SHOWN = 20
+TRAIL_SHOWN = 12
 
 
 # --- What several parts ask ---------------------------------------------------------------------------
@@ -198,19 +198,20 @@ def _eligibility_summary(asked: Asked) -> Any:
 
 
 def _eligibility_body(asked: Asked) -> dict[str, Any]:
-    evaluation = _evaluation(asked)
+    evaluation, signature = _evaluation(asked), actions.signature_of(_confirmation(asked))
     return {
         "overall": OVERALL_NAMES[evaluation.overall],
         "criteria": [
             {
                 "code": one.criterion.code,
                 "symbol": RESULT_SYMBOLS[one.result],
+                "state": str(RESULT_NAMES[one.result]),
                 "text": str(one.criterion.text),
                 "is_open": one.criterion.code in evaluation.open_codes,
             }
             for one in evaluation.criteria
         ],
-        "signature": actions.signature_of(_confirmation(asked)),
+        "signatures": [signature] if signature else [],
     }
 
 

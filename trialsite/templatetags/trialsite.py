@@ -26,8 +26,8 @@ def admin_path(row: Any) -> str:
 
 
 @register.filter
-def leading_back(address: str, back: str) -> str:
-    """The address of a form with the way back to where it was opened."""
+def with_back(address: str, back: str) -> str:
+    """The address of a form that leads back to where it is shown."""
     return wayback.with_back(address, back)
 
 
