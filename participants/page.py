@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from participants import actions, trails
+from participants import actions, labs, trails, visitbars
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall
 from participants.rules.status import NO_MORE_VISITS, Status
@@ -233,6 +233,29 @@ def _consent_body(asked: Asked) -> dict[str, Any]:
     return {"consents": _consents(asked), "withdrawals": list(asked.participant.withdrawals.standing())}
 
 
+# --- Laboratory and visits --------------------------------------------------------------------------
+
+
+def _labs_body(asked: Asked) -> dict[str, Any]:
+    return labs.body(asked, day0=day0(asked), back=wayback.page(asked.participant, "labs"))
+
+
+def _visits_summary(asked: Asked) -> str:
+    return visitbars.summary(_visits(asked), today=actions.site_day(asked.now))
+
+
+def _visits_body(asked: Asked) -> dict[str, Any]:
+    today = actions.site_day(asked.now)
+    return {"stretches": visitbars.stretches(_visits(asked), today=today, link=lambda one: _visit_link(one, asked))}
+
+
+def _visit_link(visit: Visit, asked: Asked) -> str:
+    """Where it is entered; for those who may only read, where it is read."""
+    if asked.may("participants.change_visit"):
+        return enter_link(visit, asked)
+    return wayback.link("participants_visit_change", visit.pk, back=wayback.page(asked.participant, "visits"))
+
+
 # --- Deviations ---------------------------------------------------------------------------------------
 
 
@@ -290,6 +313,23 @@ SECTIONS = (
                 "participants.add_consentwithdrawal",
             ),
         ),
+    ),
+    Section(
+        code="labs",
+        title=gettext_lazy("Laboratory"),
+        permission="participants.view_examination",
+        template="admin/participants/page/labs.html",
+        summary=labs.summary,
+        body=_labs_body,
+        verbs=(Verb(gettext_lazy("Enter results…"), "participants_examination_add", "participants.add_examination"),),
+    ),
+    Section(
+        code="visits",
+        title=gettext_lazy("Visits"),
+        permission="participants.view_visit",
+        template="admin/participants/page/visits.html",
+        summary=_visits_summary,
+        body=_visits_body,
     ),
     Section(
         code="deviations",

@@ -108,6 +108,8 @@ class Owed:
     permission: str
     late: Any = ""
     due: dt.datetime | dt.date | None = None
+    # Somebody may be in danger: it stands before everything else.
+    is_urgent: bool = False
 
     @property
     def by_whom(self) -> list[str]:
@@ -146,9 +148,9 @@ def section(code: str) -> Section | None:
 
 
 def owed(asked: Asked) -> list[Owed]:
-    """What is owed by anybody, the latest first."""
+    """What is owed by anybody: what is urgent, then what is late."""
     found = [one for find in _each("owed") for one in find(asked)]
-    return sorted(found, key=lambda one: not one.late)
+    return sorted(found, key=lambda one: (not one.is_urgent, not one.late))
 
 
 def following(asked: Asked) -> Next | None:

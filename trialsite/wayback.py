@@ -43,8 +43,8 @@ def link(name: str, /, *args: Any, back: str, **query: Any) -> str:
 
 
 def with_back(address: str, back: str) -> str:
-    """An address that was made elsewhere, leading back to there; without one where it has another way already."""
-    if not address or f"{paper.PARAMETER}=" in address or f"{PARAMETER}=" in address:
+    """An address that was made elsewhere, leading back to there; as it is where there is no such way, or another."""
+    if not address or not back or f"{paper.PARAMETER}=" in address or f"{PARAMETER}=" in address:
         return address
     address, _hash, place = address.partition("#")
     sign = "&" if "?" in address else "?"

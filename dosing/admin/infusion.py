@@ -20,7 +20,7 @@ from dosing.admin import bedside, prints
 from dosing.models import Infusion, InfusionInterruption
 from dosing.rules.dose import OUT_OF_RANGE, DoseBand
 from participants.models import Participant
-from trialsite import formfields, paper
+from trialsite import formfields, paper, wayback
 from trialsite.recordadmin import REASON, ReadOnlyRecordAdmin, RecordAdmin, RecordForm, rewritten
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -205,7 +205,7 @@ class InfusionAdmin(RecordAdmin):
         """A reaction goes on to its adverse event; it stays on the first page's list until there is one."""
         if obj.has_reaction and request.user.has_perm("safety.add_adverseevent"):
             messages.info(request, _("Now record the reaction as an adverse event."))
-            return HttpResponseRedirect(_event_link(obj))
+            return HttpResponseRedirect(wayback.with_back(event_link(obj), wayback.asked(request)))
         return super().response_add(request, obj, post_url_continue)
 
     # --- what stands above the form ------------------------------------------------------------
@@ -278,7 +278,7 @@ class InfusionAdmin(RecordAdmin):
 
     @action(description=_("Record a reaction as an adverse event"), permissions=["reaction"])
     def reaction(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return HttpResponseRedirect(_event_link(self.row(request, object_id)))
+        return HttpResponseRedirect(event_link(self.row(request, object_id)))
 
     def has_reaction_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("safety.add_adverseevent")
@@ -328,7 +328,8 @@ def _only(fieldset: Any, *, without: set[str]) -> Any:
     return title, {**options, "fields": tuple(name for name in options["fields"] if name not in without)}
 
 
-def _event_link(infusion: Infusion) -> str:
+def event_link(infusion: Infusion) -> str:
+    """The form of an adverse event, begun with what is known of a reaction to this infusion."""
     participant: Participant = infusion.participant
     known = {
         "participant": participant.pk,

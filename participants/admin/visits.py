@@ -90,9 +90,6 @@ class VisitAdmin(RecordAdmin):
     readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
     actions_detail = ["print_worksheet", "void_record"]
 
-    def get_urls(self) -> list[URLPattern]:
-        return [*visit_urls(self), *super().get_urls()]
-
     @action(description=_("Print the worksheet (PDF)"), permissions=["view"])
     def print_worksheet(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(self.url("worksheet", object_id))
@@ -101,7 +98,7 @@ class VisitAdmin(RecordAdmin):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        return [*enter.visit_urls(self), *super().get_urls()]
+        return [*enter.visit_urls(self), *visit_urls(self), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

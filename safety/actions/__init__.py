@@ -42,7 +42,7 @@ from safety.actions.calls import (
     told_of,
     unanswered,
 )
-from safety.actions.counts import owed_counts, remind_of_counts
+from safety.actions.counts import owed_count_of, owed_counts, remind_of_counts
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
 from safety.actions.drugs import Given, given_before
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
@@ -87,6 +87,7 @@ __all__ = [
     "log_adverse_event",
     "next_call",
     "on_shift",
+    "owed_count_of",
     "owed_counts",
     "past_of",
     "people_on_call",

@@ -65,7 +65,7 @@ from safety.rules import crs, icans
 from safety.rules.bedside import ONLY_WHEN, Anticytokine
 from safety.rules.contradictions import QUESTION_TEXT
 from safety.rules.grading import Graded, ImpossibleFinding
-from trialsite import formfields, once, questions, versions
+from trialsite import formfields, once, questions, versions, wayback
 from trialsite.constraints import as_refusals
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.firstpage import sites_of
@@ -196,8 +196,9 @@ class BedsideAssessmentAdmin(RecordAdmin):
         )
         questions.prepare(form)
         is_sent = request.method == "POST" and conflict is None
+        back = wayback.way_back(request) or reverse("admin:safety_course", args=[participant.pk])
         if is_sent and form.is_valid() and self._save(request, participant, form, old, now=now):
-            return HttpResponseRedirect(reverse("admin:safety_course", args=[participant.pk]))
+            return HttpResponseRedirect(back)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -217,7 +218,8 @@ class BedsideAssessmentAdmin(RecordAdmin):
             "conflict": conflict,
             "normal_json": json.dumps(NORMAL),
             "absent_json": json.dumps(ABSENT),
-            "back": reverse("admin:safety_course", args=[participant.pk]),
+            "back": back,
+            "back_word": wayback.asked(request),
         }
         return TemplateResponse(request, "admin/safety/bedside.html", context)
 

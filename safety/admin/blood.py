@@ -52,7 +52,7 @@ from safety.rules import icaht, icaht_published, iec_hs
 from safety.rules.grading import Graded, Reason
 from safety.rules.icaht import Anc, Run
 from safety.wording import sentences
-from trialsite import once, questions, versions
+from trialsite import once, questions, versions, wayback
 from trialsite.constraints import as_refusals
 from trialsite.reading import read_key
 from trialsite.recordadmin import RecordAdmin
@@ -348,7 +348,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
             return None
         once.made(request, row)
         messages.success(request, gettext("Saved. %(result)s") % {"result": iec_hs_result(row)})
-        return HttpResponseRedirect(reverse("admin:safety_blood", args=[participant.pk]))
+        return HttpResponseRedirect(wayback.way_back(request) or _links(participant, "")["page"])
 
     def _save_icaht(
         self,
@@ -374,7 +374,9 @@ class IecHsAssessmentAdmin(BloodAdmin):
             else:
                 once.made(request, row)
                 messages.success(request, _("The grade is recorded."))
-                return HttpResponseRedirect(reverse("admin:safety_blood", args=[participant.pk]))
+                return HttpResponseRedirect(
+                    wayback.way_back(request) or reverse("admin:safety_blood", args=[participant.pk])
+                )
         bound[phase] = form
         return None
 
@@ -408,7 +410,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
             "opts": self.opts,
             "title": _("Blood: ICAHT, IEC-HS, laboratory grades"),
             "participant": participant,
-            "links": _links(participant),
+            "links": _links(participant, wayback.asked(request)),
             "day0": course.day0,
             "day": course.day_of(now),
             "phases": phases_of(course, confirmed, bound),
@@ -558,9 +560,10 @@ def _history_row(row: Any, at: dt.datetime, what: str, detail: Any) -> dict[str,
     }
 
 
-def _links(participant: Participant) -> dict[str, str]:
+def _links(participant: Participant, back: str) -> dict[str, str]:
     return {
         "participant": reverse("admin:participants_participant_page", args=[participant.pk]),
         "course": reverse("admin:safety_course", args=[participant.pk]),
-        "page": reverse("admin:safety_blood", args=[participant.pk]),
+        # The forms are sent to it: they lead to where the page was opened.
+        "page": wayback.with_back(reverse("admin:safety_blood", args=[participant.pk]), back),
     }
