@@ -34,8 +34,9 @@
 
   const nameOf = (control, icon) => {
     const said = words();
+    if (WORDS[icon]) return said[WORDS[icon]];
     if (/sidebar(Mobile|Desktop)Open/.test(control.getAttribute(CLICK) || "")) return said.menu;
-    return said[WORDS[icon]] || said.more;
+    return control.matches("a[href='/admin/']") ? said.home : said.more;
   };
 
   const nameIcons = (within) => {
@@ -45,6 +46,13 @@
       if (control !== icon) icon.setAttribute("aria-hidden", "true");
       if (!control || control.hasAttribute("aria-label") || control.title) continue;
       if (control === icon || !textOf(control)) control.setAttribute("aria-label", nameOf(control, text) || text);
+    }
+  };
+
+  // What is said within a box is gone once something is typed in it.
+  const nameBoxes = (within) => {
+    for (const box of within.querySelectorAll("input[placeholder]:not([aria-label])")) {
+      if (!box.labels?.length) box.setAttribute("aria-label", box.placeholder);
     }
   };
 
@@ -84,7 +92,7 @@
 
   const closePanel = (panel) => {
     const control = [...document.querySelectorAll(`[${CSS.escape(CLICK)}]`)].find(
-      (one) => panelOf(one) === panel && (isSeen(one) || one.getAttribute("aria-expanded") === "true")
+      (one) => panelOf(one) === panel && !panel.contains(one) && (isSeen(one) || one.getAttribute("aria-expanded") === "true")
     );
     if (!control) return;
     // The theme closes its filters by itself.
@@ -123,6 +131,9 @@
       const shown = box.querySelector(".select2-selection__rendered");
       const control = box.querySelector(".select2-selection");
       control?.setAttribute("aria-label", name);
+      // While it is open, it says what it opened.
+      if (control?.hasAttribute("aria-owns")) control.setAttribute("aria-controls", control.getAttribute("aria-owns"));
+      else control?.removeAttribute("aria-controls");
       // What is chosen is read with the name of the field.
       if (shown?.id) {
         shown.setAttribute("aria-label", `${name} ${shown.textContent.trim()}`.trim());
@@ -184,6 +195,7 @@
     makeControls(within);
     nameIcons(within);
     nameLookups(within);
+    nameBoxes(within);
     reachFrames(within);
   };
 
