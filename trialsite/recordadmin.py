@@ -439,13 +439,13 @@ class RecordAdmin(SiteScopedAdmin):
         obj = self.get_object(request, object_id)
         if obj is not None and obj.is_standing and (instead := self.void_instead(obj)):
             messages.error(request, instead)
-            return HttpResponseRedirect(self.url("change", object_id))
+            return HttpResponseRedirect(self.url(self.home, object_id))
         is_possible = obj is not None and obj.is_standing
         try:
             consequences = self._all_consequences(obj) if is_possible else Consequences()
         except Refused as refusal:
             messages.error(request, " ".join(refusal.messages))
-            return HttpResponseRedirect(self.url("change", object_id))
+            return HttpResponseRedirect(self.url(self.home, object_id))
         return self.ask(
             request,
             object_id,

@@ -142,6 +142,12 @@ def test_every_verb_comes_back(infused: Participant, alice: User, login: Any) ->
         assert f"back=page-{infused.pk}" in address, address
 
 
+def test_every_row_of_a_section_comes_back(infused: Participant, alice: User, login: Any) -> None:
+    text = login(alice).get(section_of(infused, "consent")).content.decode()
+    consent = reverse("admin:participants_consent_change", args=[infused.consents.get().pk])
+    assert f'href="{consent}?back=page-{infused.pk}-consent"' in text
+
+
 def test_a_form_comes_back_to_its_section(screened: Participant, alice: User, login: Any) -> None:
     sections = login(alice).get(page_of(screened)).context["sections"]
     consent = next(one for one in sections if one["code"] == "consent")
