@@ -234,6 +234,60 @@ def test_a_browser_leaves_numbers_to_us(fields: dict[str, forms.Field]) -> None:
     assert not boxes
 
 
+# --- the keyboard of a phone -------------------------------------------------------------------
+
+
+def keyboard(field: forms.Field) -> str:
+    """What a phone should offer to type this with; nothing where it is its usual keyboard."""
+    match field:
+        case formfields.DecimalField() | formfields.PartialDateField():
+            return "decimal"
+        case formfields.IntegerField() | formfields.MomentField() | formfields.DateField() | formfields.TimeField():
+            return "numeric"
+        case formfields.PhoneField():
+            return "tel"
+        case formfields.EmailField():
+            return "email"
+    return ""
+
+
+def test_a_phone_offers_the_keyboard_that_a_field_needs(fields: dict[str, forms.Field]) -> None:
+    offered: dict[str, set[str]] = {}
+    wrong = {}
+    for name, field in fields.items():
+        for box in getattr(field.widget, "widgets", [field.widget]):
+            offered.setdefault(keyboard(field), set()).add(name)
+            if keyboard(field) and box.attrs.get("inputmode") != keyboard(field):
+                wrong[name] = box.attrs.get("inputmode")
+    assert wrong == {}
+    assert {one: len(names) > 0 for one, names in offered.items()} == dict.fromkeys(
+        ("", "decimal", "numeric", "tel", "email"), True
+    )
+
+
+def test_no_keyboard_makes_a_word_of_a_code(fields: dict[str, forms.Field]) -> None:
+    codes = formfields.CodeField | formfields.WholeCodeField | formfields.EmailField | formfields.SlugField
+    found = {name: field.widget.attrs for name, field in fields.items() if isinstance(field, codes)}
+    assert len(found) > 10
+    assert {name for name, attrs in found.items() if not formfields.CODE.items() <= attrs.items()} == set()
+
+
+def test_a_time_shows_seconds_only_where_somebody_has_given_them() -> None:
+    field = formfields.MomentField(widget=forms.SplitDateTimeWidget())
+    box = field.widget.widgets[1]
+    assert box.format_value(dt.time(8, 5)) == "08:05"
+    assert box.format_value(dt.time(8, 5, 33)) == "08:05:33"
+    assert box.format_value(dt.time(0, 0)) == "00:00"
+    assert box.format_value(None) is None
+
+
+def test_the_boxes_of_a_moment_have_a_name_each(fields: dict[str, forms.Field]) -> None:
+    moments = {name: field for name, field in fields.items() if isinstance(field, formfields.MomentField)}
+    said = {name: {str(box.attrs["aria-label"]) for box in field.widget.widgets} for name, field in moments.items()}
+    assert len(said) > 10
+    assert {name: words for name, words in said.items() if len(words) != 2} == {}
+
+
 # --- messages ----------------------------------------------------------------------------------
 
 UNREADABLE = "§x"

@@ -233,7 +233,7 @@ def changed_by_another(row: Model, names: set[str]) -> tuple[str, str]:
     moment = next(one for one in columns if isinstance(one, DateTimeField) and f"{one.name}_1" in names)
     at = getattr(row, moment.attname) - dt.timedelta(minutes=1)
     type(row)._default_manager.filter(pk=row.pk).update(**{moment.attname: at})
-    return f"{moment.name}_1", f"{timezone.localtime(at):%H:%M:%S}"
+    return f"{moment.name}_1", f"{timezone.localtime(at):%H:%M:%S}".removesuffix(":00")
 
 
 def changeable(request: Any) -> list[Any]:

@@ -78,7 +78,7 @@ class EncryptedTextField(models.CharField):  # type: ignore[type-arg]
 
 
 class EncryptedCodeField(EncryptedTextField):
-    """A hospital number or a phone: typed in many spellings and kept in one, so that it can be found again."""
+    """A hospital number: typed in many spellings and kept in one, so that it can be found again."""
 
     def deconstruct(self) -> Any:
         name, _path, args, kwargs = super().deconstruct()
@@ -86,6 +86,13 @@ class EncryptedCodeField(EncryptedTextField):
 
     def formfield(self, **kwargs: Any) -> forms.Field | None:
         return super().formfield(**{"form_class": formfields.WholeCodeField, **kwargs})
+
+
+class EncryptedPhoneField(EncryptedCodeField):
+    """The number of a telephone: a phone offers its digits to type it with."""
+
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
+        return super().formfield(**{"form_class": formfields.PhoneField, **kwargs})
 
 
 class CodeField(models.CharField):  # type: ignore[type-arg]

@@ -13,6 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextInputWidget
@@ -216,9 +217,31 @@ def with_range(field: Any, validators: Iterable[Any]) -> Any:
 
 # --- Dates and times ----------------------------------------------------------------------------------
 
+# What a phone offers to type with. A day and a time are read without any sign between their digits.
+DIGITS = {"inputmode": "numeric", "autocomplete": "off"}
+# A keyboard must not begin a code with a capital letter, nor make a word of it.
+CODE = {"autocapitalize": "off", "autocorrect": "off", "spellcheck": "false"}
+
+
+def _clock(value: Any) -> str | None:
+    """A time as it stands in its box: seconds only where somebody has given them, and then always."""
+    if isinstance(value, dt.time):
+        return f"{value:%H:%M:%S}".removesuffix(":00")
+    return None if value in (None, "") else str(value)
+
+
+def to_the_minute(begun: Any) -> Any:
+    """What a form proposes: nobody types the seconds of now."""
+    if callable(begun):
+        return lambda: to_the_minute(begun())
+    return begun.replace(second=0, microsecond=0) if isinstance(begun, dt.datetime) else begun
+
 
 class DateField(forms.DateField):
     """A day, the year first."""
+
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return dict(DIGITS)
 
     def to_python(self, value: Any) -> Any:
         if _is_blank(value):
@@ -230,6 +253,13 @@ class DateField(forms.DateField):
 
 class TimeField(forms.TimeField):
     """A time of the day, in 24 hours."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.widget.format_value = _clock  # type: ignore[method-assign]
+
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return dict(DIGITS)
 
     def to_python(self, value: Any) -> Any:
         if _is_blank(value):
@@ -247,10 +277,26 @@ class MomentField(forms.SplitDateTimeField):
     }
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "initial": to_the_minute(kwargs.get("initial"))})
         self.fields = (DateField(required=False), TimeField(required=False))
         for field in self.fields:
             field.disabled = self.disabled
+        self._prepare_boxes(getattr(self.widget, "widgets", ()))
+
+    def _prepare_boxes(self, boxes: Any) -> None:
+        """Two boxes stand behind one label: each is also read with its own."""
+        for box, own in zip(boxes, (_("day"), _("time")), strict=False):
+            name = format_lazy("{}: {}", self.label, own) if self.label else own
+            box.attrs |= {**DIGITS, "aria-label": name}
+        for box in boxes[1:]:
+            box.format_value = _clock
+
+    def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
+        """What the form of a new row proposes; the moment of a row that is there stays as it is."""
+        row = getattr(form, "instance", None)
+        if row is not None and row.pk is None and field_name in form.initial:
+            form.initial[field_name] = to_the_minute(form.initial[field_name])
+        return super().get_bound_field(form, field_name)
 
     def clean(self, value: Any) -> Any:
         return super().clean(_in_two(value))
@@ -285,6 +331,9 @@ class PartialDateField(forms.CharField):
 
     example = "2026-11-24, 2026-11, 2026"
 
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), "inputmode": "decimal", "autocomplete": "off"}
+
     def to_python(self, value: Any) -> str:
         text = super().to_python(value)
         if _is_blank(text):
@@ -298,6 +347,9 @@ class PartialDateField(forms.CharField):
 class CodeField(forms.CharField):
     """A number of a person, a lot, a certificate: kept in one width, without stray spaces."""
 
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), **CODE}
+
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         return reading.read_code(text) if isinstance(text, str) else text
@@ -306,9 +358,19 @@ class CodeField(forms.CharField):
 class WholeCodeField(forms.CharField):
     """A code that can only be found as a whole, since it is encrypted: kept in its one spelling."""
 
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), **CODE}
+
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         return reading.code_key(text) if isinstance(text, str) else text
+
+
+class PhoneField(WholeCodeField):
+    """The number of a telephone."""
+
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), "inputmode": "tel", "autocomplete": "off"}
 
 
 class LineField(forms.CharField):
@@ -324,6 +386,9 @@ class EmailField(forms.EmailField):
         "invalid": _("“%(value)s” is no e-mail address. Write it such as name@hospital.cn."),
     }
 
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), **CODE, "inputmode": "email"}
+
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         return reading.plain(text) if isinstance(text, str) else text
@@ -333,6 +398,9 @@ class SlugField(forms.SlugField):
     default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid": _("“%(value)s”: a code has Latin letters, digits and hyphens only, such as ZJ."),
     }
+
+    def widget_attrs(self, widget: Any) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), **CODE}
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)

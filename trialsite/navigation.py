@@ -105,6 +105,10 @@ def frames(request: HttpRequest) -> str:
     return static("trialsite/frames.js")
 
 
+def access(request: HttpRequest) -> str:
+    return static("trialsite/access.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("trialsite/favicon.svg")
 

@@ -353,7 +353,7 @@ UNFOLD = {
     "SITE_SYMBOL": "clinical_notes",
     "SITE_SUBHEADER": "trialsite.navigation.study_subheader",
     "STYLES": ["trialsite.navigation.stylesheet"],
-    "SCRIPTS": ["trialsite.navigation.drafts", "trialsite.navigation.frames"],
+    "SCRIPTS": ["trialsite.navigation.drafts", "trialsite.navigation.frames", "trialsite.navigation.access"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "trialsite.navigation.favicon"}],
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,

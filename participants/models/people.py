@@ -19,7 +19,7 @@ from participants.rules.contradictions import Kind
 from participants.rules.identifying import Finding, masked
 from participants.rules.status import Status
 from participants.sameperson import SAME_PERSON, identity_in
-from trialsite.fields import EncryptedCodeField, EncryptedDateField, EncryptedTextField
+from trialsite.fields import EncryptedCodeField, EncryptedDateField, EncryptedPhoneField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.reading import code_key
 from trialsite.study import get_study
@@ -96,7 +96,7 @@ class Participant(Record):
     name = EncryptedTextField(pgettext_lazy("person", "name"), max_length=100, label="participant.name")
     birth_date = EncryptedDateField(_("birth date"), label="participant.birth_date")
     sex = models.CharField(_("sex"), max_length=1, choices=Sex)
-    phone = EncryptedCodeField(_("phone"), max_length=40, blank=True, label="participant.phone")
+    phone = EncryptedPhoneField(_("phone"), max_length=40, blank=True, label="participant.phone")
     hospital_number = EncryptedCodeField(
         _("hospital number"), max_length=40, blank=True, label="participant.hospital_number"
     )

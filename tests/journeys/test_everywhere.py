@@ -1,0 +1,137 @@
+"""Every page of the site on a phone, in both languages and both themes: nothing beyond the edge, axe finds nothing.
+
+The addresses come from the code, so that a new page is among them by itself.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+from playwright.sync_api import Error
+
+from scripts.browser import browser_context, choose_language, chromium, log_in
+from tests.test_error_pages import names, patterns
+from trialsite.local.services import Stack
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("running site"),
+    pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
+]
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1366, "height": 768}
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+ROW = re.compile(r"/admin/([a-z]+)/([a-z]+)/(\d+)/")
+# Who logs out sees no more; a file is no page.
+NO_PAGE = {"logout", "jsi18n", "autocomplete", "template", "flow_file"}
+# What each model has of its own; all else is one page, of whichever model it is asked.
+OF_EACH_MODEL = {"changelist", "add", "change"}
+
+# What is amiss with the page as it stands: too wide, found by axe, and seconds where nobody measured any.
+LOOK = """async (tags) => {
+  document.querySelectorAll("#main details").forEach((one) => { one.open = true; });
+  const edge = window.innerWidth, all = document.documentElement;
+  const name = (one) => one.tagName.toLowerCase() + (one.id ? "#" + one.id : "") +
+    [...one.classList].slice(0, 3).map((word) => "." + word).join("");
+  const isFramed = (one) => one && one !== document.body &&
+    (getComputedStyle(one).overflowX !== "visible" || isFramed(one.parentElement));
+  const wide = all.scrollWidth <= edge ? [] : [`the page is ${all.scrollWidth} px wide`,
+    ...[...document.body.querySelectorAll("*")]
+      .filter((one) => one.getBoundingClientRect().right > edge && !isFramed(one.parentElement))
+      .map((one) => `${name(one)} ends at ${Math.round(one.getBoundingClientRect().right)} px`).slice(0, 5)];
+  const found = await axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
+  const said = found.violations.flatMap((rule) => rule.nodes.map((node) =>
+    `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.split("\\n").slice(1).join("; ")}`));
+  const seconds = !location.pathname.endsWith("/add/") ? [] : [...document.querySelectorAll("#main input")]
+    .filter((one) => /^\\d\\d:\\d\\d:\\d\\d/.test(one.value)).map((one) => `${name(one)} says seconds: ${one.value}`);
+  return [...wide, ...seconds, ...said];
+}"""
+# At a desk: the name of what is open stands in the head, whole.
+HEAD = """async () => {
+  await new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(then))));
+  return [...document.querySelectorAll("#header-inner h1, #header-inner h1 .truncate")]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => `the head cuts “${one.textContent.trim()}”`);
+}"""
+
+
+@dataclass
+class Walk:
+    """An open page, the rows that were met on the way, and what was amiss at each address."""
+
+    page: Any
+    site_url: str
+    keys: dict[str, str] = field(default_factory=dict)
+    amiss: dict[str, list[str]] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+
+    def look(self, address: str) -> None:
+        if not self._is_page(address):
+            return
+        self.page.evaluate(AXE)
+        if found := [*self.page.evaluate(LOOK, WCAG), *self._at_a_desk()]:
+            self.amiss[address] = found
+        for app, model, key in ROW.findall(self.page.content()):
+            self.keys.setdefault(f"{app}_{model}_", key)
+
+    def _is_page(self, address: str) -> bool:
+        """A page of the site: no part of one, no file, no refusal, and none that was seen under its own address."""
+        try:
+            response = self.page.goto(self.site_url + address)
+        except Error:
+            return False
+        is_new = self.page.url not in self.seen
+        self.seen.append(self.page.url)
+        return is_new and response.ok and bool(self.page.title())
+
+    def _at_a_desk(self) -> list[str]:
+        if not self.page.locator("#header-inner ul.container li").count():
+            return []
+        self.page.set_viewport_size(DESK)
+        found: list[str] = self.page.evaluate(HEAD)
+        self.page.set_viewport_size(PHONE)
+        return found
+
+    def addresses(self) -> Iterator[str]:
+        """The lists first: they say which rows there are; then all pages of those rows, of each kind one."""
+        # Somebody of whom there is something to show.
+        yield f"{reverse('admin:participants_participant_changelist')}?status__exact=infused"
+        for page in admin.site._registry.values():
+            yield reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
+        kinds: set[str] = set()
+        for one in patterns():
+            start, kind = _parts(one.name)
+            known = f"{start}{kind}" if kind in OF_EACH_MODEL else kind
+            key = self.keys.get(start) or self.keys["participants_participant_"]
+            if known not in kinds and kind not in NO_PAGE and (kind != "change" or start in self.keys):
+                kinds.add(known)
+                yield reverse(f"admin:{one.name}", kwargs=names(one, key))
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """`participants_visit_change` is ("participants_visit_", "change"); a page of no model has no start."""
+    for page in admin.site._registry.values():
+        start = f"{page.opts.app_label}_{page.opts.model_name}_"
+        if name.startswith(start):
+            return start, name.removeprefix(start)
+    return "", name
+
+
+@pytest.mark.parametrize(("language", "theme"), [("zh-hans", "light"), ("en", "dark")])
+def test_no_page_is_wider_than_a_phone_and_axe_finds_nothing(running_site: Stack, language: str, theme: Any) -> None:
+    with browser_context(**PHONE) as context:
+        walk = Walk(context.new_page(), running_site.site_url)
+        walk.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        walk.look("/admin/login/")
+        log_in(walk.page, running_site.site_url, "admin")
+        choose_language(walk.page, running_site.site_url, language)
+        for address in walk.addresses():
+            walk.look(address)
+    assert len(walk.seen) > 150
+    assert walk.amiss == {}
