@@ -346,7 +346,7 @@ UNFOLD = {
     "SITE_SYMBOL": "clinical_notes",
     "SITE_SUBHEADER": "trialsite.navigation.study_subheader",
     "STYLES": ["trialsite.navigation.stylesheet"],
-    "SCRIPTS": ["trialsite.navigation.drafts", "trialsite.navigation.frames"],
+    "SCRIPTS": ["trialsite.navigation.drafts", "trialsite.navigation.frames", "trialsite.navigation.finder"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "trialsite.navigation.favicon"}],
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
@@ -354,7 +354,8 @@ UNFOLD = {
     "ACCOUNT": {"navigation": "trialsite.navigation.account"},
     "DASHBOARD_CALLBACK": "trialsite.firstpage.first_page",
     "SIDEBAR": {
-        "show_search": True,
+        # Ours sends nothing in an address: see `trialsite.finding`.
+        "show_search": False,
         "show_all_applications": False,
         "navigation": "trialsite.navigation.sidebar",
     },
