@@ -4,8 +4,8 @@ What is typed here goes by POST and stands in no address and no log: people type
 search. Nothing here compares it with a name, a birth date or another fact of identity; a person is found by these on
 the page “Find a person”, which notes who has looked. Only what this person may open is found.
 
-Each app has a module `finding` with `VERBS`, what can be done for a participant, and `participants(user, numbers)` where
-it knows them.
+Each app has a module `finding` with `VERBS`, what can be done for a participant, and with `participants(user, numbers)`
+where it knows them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -133,7 +133,7 @@ def _people_found(people: list[tuple[int, str, str]], asked: Asked) -> Iterator[
 
 def _actions(user: Any, asked: Asked, people: list[tuple[int, str, str]]) -> list[Found]:
     """With a number, what can be done for these; without one, the forms in which the participant is still chosen."""
-    if asked.numbers and (not people or len(people) > FEW) or not (asked.numbers or asked.words):
+    if (asked.numbers and (not people or len(people) > FEW)) or not (asked.numbers or asked.words):
         return []
     verbs = [one for module in _modules() for one in module.VERBS if user.has_perm(one.permission)]
     ranked = _ranked(asked, ((_names(one.name, one.title, f"{one.also} {DOING}"), one) for one in verbs))

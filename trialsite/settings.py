@@ -263,6 +263,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="1-59/5"),
         "options": {"expires": 290},
     },
+    "inpatient-days": {
+        "task": "safety.tasks.sweep_days",
+        "schedule": crontab(minute="2-59/5"),
+        "options": {"expires": 290},
+    },
     "neutrophil-counts": {
         "task": "safety.tasks.sweep_counts",
         "schedule": crontab(minute="3-59/5"),
