@@ -141,10 +141,10 @@ LISTED: dict[str, tuple[Any, tuple[str, ...]]] = {
 def _listed(name: str, rows: str) -> str:
     text, parts = LISTED[name]
     found = (dict(zip(parts, row.split("|"), strict=True)) for row in rows.split(","))
-    return _(", ").join(str(text) % {**one, "drug": _drug_name(one["drug"])} for one in found)
+    return _(", ").join(str(text) % {**one, "drug": drug_name(one["drug"])} for one in found)
 
 
-def _drug_name(code: str) -> str:
+def drug_name(code: str) -> str:
     names = {drug.code: drug.name for study in get_study().versions.values() for drug in study.lymphodepletion.drugs}
     return str(names.get(code, code))
 

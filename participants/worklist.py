@@ -1,98 +1,122 @@
-"""What visits ask of the site today."""
+"""What visits, consents and screening ask of the site today."""
 
 import datetime as dt
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from participants.actions import Evaluation, evaluate, is_current, newest_confirmation, reminder_recipients, site_day
-from participants.models import Participant, Reconsent, ReconsentState, Visit
+from participants.actions import Evaluation, evaluate, is_current, newest_confirmation, site_day
+from participants.actions.unchanged import Kept, with_facts
+from participants.models import Participant, ParticipantStatus, Reconsent, ReconsentState, Visit
+from participants.models.people import ReconsentCause
+from participants.rules.eligibility import Overall
 from participants.rules.status import Status
 from participants.wording import OVERALL_NAMES
-from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
+from trialsite.firstpage import ROWS_SHOWN, Place, Places, Row, Section, sites_of
+from trialsite.lines import Kind, Line, count_of_all
 from trialsite.models import User
+from trialsite.study import get_study
 
 SOON = dt.timedelta(days=7)
 # From here on a window that is still open is shown in red.
 URGENT = dt.timedelta(days=2)
+RECORD_VISITS = "participants.change_visit"
+
+
+def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
+    if not user.has_perm("participants.view_visit"):
+        return []
+    return [_places(), *_visits(user, site_day(now)), _reconsents(user, site_day(now))]
 
 
 def sections(*, user: User, now: dt.datetime) -> list[Section]:
-    if not user.has_perm("participants.view_visit"):
-        return []
-    today = site_day(now)
-    visits = Visit.objects.filter(participant__site__in=sites_of(user)).select_related("participant")
-    overdue = visits.overdue_on(today).order_by("window_closes_on")
-    open_now = visits.open_on(today).order_by("window_closes_on")
-    soon = visits.owed().filter(window_opens_on__gt=today, window_opens_on__lte=today + SOON)
-    return [
-        *_nobody_to_tell(user),
-        _section(
+    return _screening(user, now) if user.has_perm("participants.view_visit") else []
+
+
+def _places() -> Kind:
+    """Each enrolment that stands takes one place of the study, at whichever site."""
+    enrolled = ParticipantStatus.objects.standing().filter(status=Status.ENROLLED).order_by("pk")
+
+    def made(found: list[Line]) -> Places:
+        return Places(get_study().latest.enrolment_target, found[0].count if found else 0)
+
+    return Kind("places", enrolled, made, is_always=True)
+
+
+# --- Visits -------------------------------------------------------------------------------------------
+
+
+def _visits(user: User, today: dt.date) -> list[Kind]:
+    visits = Visit.objects.filter(participant__site__in=sites_of(user))
+    open_now = visits.open_on(today)
+    later = visits.owed().filter(window_opens_on__gt=today, window_opens_on__lte=today + SOON)
+    found = {
+        "overdue": visits.overdue_on(today).order_by("window_closes_on", "pk"),
+        "closing": open_now.filter(window_closes_on=today).order_by("target_date", "pk"),
+        "open": open_now.filter(window_closes_on__gt=today).order_by("window_closes_on", "pk"),
+        "soon": later.order_by("window_opens_on", "pk"),
+    }
+    return [_kind_of_visits(code, rows, today) for code, rows in found.items()]
+
+
+def _kind_of_visits(code: str, rows: Any, today: dt.date) -> Kind:
+    def made(found: list[Line]) -> Section:
+        return _section(code, found, today)
+
+    return Kind(code, rows, made, what="code", more="protocol_version", on="window_opens_on", until="window_closes_on")
+
+
+def _section(code: str, found: list[Line], today: dt.date) -> Section:
+    title, hint, query = {
+        "overdue": (
             _("Overdue visits"),
             _("The window has closed and nothing is recorded: record the day, or why it was not done."),
-            overdue,
-            lambda visit: _late(today - visit.window_closes_on),
-            tone="attention" if overdue.exists() else "fine",
-            link="?due=overdue",
+            "overdue",
         ),
-        _section(
+        "closing": (
+            _("Visits whose window closes today"),
+            _("Record them today, or why they were not done."),
+            "open",
+        ),
+        "open": (
             _("Visits due now"),
             _("Their window is open today; those that close first come first."),
-            open_now,
-            lambda visit: _closes(visit.window_closes_on - today),
-            is_urgent=lambda visit: visit.window_closes_on - today <= URGENT,
-            link="?due=open",
+            "open",
         ),
-        _section(
-            _("Coming up in seven days"),
-            _("Windows that open within a week."),
-            soon,
-            lambda visit: "",
-            tone="fine",
-            link="?due=soon",
-        ),
-        *_reconsents(user, today),
-        *_screening(user, now),
-    ]
-
-
-def _section(
-    title: str,
-    hint: str,
-    visits: Any,
-    late: Callable[[Visit], str],
-    *,
-    link: str,
-    tone: str = "attention",
-    is_urgent: Callable[[Visit], bool] = lambda visit: True,
-) -> Section:
-    count = visits.count()
+        "soon": (_("Coming up in seven days"), _("Windows that open within a week."), "soon"),
+    }[code]
     return Section(
+        code=code,
         title=title,
         hint=hint,
-        rows=tuple(_row(visit, late(visit), is_urgent(visit)) for visit in visits[:ROWS_SHOWN]),
-        count=count,
-        tone=tone if count else "fine",
-        link=reverse("admin:participants_visit_changelist") + link,
-        columns=(_("Participant and visit"), _("Visit"), _("Target date"), _("Window"), "") if count else (),
+        rows=tuple(_row(line, code, today) for line in found),
+        count=found[0].count,
+        place=Place.TODAY if code == "closing" else Place.LATER,
+        tone="fine" if code == "soon" else "attention",
+        link=reverse("admin:participants_visit_changelist") + f"?due={query}",
+        columns=(_("Participant and visit"), _("Visit"), _("Window"), ""),
+        work=RECORD_VISITS,
     )
 
 
-def _row(visit: Visit, remark: str, is_urgent: bool) -> Row:
-    window = f"{visit.window_opens_on:%Y-%m-%d} – {visit.window_closes_on:%Y-%m-%d}"
+def _row(line: Line, code: str, today: dt.date) -> Row:
+    assert line.on is not None, "every visit has a window"
+    assert line.until is not None, "every visit has a window"
+    title = str(get_study().protocol(line.more).visit(line.what).name)
+    within = line.until - today
+    remark = _closes(within) if code in {"closing", "open"} else ""
+    is_urgent = within <= URGENT
     return Row(
-        label=f"{visit.participant.number} · {visit.code}",
-        link=reverse("admin:participants_visit_change", args=[visit.pk]),
-        facts=(visit.title, f"{visit.target_date:%Y-%m-%d}", window, *(() if is_urgent else (remark,))),
+        label=f"{line.number} · {line.what}",
+        link=reverse("admin:participants_visit_change", args=[line.pk]),
+        facts=(title, f"{line.on:%Y-%m-%d} – {line.until:%Y-%m-%d}", *([] if is_urgent or not remark else [remark])),
         late=remark if is_urgent else "",
+        # On the last day of the window nobody was late yet.
+        since=line.until if code == "overdue" else None,
     )
-
-
-def _late(by: dt.timedelta) -> str:
-    return ngettext("closed %(days)s day ago", "closed %(days)s days ago", by.days) % {"days": by.days}
 
 
 def _closes(within: dt.timedelta) -> str:
@@ -101,94 +125,104 @@ def _closes(within: dt.timedelta) -> str:
     return ngettext("closes in %(days)s day", "closes in %(days)s days", within.days) % {"days": within.days}
 
 
-def _reconsents(user: User, today: dt.date) -> list[Section]:
-    duties = (
-        Reconsent.objects.standing()
-        .filter(participant__site__in=sites_of(user), state=ReconsentState.OPEN)
-        .select_related("participant")
-        .order_by("due_on")
-    )
-    count = duties.count()
-    if not count:
-        return []
-    is_late = duties.filter(due_on__lt=today).exists()
-    return [
-        Section(
+# --- Consents -----------------------------------------------------------------------------------------
+
+
+def _reconsents(user: User, today: dt.date) -> Kind:
+    duties = Reconsent.objects.standing().filter(participant__site__in=sites_of(user), state=ReconsentState.OPEN)
+
+    def made(found: list[Line]) -> Section:
+        is_late = any(line.on is not None and line.on <= today for line in found)
+        return Section(
+            code="reconsents",
             title=_("Consent to be given again"),
             hint=_("A new version of the form, or a participant who came of age: record the new consent."),
-            rows=tuple(_duty_row(duty, today) for duty in duties[:ROWS_SHOWN]),
-            count=count,
+            rows=tuple(_duty_row(line, today) for line in found),
+            count=found[0].count,
+            place=Place.TODAY if is_late else Place.LATER,
             tone="attention" if is_late else "fine",
             link=reverse("admin:participants_reconsent_changelist") + "?state__exact=open",
             columns=(_("Participant"), _("Why"), _("Due on"), ""),
+            work="participants.add_consent",
         )
-    ]
+
+    return Kind("reconsents", duties.order_by("due_on", "pk"), made, what="cause", on="due_on")
 
 
-def _duty_row(duty: Reconsent, today: dt.date) -> Row:
+def _duty_row(line: Line, today: dt.date) -> Row:
+    assert line.on is not None, "every duty has its day"
     return Row(
-        label=duty.participant.number,
-        link=reverse("admin:participants_consent_add") + f"?participant={duty.participant_id}",
-        facts=(str(duty.get_cause_display()), f"{duty.due_on:%Y-%m-%d}"),
-        late=_("overdue") if duty.due_on < today else "",
+        label=line.number,
+        link=reverse("admin:participants_consent_add") + f"?participant={line.participant}",
+        facts=(str(ReconsentCause(line.what).label), f"{line.on:%Y-%m-%d}"),
+        late=_("overdue") if line.on < today else "",
+        since=line.on,
+        page=reverse("admin:participants_reconsent_change", args=[line.pk]),
     )
+
+
+# --- Screening ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a screening is, as far as it follows from the rows and the day."""
+
+    is_confirmed: bool
+    overall: Overall
+    open_codes: tuple[str, ...]
+    window_days: int
+
+
+KEPT: Kept[Standing] = Kept()
 
 
 def _screening(user: User, now: dt.datetime) -> list[Section]:
-    waiting = (
-        Participant.objects.standing()
-        .filter(site__in=sites_of(user), status=Status.SCREENING)
-        .order_by("screening_number")
-    )
-    count = waiting.count()
-    if not count:
+    waiting = Participant.objects.standing().filter(site__in=sites_of(user), status=Status.SCREENING)
+    rows = list(with_facts(waiting.annotate(of_all=count_of_all())).order_by("screening_number")[:ROWS_SHOWN])
+    if not rows:
         return []
     return [
         Section(
+            code="screening",
             title=_("In screening"),
             hint=_("Waiting for results, or for an investigator to confirm eligibility and enrol."),
-            rows=tuple(_screening_row(participant, now) for participant in waiting[:ROWS_SHOWN]),
-            count=count,
+            rows=tuple(_screening_row(participant, now) for participant in rows),
+            count=rows[0].of_all,
             tone="fine",
-            columns=(_("Participant"), _("Eligibility"), _("Days in screening"), ""),
+            columns=(_("Participant"), _("Eligibility"), ""),
             link=reverse("admin:participants_participant_changelist") + "?status__exact=screening",
+            work="participants.add_examination",
         )
     ]
 
 
-def _screening_row(participant: Participant, now: dt.datetime) -> Row:
-    evaluation = evaluate(participant, now=now)
-    days = (site_day(now) - site_day(participant.created_at)).days
-    window = evaluation.anchors.expires_after_days or 0
-    is_confirmed = is_current(newest_confirmation(participant), evaluation)
-    state = _("confirmed, not enrolled yet") if is_confirmed else _state_text(evaluation)
+def _screening_row(participant: Any, now: dt.datetime) -> Row:
+    today = site_day(now)
+    found = KEPT.of(participant, today, lambda: _standing(participant, now))
+    begun = site_day(participant.created_at)
     return Row(
         label=participant.number,
         link=reverse("admin:participants_participant_eligibility", args=[participant.pk]),
-        facts=(state, str(days)),
-        late=_("screening window has passed") if days > window else "",
+        facts=(_("confirmed, not enrolled yet") if found.is_confirmed else _state_text(found),),
+        late=_("screening window has passed") if (today - begun).days > found.window_days else "",
+        since=begun,
     )
 
 
-def _state_text(evaluation: Evaluation) -> str:
-    open_now = len(evaluation.open_codes)
-    text = str(OVERALL_NAMES[evaluation.overall])
+def _standing(participant: Participant, now: dt.datetime) -> Standing:
+    evaluation: Evaluation = evaluate(participant, now=now)
+    return Standing(
+        is_confirmed=is_current(newest_confirmation(participant), evaluation),
+        overall=evaluation.overall,
+        open_codes=evaluation.open_codes,
+        window_days=evaluation.anchors.expires_after_days or 0,
+    )
+
+
+def _state_text(found: Standing) -> str:
+    open_now = len(found.open_codes)
+    text = str(OVERALL_NAMES[found.overall])
     if not open_now:
         return text
-    return f"{text} ({_(', ').join(evaluation.open_codes)})" if open_now <= 4 else f"{text} ({open_now})"
-
-
-def _nobody_to_tell(user: User) -> list[Section]:
-    """A site where no reminder would find a reader is an alarm, not a silence."""
-    unreachable = [site for site in sites_of(user) if not reminder_recipients(site)]
-    if not unreachable:
-        return []
-    return [
-        Section(
-            title=_("Nobody would be reminded"),
-            hint=_("No active coordinator or investigator of this site has an e-mail address. Add one under People."),
-            rows=tuple(Row(str(site), "") for site in unreachable),
-            count=len(unreachable),
-            tone="alarm",
-        )
-    ]
+    return f"{text} ({_(', ').join(found.open_codes)})" if open_now <= 4 else f"{text} ({open_now})"

@@ -4,19 +4,19 @@ import datetime as dt
 from collections.abc import Sequence
 
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from safety.actions.calls import newest_about, pending, threads
 from safety.actions.rounds import DueRound, due_rounds
 from safety.models import AlertKind, OnCallShift, SafetyAlert
 from safety.rules.rounds import State
-from safety.wording import ago
-from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
+from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
 from trialsite.models import User
 
 # The page where both toxicities are assessed at once; without it the pages of each.
 BEDSIDE = ("safety_bedside_add", "safety_bedsideassessment_add", "safety_crsassessment_add")
+
+ASSESS = "safety.add_crsassessment"
 
 
 def sections(*, user: User, now: dt.datetime) -> list[Section]:
@@ -34,6 +34,7 @@ def _alerts(user: User, now: dt.datetime) -> list[Section]:
         return []
     return [
         Section(
+            code="alerts",
             title=_("Safety alerts that nobody has acknowledged"),
             hint=" ".join(
                 (
@@ -41,11 +42,13 @@ def _alerts(user: User, now: dt.datetime) -> list[Section]:
                     _on_call(user, now),
                 )
             ),
-            rows=tuple(_alert(alerts, now) for alerts in things[:ROWS_SHOWN]),
+            rows=tuple(_alert(alerts) for alerts in things[:ROWS_SHOWN]),
             count=len(things),
+            place=Place.URGENT,
             tone="alarm",
             link=reverse("admin:safety_safetyalert_changelist") + "?state=open",
-            columns=(_("Participant"), _("What"), _("Warning"), _("At"), _("Waiting for")),
+            columns=(_("Participant"), _("What"), _("Warning"), _("At")),
+            work="safety.acknowledge_safetyalert",
         )
     ]
 
@@ -59,7 +62,7 @@ def _on_call(user: User, now: dt.datetime) -> str:
     return _("On call now: %(people)s.") % {"people": _(", ").join(dict.fromkeys(people))}
 
 
-def _alert(thread: Sequence[SafetyAlert], now: dt.datetime) -> Row:
+def _alert(thread: Sequence[SafetyAlert]) -> Row:
     """The newest alert stands for the older ones; they wait together, since the first of them."""
     newest = newest_about(thread)
     first = newest[0]
@@ -70,46 +73,66 @@ def _alert(thread: Sequence[SafetyAlert], now: dt.datetime) -> Row:
             first.toxicity or "CRS, ICANS" if first.kind == AlertKind.OVERDUE else first.what,
             _(", ").join(str(alert.get_kind_display()) for alert in newest),
             moment(first.happened_at),
-            ago(now - thread[0].raised_at),
         ),
+        since=waits_since(thread[0]),
     )
+
+
+def waits_since(alert: SafetyAlert) -> dt.datetime:
+    """A missed assessment has waited since it was due, and not since a sweep has found that."""
+    return alert.happened_at if alert.kind == AlertKind.OVERDUE else alert.raised_at
+
+
+# --- Assessments --------------------------------------------------------------------------------------
 
 
 def _rounds(user: User, now: dt.datetime) -> list[Section]:
     due = due_rounds(sites_of(user), now)
+    late = [one for one in due if one.state is State.OVERDUE]
+    hint = _(
+        "CRS and ICANS: twice a day, sooner after a higher grade, to Day 14 and until both are over. The ICE score: "
+        "once before the infusion."
+    )
+    return [
+        *_section("rounds-overdue", _("Bedside assessments overdue"), hint, late, user, now),
+        *_section("rounds", _("Bedside assessments due"), hint, due[len(late) :], user, now),
+    ]
+
+
+def _section(code: str, title: str, hint: str, due: list[DueRound], user: User, now: dt.datetime) -> list[Section]:
     if not due:
         return []
     return [
         Section(
-            title=_("Bedside assessments due"),
-            hint=_(
-                "CRS and ICANS: twice a day, sooner after a higher grade, to Day 14 and until both are over. The ICE "
-                "score: once before the infusion."
-            ),
-            rows=tuple(_round(one, user, now) for one in due[:ROWS_SHOWN]),
+            code=code,
+            title=title,
+            hint=hint,
+            rows=tuple(_round(one, user) for one in due[:ROWS_SHOWN]),
             count=len(due),
+            place=Place.URGENT if code == "rounds-overdue" else Place.TODAY,
             columns=(_("Participant"), _("What"), _("Due")),
+            work=ASSESS,
         )
     ]
 
 
-def _round(due: DueRound, user: User, now: dt.datetime) -> Row:
+def _round(due: DueRound, user: User) -> Row:
     what = _("ICE score before the infusion") if due.is_baseline else _(", ").join(due.toxicities)
     when = moment(due.due_at) if due.due_at is not None else _("before the infusion")
-    return Row(due.participant.number, link_to_assess(due, user), (what, when), _late(due, now))
-
-
-def _late(due: DueRound, now: dt.datetime) -> str:
-    if due.state is not State.OVERDUE:
-        return ""
-    if due.due_at is None:
-        return _("the infusion is planned for today, or was")
-    return _("overdue by %(time)s") % {"time": ago(now - due.due_at)}
+    is_late = due.state is State.OVERDUE
+    return Row(
+        due.participant.number,
+        link_to_assess(due, user),
+        (what, when),
+        _("the infusion is planned for today, or was") if is_late and due.due_at is None else "",
+        since=due.due_at if is_late else None,
+        page="",
+    )
 
 
 def link_to_assess(due: DueRound, user: User) -> str:
     """Where this participant is assessed; empty for those who may only read."""
-    if not user.has_perm("safety.add_crsassessment"):
+    if not user.has_perm(ASSESS):
         return ""
     for name in BEDSIDE:
         try:
@@ -117,7 +140,3 @@ def link_to_assess(due: DueRound, user: User) -> str:
         except NoReverseMatch:
             continue
     return ""
-
-
-def moment(at: dt.datetime) -> str:
-    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"

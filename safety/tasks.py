@@ -19,3 +19,11 @@ def sweep_counts() -> dict[str, int]:
     counts = actions.remind_of_counts(now=now)
     sweeps.record_run("neutrophil-counts", counts=counts, now=now)
     return counts
+
+
+@shared_task
+def sweep_days() -> dict[str, int]:
+    now = timezone.now()
+    counts = actions.settle_days(now=now)
+    sweeps.record_run("inpatient-days", counts=counts, now=now)
+    return counts

@@ -2,81 +2,85 @@
 
 import datetime as dt
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dosing.models import Infusion
 from participants.actions import site_day
 from safety import alertlist
-from safety.actions import is_in_step, owed_counts
+from safety.actions import owed_counts
 from safety.actions.counts import OwedCount
 from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current, graded
-from trialsite.firstpage import ROWS_SHOWN, Row, Section, sites_of
+from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
+from trialsite.lines import Kind, Line
 from trialsite.models import User
 
 LATELY = dt.timedelta(hours=24)
 
 
-def sections(*, user: User, now: dt.datetime) -> list[Section]:
-    found = alertlist.sections(user=user, now=now)
+def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
+    found: list[Kind] = []
     if user.has_perm("safety.view_crsassessment"):
-        found += _severe(user, now)
-        found += _episodes(user)
-    if user.has_perm("safety.view_icahtassessment"):
-        found += _counts(user, now)
+        found += [_severe(user, now), _episodes(user)]
     if user.has_perm("safety.view_adverseevent"):
-        found += _serious(user)
-        found += _reactions(user)
+        found += [_serious(user), _reactions(user)]
     return found
 
 
-def _episodes(user: User) -> list[Section]:
-    """CRS and ICANS that are no adverse event yet, or whose event tells another grade."""
-    rows = ToxicityEpisode.objects.standing().filter(participant__site__in=sites_of(user))
-    waiting = [
-        row for row in rows.select_related("participant", "adverse_event").order_by("onset_at") if not is_in_step(row)
-    ]
-    if not waiting:
-        return []
-    return [
-        Section(
+def sections(*, user: User, now: dt.datetime) -> list[Section]:
+    found = alertlist.sections(user=user, now=now)
+    if user.has_perm("safety.view_icahtassessment"):
+        found += _counts(user, now)
+    return found
+
+
+def _episodes(user: User) -> Kind:
+    """CRS and ICANS that are no adverse event yet, or whose event tells another grade: see `episodes.is_in_step`."""
+    in_step = Q(adverse_event__voided_at__isnull=True, adverse_event__grade=F("highest_grade"))
+    rows = ToxicityEpisode.objects.standing().filter(participant__site__in=sites_of(user)).exclude(in_step)
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="episodes",
             title=_("CRS and ICANS without their adverse event"),
             hint=_("Open the episode and make its adverse event of special interest; it follows the assessments then."),
-            rows=tuple(
-                Row(
-                    row.participant.number,
-                    reverse("admin:safety_toxicityepisode_change", args=[row.pk]),
-                    (
-                        f"{row.toxicity} #{row.number}",
-                        _("grade %(grade)s") % {"grade": row.highest_grade},
-                        f"{timezone.localtime(row.onset_at):%Y-%m-%d %H:%M}",
-                        _("another grade") if row.adverse_event else "",
-                    ),
-                )
-                for row in waiting[:ROWS_SHOWN]
-            ),
-            count=len(waiting),
+            rows=tuple(_episode(line) for line in found),
+            count=found[0].count,
             link=reverse("admin:safety_toxicityepisode_changelist"),
-            columns=(_("Participant"), _("Episode"), _("Highest grade"), _("Onset"), _("Event")),
+            columns=(_("Participant"), _("Episode"), _("Onset")),
+            work="safety.propose_event",
         )
-    ]
+
+    return Kind("episodes", rows.order_by("onset_at", "pk"), made, what="toxicity", more="highest_grade", at="onset_at")
+
+
+def _episode(line: Line) -> Row:
+    page = reverse("admin:safety_toxicityepisode_change", args=[line.pk])
+    facts = (graded(line.what, int(line.more)), moment(line.at))
+    return Row(line.number, page, facts, since=line.at)
+
+
+# --- Neutrophil counts --------------------------------------------------------------------------------
 
 
 def _counts(user: User, now: dt.datetime) -> list[Section]:
     """Neutrophil counts without which early ICAHT could not be graded."""
-    owed = owed_counts(sites_of(user), now)
+    owed, today = owed_counts(sites_of(user), now), site_day(now)
     if not owed:
         return []
     return [
         Section(
+            code="counts",
             title=_("Neutrophil counts due"),
             hint=_("Day 0 to 30: no gap of more than 7 days, or early ICAHT cannot be graded. Enter the blood count."),
-            rows=tuple(_count_row(one, site_day(now)) for one in owed[:ROWS_SHOWN]),
+            rows=tuple(_count_row(one, today) for one in owed[:ROWS_SHOWN]),
             count=len(owed),
+            place=Place.TODAY if owed[0].due_on <= today else Place.LATER,
             columns=(_("Participant"), _("Last count"), _("Next count by"), ""),
+            work="participants.add_examination",
         )
     ]
 
@@ -91,6 +95,7 @@ def _count_row(one: OwedCount, today: dt.date) -> Row:
         link=reverse("admin:participants_examination_add") + f"?panel=CBC&participant={one.participant.pk}",
         facts=facts if is_urgent else (*facts, remark),
         late=remark if is_urgent else "",
+        page="",
     )
 
 
@@ -104,88 +109,90 @@ def _due(within: dt.timedelta) -> str:
     return ngettext("in %(days)s day", "in %(days)s days", within.days) % {"days": within.days}
 
 
-def _reactions(user: User) -> list[Section]:
+# --- What was found -----------------------------------------------------------------------------------
+
+
+def _reactions(user: User) -> Kind:
     """Reactions that were ticked at the infusion, and are no adverse event yet."""
-    rows = (
-        Infusion.objects.standing()
-        .filter(participant__site__in=sites_of(user), has_reaction=True)
-        .exclude(Exists(AdverseEvent.objects.standing().filter(infusion=OuterRef("pk"))))
-    )
-    waiting = list(rows.select_related("participant").order_by("infused_at"))
-    if not waiting:
-        return []
-    return [
-        Section(
+    told = AdverseEvent.objects.standing().filter(infusion=OuterRef("pk"))
+    rows = Infusion.objects.standing().filter(participant__site__in=sites_of(user), has_reaction=True)
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="reactions",
             title=_("Infusion reactions that are no adverse event yet"),
-            hint=_("Open the infusion and record its reaction as an adverse event."),
-            rows=tuple(
-                Row(
-                    row.participant.number,
-                    reverse("admin:dosing_infusion_change", args=[row.pk]),
-                    (f"{timezone.localtime(row.infused_at):%Y-%m-%d %H:%M}",),
-                )
-                for row in waiting[:ROWS_SHOWN]
-            ),
-            count=len(waiting),
+            hint=_("Record the reaction as an adverse event."),
+            rows=tuple(_reaction(line) for line in found),
+            count=found[0].count,
             columns=(_("Participant"), _("Infusion")),
+            work="safety.add_adverseevent",
         )
-    ]
+
+    return Kind("reactions", rows.exclude(Exists(told)).order_by("infused_at", "pk"), made, at="infused_at")
 
 
-def _severe(user: User, now: dt.datetime) -> list[Section]:
+def _reaction(line: Line) -> Row:
+    form = reverse("admin:safety_adverseevent_add") + f"?participant={line.participant}&infusion={line.pk}"
+    page = reverse("admin:dosing_infusion_change", args=[line.pk])
+    return Row(line.number, form, (moment(line.at),), since=line.at, page=page)
+
+
+def _severe(user: User, now: dt.datetime) -> Kind:
     """CRS or ICANS of grade 3 or more in the last day, whoever graded it."""
-    rows = [
-        row
-        for row in current(ToxicityAssessment.objects.filter(participant__site__in=sites_of(user)))
-        .filter(assessed_at__gte=now - LATELY)
-        .select_related("participant")
-        if (row.final_grade or 0) >= 3
-    ]
-    if not rows:
-        return []
-    return [
-        Section(
+    rows = current(ToxicityAssessment.objects.filter(participant__site__in=sites_of(user)))
+    lately = rows.annotate(final=Coalesce("investigator_grade", "grade")).filter(
+        assessed_at__gte=now - LATELY, final__gte=3
+    )
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="severe",
             title=_("CRS or ICANS grade 3 or higher in the last 24 hours"),
             hint=_("Newest first. Open the assessment for the findings and the reason of the grade."),
-            rows=tuple(_assessment(row) for row in rows[:ROWS_SHOWN]),
-            count=len(rows),
+            rows=tuple(_assessment(line) for line in found),
+            count=found[0].count,
+            place=Place.URGENT,
             columns=(_("Participant"), _("Grade"), _("Assessed at")),
+            work=alertlist.ASSESS,
         )
-    ]
+
+    return Kind("severe", lately.order_by("-assessed_at", "-pk"), made, what="toxicity", more="final", at="assessed_at")
 
 
-def _assessment(row: ToxicityAssessment) -> Row:
-    page = "crsassessment" if row.toxicity == Scale.CRS else "icansassessment"
+def _assessment(line: Line) -> Row:
+    page = "crsassessment" if line.what == Scale.CRS else "icansassessment"
     return Row(
-        label=row.participant.number,
-        link=reverse(f"admin:safety_{page}_change", args=[row.pk]),
-        facts=(graded(row.toxicity, row.final_grade), f"{timezone.localtime(row.assessed_at):%Y-%m-%d %H:%M}"),
+        label=line.number,
+        link=reverse(f"admin:safety_{page}_change", args=[line.pk]),
+        facts=(graded(line.what, int(line.more)), moment(line.at)),
     )
 
 
-def _serious(user: User) -> list[Section]:
-    open_ones = (
-        AdverseEvent.objects.standing()
-        .filter(participant__site__in=sites_of(user), is_serious=True, resolved="", results_in_death=False)
-        .select_related("participant")
+def _serious(user: User) -> Kind:
+    rows = AdverseEvent.objects.standing().filter(
+        participant__site__in=sites_of(user), is_serious=True, resolved="", results_in_death=False
     )
-    count = open_ones.count()
-    if not count:
-        return []
-    return [
-        Section(
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="serious",
             title=_("Serious adverse events without an end"),
             hint=_("Follow them until they have resolved or their outcome is known."),
-            rows=tuple(
-                Row(
-                    event.participant.number,
-                    reverse("admin:safety_adverseevent_change", args=[event.pk]),
-                    (event.term, _("grade %(grade)s") % {"grade": event.grade}, event.onset),
-                )
-                for event in open_ones[:ROWS_SHOWN]
-            ),
-            count=count,
+            rows=tuple(_event(line) for line in found),
+            count=found[0].count,
             link=reverse("admin:safety_adverseevent_changelist") + "?is_serious__exact=1",
-            columns=(_("Participant"), _("Event"), _("Grade"), _("Onset")),
+            columns=(_("Participant"), _("Event"), _("Grade"), ""),
+            work="safety.change_adverseevent",
         )
-    ]
+
+    ordered = rows.order_by("site_aware_at", "pk")
+    return Kind("serious", ordered, made, what="term", more="grade", at="site_aware_at")
+
+
+def _event(line: Line) -> Row:
+    return Row(
+        line.number,
+        reverse("admin:safety_adverseevent_change", args=[line.pk]),
+        (line.what, _("grade %(grade)s") % {"grade": line.more}),
+        since=line.at,
+    )

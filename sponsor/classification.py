@@ -77,7 +77,7 @@ MODELS: dict[str, Classified] = {
     "participants.Visit": _classified(
         f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "
         "window_closes_on is_long_term_follow_up state occurred_on",
-        internal="created_at created_by",
+        internal="created_at created_by told_by",
         site_only="voided_by void_reason not_done_reason note",
     ),
     "participants.VisitProcedure": _classified(

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse, reverse_lazy
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
@@ -21,11 +22,20 @@ class TrialsiteAdminSite(UnfoldAdminSite):
         context = super().each_context(request)
         return {**context, "colors": None, "theme_colours": context["colors"]}
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """Asked for by every page and shown by few: made when a template looks at it."""
+        return SimpleLazyObject(lambda: super(TrialsiteAdminSite, self).get_app_list(request, app_label))
+
     def get_urls(self) -> list[Any]:
-        from trialsite import mylogins
+        from trialsite import finding, mylogins
 
         # Rows by the number of their kind and their own: no page of ours links so, and some kinds have no table.
-        ours = [path("my-logins/", self.admin_view(mylogins.view), name="my_logins"), *self._door()]
+        ours = [
+            path("my-logins/", self.admin_view(mylogins.view), name="my_logins"),
+            path("records/", self.admin_view(finding.all_records), name="all_records"),
+            path("find/", self.admin_view(finding.view), name="find"),
+            *self._door(),
+        ]
         return [*ours, *(one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site")]
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -1,5 +1,6 @@
-"""The side bar: in the order of the work, and only what the person may see."""
+"""The side bar: what a role does every day, and one entry to everything else; only what the person may see."""
 
+from itertools import zip_longest
 from typing import Any
 
 from django.apps import apps
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from trialsite.roles import ROLE_PERMISSIONS, Role
 from trialsite.study import get_study
 
 GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
@@ -81,6 +83,105 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
 )
 
 
+# What stands behind the entries above, row by row; few look here, and then they look for it.
+BEHIND: tuple[tuple[Any, str, str], ...] = (
+    (_("Measured items"), "participants.measurement", "straighten"),
+    (_("Status history"), "participants.participantstatus", "history_toggle_off"),
+    (_("Rulings on criteria"), "participants.eligibilityruling", "gavel"),
+    (_("Confirmations of eligibility"), "participants.eligibilityconfirmation", "verified"),
+    (_("Interruptions of infusions"), "dosing.infusioninterruption", "pause_circle"),
+    (_("Steps of cell products"), "dosing.productstep", "conversion_path"),
+    (_("Identity checks"), "dosing.identitycheck", "badge"),
+    (_("Judgements of readiness"), "dosing.readinessruling", "balance"),
+    (_("Texts of guidance"), "safety.guidancetext", "article"),
+)
+
+# What each role does every day, the most frequent first: with "Today" and "All records" at most ten entries.
+MOST = 8
+EVERY_DAY: dict[Role, tuple[str, ...]] = {
+    Role.COORDINATOR: (
+        "participants.participant",
+        "participants.visit",
+        "participants.examination",
+        "safety.bedsideassessment",
+        "safety.adverseevent",
+        "dosing.medication",
+        "participants.consent",
+        "safety.safetyalert",
+    ),
+    Role.INVESTIGATOR: (
+        "participants.participant",
+        "safety.safetyalert",
+        "safety.bedsideassessment",
+        "safety.adverseevent",
+        "participants.visit",
+        "dosing.infusion",
+        "participants.examination",
+        "safety.toxicityepisode",
+    ),
+    Role.PRINCIPAL_INVESTIGATOR: (
+        "participants.participant",
+        "safety.safetyalert",
+        "safety.adverseevent",
+        "safety.bedsideassessment:overview",
+        "participants.protocoldeviation",
+        "dosing.infusion",
+        "dosing.identitystop",
+        "trialsite.accessreview:rights",
+    ),
+    Role.PHARMACIST: (
+        "participants.participant",
+        "dosing.cellproduct",
+        "dosing.lymphodepletiondose",
+        "dosing.infusion",
+        "dosing.medication",
+        "dosing.fitnesscheck",
+        "dosing.dosinghold",
+        "dosing.identitystop",
+    ),
+    Role.DATA_MANAGER: (
+        "participants.participant",
+        "participants.examination",
+        "participants.measurementimport",
+        "participants.visit",
+        "participants.protocoldeviation",
+        "safety.adverseevent",
+        "trialsite.notification",
+        "sponsor.apiread",
+    ),
+    Role.MONITOR: (
+        "participants.participant",
+        "participants.screeninglogentry",
+        "participants.enrolmentlogentry",
+        "participants.visit",
+        "participants.protocoldeviation",
+        "safety.adverseevent",
+        "safety.bedsideassessment:overview",
+        "dosing.infusion",
+    ),
+    Role.AUDITOR: (
+        "participants.participant:trail",
+        "participants.participant",
+        "participants.protocoldeviation",
+        "participants.identityread",
+        "trialsite.accessreview:rights",
+        "trialsite.listexport",
+        "sponsor.apiread",
+        "trialsite.securityevent",
+    ),
+}
+# The administrator of the computer looks after people, logins and messages.
+ADMINISTERS = (
+    "trialsite.user",
+    "trialsite.accessreview:rights",
+    "trialsite.site",
+    "trialsite.session",
+    "trialsite.lock",
+    "trialsite.securityevent",
+    "trialsite.notification",
+    "participants.participant",
+)
+
 # A page beside a list that other people read than those who read the list.
 OWN_PERMISSION = {"participants.participant:trail": "trialsite.view_audit_trail"}
 
@@ -109,6 +210,10 @@ def access(request: HttpRequest) -> str:
     return static("trialsite/access.js")
 
 
+def finder(request: HttpRequest) -> str:
+    return static("trialsite/finder.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("trialsite/favicon.svg")
 
@@ -122,31 +227,69 @@ def account(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    today = {"title": _("Today"), "icon": "today", "link": reverse("admin:index")}
-    groups = [{"title": title, "separator": True, "items": _items(request, entries)} for title, entries in GROUPS]
-    _mark_active(request, [item for group in groups for item in group["items"]])
-    return [{"items": [today]}, *(group for group in groups if group["items"])]
-
-
-def _items(request: HttpRequest, entries: tuple[tuple[Any, str, str], ...]) -> list[dict[str, Any]]:
-    return [
-        {"title": title, "icon": icon, "link": _link(target)}
-        for title, target, icon in entries
-        if request.user.has_perm(_permission(target))
+    """No query beyond those for the permissions."""
+    known = {target: (title, icon) for title, target, icon in entries()}
+    daily = [
+        {"title": known[target][0], "icon": known[target][1], "link": link_of(target)}
+        for target in everyday(request.user)
     ]
+    everything = {"title": _("All records"), "icon": "apps", "link": reverse("admin:all_records")}
+    _mark_active(request, daily, everything)
+    today = {"title": _("Today"), "icon": "today", "link": reverse("admin:index")}
+    return [{"items": [today]}, {"separator": True, "items": daily}, {"separator": True, "items": [everything]}]
 
 
-def _mark_active(request: HttpRequest, items: list[dict[str, Any]]) -> None:
-    """Only the closest entry: a page beside a list has an address that begins with the list's."""
-    near = [item["link"] for item in items if request.path.startswith(item["link"])]
-    for item in items:
-        item["active"] = item["link"] == max(near, key=len, default="")
+def entries() -> list[tuple[Any, str, str]]:
+    """Every list and page, in the order of the work."""
+    return [*(entry for _title, found in GROUPS for entry in found), *BEHIND]
 
 
-def _link(target: str) -> str:
+def groups_of(user: Any) -> list[tuple[Any, list[tuple[Any, str]]]]:
+    """Every list and page that this person may open, in groups, with their addresses."""
+    groups = ((title, found) for title, found in (*GROUPS, (_("Row by row"), BEHIND)))
+    allowed = (
+        (title, [(name, link_of(target)) for name, target, _icon in found if may_open(user, target)])
+        for title, found in groups
+    )
+    return [(title, found) for title, found in allowed if found]
+
+
+def everyday(user: Any) -> list[str]:
+    """What this person does every day; of several roles the most frequent of each, in turn."""
+    lists = [ADMINISTERS] if user.is_superuser else [EVERY_DAY[role] for role in roles_of(user)]
+    in_turn = [target for turn in zip_longest(*lists) for target in turn if target is not None]
+    return [target for target in dict.fromkeys(in_turn) if may_open(user, target)][:MOST]
+
+
+def roles_of(user: Any) -> list[Role]:
+    """The roles that the person's permissions make up, without those that are part of another of them.
+
+    The names of the groups would be a query of their own on every page.
+    """
+    held = user.get_all_permissions()
+    whole = {role: set(ROLE_PERMISSIONS[role]) for role in EVERY_DAY if held.issuperset(ROLE_PERMISSIONS[role])}
+    return [role for role, granted in whole.items() if not any(granted < other for other in whole.values())]
+
+
+def _mark_active(request: HttpRequest, daily: list[dict[str, Any]], everything: dict[str, Any]) -> None:
+    """Only the closest entry: a page beside a list, or below it, has an address that begins with the list's. What has
+    no entry of its own is found among all records."""
+    pages = [link_of(target) for _title, target, _icon in entries()]
+    near = max((page for page in pages if request.path.startswith(page)), key=len, default="")
+    for item in daily:
+        item["active"] = item["link"] == near
+    is_listed = bool(near) or request.path == everything["link"]
+    everything["active"] = is_listed and not any(item["active"] for item in daily)
+
+
+def link_of(target: str) -> str:
     """The list of a model, `participants.visit`, or a page of its own beside the list, `app.model:page`."""
     label, _colon, page = target.partition(":")
     return reverse(f"admin:{label.replace('.', '_')}_{page or 'changelist'}")
+
+
+def may_open(user: Any, target: str) -> bool:
+    return bool(user.has_perm(_permission(target)))
 
 
 def _permission(target: str) -> str:

@@ -267,6 +267,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="1-59/5"),
         "options": {"expires": 290},
     },
+    "inpatient-days": {
+        "task": "safety.tasks.sweep_days",
+        "schedule": crontab(minute="2-59/5"),
+        "options": {"expires": 290},
+    },
     "neutrophil-counts": {
         "task": "safety.tasks.sweep_counts",
         "schedule": crontab(minute="3-59/5"),
@@ -353,7 +358,12 @@ UNFOLD = {
     "SITE_SYMBOL": "clinical_notes",
     "SITE_SUBHEADER": "trialsite.navigation.study_subheader",
     "STYLES": ["trialsite.navigation.stylesheet"],
-    "SCRIPTS": ["trialsite.navigation.drafts", "trialsite.navigation.frames", "trialsite.navigation.access"],
+    "SCRIPTS": [
+        "trialsite.navigation.drafts",
+        "trialsite.navigation.frames",
+        "trialsite.navigation.access",
+        "trialsite.navigation.finder",
+    ],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "trialsite.navigation.favicon"}],
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
@@ -361,7 +371,8 @@ UNFOLD = {
     "ACCOUNT": {"navigation": "trialsite.navigation.account"},
     "DASHBOARD_CALLBACK": "trialsite.firstpage.first_page",
     "SIDEBAR": {
-        "show_search": True,
+        # Ours sends nothing in an address: see `trialsite.finding`.
+        "show_search": False,
         "show_all_applications": False,
         "navigation": "trialsite.navigation.sidebar",
     },

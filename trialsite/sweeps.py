@@ -1,6 +1,7 @@
 """How we notice silence: each sweep writes when it ran to its end."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -21,7 +22,11 @@ def record_run(name: str, *, counts: dict[str, int], now: dt.datetime) -> None:
 
 def health(*, now: dt.datetime) -> list[SweepHealth]:
     """Every scheduled sweep; one that never ran is as silent as one that stopped."""
-    runs = SweepRun.objects.in_bulk()
+    return health_of(SweepRun.objects.in_bulk(), now=now)
+
+
+def health_of(runs: Mapping[str, SweepRun], *, now: dt.datetime) -> list[SweepHealth]:
+    """The same of rows that were read already."""
     return [_health(runs.get(name), name, now) for name in settings.CELERY_BEAT_SCHEDULE]
 
 

@@ -5,8 +5,13 @@ import datetime as dt
 from django.utils.translation import gettext as _
 
 from trialsite import reviews
-from trialsite.firstpage import Row, Section, sites_of
+from trialsite.firstpage import Place, Row, Section, sites_of
+from trialsite.lines import Kind
 from trialsite.models import User
+
+
+def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
+    return []
 
 
 def sections(*, user: User, now: dt.datetime) -> list[Section]:
@@ -18,10 +23,15 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
         return []
     return [
         Section(
+            code="review",
             title=_("Access to be reviewed"),
             hint=_("Look at who may do what, keep it or take it away, and sign."),
-            rows=tuple(Row(str(one.site), reviews.address(one.site), (_since(one),)) for one in found),
+            rows=tuple(
+                Row(str(one.site), reviews.address(one.site), (_since(one),), since=one.due_on) for one in found
+            ),
             count=len(found),
+            place=Place.TODAY,
+            work=reviews.PERMISSION,
         )
     ]
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pghistory
 from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
@@ -15,7 +16,8 @@ from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.status import cancel_visits_after, ended_on, follow_fact
 from participants.models import DeviationKind, Participant, ParticipantStatus, Visit, VisitState
-from participants.rules import reminders, schedule
+from participants.rules import reminders, schedule, settling
+from participants.rules.settling import ToldBy
 from participants.rules.status import Status
 from trialsite import notifications
 from trialsite.models import Site, User, people_in
@@ -162,16 +164,49 @@ def check_visit(visit: Visit, *, deviation_reason: str, now: dt.datetime) -> Non
             )
 
 
+SETTLED = "the visit is settled"
+
+
 @transaction.atomic
 def record_visit(*, visit: Visit, deviation_reason: str = "", by: User, now: dt.datetime) -> Visit:
     """Save what became of a visit: done on a day, or not done and why; deviations are written beside it."""
     check_visit(visit, deviation_reason=deviation_reason, now=now)
+    if visit.state != VisitState.PLANNED or visit.told_by:
+        # From here on the records of the day change nothing of it.
+        visit.told_by = ToldBy.PERSON
     visit.save()
     if visit.state != VisitState.PLANNED:
-        notifications.cancel(about=f"visit:{visit.pk}", reason="the visit is settled", now=now)
+        notifications.cancel(about=f"visit:{visit.pk}", reason=SETTLED, now=now)
     keep_visit_deviations(visit, deviation_reason, by=by, now=now)
     _keep_follow_up(visit.participant, by=by, now=now)
     return visit
+
+
+@transaction.atomic
+def settle_by_records(*, visit: Visit, is_complete: bool, now: dt.datetime) -> bool:
+    """Let a visit be done on its day, or be planned again, by what is recorded of the day; whether it changed.
+
+    What a person has said of it is never touched. Its day lies in its window, so that nothing deviates.
+    """
+    visit = Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
+    new = settling.becomes(settling.State(visit.state), ToldBy(visit.told_by), is_complete=is_complete)
+    if new is None or visit.is_void:
+        return False
+    is_done = new is settling.State.DONE
+    visit.state, visit.occurred_on = new.value, visit.target_date if is_done else None
+    visit.told_by = ToldBy.RECORDS if is_done else ToldBy.NOBODY
+    with pghistory.context(
+        reason=_("everything that the day asks for is recorded")
+        if is_done
+        else _("not everything that the day asks for is recorded any more")
+    ):
+        visit.save(update_fields=["state", "occurred_on", "told_by"])
+    about = f"visit:{visit.pk}"
+    if is_done:
+        notifications.cancel(about=about, reason=SETTLED, now=now)
+    else:
+        notifications.reinstate(about=about, reason=SETTLED, now=now)
+    return True
 
 
 def keep_visit_deviations(visit: Visit, reason: str, *, by: User, now: dt.datetime) -> None:

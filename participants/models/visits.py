@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 from participants.models.people import Participant
 from participants.rules import schedule
 from participants.rules.contradictions import Kind
+from participants.rules.settling import ToldBy
 from participants.rules.status import NO_MORE_VISITS
 from trialsite.models import Record, RecordQuerySet, User, all_or_none
 from trialsite.study import get_study
@@ -25,6 +26,9 @@ class VisitState(models.TextChoices):
     DONE = "done", _("done")
     NOT_DONE = "not_done", _("not done")
     CANCELLED = "cancelled", _("no longer due")
+
+
+TOLD_NAMES = {ToldBy.RECORDS: _("the records of the day"), ToldBy.PERSON: _("a person")}
 
 
 class VisitQuerySet(RecordQuerySet["Visit"]):
@@ -61,6 +65,13 @@ class Visit(Record):
     occurred_on = models.DateField(_("took place on"), null=True, blank=True)
     not_done_reason = models.TextField(_("why it was not done"), blank=True)
     note = models.TextField(_("note"), blank=True)
+    told_by = models.CharField(
+        _("told by"),
+        max_length=10,
+        choices=[(one.value, TOLD_NAMES[one]) for one in TOLD_NAMES],
+        blank=True,
+        editable=False,
+    )
 
     objects = VisitQuerySet.as_manager()  # type: ignore[misc]  # more than every record's
 

@@ -44,6 +44,7 @@ from safety.actions.calls import (
 )
 from safety.actions.counts import owed_count_of, owed_counts, remind_of_counts
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
+from safety.actions.days import settle_days, settle_days_of
 from safety.actions.drugs import Given, given_before
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
@@ -104,6 +105,8 @@ __all__ = [
     "rest_of_thread",
     "rounds_of",
     "settle_alerts",
+    "settle_days",
+    "settle_days_of",
     "site_names",
     "source_of",
     "sync_episodes",

@@ -14,6 +14,7 @@ from dosing.actions import day0_of
 from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety.actions import alerts, drugs, episodes
+from safety.actions.days import TASK
 from safety.actions.findings import from_json
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
 from safety.rules import bedside, contradictions, crs, icans
@@ -26,6 +27,7 @@ from trialsite.clinical import check_clinical
 from trialsite.models import Meaning, User
 from trialsite.refusal import Refused
 from trialsite.study import Policy, get_study
+from trialsite.wake import wake
 
 FINDINGS: dict[Scale, Any] = {Scale.CRS: crs.CrsFindings, Scale.ICANS: icans.IcansFindings}
 
@@ -394,6 +396,8 @@ def _settle(
     whole = past.with_(rows)
     seen = {Scale(row.toxicity): whole.of(row.toxicity) for row in rows}
     episodes.sync_episodes(participant, seen, by=by, now=now)
+    # It may be the last thing that its day has asked for.
+    wake(TASK)
     # What the new assessment answers is settled first: once for both scales.
     alerts.settle_alerts(participant=participant, now=now)
     for row in rows:

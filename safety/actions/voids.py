@@ -11,6 +11,7 @@ from participants.models import Participant
 from safety.actions import alerts, episodes
 from safety.actions.assessments import grade_anew, locked, past_of
 from safety.actions.calls import unanswered
+from safety.actions.days import settle_days_of
 from safety.models import (
     BedsideAssessment,
     Discharge,
@@ -90,6 +91,7 @@ def _take_back(
         since = min(row.assessed_at for row in (*rows, *revived) if row.toxicity == Scale.CRS)
         grade_anew(participant, since, by=by, now=now)
     _warn_of_what_remains(participant, revived, untold, now=now)
+    settle_days_of(participant, now=now)
 
 
 def _unanswered_of(rows: Sequence[ToxicityAssessment]) -> dict[Scale, dt.datetime]:

@@ -28,7 +28,7 @@ from safety.models import (
 from safety.rules.rounds import State
 from tests import factories
 from tests.conftest import person
-from trialsite import notifications
+from trialsite import firstpage, notifications, waiting
 from trialsite.models import Language, Notification, NotificationState, Site, SweepRun, User
 from trialsite.recordadmin import void
 from trialsite.refusal import Refused
@@ -642,8 +642,9 @@ def test_the_first_page_shows_alerts_first_and_what_is_due(
     assert (alarm.tone, alarm.count, due.count) == ("alarm", 1, 1)
     assert alarm.rows[0].label == due.rows[0].label == participant.number
     assert alarm.rows[0].facts[:2] == ("CRS grade 3", "new CRS, grade 3 or higher")
-    assert alarm.rows[0].facts[-1] == "12 h 0 min"
-    assert due.rows[0].late == "overdue by 9 h 0 min", "four hours after grade 3"
+    assert waiting.since(alarm.rows[0].since, now=start + 13 * HOUR) == "waiting 12 h 0 min"
+    assert (due.code, due.place) == ("rounds-overdue", firstpage.Place.URGENT)
+    assert due.rows[0].since == start + 4 * HOUR, "four hours after grade 3"
     assert due.rows[0].link.endswith(f"?participant={participant.pk}")
     actions.acknowledge(alert=SafetyAlert.objects.all()[0], by=alice, now=start + 13 * HOUR)
     assert [section.tone for section in alertlist.sections(user=alice, now=start + 13 * HOUR)] == ["attention"]

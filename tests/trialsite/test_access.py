@@ -392,7 +392,7 @@ def test_even_the_owner_cannot_change_a_review(petra: User, site: Site) -> None:
 
 
 def _titles(user: User, now: dt.datetime) -> list[str]:
-    return [section.title for section in firstpage._worklists(user, now=now)]
+    return [section.title for section in firstpage.read_page(user, now=now).sections]
 
 
 def test_the_first_page_asks_whoever_signs_from_the_day_on_which_it_is_due(

@@ -175,7 +175,7 @@ def test_the_daily_look_mails_the_seal_and_alarms(
     _as_owner(*ATTACKS["changed"])
     seals.look_daily(now=now + dt.timedelta(hours=24))
     assert "ALARM" in Notification.objects.latest("pk").subject
-    (alarm, *_others) = firstpage.alarms(dana, now=now)
+    (alarm, *_others) = firstpage.alarms(now=now)
     assert alarm.title == "The audit trail is not as it was sealed"
 
 
