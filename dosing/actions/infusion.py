@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from dosing.actions.amounts import people_to_tell
@@ -56,11 +56,23 @@ def _protocol(participant: Participant) -> Protocol:
 # --- Day 0 -------------------------------------------------------------------------------------------
 
 
+def infusions_of(participant: Participant) -> list[Infusion]:
+    """Those that count, by the moments at which they began."""
+    return list(participant.infusions.standing().order_by("infused_at"))
+
+
 def day0_of(
-    participant: Participant, *, instead: Infusion | None = None, without: Infusion | None = None
+    participant: Participant,
+    *,
+    instead: Infusion | None = None,
+    without: Infusion | None = None,
+    infusions: Sequence[Infusion] | None = None,
 ) -> dt.date | None:
-    """The day from which visits count; `instead` stands for its stored row, or is one more; `without` is left out."""
-    rows = [row for row in participant.infusions.standing().order_by("infused_at") if row != without]
+    """The day from which visits count; `instead` stands for its stored row, or is one more; `without` is left out.
+
+    `infusions` that were read already are not read again.
+    """
+    rows = [row for row in (infusions_of(participant) if infusions is None else infusions) if row != without]
     if instead is not None:
         rows = [*(row for row in rows if row.pk != instead.pk), instead]
     given = [Given(row.day, row.occasion == Occasion.SECOND) for row in rows]
@@ -79,7 +91,9 @@ class Day0Change:
 
 def day0_change(infusion: Infusion) -> Day0Change | None:
     """None while Day 0 stays where it is."""
-    before, after = day0_of(infusion.participant), day0_of(infusion.participant, instead=infusion)
+    participant, stored = infusion.participant, infusions_of(infusion.participant)
+    before = day0_of(participant, infusions=stored)
+    after = day0_of(participant, instead=infusion, infusions=stored)
     if before is None or after is None or before == after:
         return None
     moves, stay = participants.preview_follow_up(infusion.participant, day0=after)
@@ -89,20 +103,39 @@ def day0_change(infusion: Infusion) -> Day0Change | None:
 # --- Checks ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is recorded beside an infusion that is logged or corrected: each kind of row is read once, for one verb."""
+
+    infusion: Infusion
+    known: participants.Known
+
+    @cached_property
+    def others(self) -> list[Infusion]:
+        """The participant's other infusions that count, by the moments at which they began."""
+        return [row for row in infusions_of(self.infusion.participant) if row.pk != self.infusion.pk]
+
+
+def beside(infusion: Infusion) -> Beside:
+    return Beside(infusion, participants.Known(infusion.participant))
+
+
 def check_infusion(
     infusion: Infusion,
     *,
     deviation_reason: str,
     is_day0_confirmed: bool = False,
     interruptions: Sequence[InfusionInterruption] = (),
+    around: Beside | None = None,
     now: dt.datetime,
 ) -> list[tuple[DeviationKind, str]]:
     """Fills in product, dose and band, and tells what the protocol does not want. Raises Refused for that until its
     reason is given, and for what cannot be true."""
+    around = around or beside(infusion)
     _check_times(infusion, interruptions, now=now)
     if infusion.pk is None:
-        _check_occasion(infusion, now=now)
-    _compute(infusion)
+        _check_occasion(infusion, around, now=now)
+    _compute(infusion, around)
     if infusion.pk is not None and not is_day0_confirmed and (change := day0_change(infusion)):
         raise Refused(
             _(
@@ -116,7 +149,7 @@ def check_infusion(
                 "stay": len(change.stay),
             }
         )
-    found = deviations(infusion, now=now)
+    found = deviations(infusion, around=around, now=now)
     if found and not _reason(infusion, deviation_reason):
         texts = [text for _kind, text in found]
         raise Refused(" ".join([*texts, _("If it was given all the same, record it and give a reason.")]))
@@ -158,13 +191,13 @@ def check_interruptions(infusion: Infusion, interruptions: Sequence[InfusionInte
             )
 
 
-def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
-    participant = infusion.participant
+def _check_occasion(infusion: Infusion, around: Beside, *, now: dt.datetime) -> None:
+    participant, history = infusion.participant, around.known.history
     if infusion.occasion == Occasion.FIRST:
-        participants.check_can_become(participant, Status.INFUSED, on=infusion.day, now=now)
+        participants.check_can_become(participant, Status.INFUSED, on=infusion.day, history=history, now=now)
         return
-    first = participant.infusions.standing().filter(occasion=Occasion.FIRST).first()
-    if first is None or participants.status_on(participant, infusion.day) not in INFUSED_BEFORE:
+    first = next((row for row in around.others if row.occasion == Occasion.FIRST), None)
+    if first is None or participants.status_on(participant, infusion.day, history=history) not in INFUSED_BEFORE:
         raise Refused(
             _("%(number)s is “%(status)s”, without a first infusion to go on from. Log the first infusion.")
             % {"number": participant.number, "status": participant.get_status_display()}
@@ -179,7 +212,7 @@ def _check_occasion(infusion: Infusion, *, now: dt.datetime) -> None:
         )
 
 
-def _compute(infusion: Infusion) -> None:
+def _compute(infusion: Infusion, around: Beside) -> None:
     """Product, dose and band from the lot and the volume. Rows without a product keep their dose as it was."""
     if infusion.pk is None:
         product = product_of_lot(read_code(infusion.product_lot))
@@ -190,14 +223,15 @@ def _compute(infusion: Infusion) -> None:
             )
         infusion.product, infusion.product_lot = product, product.lot
         check_product(product, infusion.participant, is_split=infusion.occasion == Occasion.SPLIT)
+        product.participant = infusion.participant
     if infusion.product is not None:
-        _check_volume(infusion, infusion.product)
+        _check_volume(infusion, infusion.product, around)
         assert infusion.volume_given_ml is not None
         infusion.viable_car_t_cells_e8 = dose_of_volume(infusion.product, infusion.volume_given_ml)
     if not infusion.viable_car_t_cells_e8 > 0:
         raise Refused(_("The certificate of the product gives a dose of 0 cells. Correct the product first."))
     _check_plausible(infusion)
-    infusion.dose_band = dose_band(infusion.participant, total_dose(infusion))
+    infusion.dose_band = dose_band(infusion.participant, total_dose(infusion, around.others))
 
 
 def _check_plausible(infusion: Infusion) -> None:
@@ -212,11 +246,12 @@ def _check_plausible(infusion: Infusion) -> None:
         )
 
 
-def _check_volume(infusion: Infusion, product: CellProduct) -> None:
+def _check_volume(infusion: Infusion, product: CellProduct, around: Beside) -> None:
     if infusion.volume_given_ml is None:
         raise Refused(_("Give the volume that went in: the dose is computed from it."))
-    others = product.infusions.standing().exclude(pk=infusion.pk)
-    before = others.aggregate(total=Sum("volume_given_ml"))["total"] or Decimal(0)
+    # A bag is its own person's alone: whatever went in of it before stands among that person's infusions.
+    of_bag = (row.volume_given_ml for row in around.others if row.product_id == product.pk)
+    before = sum((volume for volume in of_bag if volume is not None), Decimal(0))
     held = product.volume_ml or Decimal(0)
     left = held - before - infusion.volume_given_ml
     if left < 0:
@@ -231,30 +266,32 @@ def _check_volume(infusion: Infusion, product: CellProduct) -> None:
         )
 
 
-def total_dose(infusion: Infusion) -> Decimal:
+def total_dose(infusion: Infusion, others: Sequence[Infusion] | None = None) -> Decimal:
     """In 10⁸ cells: the parts of a split dose together are one dose; a second infusion stands for itself."""
     if infusion.occasion == Occasion.SECOND:
         return infusion.viable_car_t_cells_e8
-    parts = infusion.participant.infusions.standing().exclude(pk=infusion.pk)
-    others = parts.exclude(occasion=Occasion.SECOND).values_list("viable_car_t_cells_e8", flat=True)
-    return sum(others, infusion.viable_car_t_cells_e8)
+    rows = infusions_of(infusion.participant) if others is None else others
+    parts = (row for row in rows if row.pk != infusion.pk and row.occasion != Occasion.SECOND)
+    return sum((row.viable_car_t_cells_e8 for row in parts), infusion.viable_car_t_cells_e8)
 
 
-def deviations(infusion: Infusion, *, now: dt.datetime) -> list[tuple[DeviationKind, str]]:
+def deviations(
+    infusion: Infusion, *, around: Beside | None = None, now: dt.datetime
+) -> list[tuple[DeviationKind, str]]:
     """In words, everything about this infusion that the protocol does not want."""
-    found = []
-    ready = _readiness(infusion, now=now)
+    found, around = [], around or beside(infusion)
+    ready = _readiness(infusion, around, now=now)
     lines = {judged.line.code: f"{LINE_NAMES[judged.line.code]}: {sentence(judged.line)}" for judged in ready.against}
     if text := lines.pop(Code.ELIGIBILITY, ""):
         found.append((DeviationKind.ELIGIBILITY, text))
     if infusion.dose_band in OUT_OF_RANGE:
-        found.append((DeviationKind.DOSE, dose_text(infusion)))
+        found.append((DeviationKind.DOSE, dose_text(infusion, around.others)))
     if infusion.product is not None and lines:
         found.append((DeviationKind.READINESS, " ".join(lines.values())))
     return found
 
 
-def _readiness(infusion: Infusion, *, now: dt.datetime) -> Readiness:
+def _readiness(infusion: Infusion, around: Beside, *, now: dt.datetime) -> Readiness:
     # Lymphodepletion prepared the first part; a further one goes on from it.
     first = day0_of(infusion.participant) if infusion.occasion == Occasion.SPLIT else None
     return readiness_of(
@@ -265,6 +302,7 @@ def _readiness(infusion: Infusion, *, now: dt.datetime) -> Readiness:
         infusion_on=first or infusion.day,
         is_given=True,
         was_signed=_was_signed(infusion),
+        known=around.known,
     )
 
 
@@ -277,12 +315,12 @@ def _was_signed(infusion: Infusion) -> bool:
     return not known.exists()
 
 
-def dose_text(infusion: Infusion) -> str:
+def dose_text(infusion: Infusion, others: Sequence[Infusion] | None = None) -> str:
     dose = _protocol(infusion.participant).dose
     return _("The protocol's dose is %(low)s–%(high)s × 10⁸ viable CAR-T cells; %(given)s × 10⁸ is outside.") % {
         "low": dose.tolerance_low_e8,
         "high": dose.tolerance_high_e8,
-        "given": f"{total_dose(infusion).normalize():f}",
+        "given": f"{total_dose(infusion, others).normalize():f}",
     }
 
 
@@ -302,15 +340,18 @@ def infuse(
     """Log an infusion. The first becomes Day 0, and the follow-up visits appear in the same transaction."""
     participant = Participant.objects.select_for_update().get(pk=infusion.participant_id)
     infusion.participant = participant
-    found = check_infusion(infusion, deviation_reason=deviation_reason, interruptions=interruptions, now=now)
+    around = beside(infusion)
+    found = check_infusion(
+        infusion, deviation_reason=deviation_reason, interruptions=interruptions, around=around, now=now
+    )
     infusion.created_by, infusion.created_at = by, now
     infusion.save()
     keep_interruptions(infusion, interruptions, by=by, now=now)
     assert infusion.product is not None
     mark_product_infused(product=infusion.product, participant=participant, at=infusion.infused_at, by=by, now=now)
     if infusion.occasion == Occasion.FIRST:
-        participants.mark_infused(participant=participant, on=infusion.day, by=by, now=now)
-    return _follow(infusion, found, deviation_reason, by=by, now=now)
+        participants.mark_infused(participant=participant, on=infusion.day, known=around.known, by=by, now=now)
+    return _follow(infusion, found, deviation_reason, around, by=by, now=now)
 
 
 @transaction.atomic
@@ -343,7 +384,8 @@ def correct_infusion(
             by=by,
             now=now,
         )
-    return _follow(infusion, found, _reason(infusion, deviation_reason), by=by, now=now)
+    # The correction may have changed the history: it is read anew.
+    return _follow(infusion, found, _reason(infusion, deviation_reason), beside(infusion), by=by, now=now)
 
 
 def keep_interruptions(
@@ -356,14 +398,22 @@ def keep_interruptions(
 
 
 def _follow(
-    infusion: Infusion, found: list[tuple[DeviationKind, str]], reason: str, *, by: User, now: dt.datetime
+    infusion: Infusion,
+    found: list[tuple[DeviationKind, str]],
+    reason: str,
+    around: Beside,
+    *,
+    by: User,
+    now: dt.datetime,
 ) -> Infused:
     participant = infusion.participant
-    day = day0_of(participant)
+    day = day0_of(participant, instead=infusion, infusions=around.others)
     assert day is not None
     _keep_band_of_parts(infusion)
     participants.note_day0(participant=participant, on=day)
-    new, moved = participants.schedule_follow_up(participant=participant, day0=day, by=by, now=now)
+    new, moved = participants.schedule_follow_up(
+        participant=participant, day0=day, history=around.known.history, by=by, now=now
+    )
     _keep_deviations(infusion, dict(found), reason, by=by, now=now)
     if infusion.is_out_of_range:
         _tell_of_dose(infusion, now=now)
@@ -373,16 +423,15 @@ def _follow(
 def _keep_deviations(
     infusion: Infusion, found: Mapping[DeviationKind, str], reason: str, *, by: User, now: dt.datetime
 ) -> None:
-    for kind in (DeviationKind.ELIGIBILITY, DeviationKind.DOSE, DeviationKind.READINESS):
-        participants.report_deviation(
-            participant=infusion.participant,
-            kind=kind,
-            about=_about(infusion),
-            description=found.get(kind, ""),
-            reason=reason,
-            by=by,
-            now=now,
-        )
+    kinds = (DeviationKind.ELIGIBILITY, DeviationKind.DOSE, DeviationKind.READINESS)
+    participants.report_deviations(
+        participant=infusion.participant,
+        about=_about(infusion),
+        descriptions={kind: found.get(kind, "") for kind in kinds},
+        reason=reason,
+        by=by,
+        now=now,
+    )
 
 
 def look_again(participant: Participant, *, by: User, now: dt.datetime) -> None:

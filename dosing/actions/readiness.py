@@ -116,16 +116,18 @@ def readiness_of(
     infusion_on: dt.date | None = None,
     is_given: bool = False,
     was_signed: bool = False,
+    known: participants.Known | None = None,
 ) -> Readiness:
     """May we infuse? As things stood at that moment, for its day, or for the planned day if that is later.
 
     Of an infusion that was given the dose is judged by itself, not by what the bag could have given; `was_signed` says
-    that the confirmation of eligibility was current when it was logged.
+    that the confirmation of eligibility was current when it was logged. What is `known` is not read again.
     """
+    known = known or participants.Known(participant)
     day = participants.site_day(at)
     infusion_on = infusion_on or max(day, participant.planned_infusion_on or day)
     product = product or product_to_give(participant)
-    situation = _situation(participant, infusion_on, product, is_given=is_given, at=at, now=now)
+    situation = _situation(known, infusion_on, product, is_given=is_given, at=at, now=now)
     if was_signed:
         situation = replace(situation, eligibility=replace(situation.eligibility, signature=Signature.CURRENT))
     lines = readiness.lines(situation, limits_of(participant))
@@ -137,7 +139,8 @@ def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
     """Of the readiness page the line of eligibility alone, for the planned day or today."""
     day = participants.site_day(now)
     infusion_on = max(day, participant.planned_infusion_on or day)
-    line = readiness.eligibility(_eligibility(participant, infusion_on, at=now, now=now), limits_of(participant))
+    found = _eligibility(participants.Known(participant), infusion_on, at=now, now=now)
+    line = readiness.eligibility(found, limits_of(participant))
     return _judged(_rulings(participant)[0], infusion_on, (line,))[0]
 
 
@@ -172,7 +175,7 @@ def product_to_give(participant: Participant) -> CellProduct | None:
 
 
 def _situation(
-    participant: Participant,
+    known: participants.Known,
     infusion_on: dt.date,
     product: CellProduct | None,
     *,
@@ -180,12 +183,13 @@ def _situation(
     at: dt.datetime,
     now: dt.datetime,
 ) -> readiness.Situation:
-    checks = identity_checks(participant, product, at=at) if product else []
+    participant = known.participant
+    checks, later = _identity_checks(participant, product, at=at) if product else ([], [])
     signed = signing.counting(checks)
     return readiness.Situation(
         infusion_on=infusion_on,
-        eligibility=_eligibility(participant, infusion_on, at=at, now=now),
-        has_consent=participants.has_consent(participant, at=at),
+        eligibility=_eligibility(known, infusion_on, at=at, now=now),
+        has_consent=participants.is_consented(known.first_consent_at, participant, at=at),
         consent_overdue=participants.is_consent_overdue(participant, on=infusion_on),
         doses=_doses(participant, infusion_on),
         bag=_bag(product, is_given=is_given),
@@ -193,14 +197,14 @@ def _situation(
         holds=tuple(_why_held(hold, at=at) for hold in holds_at(participant, at)),
         identity_checkers=len({row.created_by_id for row in signed}),
         identity_broken=len(checks) - len(signed),
-        identity_signed_after=_first_signature_after(participant, product, at=at) if product else "",
+        identity_signed_after=_first_moment(later),
     )
 
 
 def _eligibility(
-    participant: Participant, infusion_on: dt.date, *, at: dt.datetime, now: dt.datetime
+    known: participants.Known, infusion_on: dt.date, *, at: dt.datetime, now: dt.datetime
 ) -> readiness.Eligibility:
-    asked = participants.asked_again(participant, on=infusion_on, at=at, now=now)
+    asked = participants.asked_again(known.participant, on=infusion_on, at=at, now=now, known=known)
     failed = [decision for decision in asked.on_day if decision.result == Result.FAIL]
     return readiness.Eligibility(
         on_day=_codes(failed),
@@ -366,16 +370,22 @@ def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime)
 
 
 def identity_checks(participant: Participant, product: CellProduct, *, at: dt.datetime) -> list[IdentityCheck]:
+    return _identity_checks(participant, product, at=at)[0]
+
+
+def _identity_checks(
+    participant: Participant, product: CellProduct, *, at: dt.datetime
+) -> tuple[list[IdentityCheck], list[IdentityCheck]]:
+    """Those that hold at that moment, and those that came only after it."""
     oldest = at - dt.timedelta(hours=_protocol(participant).bedside.identity_valid_hours)
-    rows = product.identity_checks.standing().filter(
-        participant=participant, created_at__gte=oldest, created_at__lt=end_of_minute(at)
-    )
-    return list(rows.select_related("created_by").order_by("pk"))
+    found = product.identity_checks.standing().filter(participant=participant, created_at__gte=oldest)
+    rows = list(found.select_related("created_by").order_by("pk"))
+    in_time = [row for row in rows if row.created_at < end_of_minute(at)]
+    return in_time, [row for row in rows if row not in in_time]
 
 
-def _first_signature_after(participant: Participant, product: CellProduct, *, at: dt.datetime) -> str:
-    rows = product.identity_checks.standing().filter(participant=participant, created_at__gte=end_of_minute(at))
-    first = rows.order_by("created_at").values_list("created_at", flat=True).first()
+def _first_moment(checks: Iterable[IdentityCheck]) -> str:
+    first = min((row.created_at for row in checks), default=None)
     return f"{timezone.localtime(first):%Y-%m-%d %H:%M}" if first else ""
 
 

@@ -8,6 +8,7 @@ from participants.actions.consents import (
     first_procedure_at,
     has_consent,
     is_consent_overdue,
+    is_consented,
     record_consent,
     remind_of_reconsents,
     sync_reconsents,
@@ -24,6 +25,7 @@ from participants.actions.deviations import (
     mark_reported,
     reopen_deviation,
     report_deviation,
+    report_deviations,
 )
 from participants.actions.eligibility import (
     Evaluation,
@@ -36,7 +38,6 @@ from participants.actions.eligibility import (
     is_current,
     is_on,
     meaning_of_signature,
-    newest_confirmation,
     rule_on,
     signature_of,
 )
@@ -49,6 +50,7 @@ from participants.actions.enrolment import (
     note_day0,
     plan_infusion,
 )
+from participants.actions.known import Known, newest_confirmation
 from participants.actions.limits import Suggestion, laboratories, source_text, suggested_limits
 from participants.actions.measurements import (
     check_examination,
@@ -122,6 +124,7 @@ __all__ = [
     "RECEIVERS",
     "AskedAgain",
     "Evaluation",
+    "Known",
     "Suggestion",
     "add_deviation",
     "against_infusion",
@@ -167,6 +170,7 @@ __all__ = [
     "instead_of_visit",
     "is_by_hand",
     "is_consent_overdue",
+    "is_consented",
     "is_current",
     "is_on",
     "keep_present_status",
@@ -198,6 +202,7 @@ __all__ = [
     "reminder_recipients",
     "reopen_deviation",
     "report_deviation",
+    "report_deviations",
     "report_void",
     "report_without_agreement",
     "rescreen",

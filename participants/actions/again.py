@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from participants.actions.days import end_of_day, site_day
@@ -11,18 +11,16 @@ from participants.actions.eligibility import (
     counts_from_infusion,
     evaluate,
     is_on,
-    newest_confirmation,
-    rulings_of,
+    screened_and_enrolled,
 )
-from participants.actions.measurements import facts_of
-from participants.actions.status import history_of
+from participants.actions.known import Known
 from participants.criteria import items
 from participants.models import EligibilityConfirmation, Participant
 from participants.rules import again, eligibility
 from participants.rules.again import Signature
 from participants.rules.eligibility import MET, NOT_MET, Decision, Facts
 from participants.rules.status import NO_MORE_VISITS, Status
-from trialsite import notifications, signing
+from trialsite import notifications
 from trialsite.models import Site, User, people_in
 from trialsite.roles import Role
 
@@ -62,65 +60,80 @@ def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def asked_again(participant: Participant, *, on: dt.date, at: dt.datetime, now: dt.datetime) -> AskedAgain:
+def asked_again(
+    participant: Participant, *, on: dt.date, at: dt.datetime, now: dt.datetime, known: Known | None = None
+) -> AskedAgain:
     """For an infusion on this day, as things stood at that moment: nothing that was found after it counts as later."""
-    evaluation = evaluate(participant, now=now, infusion_on=on)
+    known = known or Known(participant)
+    known.read(*_moments(known, at=min(at, now), now=now))
+    evaluation = evaluate(participant, now=now, infusion_on=on, known=known)
     dated = [d for d in evaluation.decisions if counts_from_infusion(d, evaluation.protocol)]
     rest = tuple(d for d in evaluation.decisions if d not in dated)
-    later, lowered = _later(evaluation, rest, at=min(at, now))
+    later, lowered = _later(evaluation, rest, known, at=min(at, now))
     return AskedAgain(
         evaluation,
         on_day=tuple(d for d in dated if d.result not in MET),
         for_screening=tuple(d for d in rest if d.result not in MET),
         later=later,
-        signature=_signature(participant, evaluation, now=now),
+        signature=_signature(known, evaluation, now=now),
         lowered=lowered,
     )
 
 
-def later_results(evaluation: Evaluation, *, now: dt.datetime) -> tuple[Decision, ...]:
+def later_results(evaluation: Evaluation, *, now: dt.datetime, known: Known | None = None) -> tuple[Decision, ...]:
     """What was found since the enrolment and before the infusion that would not meet a criterion."""
     if evaluation.participant.status not in BEFORE_INFUSION:
         return ()
     rest = tuple(d for d in evaluation.decisions if not counts_from_infusion(d, evaluation.protocol))
-    return _later(evaluation, rest, at=now)[0]
+    return _later(evaluation, rest, known or Known(evaluation.participant), at=now)[0]
+
+
+def _moments(known: Known, *, at: dt.datetime, now: dt.datetime) -> Iterator[dt.datetime]:
+    """By which results are asked for: all of them are read at once."""
+    yield now
+    _screened_on, enrolled_at = screened_and_enrolled(known)
+    if enrolled_at:
+        yield from (min(enrolled_at, now), at)
+    if before := _began(known, at=at):
+        yield before
 
 
 def _later(
-    evaluation: Evaluation, rest: tuple[Decision, ...], *, at: dt.datetime
+    evaluation: Evaluation, rest: tuple[Decision, ...], known: Known, *, at: dt.datetime
 ) -> tuple[tuple[Decision, ...], tuple[Decision, ...]]:
     """What a newer result would not meet; and what only those do that lymphodepletion lowered on purpose."""
     participant, protocol = evaluation.participant, evaluation.protocol
     if participant.participant_number is None:
         return (), ()
     anchors = replace(evaluation.anchors, today=site_day(at), expires_after_days=None)
-    rulings, by_code = rulings_of(participant), {item.code: item for item in items(protocol)}
+    by_code = {item.code: item for item in items(protocol)}
 
     def against(facts: Facts) -> tuple[Decision, ...]:
-        decided = [eligibility.decide(by_code[d.item], d.rule, facts, anchors, rulings) for d in rest]
+        decided = [eligibility.decide(by_code[d.item], d.rule, facts, anchors, known.rulings) for d in rest]
         return again.later(rest, decided)
 
-    known, before = facts_of(participant, until=at), _before_lymphodepletion(participant, at=at)
-    later = against(again.until_lowered(known, before, protocol.lymphodepletion.lowers))
+    began, facts = _began(known, at=at), known.facts(at)
+    before = known.facts(began) if began else None
+    later = against(again.until_lowered(facts, before, protocol.lymphodepletion.lowers))
     counted = {d.check for d in later}
-    return later, () if before is None else tuple(d for d in against(known) if d.check not in counted)
+    return later, () if before is None else tuple(d for d in against(facts) if d.check not in counted)
 
 
-def _before_lymphodepletion(participant: Participant, *, at: dt.datetime) -> Facts | None:
-    """What was known when it began; None while it has not."""
-    begun = [row.effective_on for row in history_of(participant) if row.status == Status.LYMPHODEPLETED]
-    return facts_of(participant, until=min(end_of_day(min(begun) - DAY), at)) if begun else None
+def _began(known: Known, *, at: dt.datetime) -> dt.datetime | None:
+    """The last moment before lymphodepletion; None while it has not begun."""
+    begun = [row.effective_on for row in known.history if row.status == Status.LYMPHODEPLETED]
+    return min(end_of_day(min(begun) - DAY), at) if begun else None
 
 
-def _signature(participant: Participant, evaluation: Evaluation, *, now: dt.datetime) -> Signature:
-    confirmation = newest_confirmation(participant)
-    if confirmation is None:
+def _signature(known: Known, evaluation: Evaluation, *, now: dt.datetime) -> Signature:
+    participant = known.participant
+    if known.confirmation is None:
         return Signature.MISSING
-    if not signing.counts(confirmation):
+    if not known.is_confirmation_valid:
         return Signature.BROKEN
     if evaluation.anchors.infusion_on != participant.planned_infusion_on:
-        evaluation = evaluate(participant, now=now)
-    return Signature.CURRENT if is_on(confirmation, evaluation) else Signature.OUTDATED
+        evaluation = evaluate(participant, now=now, known=known)
+    return Signature.CURRENT if is_on(known.confirmation, evaluation) else Signature.OUTDATED
 
 
 # --- Telling ---------------------------------------------------------------------------------------
@@ -150,11 +163,12 @@ def tell_of_broken_eligibility(*, now: dt.datetime) -> dict[str, int]:
 def breaks(participant: Participant, *, now: dt.datetime) -> tuple[tuple[Decision, ...], tuple[Decision, ...]]:
     """What no longer holds of a confirmed eligibility: of the screening, and, until the infusion, by later results."""
     on = participant.planned_infusion_on or site_day(now)
-    found = asked_again(participant, on=on, at=now, now=now)
+    known = Known(participant)
+    found = asked_again(participant, on=on, at=now, now=now, known=known)
     if participant.status == Status.SCREENING:
         # What has expired since is measured again; nobody is told of that.
         return found.broken, ()
-    return found.for_screening, later_results(found.evaluation, now=now)
+    return found.for_screening, later_results(found.evaluation, now=now, known=known)
 
 
 def _tell(

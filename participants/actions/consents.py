@@ -39,6 +39,11 @@ def first_consent_at(participant: Participant) -> dt.datetime | None:
     return found
 
 
+def consents_of(participant: Participant) -> list[Consent]:
+    """Those that count, by the moments at which they were given."""
+    return list(participant.consents.standing().order_by("consented_at"))
+
+
 def first_procedure_at(participant: Participant) -> dt.datetime | None:
     """When the first examination was made that was done for the study only."""
     found: dt.datetime | None = (
@@ -352,7 +357,11 @@ def has_withdrawn_treatment(participant: Participant) -> bool:
 
 def has_consent(participant: Participant, *, at: dt.datetime) -> bool:
     """Whether consent was given by that moment, and not taken back by then."""
-    consented_at = first_consent_at(participant)
+    return is_consented(first_consent_at(participant), participant, at=at)
+
+
+def is_consented(consented_at: dt.datetime | None, participant: Participant, *, at: dt.datetime) -> bool:
+    """The same where it is known already when consent was given first."""
     taken_back = participant.withdrawals.standing().filter(withdrawn_at__lte=at)
     return consented_at is not None and consented_at <= at and not taken_back.exists()
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -34,6 +35,36 @@ def report_deviation(
     with a note, for a correction has made it untrue. One that is true again is open again.
     """
     known = ProtocolDeviation.objects.standing().filter(about=about, kind=kind).first()
+    return _in_step(known, participant, kind, about, description, reason, by=by, now=now)
+
+
+def report_deviations(
+    *,
+    participant: Participant,
+    about: str,
+    descriptions: Mapping[DeviationKind, str],
+    reason: str,
+    by: User,
+    now: dt.datetime,
+) -> None:
+    """The same of several kinds about one thing, which is looked up once; empty where there is none of a kind."""
+    rows = ProtocolDeviation.objects.standing().filter(about=about, kind__in=[kind.value for kind in descriptions])
+    known = {row.kind: row for row in rows}
+    for kind, description in descriptions.items():
+        _in_step(known.get(kind), participant, kind, about, description, reason, by=by, now=now)
+
+
+def _in_step(
+    known: ProtocolDeviation | None,
+    participant: Participant,
+    kind: DeviationKind,
+    about: str,
+    description: str,
+    reason: str,
+    *,
+    by: User,
+    now: dt.datetime,
+) -> ProtocolDeviation | None:
     if not description:
         if known is not None and not known.is_untrue:
             _close_as_untrue(known, by=by, now=now)

@@ -13,10 +13,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from participants.actions.consents import first_consent_at, first_procedure_at
 from participants.actions.days import end_of_day, long_date, minute, site_day
-from participants.actions.measurements import facts_of
-from participants.actions.status import change_status, history_of
+from participants.actions.known import Known
+from participants.actions.status import change_status
 from participants.criteria import items
 from participants.models import (
     EligibilityConfirmation,
@@ -28,7 +27,7 @@ from participants.models import (
 )
 from participants.rules import eligibility as rules
 from participants.rules.age import LeapDay
-from participants.rules.eligibility import MET, NOT_MET, Anchors, Decision, Fact, Overall, Result, Ruling
+from participants.rules.eligibility import MET, NOT_MET, Anchors, Decision, Fact, Overall, Result
 from participants.rules.status import Status
 from trialsite import signing
 from trialsite.clinical import check_clinical
@@ -95,42 +94,41 @@ class Evaluation:
 
 
 def evaluate(
-    participant: Participant, *, now: dt.datetime, as_of: dt.date | None = None, infusion_on: dt.date | None = None
+    participant: Participant,
+    *,
+    now: dt.datetime,
+    as_of: dt.date | None = None,
+    infusion_on: dt.date | None = None,
+    known: Known | None = None,
 ) -> Evaluation:
     """Decide every criterion; a fixed number of queries, whatever the number of results.
 
     Once enrolled, the facts and the day of the enrolment count, but for those that count back from the
     infusion: they are decided anew with what is known now. Before, `as_of` judges for an earlier day, from what
-    was found by its end. `infusion_on` asks about another planned day.
+    was found by its end. `infusion_on` asks about another planned day. What is `known` is not read again.
     """
+    known = known or Known(participant)
     protocol = get_study().protocol(participant.protocol_version)
-    screened_on, enrolled_at = _screened_and_enrolled(participant)
+    screened_on, enrolled_at = screened_and_enrolled(known)
     asked = end_of_day(as_of) if as_of else now
     at = min(enrolled_at or asked, now)
-    anchors = _anchors(participant, protocol, screened_on=screened_on, at=at)
+    anchors = _anchors(known, protocol, screened_on=screened_on, at=at)
     anchors = replace(anchors, infusion_on=infusion_on or participant.planned_infusion_on)
-    rulings = rulings_of(participant)
-    facts = facts_of(participant, until=at)
-    decisions = rules.decide_all(items(protocol), facts, anchors, rulings)
+    known.read(*({at, now} if enrolled_at else {at}))
+    decisions = rules.decide_all(items(protocol), known.facts(at), anchors, known.rulings)
     if enrolled_at:
         later = replace(anchors, today=site_day(now), expires_after_days=None)
-        decisions = _decided_now(decisions, participant, protocol, later, rulings, now=now)
+        decisions = _decided_now(decisions, known, protocol, later, now=now)
     return Evaluation(participant, protocol, anchors, decisions)
 
 
 def _decided_now(
-    decisions: Sequence[Decision],
-    participant: Participant,
-    protocol: Protocol,
-    anchors: Anchors,
-    rulings: Sequence[Ruling],
-    *,
-    now: dt.datetime,
+    decisions: Sequence[Decision], known: Known, protocol: Protocol, anchors: Anchors, *, now: dt.datetime
 ) -> tuple[Decision, ...]:
-    facts = facts_of(participant, until=now)
+    facts = known.facts(now)
     by_code = {item.code: item for item in items(protocol)}
     return tuple(
-        rules.decide(by_code[d.item], d.rule, facts, anchors, rulings) if counts_from_infusion(d, protocol) else d
+        rules.decide(by_code[d.item], d.rule, facts, anchors, known.rulings) if counts_from_infusion(d, protocol) else d
         for d in decisions
     )
 
@@ -140,9 +138,10 @@ def counts_from_infusion(decision: Decision, protocol: Protocol) -> bool:
     return criterion.relative_to == "infusion" and decision.rule.rule in INFUSION_RULES
 
 
-def _screened_and_enrolled(participant: Participant) -> tuple[dt.date, dt.datetime | None]:
+def screened_and_enrolled(known: Known) -> tuple[dt.date, dt.datetime | None]:
     """The day of the screening, and until when facts counted: the enrolment, or the end of its day if typed later."""
-    rows = {row.status: row for row in reversed(history_of(participant))}
+    participant = known.participant
+    rows = {row.status: row for row in reversed(known.history)}
     screened, enrolled = rows.get(Status.SCREENING), rows.get(Status.ENROLLED)
     screened_on = screened.effective_on if screened else site_day(participant.created_at)
     if enrolled is None or participant.participant_number is None:
@@ -150,8 +149,8 @@ def _screened_and_enrolled(participant: Participant) -> tuple[dt.date, dt.dateti
     return screened_on, min(enrolled.created_at, end_of_day(enrolled.effective_on))
 
 
-def _anchors(participant: Participant, protocol: Protocol, *, screened_on: dt.date, at: dt.datetime) -> Anchors:
-    consented, procedure = first_consent_at(participant), first_procedure_at(participant)
+def _anchors(known: Known, protocol: Protocol, *, screened_on: dt.date, at: dt.datetime) -> Anchors:
+    participant, consented, procedure = known.participant, known.first_consent_at, known.first_procedure_at
     policy = protocol.policy
     is_minor = consented is not None and participant.age_on(site_day(consented)) < policy.guardian_below_age
     return Anchors(
@@ -163,25 +162,15 @@ def _anchors(participant: Participant, protocol: Protocol, *, screened_on: dt.da
         birth_date=participant.birth_date,
         sex=participant.sex,
         is_guardian_needed=is_minor,
-        has_guardian=_has_guardian(participant) if is_minor else None,
+        has_guardian=_has_guardian(known) if is_minor else None,
         leap_day=LeapDay(policy.leap_day_birthday),
         expires_after_days=policy.screening_window_days,
     )
 
 
-def _has_guardian(participant: Participant) -> bool:
-    first = participant.consents.standing().order_by("consented_at").first()
+def _has_guardian(known: Known) -> bool:
+    first = next(iter(known.consents), None)
     return bool(first and first.guardian_consented and first.participant_assented)
-
-
-def rulings_of(participant: Participant) -> list[Ruling]:
-    """Newest first: where somebody ruled twice on the same values, the later one holds. None that was changed
-    underneath counts."""
-    rows = signing.counting(participant.rulings.standing().order_by("-id"))
-    return [
-        Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)
-        for row in rows
-    ]
 
 
 def broken_rulings(participant: Participant) -> list[tuple[EligibilityRuling, str]]:
@@ -294,13 +283,6 @@ def check_as_of(as_of: dt.date | None, *, now: dt.datetime) -> None:
             _("Eligibility is judged for today or an earlier day; %(day)s is in the future.")
             % {"day": long_date(as_of)}
         )
-
-
-def newest_confirmation(participant: Participant) -> EligibilityConfirmation | None:
-    found: EligibilityConfirmation | None = (
-        participant.confirmations.standing().select_related("created_by").order_by("-id").first()
-    )
-    return found
 
 
 def is_current(confirmation: EligibilityConfirmation | None, evaluation: Evaluation) -> bool:

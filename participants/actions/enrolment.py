@@ -14,9 +14,9 @@ from participants.actions.eligibility import (
     codes_of,
     evaluate,
     is_on,
-    newest_confirmation,
     signature_of,
 )
+from participants.actions.known import Known, newest_confirmation
 from participants.actions.status import check_can_become, history_of, status_on, write_status
 from participants.models import DeviationKind, Participant, ParticipantStatus
 from participants.rules.eligibility import Result
@@ -204,13 +204,17 @@ def _first_possible(participant: Participant, *, after: dt.date, now: dt.datetim
 
 
 @transaction.atomic
-def mark_infused(*, participant: Participant, on: dt.date, by: User, now: dt.datetime) -> None:
-    """Dosing tells us of Day 0: the step to "infused"."""
-    check_can_become(participant, Status.INFUSED, on=on, now=now)
-    write_status(participant, Status.INFUSED, on=on, by=by, now=now)
+def mark_infused(
+    *, participant: Participant, on: dt.date, known: Known | None = None, by: User, now: dt.datetime
+) -> None:
+    """Dosing tells us of Day 0: the step to "infused". What is `known` was read under the lock of the participant."""
+    history = (known or Known(participant)).history
+    check_can_become(participant, Status.INFUSED, on=on, history=history, now=now)
+    write_status(participant, Status.INFUSED, on=on, history=history, by=by, now=now)
 
 
 def note_day0(*, participant: Participant, on: dt.date) -> None:
     """Dosing tells us the day, first or corrected: criteria that look back from it are decided with it."""
-    participant.planned_infusion_on = on
-    participant.save(update_fields=["planned_infusion_on"])
+    if participant.planned_infusion_on != on:
+        participant.planned_infusion_on = on
+        participant.save(update_fields=["planned_infusion_on"])

@@ -1,12 +1,13 @@
 """Verbs of measurements: record what a laboratory printed, correct it, read it as facts."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, DateTimeField, Value, When
 from django.utils.translation import gettext as _
 
 from participants.actions.consents import keep_consent_deviation, procedure_without_consent
@@ -19,13 +20,29 @@ from participants.rules.status import ENROLLED_BEFORE_INFUSION
 from participants.units import UnknownUnit, convert
 from trialsite import signing
 from trialsite.bounds import Allowed, allowed
-from trialsite.models import Meaning, User
+from trialsite.models import Meaning, RecordQuerySet, User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
 from trialsite.wake import wake
 
 # Values that mean something only beside another one of the same examination.
+HAVE_COMPANIONS = ("OXYSAT", "CD19", "QT")
 COMPANIONS = ("ON_OXYGEN", "CD19_METHOD", "RR", "EGHR")
+# Of a measurement, what a rule may ask about.
+FACT_COLUMNS = (
+    "pk",
+    "code",
+    "value",
+    "unit",
+    "comparator",
+    "reference_high",
+    "lloq",
+    "choice",
+    "day",
+    "not_done_reason",
+    "taken_at",
+    "examination_id",
+)
 STORED = Decimal("0.000001")
 
 
@@ -276,21 +293,39 @@ def _correct(row: Measurement, answer: Measurement, examination: Examination) ->
 
 
 def facts_of(participant: Participant, *, until: dt.datetime) -> Facts:
-    """The newest answer to each question, taken by this moment; two queries, whatever the number of results.
+    """The newest answer to each question, taken by this moment; two queries, whatever the number of results."""
+    return facts_at(participant, [until])[until]
+
+
+def facts_at(participant: Participant, moments: Collection[dt.datetime]) -> dict[dt.datetime, Facts]:
+    """The newest answers by each of these moments: two queries, however many moments and results.
 
     A result goes before a later "not done": the question has its answer.
     """
-    rows = Measurement.objects.standing().filter(participant=participant, taken_at__lte=until)
+    rows = Measurement.objects.standing().filter(participant=participant)
+    first, *others = [_newest_answers(rows, until=moment) for moment in sorted(moments)]
+    newest = list(first.union(*others, all=True) if others else first)
+    examinations = {row.examination_id for row in newest if row.code in HAVE_COMPANIONS}
+    beside = rows.filter(examination__in=examinations, code__in=COMPANIONS) if examinations else rows.none()
+    companions = list(beside.values_list(*FACT_COLUMNS, named=True))
+    return {
+        moment: Facts(
+            {row.code: fact_of(row) for row in newest if row.until == moment},
+            {(row.examination_id, row.code): fact_of(row) for row in companions if row.taken_at <= moment},
+        )
+        for moment in moments
+    }
+
+
+def _newest_answers(rows: RecordQuerySet[Measurement], *, until: dt.datetime) -> Any:
     was_not_done = Case(When(not_done_reason="", then=Value(0)), default=Value(1))
-    newest = list(rows.order_by("code", was_not_done, "-taken_at", "-id").distinct("code"))
-    examinations = {row.examination_id for row in newest if row.code in ("OXYSAT", "CD19", "QT")}
-    companions = rows.filter(examination__in=examinations, code__in=COMPANIONS)
-    beside: dict[tuple[int | None, str], Fact] = {(row.examination_id, row.code): fact_of(row) for row in companions}
-    return Facts({row.code: fact_of(row) for row in newest}, beside)
+    taken = rows.filter(taken_at__lte=until).order_by("code", was_not_done, "-taken_at", "-id").distinct("code")
+    moment = Value(until, output_field=DateTimeField())
+    return taken.annotate(until=moment).values_list(*FACT_COLUMNS, "until", named=True)
 
 
-def fact_of(row: Measurement) -> Fact:
-    """A row as the rules read it: unrounded in the measure's unit, with the limits as printed beside the number."""
+def fact_of(row: Any) -> Fact:
+    """A measurement as the rules read it: unrounded in the measure's unit, with the limits as printed beside it."""
     return Fact(
         code=row.code,
         value=_fact_value(row),
@@ -305,7 +340,7 @@ def fact_of(row: Measurement) -> Fact:
     )
 
 
-def _fact_value(row: Measurement) -> Decimal | str | PartialDate | None:
+def _fact_value(row: Any) -> Decimal | str | PartialDate | None:
     if row.value is not None:
         return convert(MEASURES[row.code], row.value, row.unit)
     if row.day:

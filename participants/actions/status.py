@@ -107,9 +107,11 @@ def history_of(participant: Participant) -> list[ParticipantStatus]:
     return list(participant.statuses.standing().order_by(*HISTORY))
 
 
-def status_on(participant: Participant, day: dt.date) -> Status | None:
+def status_on(
+    participant: Participant, day: dt.date, *, history: Sequence[ParticipantStatus] | None = None
+) -> Status | None:
     """Where the participant stood on that day, as far as it is typed; None before the screening."""
-    before, _after = status.around(_steps(history_of(participant)), day)
+    before, _after = status.around(_steps(history_of(participant) if history is None else history), day)
     return before.status if before else None
 
 
@@ -117,12 +119,19 @@ def _steps(history: Iterable[ParticipantStatus]) -> list[status.Step]:
     return [status.Step(Status(row.status), row.effective_on) for row in history]
 
 
-def check_can_become(participant: Participant, new: Status, *, on: dt.date, now: dt.datetime) -> None:
+def check_can_become(
+    participant: Participant,
+    new: Status,
+    *,
+    on: dt.date,
+    history: Sequence[ParticipantStatus] | None = None,
+    now: dt.datetime,
+) -> None:
     """Raises Refused for a step that cannot stand on its day between those around it, or a day in the future.
 
-    A step is put in order by its day, whenever it is typed.
+    A step is put in order by its day, whenever it is typed. A `history` that was read under the lock is not read again.
     """
-    before, after = status.around(_steps(history_of(participant)), on)
+    before, after = status.around(_steps(history_of(participant) if history is None else history), on)
     if before is not None and after is None and not status.can_become(before.status, new):
         raise Refused(_impossible_text(participant, before.status, new))
     if on > site_day(now):
@@ -207,26 +216,36 @@ def write_status(
     reason_code: str = "",
     criteria: Sequence[str] = (),
     corrects: ParticipantStatus | None = None,
+    history: list[ParticipantStatus] | None = None,
     by: User,
     now: dt.datetime,
 ) -> ParticipantStatus:
-    """A new row of the history, and the participant's present status after it. Callers have checked the step."""
+    """A new row of the history, and the participant's present status after it. Callers have checked the step.
+
+    A `history` that was read under the lock is not read again: the row takes its place in it.
+    """
     row = _row(participant, new, on=on, by=by, now=now)
     row.reason, row.reason_code, row.criteria, row.corrects = reason, reason_code, list(criteria), corrects
     row.save()
-    keep_present_status(participant)
+    if history is not None:
+        history[:] = sorted([*history, row], key=_place)
+    keep_present_status(participant, history)
     return row
+
+
+def _place(row: ParticipantStatus) -> tuple[dt.date, int, int]:
+    """What `HISTORY` says, about rows in hand."""
+    return row.effective_on, row.corrects_id or row.pk, row.pk
 
 
 def _row(participant: Participant, status: Status, *, on: dt.date, by: User, now: dt.datetime) -> ParticipantStatus:
     return ParticipantStatus(participant=participant, status=status, effective_on=on, created_by=by, created_at=now)
 
 
-def keep_present_status(participant: Participant) -> None:
+def keep_present_status(participant: Participant, history: Sequence[ParticipantStatus] | None = None) -> None:
     """The newest row's status, beside the participant; whoever reads changes learns of any change in the history."""
-    participant.status = history_of(participant)[-1].status
-    participant.save(update_fields=["status"])
-    Participant.objects.filter(pk=participant.pk).update(modified_at=Now())
+    participant.status = (history_of(participant) if history is None else history)[-1].status
+    Participant.objects.filter(pk=participant.pk).update(status=participant.status, modified_at=Now())
 
 
 # Steps that come from what is recorded elsewhere: they are corrected there.
@@ -344,9 +363,9 @@ def _take_back(
         keep_present_status(participant)
 
 
-def ended_on(participant: Participant) -> dt.date | None:
+def ended_on(participant: Participant, history: Sequence[ParticipantStatus] | None = None) -> dt.date | None:
     """Since when nobody comes to visits any more."""
-    newest = history_of(participant)[-1]
+    newest = (history_of(participant) if history is None else history)[-1]
     return newest.effective_on if Status(newest.status) in status.NO_MORE_VISITS else None
 
 

@@ -1,6 +1,7 @@
 """Verbs of visits: plan and record them, remind of them."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from django.utils.translation import ngettext
 from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.status import cancel_visits_after, ended_on, follow_fact
-from participants.models import DeviationKind, Participant, Visit, VisitState
+from participants.models import DeviationKind, Participant, ParticipantStatus, Visit, VisitState
 from participants.rules import reminders, schedule
 from participants.rules.status import Status
 from trialsite import notifications
@@ -38,11 +39,17 @@ def follow_up_plans(protocol: Protocol) -> list[schedule.VisitPlan]:
 
 @transaction.atomic
 def schedule_follow_up(
-    *, participant: Participant, day0: dt.date, by: User, now: dt.datetime
+    *,
+    participant: Participant,
+    day0: dt.date,
+    history: Sequence[ParticipantStatus] | None = None,
+    by: User,
+    now: dt.datetime,
 ) -> tuple[list[Visit], list[Visit]]:
     """Write the visits that follow this Day 0; (new, moved). What has happened keeps its dates.
 
-    Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders.
+    Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders. A `history`
+    that was read under the lock is not read again.
     """
     new, moved = [], []
     for plan, dates, visit in _visits_after(participant, day0):
@@ -56,7 +63,7 @@ def schedule_follow_up(
     # A visit of tomorrow owes its reminder today: do not wait for the next sweep.
     wake("participants.tasks.sweep_visit_reminders")
     planned = Visit.objects.bulk_create(new)
-    if end := ended_on(participant):
+    if end := ended_on(participant, history):
         # Typed late: somebody who has left by now owes only what was due before.
         cancel_visits_after(participant, on=end, now=now)
     return planned, moved

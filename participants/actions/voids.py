@@ -20,8 +20,8 @@ from participants.actions.consents import (
 )
 from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
-from participants.actions.eligibility import newest_confirmation
 from participants.actions.enrolment import BEFORE_INFUSION
+from participants.actions.known import newest_confirmation
 from participants.models import (
     HISTORY,
     STATUS_NAMES,
