@@ -1,7 +1,7 @@
 """The pages of visits."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from participants import actions
 from participants.models import Visit, VisitState
 from trialsite.recordadmin import RecordAdmin, RecordForm
+from trialsite.study import get_study
 
 
 class DueFilter(admin.SimpleListFilter):
@@ -38,6 +39,10 @@ class DueFilter(admin.SimpleListFilter):
             soon = today + dt.timedelta(days=7)
             return queryset.owed().filter(window_opens_on__gt=today, window_opens_on__lte=soon)
         return queryset
+
+
+def _codes(protocol: Any) -> list[str]:
+    return [visit.code for visit in protocol.follow_up_visits]
 
 
 class VisitForm(RecordForm):
@@ -65,6 +70,7 @@ class VisitAdmin(RecordAdmin):
     list_display = ("label", "title", "target_date", "window", "state_label", "occurred_on", "long_term_mark")
     list_filter = (DueFilter, ("state", admin.ChoicesFieldListFilter), "is_long_term_follow_up", "code")
     search_fields = ("participant__screening_number", "participant__participant_number", "code")
+    known_values: ClassVar[dict[str, Any]] = {"code": lambda: get_study().ever(_codes)}
     list_select_related = ("participant",)
     date_hierarchy = "target_date"
     fieldsets = (
