@@ -1,3 +1,5 @@
+from typing import Any, ClassVar
+
 from django.contrib import admin
 
 from sponsor.auth import AuthToken
@@ -14,6 +16,8 @@ class ApiReadAdmin(LogAdmin):
 
     list_display = ("at", "user", "token_key", "ip", "path", "query", "status", "rows")
     list_filter = ("user", "status")
+    # As the API answers; the mistakes of programs are among them.
+    known_values: ClassVar[dict[str, Any]] = {"status": (200, 400, 401, 403, 404, 405, 406, 429, 500)}
     search_fields = ("path", "token_key")
     date_hierarchy = "at"
     list_select_related = ("user",)

@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from trialsite import dooradmin, notifications, people, reach, rights
 from trialsite.accessadmin import AccessReviewAdmin
+from trialsite.flatlists import OccurringFilter
 from trialsite.listexport import AUDIT_TRAIL
 from trialsite.models import AccessReview, ListExport, Notification, NotificationState, Site, User
 from trialsite.recordadmin import GuardedAdmin, ReasonForm, SiteScopedAdmin
@@ -330,7 +331,7 @@ class ListExportAdmin(SiteScopedAdmin):
     """Which lists left as files, for whoever must answer for it; nobody edits it."""
 
     list_display = ("at", "by", "list_name", "filters", "kind", "rows", "has_identity", "sha256")
-    list_filter = (("by", admin.RelatedOnlyFieldListFilter), "has_identity", ("kind", admin.ChoicesFieldListFilter))
+    list_filter = (("by", OccurringFilter), "has_identity", ("kind", admin.ChoicesFieldListFilter))
     date_hierarchy = "at"
     list_select_related = ("by",)
 

@@ -24,7 +24,6 @@ class DoorAdmin(LogAdmin):
     """Rows that the door writes: here to be read, of people who share a site with the reader."""
 
     list_per_page = 50
-    show_full_result_count = False
     list_select_related: tuple[str, ...] = ("person",)
     list_filter_submit = True
     site_path = "person__sites"

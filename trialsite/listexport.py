@@ -16,6 +16,7 @@ from typing import IO, Any
 from urllib.parse import unquote_plus
 
 from django import forms
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -30,6 +31,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from trialsite import freetext, security
 from trialsite.exports import CSV_TYPE, XLSX_TYPE, timed_name, write_csv, write_xlsx
+from trialsite.flatlists import FlatChangeList, FlatPaginator
 from trialsite.identity import hidden_of
 from trialsite.listcolumns import Column, columns_of, identity_of, joined
 from trialsite.models import ListExport, SecurityKind, Site, User
@@ -72,6 +74,13 @@ class ExportAdmin(TypedAdmin):
     export_name = ""
     # Fields that name a person outside the study: each for those to whom the study file gives it.
     identity_fields: tuple[str, ...] = ()
+    paginator = FlatPaginator
+    # To count what each filter would leave is to look through the table for each.
+    show_facets = ShowFacets.NEVER
+    show_full_result_count = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FlatChangeList]:
+        return FlatChangeList
 
     # The ways in which the list leaves: words, icon, and the name of the page.
     files: tuple[tuple[Any, str, str], ...] = ((_("Export…"), "download", "export"),)
@@ -132,7 +141,7 @@ class ExportAdmin(TypedAdmin):
             "title": _("Export a list"),
             "form": form,
             "opts": self.opts,
-            "rows": found.result_count,
+            "rows": found.paginator.exact_count,
             "filters": _filters_in_words(found),
             "search": request.GET.get("q", ""),
             "back": f"{back}?{query}" if query else back,

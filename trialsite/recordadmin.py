@@ -210,7 +210,6 @@ class SiteScopedAdmin(GuardedAdmin):
     # How to get from the model to its site.
     site_path: str = "participant__site"
     list_per_page = 50
-    show_full_result_count = False
     list_filter_submit = False
     warn_unsaved_form = True
 

@@ -54,6 +54,8 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
+    # For the indexes of the search.
+    "django.contrib.postgres",
     "django.contrib.staticfiles",
     "pgtrigger",
     "pghistory",

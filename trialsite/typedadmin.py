@@ -1,18 +1,21 @@
 """What every page of the admin shares where people type: fields that read it, and a search box that does."""
 
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import reduce, update_wrapper
+from operator import or_
 from typing import Any, ClassVar
 
-from django.contrib.admin import AdminSite, RelatedFieldListFilter
+from django.contrib.admin import AdminSite, BooleanFieldListFilter, RelatedFieldListFilter
 from django.contrib.admin.utils import get_fields_from_path, unquote
-from django.db.models import Model, QuerySet
+from django.db.models import BooleanField, DateField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.urls.resolvers import RoutePattern
 from unfold.admin import ModelAdmin, TabularInline
 
 from trialsite import formfields, reach, reading
+from trialsite.flatlists import KnownValuesFilter
+from trialsite.search import holding
 
 
 class WithinReachFilter(RelatedFieldListFilter):
@@ -31,6 +34,8 @@ class WithinReachFilter(RelatedFieldListFilter):
 
 
 class TypedAdmin(ModelAdmin):
+    # What a column that a filter stands for may hold, where the field itself does not say.
+    known_values: ClassVar[dict[str, Any]] = {}
     formfield_overrides: ClassVar[dict[Any, Any]] = formfields.OVERRIDES
 
     @property
@@ -51,11 +56,8 @@ class TypedAdmin(ModelAdmin):
         return URLPattern(one.pattern, guarded, one.default_args, one.name)
 
     def get_list_filter(self, request: HttpRequest) -> Any:
-        """A filter by what other rows say offers those within reach."""
-        return [
-            (one, WithinReachFilter) if _is_of_rows(self.model, one) else one
-            for one in super().get_list_filter(request)
-        ]
+        """A filter by what other rows say offers those within reach; no filter looks for the values that occur."""
+        return [_filter_of(self.model, one) for one in super().get_list_filter(request)]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:
         """Nothing is ever deleted here: an address that names no row is wrong, and says so on a page of its own."""
@@ -107,11 +109,11 @@ class TypedAdmin(ModelAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """What was typed into the search box as it stands, and as another keyboard would have written it."""
-        found, has_twins = super().get_search_results(request, queryset, search_term)
-        if (plain := reading.read_code(search_term)) == search_term:
-            return found, has_twins
-        also, also_twins = super().get_search_results(request, queryset, plain)
-        return found | also, has_twins or also_twins
+        fields = self.get_search_fields(request)
+        if not fields or not search_term.strip():
+            return queryset, False
+        written = {search_term, reading.read_code(search_term)}
+        return queryset.filter(reduce(or_, (holding(self.model, fields, text) for text in sorted(written)))), False
 
 
 def _within_reach(field: Any, request: HttpRequest, admin_site: AdminSite) -> Any:
@@ -125,8 +127,21 @@ def _names_a_row(one: URLPattern) -> bool:
     return isinstance(one.pattern, RoutePattern) and "object_id" in one.pattern.converters
 
 
-def _is_of_rows(model: type[Model], listed: Any) -> bool:
-    return isinstance(listed, str) and bool(get_fields_from_path(model, listed)[-1].remote_field)
+def _filter_of(model: type[Model], listed: Any) -> Any:
+    """What a page names beside its list, with the filter that suits the field where none is said."""
+    if not isinstance(listed, str):
+        return listed
+    field: Any = get_fields_from_path(model, listed)[-1]
+    if field.remote_field:
+        return listed, WithinReachFilter
+    if isinstance(getattr(field, "output_field", field), BooleanField):
+        return listed, BooleanFieldListFilter
+    return (listed, KnownValuesFilter) if _is_open(field) else listed
+
+
+def _is_open(field: Any) -> bool:
+    """Whether the field says neither by its kind nor by its choices what it may hold."""
+    return not field.choices and not isinstance(field, DateField)
 
 
 def _names_rows(value: Any) -> bool:

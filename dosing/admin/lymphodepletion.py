@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pghistory
 from django import forms
@@ -34,6 +34,7 @@ from trialsite import formfields, questions, wayback
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 from trialsite.voiding import Consequences
 
 
@@ -146,6 +147,10 @@ def _drugs_shown(levels: Sequence[actions.DrugLevel], body: actions.Body) -> lis
     ]
 
 
+def _drugs(protocol: Any) -> list[str]:
+    return [drug.code for drug in protocol.lymphodepletion.drugs]
+
+
 @admin.register(LymphodepletionDose)
 class LymphodepletionDoseAdmin(RecordAdmin):
     form = DoseForm
@@ -162,6 +167,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     )
     list_display_links = ("participant", "drug_shown")
     list_filter = (("state", admin.ChoicesFieldListFilter), "drug")
+    known_values: ClassVar[dict[str, Any]] = {"drug": lambda: get_study().ever(_drugs)}
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant",)
     date_hierarchy = "planned_on"

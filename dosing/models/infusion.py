@@ -17,6 +17,7 @@ from participants.models import Participant
 from participants.rules.contradictions import Kind
 from trialsite.fields import CodeField
 from trialsite.models import Record
+from trialsite.search import list_indexes, search_index
 
 BAND_NAMES = {
     DoseBand.OUT_LOW: _("below the protocol's range"),
@@ -93,6 +94,7 @@ class Infusion(Record):
         verbose_name = _("infusion")
         verbose_name_plural = _("infusions")
         ordering = ["-infused_at"]
+        indexes = [*list_indexes("infusion", "infused_at"), search_index("infusion_search", "product_lot")]
         permissions = [("void_infusion", "Can void an infusion entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
@@ -160,6 +162,7 @@ class InfusionInterruption(Record):
         verbose_name = _("interruption of an infusion")
         verbose_name_plural = _("interruptions of infusions")
         ordering = ["stopped_at"]
+        indexes = [*list_indexes("interruption", "stopped_at")]
         permissions = [("void_infusioninterruption", "Can void an interruption entered by mistake")]
         constraints = [
             *Record.Meta.constraints,

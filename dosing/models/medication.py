@@ -13,6 +13,7 @@ from dosing.rules.tocilizumab import Advice
 from participants.models import Participant
 from participants.rules.contradictions import Kind
 from trialsite.models import Record
+from trialsite.search import list_indexes, search_index
 from trialsite.twins import Twin
 
 
@@ -96,7 +97,11 @@ class Medication(Record):
         verbose_name_plural = _("medications")
         ordering = ["-started_at", "-id"]
         permissions = [("void_medication", "Can void a medication entered by mistake")]
-        indexes = [models.Index(fields=["participant", "kind", "started_at"], name="medication_of_participant")]
+        indexes = [
+            *list_indexes("medication", "started_at", "kind", "name", "kind started_at"),
+            search_index("medication_search", "name", "indication"),
+            models.Index(fields=["participant", "kind", "started_at"], name="medication_of_participant"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(

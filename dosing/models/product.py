@@ -19,6 +19,7 @@ from participants.models import Participant
 from participants.rules.contradictions import Kind
 from trialsite.fields import CodeField
 from trialsite.models import Record, immutable
+from trialsite.search import list_indexes, search_index
 from trialsite.twins import Twin
 
 STATE_NAMES = {
@@ -76,6 +77,7 @@ class Leukapheresis(Record):
         verbose_name = _("leukapheresis")
         verbose_name_plural = _("leukaphereses")
         ordering = ["-started_at"]
+        indexes = [*list_indexes("leukapheresis", "started_at")]
         permissions = [("void_leukapheresis", "Can void a leukapheresis entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
@@ -159,6 +161,7 @@ class CellProduct(Record):
         verbose_name = _("cell product")
         verbose_name_plural = _("cell products")
         ordering = ["-id"]
+        indexes = [search_index("product_search", "lot", "chain_of_identity")]
         permissions = [
             ("void_cellproduct", "Can void a cell product entered by mistake"),
             ("move_cellproduct", "Can record a step of a cell product"),

@@ -16,6 +16,7 @@ from dosing.rules.readiness import Code
 from participants.models import Participant
 from participants.rules.contradictions import Kind
 from trialsite.models import Meaning, Record, immutable
+from trialsite.search import list_indexes
 from trialsite.twins import Twin
 
 LINE_NAMES = {
@@ -83,6 +84,7 @@ class FitnessCheck(Record):
         verbose_name = _("fitness check")
         verbose_name_plural = _("fitness checks")
         ordering = ["-checked_at", "-id"]
+        indexes = [*list_indexes("fitness", "checked_at")]
         triggers = immutable()
         permissions = [("void_fitnesscheck", "Can void a fitness check entered by mistake")]
         constraints = [

@@ -277,10 +277,8 @@ def _visits_near(today: dt.date) -> list[Visit]:
     stages = [s for protocol in get_study().versions.values() for s in protocol.reminder_stages]
     ahead = max(-stage.offset_days for stage in stages)
     behind = max(stage.offset_days + stage.lapses_after_days for stage in stages)
-    visits = Visit.objects.owed().filter(
-        target_date__lte=today + dt.timedelta(days=max(ahead, 0)),
-        window_closes_on__gte=today - dt.timedelta(days=max(behind, 0)),
-    )
+    first, last = today - dt.timedelta(days=max(behind, 0)), today + dt.timedelta(days=max(ahead, 0))
+    visits = Visit.objects.owed_between(first, last)
     return list(visits.select_related("participant__site"))
 
 

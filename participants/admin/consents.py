@@ -1,7 +1,7 @@
 """The pages of consent: given, to be given again, taken back."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -39,11 +39,16 @@ class ConsentForm(RecordForm):
         actions.check_consent(row, deviation_reason=reason, now=timezone.now())
 
 
+def _consent_versions(protocol: Any) -> list[str]:
+    return [one.version for one in protocol.consent_versions]
+
+
 @admin.register(Consent)
 class ConsentAdmin(RecordAdmin):
     form = ConsentForm
     list_display = ("participant", "version", "consented_at", "guardian_consented", "created_by", "void_mark")
     list_filter = ("version",)
+    known_values: ClassVar[dict[str, Any]] = {"version": lambda: get_study().ever(_consent_versions)}
     search_fields = ("participant__screening_number", "participant__participant_number")
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")

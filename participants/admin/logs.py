@@ -20,7 +20,6 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
-from unfold.views import ChangeList
 
 from participants import flowchart
 from participants.actions.days import long_date, site_day
@@ -31,6 +30,7 @@ from participants.rules.flow import Flow, flow
 from participants.rules.status import Status
 from trialsite import printing, signing
 from trialsite.exports import attachment, csv_response, file_name
+from trialsite.flatlists import FlatChangeList
 from trialsite.listcolumns import joined
 from trialsite.models import Site
 from trialsite.reading import Unreadable, read_date
@@ -44,7 +44,7 @@ VIEW = "participants.view_participant"
 MOST_PRINTED = 2000
 
 
-class LogChangeList(ChangeList):
+class LogChangeList(FlatChangeList):
     def url_for_result(self, result: Any) -> str:
         """A line leads to the participant's page; the log has none of its own."""
         return reverse("admin:participants_participant_page", args=[result.pk])
@@ -58,7 +58,7 @@ class LogAdmin(SiteScopedAdmin):
     search_help_text = _("Screening or participant number.")
     list_filter = (
         ("status", admin.ChoicesFieldListFilter),
-        ("site", admin.RelatedOnlyFieldListFilter),
+        "site",
         VoidFilter,
     )
     actions = None
@@ -125,7 +125,7 @@ class LogAdmin(SiteScopedAdmin):
         found: QuerySet[Any] = rows.for_log()
         return found
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FlatChangeList]:
         return LogChangeList
 
     def get_list_display(self, request: HttpRequest) -> Any:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.models import IdentityRead, Participant
 from trialsite import audit, reach
+from trialsite.flatlists import OccurringFilter
 from trialsite.listexport import LogAdmin
 
 PER_PAGE = 25
@@ -34,12 +35,11 @@ class IdentityReadAdmin(LogAdmin):
 
     list_display = ("at", "by", "participant", "how", "what", "ip")
     list_display_links = None
-    list_filter = (("by", admin.RelatedOnlyFieldListFilter), ("how", admin.ChoicesFieldListFilter))
+    list_filter = (("by", OccurringFilter), ("how", admin.ChoicesFieldListFilter))
     search_fields = ("participant__screening_number", "participant__participant_number")
     date_hierarchy = "at"
     list_select_related = ("by", "participant")
     list_per_page = 50
-    show_full_result_count = False
     # The day of what is kept once a day stands in its moment.
     export_exclude = ("day",)
 

@@ -1,7 +1,7 @@
 """The pages of visits."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -18,6 +18,7 @@ from participants.admin import enter
 from participants.admin.prints import visit_urls
 from participants.models import Visit, VisitProcedure, VisitState
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.study import get_study
 from trialsite.voiding import Consequences
 
 
@@ -42,6 +43,10 @@ class DueFilter(admin.SimpleListFilter):
             soon = today + dt.timedelta(days=7)
             return queryset.owed().filter(window_opens_on__gt=today, window_opens_on__lte=soon)
         return queryset
+
+
+def _codes(protocol: Any) -> list[str]:
+    return [visit.code for visit in protocol.follow_up_visits]
 
 
 class VisitForm(RecordForm):
@@ -69,6 +74,7 @@ class VisitAdmin(RecordAdmin):
     list_display = ("label", "title", "target_date", "window", "state_label", "occurred_on", "long_term_mark")
     list_filter = (DueFilter, ("state", admin.ChoicesFieldListFilter), "is_long_term_follow_up", "code")
     search_fields = ("participant__screening_number", "participant__participant_number", "code")
+    known_values: ClassVar[dict[str, Any]] = {"code": lambda: get_study().ever(_codes)}
     list_select_related = ("participant",)
     date_hierarchy = "target_date"
     fieldsets = (

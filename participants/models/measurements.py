@@ -15,6 +15,7 @@ from participants.names import COMPARATORS, MEASURE_NAMES, PANEL_NAMES, answer_t
 from participants.rules.contradictions import Kind
 from trialsite.fields import PartialDateField
 from trialsite.models import Record
+from trialsite.search import list_indexes, search_index
 from trialsite.twins import Twin
 
 
@@ -52,7 +53,11 @@ class Examination(Record):
         verbose_name_plural = _("examinations")
         ordering = ["-taken_at", "-id"]
         permissions = [("void_examination", "Can void an examination entered by mistake")]
-        indexes = [models.Index(fields=["participant", "taken_at"], name="examination_of_participant")]
+        indexes = [
+            *list_indexes("examination", "taken_at", "panel", "panel taken_at"),
+            search_index("examination_search", "laboratory"),
+            models.Index(fields=["participant", "taken_at"], name="examination_of_participant"),
+        ]
 
     def __str__(self) -> str:
         taken = timezone.localtime(self.taken_at)

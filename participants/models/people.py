@@ -22,6 +22,7 @@ from participants.sameperson import SAME_PERSON, identity_in
 from trialsite.fields import EncryptedCodeField, EncryptedDateField, EncryptedPhoneField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.reading import code_key
+from trialsite.search import list_indexes, search_index
 from trialsite.study import get_study
 from trialsite.twins import Twin
 
@@ -121,6 +122,7 @@ class Participant(Record):
         verbose_name_plural = _("participants")
         ordering = ["-screening_number"]
         triggers = [*record_triggers(), enrolled_by_confirmation()]
+        indexes = [search_index("participant_search", "screening_number", "participant_number")]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
@@ -196,6 +198,7 @@ class Consent(Record):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
         ordering = ["consented_at"]
+        indexes = [*list_indexes("consent", "consented_at")]
         permissions = [("void_consent", "Can void a consent entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
@@ -245,6 +248,7 @@ class ConsentWithdrawal(Record):
         verbose_name = _("withdrawal of consent")
         verbose_name_plural = _("withdrawals of consent")
         ordering = ["withdrawn_at"]
+        indexes = [*list_indexes("withdrawal", "withdrawn_at")]
         permissions = [("void_consentwithdrawal", "Can void a withdrawal entered by mistake")]
         constraints = [
             *Record.Meta.constraints,
@@ -293,7 +297,10 @@ class Reconsent(Record):
         verbose_name_plural = _("consents to be renewed")
         ordering = ["due_on", "id"]
         permissions = [("void_reconsent", "Can void a consent to be renewed entered by mistake")]
-        indexes = [models.Index(fields=["due_on"], name="reconsent_open", condition=Q(state="open"))]
+        indexes = [
+            *list_indexes("reconsent", "due_on"),
+            models.Index(fields=["due_on"], name="reconsent_open", condition=Q(state="open")),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
@@ -354,6 +361,7 @@ class ParticipantStatus(Record):
         verbose_name = _("status")
         verbose_name_plural = _("status history")
         ordering = HISTORY
+        indexes = [*list_indexes("status", "effective_on")]
         permissions = [("void_participantstatus", "Can void a status entered by mistake")]
         triggers = immutable()
 

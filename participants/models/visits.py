@@ -6,8 +6,11 @@ import datetime as dt
 from typing import Any, ClassVar
 
 import pghistory
+from django.contrib.postgres.fields import DateRangeField
+from django.contrib.postgres.indexes import GistIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.backends.postgresql.psycopg_any import DateRange
+from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -17,6 +20,7 @@ from participants.rules.contradictions import Kind
 from participants.rules.settling import ToldBy
 from participants.rules.status import NO_MORE_VISITS
 from trialsite.models import Record, RecordQuerySet, User, all_or_none
+from trialsite.search import list_indexes, search_index
 from trialsite.study import get_study
 from trialsite.twins import Twin
 
@@ -29,6 +33,10 @@ class VisitState(models.TextChoices):
 
 
 TOLD_NAMES = {ToldBy.RECORDS: _("the records of the day"), ToldBy.PERSON: _("a person")}
+# The days on which a reminder of a visit may be due, before those that come before and after them.
+REMINDED = Func(
+    F("target_date"), F("window_closes_on"), Value("[]"), function="DATERANGE", output_field=DateRangeField()
+)
 
 
 class VisitQuerySet(RecordQuerySet["Visit"]):
@@ -39,6 +47,10 @@ class VisitQuerySet(RecordQuerySet["Visit"]):
             .filter(state=VisitState.PLANNED)
             .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
         )
+
+    def owed_between(self, first: dt.date, last: dt.date) -> VisitQuerySet:
+        """Owed visits with a day from their target to the end of their window in this span, both days included."""
+        return self.owed().alias(reminded=REMINDED).filter(reminded__overlap=DateRange(first, last, "[]"))
 
     def open_on(self, day: dt.date) -> VisitQuerySet:
         return self.owed().filter(window_opens_on__lte=day, window_closes_on__gte=day)
@@ -84,12 +96,17 @@ class Visit(Record):
         ordering = ["target_date", "id"]
         permissions = [("void_visit", "Can void a visit entered by mistake")]
         indexes = [
-            # The reminder sweep and the first page ask for planned visits around today.
+            *list_indexes("visit", "target_date", "window_opens_on", "state", "occurred_on", "code"),
+            *list_indexes("visit", "state target_date", "code target_date"),
+            search_index("visit_search", "code"),
+            # What the reminder sweep reads, however many visits there were and will be.
+            GistIndex(REMINDED, name="visit_reminded", condition=Q(state="planned", voided_at__isnull=True)),
+            # The first page asks for planned visits around today.
             models.Index(
                 fields=["window_opens_on", "window_closes_on"],
                 name="visit_planned",
                 condition=Q(state="planned"),
-            )
+            ),
         ]
         constraints = [
             *Record.Meta.constraints,
@@ -268,6 +285,7 @@ class ProtocolDeviation(Record):
         verbose_name = _("protocol deviation")
         verbose_name_plural = _("protocol deviations")
         ordering = ["-id"]
+        indexes = [*list_indexes("deviation", "kind"), search_index("deviation_search", "description")]
         permissions = [
             ("assess_protocoldeviation", "Can classify, close and report a protocol deviation"),
             ("void_protocoldeviation", "Can void a protocol deviation entered by mistake"),

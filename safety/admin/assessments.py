@@ -266,6 +266,7 @@ class AssessmentAdmin(RecordAdmin):
         "void_mark",
     )
     list_filter = ("grade",)
+    known_values: ClassVar[dict[str, Any]] = {"grade": (*range(6), None)}
     search_fields = ("participant__screening_number", "participant__participant_number")
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")

@@ -247,6 +247,7 @@ def _open_label(row: IecHsAssessment | IcahtAssessment) -> Any:
 class IecHsAssessmentAdmin(BloodAdmin):
     list_display = ("participant", "assessed_at", "screen", "grade_label", "created_by", "state_shown", "void_mark")
     list_filter = ("screen", "grade")
+    known_values: ClassVar[dict[str, Any]] = {"grade": (*range(6), None)}
     date_hierarchy = "assessed_at"
     actions_detail: ClassVar[list[str]] = ["blood_of", "correct", "void_record"]
     fieldsets = (
@@ -467,6 +468,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 class IcahtAssessmentAdmin(BloodAdmin):
     list_display = ("participant", "phase", "computed_at", "grade_label", "determinants", "created_by", "void_mark")
     list_filter = ("phase", "grade")
+    known_values: ClassVar[dict[str, Any]] = {"grade": (*range(6), None)}
     date_hierarchy = "computed_at"
     fieldsets = (
         (_("Grade"), {"fields": ("grade_with_reason",)}),

@@ -13,6 +13,7 @@ from participants.models import Participant
 from participants.rules.contradictions import Kind
 from safety.models.assessments import Scale, graded
 from trialsite.models import Record, Site, User, all_or_none, immutable
+from trialsite.search import list_indexes
 from trialsite.twins import Twin
 
 
@@ -108,12 +109,13 @@ class SafetyAlert(Record):
         triggers = immutable(*LATER)
         permissions = [("acknowledge_safetyalert", "Can acknowledge a safety alert")]
         indexes = [
+            *list_indexes("alert", "raised_at"),
             # The first page and the sweep ask for these all the time.
             models.Index(
                 fields=["raised_at"],
                 name="safetyalert_unanswered",
                 condition=Q(acknowledged_at__isnull=True, settled_at__isnull=True),
-            )
+            ),
         ]
         constraints = [
             *Record.Meta.constraints,
@@ -210,6 +212,7 @@ class Discharge(Record):
         verbose_name = _("discharge")
         verbose_name_plural = _("discharges")
         ordering = ["-discharged_at", "-id"]
+        indexes = [*list_indexes("discharge", "discharged_at")]
         permissions = [("void_discharge", "Can void a discharge entered by mistake")]
         constraints = [
             *Record.Meta.constraints,

@@ -15,6 +15,7 @@ from participants.rules.contradictions import Kind
 from safety.models.corrections import corrected_once
 from safety.rules.bedside import Observations
 from trialsite.models import Meaning, Record, immutable
+from trialsite.search import list_indexes
 from trialsite.twins import Twin
 
 
@@ -91,7 +92,10 @@ class ToxicityAssessment(Record):
         verbose_name_plural = _("toxicity assessments")
         ordering = ["-assessed_at", "-id"]
         triggers = immutable()
-        indexes = [models.Index(fields=["participant", "toxicity", "assessed_at"], name="assessment_of_participant")]
+        indexes = [
+            *list_indexes("toxicity", "assessed_at"),
+            models.Index(fields=["participant", "toxicity", "assessed_at"], name="assessment_of_participant"),
+        ]
         permissions = [("regrade_assessment", "Can set a grade other than the computed one, with a reason")]
         constraints = [
             *Record.Meta.constraints,

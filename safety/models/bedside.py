@@ -16,6 +16,7 @@ from safety.models.corrections import corrected_once
 from safety.models.events import AdverseEvent
 from safety.rules.bedside import Observations
 from trialsite.models import Record, immutable
+from trialsite.search import list_indexes
 from trialsite.twins import Twin
 
 
@@ -53,7 +54,10 @@ class BedsideAssessment(Record):
         ordering = ["-assessed_at", "-id"]
         triggers = immutable()
         permissions = [("void_bedsideassessment", "Can void a bedside assessment entered by mistake")]
-        indexes = [models.Index(fields=["participant", "assessed_at"], name="bedside_of_participant")]
+        indexes = [
+            *list_indexes("bedside", "assessed_at"),
+            models.Index(fields=["participant", "assessed_at"], name="bedside_of_participant"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             corrected_once("bedside"),
@@ -97,6 +101,7 @@ class ToxicityEpisode(Record):
         verbose_name = _("toxicity episode")
         verbose_name_plural = _("toxicity episodes")
         ordering = ["-onset_at", "-id"]
+        indexes = [*list_indexes("episode", "onset_at")]
         permissions = [("propose_event", "Can make an adverse event of a toxicity episode")]
         constraints = [
             *Record.Meta.constraints,

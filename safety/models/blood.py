@@ -14,6 +14,7 @@ from participants.models import Participant
 from participants.rules.contradictions import Kind
 from safety.models.corrections import corrected_once
 from trialsite.models import Meaning, Record, immutable
+from trialsite.search import list_indexes
 from trialsite.twins import Twin
 
 OTHER_GRADE_NEEDS_REASON = _("A grade other than the computed one needs its reason.")
@@ -106,7 +107,10 @@ class IecHsAssessment(Record):
         ordering = ["-assessed_at", "-id"]
         triggers = immutable()
         permissions = [("void_iechsassessment", "Can void an IEC-HS assessment entered by mistake")]
-        indexes = [models.Index(fields=["participant", "assessed_at"], name="iec_hs_of_participant")]
+        indexes = [
+            *list_indexes("iec_hs", "assessed_at"),
+            models.Index(fields=["participant", "assessed_at"], name="iec_hs_of_participant"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             *_grade_constraints("iec_hs", 5),
@@ -155,7 +159,10 @@ class IcahtAssessment(Record):
         ordering = ["-computed_at", "-id"]
         triggers = immutable()
         permissions = [("void_icahtassessment", "Can void an ICAHT grade recorded by mistake")]
-        indexes = [models.Index(fields=["participant", "phase", "computed_at"], name="icaht_of_participant")]
+        indexes = [
+            *list_indexes("icaht", "computed_at"),
+            models.Index(fields=["participant", "phase", "computed_at"], name="icaht_of_participant"),
+        ]
         constraints = [*Record.Meta.constraints, *_grade_constraints("icaht", 4)]
 
     def __str__(self) -> str:

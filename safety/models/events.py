@@ -15,6 +15,7 @@ from participants.rules.contradictions import Kind
 from safety.models.ctcae import CODE, is_code
 from trialsite.fields import PartialDateField
 from trialsite.models import Record, record_triggers
+from trialsite.search import list_indexes, search_index
 from trialsite.twins import Twin
 
 
@@ -128,6 +129,12 @@ class AdverseEvent(Record):
         ordering = ["-id"]
         triggers = record_triggers("is_serious")
         permissions = [("void_adverseevent", "Can void an adverse event entered by mistake")]
+        indexes = [
+            *list_indexes(
+                "ae", "term", "ctcae_term", "grade", "is_serious", "onset", "resolved", "outcome", "relatedness"
+            ),
+            search_index("ae_search", "term", "ctcae_term", "ctcae_code"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(

@@ -1,7 +1,7 @@
 """A protocol version, put together from its parts, and the study as all its versions."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -116,6 +116,10 @@ class Study:
     @property
     def latest(self) -> Protocol:
         return list(self.versions.values())[-1]
+
+    def ever(self, look: Callable[[Protocol], Iterable[str]]) -> list[str]:
+        """What any version names, each once and in their order: what rows of all times may hold."""
+        return list(dict.fromkeys(one for protocol in self.versions.values() for one in look(protocol)))
 
     def current(self, on: dt.date) -> Protocol:
         """The version in force on a day. Before the first one it is that first one: a study in preparation."""

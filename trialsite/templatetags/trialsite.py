@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from trialsite import headers, identity, once, versions, wayback
+from trialsite import flatlists, headers, identity, once, versions, wayback
 
 register = template.Library()
 
@@ -68,3 +68,9 @@ def form_guard(context: Any) -> SafeString:
     if opened := context.get("opened"):
         fields += format_html('<input type="hidden" name="{}" value="{}">', versions.FIELD, opened)
     return fields
+
+
+@register.inclusion_tag("admin/trialsite/day_choices.html")
+def day_choices(changes: Any) -> dict[str, Any]:
+    """The days that a list can be narrowed to."""
+    return flatlists.day_choices(changes)
