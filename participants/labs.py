@@ -102,13 +102,24 @@ def summary(asked: Asked) -> str:
 
 def _newest(asked: Asked) -> dict[str, tuple[Measurement, Limits]]:
     """Of each test the newest result, with the limits that it is seen beside."""
+    found: dict[str, tuple[Measurement, Limits]] = asked.once("newest results", lambda: _find_newest(asked))
+    return found
+
+
+def newest_count(asked: Asked) -> dt.datetime | None:
+    """When the neutrophils were counted last; None where that was not done, and nobody can tell from here."""
+    row, _limits_of_it = _newest(asked).get("NEUT", (None, NO_LIMITS))
+    return row.taken_at if row is not None and row.value is not None and row.taken_at <= asked.now else None
+
+
+def _find_newest(asked: Asked) -> dict[str, tuple[Measurement, Limits]]:
     by_code = _rows(asked).order_by("code", "-taken_at", "-id").distinct("code")
     printed = by_code.filter(Q(reference_low__isnull=False) | Q(reference_high__isnull=False))
     wanted = Q(pk__in=by_code.values("pk")) | Q(pk__in=printed.values("pk"))
-    found: dict[str, list[Measurement]] = {}
+    rows: dict[str, list[Measurement]] = {}
     for row in _rows(asked).filter(wanted).order_by("taken_at", "id"):
-        found.setdefault(row.code, []).append(row)
-    return {code: (listed[-1], _beside(listed)) for code, listed in found.items()}
+        rows.setdefault(row.code, []).append(row)
+    return {code: (listed[-1], _beside(listed)) for code, listed in rows.items()}
 
 
 def _beside(rows: list[Measurement]) -> Limits:

@@ -162,7 +162,7 @@ def test_a_record_that_was_added_from_a_section_leads_back_to_it(world: World) -
             label = next((label for label in FILL if verb.name == f"{label.replace('.', '_').lower()}_add"), "")
             if label == "participants.ConsentWithdrawal":
                 continue
-            filled = FILL[label](world.full, world.now + HOUR / 60, world.people["all"])
+            filled = FILL[label](world.full, world.now - HOUR / 60, world.people["all"])
             back = wayback.page(world.full, one.code)
             asked = {"participant": world.full.pk, "back": back}
             asked |= {"panel": "CBC"} if label == "participants.Examination" else {}
@@ -450,7 +450,7 @@ def test_what_safety_asks_for_of_one_participant(world: World) -> None:
             participant=world.full,
             kind="severe",
             toxicity="CRS",
-            grade=3,
+            grade=4,
             happened_at=world.now - 2 * HOUR,
             about="assessment:1",
             key="assessment:1:severe",
@@ -460,7 +460,8 @@ def test_what_safety_asks_for_of_one_participant(world: World) -> None:
         )
         a_copy(AdverseEvent, world.full, term="sepsis", grade=4, is_life_threatening=True, onset="2026-01")
         found = owed(world, world.full, now=world.now + 3 * DAY)
-    alert = "Alert that nobody has acknowledged: CRS grade 3 (grade 3 or higher)"
+    assert next(iter(found)).startswith("Alert"), "before everything else"
+    alert = "Alert that nobody has acknowledged: CRS grade 4 (grade 3 or higher)"
     assert found[alert].startswith("waiting for 73 h")
     assert any("Serious adverse event without an end: sepsis, grade 4, since 2026-01" in text for text in found)
     assert any(text.startswith("Bedside assessment") and late.startswith("overdue") for text, late in found.items())
