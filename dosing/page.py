@@ -238,7 +238,11 @@ def _next_fitness(asked: Asked) -> Next:
 
 
 def _next_readiness(asked: Asked) -> Next:
-    return Next(_("All is prepared: may we infuse?"), _readiness(asked), "dosing.add_infusion")
+    return Next(
+        _("Product, lymphodepletion and fitness are on record: may we infuse?"),
+        _readiness(asked),
+        "dosing.add_infusion",
+    )
 
 
 NEXT: dict[Step, Callable[[Asked], Next]] = {

@@ -401,7 +401,7 @@ def test_what_comes_next_on_the_way_to_the_infusion(world: World) -> None:
         type(bag).objects.filter(pk=bag.pk).update(state=Bag.THAWED)
         assert "check fitness in the" in following(world, one)
         factories.checked(one, before="infusion", at=now - HOUR)
-        assert following(world, one) == "All is prepared: may we infuse?"
+        assert following(world, one) == "Product, lymphodepletion and fitness are on record: may we infuse?"
         valid = dt.timedelta(hours=48)
         assert "check fitness" in following(world, one, now=now + valid), "the check is too old by then"
 
