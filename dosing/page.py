@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -298,14 +299,19 @@ def _facts(asked: Asked) -> list[Fact]:
 def _cells(asked: Asked) -> Iterator[Fact]:
     for row in asked.participant.leukaphereses.standing().order_by("started_at"):
         link = _link("dosing_leukapheresis_change", row, "treatment", asked)
-        yield Fact(_moment(row.started_at), row._meta.verbose_name, "", link)
+        yield Fact(_moment(row.started_at), capfirst(row._meta.verbose_name), "", link)
 
 
 def _bags(asked: Asked) -> Iterator[Fact]:
     for row in asked.participant.products.standing().order_by("pk"):
         expires = _("expires on %(day)s") % {"day": f"{row.expires_on:%Y-%m-%d}"} if row.expires_on else ""
         state = _(", ").join(one for one in (str(row.get_state_display()), expires) if one)
-        yield Fact(row.code, row._meta.verbose_name, state, _link("dosing_cellproduct_change", row, "treatment", asked))
+        yield Fact(
+            row.code,
+            capfirst(row._meta.verbose_name),
+            state,
+            _link("dosing_cellproduct_change", row, "treatment", asked),
+        )
 
 
 def _given(asked: Asked) -> Iterator[Fact]:
@@ -324,13 +330,13 @@ def _checks(asked: Asked) -> Iterator[Fact]:
         row.participant = asked.participant
         against = findings_text(actions.findings_of(row)) or _("nothing speaks against it")
         link = _link("dosing_fitnesscheck_change", row, "treatment", asked)
-        yield Fact(_moment(row.checked_at), row._meta.verbose_name, against, link)
+        yield Fact(_moment(row.checked_at), capfirst(row._meta.verbose_name), against, link)
 
 
 def _infused(asked: Asked) -> Iterator[Fact]:
     for row in infusions(asked):
         link = _link("dosing_infusion_change", row, "treatment", asked)
-        yield Fact(_moment(row.infused_at), row.get_occasion_display(), _infusion_text(row), link)
+        yield Fact(_moment(row.infused_at), capfirst(row.get_occasion_display()), _infusion_text(row), link)
 
 
 def _treatment_more(asked: Asked) -> list[tuple[Any, str]]:

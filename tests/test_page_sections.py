@@ -297,6 +297,34 @@ def test_what_was_not_done_is_said(world: World) -> None:
     assert "not done: clotted" in body
 
 
+def test_each_visit_has_its_bar_that_leads_to_it_and_says_how_it_stands(world: World) -> None:
+    """By a shape and in words: done, closed without it, open today, still to come."""
+    client = logged_in(world.people["all"])
+    today = site_day(world.now)
+    rows = Visit.objects.filter(participant=world.full)
+    with taken_back():
+        rows.filter(code="D1").update(state="done", occurred_on=today - 9 * DAY)
+        rows.filter(code="D2").update(state="done", occurred_on=today - 6 * DAY)
+        rows.filter(code="D5").update(state="not_done", not_done_reason="asleep")
+        body = text_of(client, section_of(world.full, "visits"))
+        summary = text_of(client, page_of(world.full))
+    bars = {
+        code: body.split(f"<strong>{code}</strong>")[1].split("</li>")[0]
+        for code in ("D1", "D2", "D5", "D3", "D10", "D28")
+    }
+    assert body.count('class="ts-bar" href=') == rows.count()
+    assert "<circle" in bars["D1"]
+    assert "outside its window" not in bars["D1"]
+    assert "outside its window" in bars["D2"]
+    assert "×" in bars["D5"]
+    assert "window closed" in bars["D3"]
+    assert "<circle" not in bars["D3"]
+    assert "window open" in bars["D10"]
+    assert "window" not in bars["D28"]
+    assert body.index("<details>") < body.index("<strong>Y5</strong>"), "the long-term ones are folded"
+    assert f"2 of {rows.count()} done" in summary
+
+
 def measured(world: World, days_ago: int, **facts: Any) -> Measurement:
     """One result of a blood count, written directly."""
     common = {"participant": world.full, "created_by": world.people["all"], "created_at": world.now}
