@@ -93,7 +93,6 @@ def _owed_holds(asked: Asked) -> list[Owed]:
             link=_link("dosing_dosinghold_lift", hold, "treatment", asked),
             permission="dosing.lift_dosinghold",
             late=_("nothing may be given"),
-            is_urgent=True,
         )
         for hold in asked.participant.holds.standing().filter(lifted_at__isnull=True)
     ]
