@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from participants.models import Measurement
 from participants.names import MEASURE_NAMES, PANEL_NAMES, answer_text
 from participants.rules.measures import MEASURES, PANELS
-from participants.trends import HEIGHT, WIDTH, Limits, Place, Point, Time, Trend, Value, trend
+from participants.rules.normal import NO_LIMITS, Limits, Place
+from participants.trends import HEIGHT, WIDTH, Point, Time, Trend, Value, trend
 from participants.units import convert
 from trialsite import wayback
 from trialsite.subjectpage import Asked
@@ -24,7 +25,6 @@ LABORATORY = ("CBC", "CHEM", "COAG", "MARROW", "CD19", "VIRUS", "HCG")
 CODES = tuple(measure.code for panel in LABORATORY for measure in PANELS[panel])
 # So many points of each test are drawn, the newest; and so many tests are named in the summary.
 DRAWN, NAMED = 30, 4
-NO_LIMITS = Limits()
 MARKS = {
     Place.ABOVE: gettext_lazy("↑ above"),
     Place.BELOW: gettext_lazy("↓ below"),
