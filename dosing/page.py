@@ -7,16 +7,17 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dosing import actions, timeline
 from dosing.models import Before, DoseState, Infusion, LymphodepletionDose, Medication
-from dosing.rules.nextstep import Prepared, Step, next_step
+from dosing.rules.nextstep import HERE, Prepared, Step, next_step
 from dosing.rules.product import State
 from dosing.wording import findings_text
+from participants import page as people
 from participants.actions import site_day
-from participants.page import is_coming
 from participants.rules.status import Status
 from trialsite import wayback
 from trialsite.subjectpage import Asked, Next, Owed, Section, Verb
@@ -31,6 +32,8 @@ NAMED, SHOWN = 3, 100
 
 def infusions(asked: Asked) -> list[Infusion]:
     """All that stand, the first one first."""
+    if people.is_before_infusion(asked):
+        return []
     find = asked.participant.infusions.standing().order_by("infused_at")
     found: list[Infusion] = asked.once("infusions", lambda: list(find))
     return found
@@ -49,7 +52,8 @@ def _medications(asked: Asked) -> list[Medication]:
     return found
 
 
-def is_before_infusion(asked: Asked) -> bool:
+def is_awaited(asked: Asked) -> bool:
+    """Whether an infusion is what all wait for."""
     return Status(asked.participant.status) in BEFORE
 
 
@@ -76,27 +80,27 @@ def _moment(at: dt.datetime) -> str:
 
 def owed(asked: Asked) -> list[Owed]:
     """Nothing of those who are no longer treated, nor for those who may not read treatment."""
-    if not asked.may("dosing.view_infusion") or not is_coming(asked.participant):
+    if not asked.may("dosing.view_infusion") or not people.is_coming(asked.participant):
         return []
     return [*_owed_holds(asked), *_owed_infusion(asked), *_owed_doses(asked)]
 
 
 def _owed_holds(asked: Asked) -> list[Owed]:
+    """As they stand; whether a lift was signed is looked at where the infusion is decided, on the readiness page."""
     return [
         Owed(
             text=_("On hold: %(reason)s") % {"reason": hold.reason[:80]},
             link=_link("dosing_dosinghold_lift", hold, "treatment", asked),
             permission="dosing.lift_dosinghold",
             late=_("nothing may be given"),
-            is_urgent=True,
         )
-        for hold in actions.holds_at(asked.participant, asked.now)
+        for hold in asked.participant.holds.standing().filter(lifted_at__isnull=True)
     ]
 
 
 def _owed_infusion(asked: Asked) -> list[Owed]:
     planned = asked.participant.planned_infusion_on
-    if not is_before_infusion(asked) or planned is None or planned >= site_day(asked.now):
+    if not is_awaited(asked) or planned is None or planned >= site_day(asked.now):
         return []
     return [
         Owed(
@@ -120,7 +124,7 @@ def _due(asked: Asked) -> list[LymphodepletionDose]:
 
 
 def _owed_doses(asked: Asked) -> list[Owed]:
-    if not is_before_infusion(asked):
+    if not is_awaited(asked):
         return []
     today = site_day(asked.now)
     return [
@@ -145,7 +149,7 @@ def _dose_text(dose: LymphodepletionDose, asked: Asked) -> str:
 
 def following(asked: Asked) -> Next | None:
     """From the enrolment to the infusion."""
-    if asked.participant.is_void or not is_before_infusion(asked) or not asked.may("dosing.view_infusion"):
+    if asked.participant.is_void or not is_awaited(asked) or not asked.may("dosing.view_infusion"):
         return None
     return NEXT[next_step(_prepared(asked))](asked)
 
@@ -156,6 +160,7 @@ def _product(asked: Asked) -> Any:
 
 def _prepared(asked: Asked) -> Prepared:
     product, doses = _product(asked), _doses(asked)
+    is_here = product is not None and State(product.state) in HERE
     return Prepared(
         is_collected=product is not None or asked.participant.leukaphereses.standing().exists(),
         product=State(product.state) if product else None,
@@ -163,7 +168,8 @@ def _prepared(asked: Asked) -> Prepared:
         has_doses=bool(doses),
         is_dose_due=bool(_due(asked)),
         is_dose_open=any(dose.state == DoseState.PLANNED for dose in doses),
-        is_fit_checked=_is_fit_checked(asked),
+        # Asked last of all, and not before.
+        is_fit_checked=is_here and _is_fit_checked(asked),
     )
 
 
@@ -232,7 +238,11 @@ def _next_fitness(asked: Asked) -> Next:
 
 
 def _next_readiness(asked: Asked) -> Next:
-    return Next(_("All is prepared: may we infuse?"), _readiness(asked), "dosing.add_infusion")
+    return Next(
+        _("Product, lymphodepletion and fitness are on record: may we infuse?"),
+        _readiness(asked),
+        "dosing.add_infusion",
+    )
 
 
 NEXT: dict[Step, Callable[[Asked], Next]] = {
@@ -288,14 +298,19 @@ def _facts(asked: Asked) -> list[Fact]:
 def _cells(asked: Asked) -> Iterator[Fact]:
     for row in asked.participant.leukaphereses.standing().order_by("started_at"):
         link = _link("dosing_leukapheresis_change", row, "treatment", asked)
-        yield Fact(_moment(row.started_at), row._meta.verbose_name, "", link)
+        yield Fact(_moment(row.started_at), capfirst(row._meta.verbose_name), "", link)
 
 
 def _bags(asked: Asked) -> Iterator[Fact]:
     for row in asked.participant.products.standing().order_by("pk"):
         expires = _("expires on %(day)s") % {"day": f"{row.expires_on:%Y-%m-%d}"} if row.expires_on else ""
         state = _(", ").join(one for one in (str(row.get_state_display()), expires) if one)
-        yield Fact(row.code, row._meta.verbose_name, state, _link("dosing_cellproduct_change", row, "treatment", asked))
+        yield Fact(
+            row.code,
+            capfirst(row._meta.verbose_name),
+            state,
+            _link("dosing_cellproduct_change", row, "treatment", asked),
+        )
 
 
 def _given(asked: Asked) -> Iterator[Fact]:
@@ -314,19 +329,19 @@ def _checks(asked: Asked) -> Iterator[Fact]:
         row.participant = asked.participant
         against = findings_text(actions.findings_of(row)) or _("nothing speaks against it")
         link = _link("dosing_fitnesscheck_change", row, "treatment", asked)
-        yield Fact(_moment(row.checked_at), row._meta.verbose_name, against, link)
+        yield Fact(_moment(row.checked_at), capfirst(row._meta.verbose_name), against, link)
 
 
 def _infused(asked: Asked) -> Iterator[Fact]:
     for row in infusions(asked):
         link = _link("dosing_infusion_change", row, "treatment", asked)
-        yield Fact(_moment(row.infused_at), row.get_occasion_display(), _infusion_text(row), link)
+        yield Fact(_moment(row.infused_at), capfirst(row.get_occasion_display()), _infusion_text(row), link)
 
 
 def _treatment_more(asked: Asked) -> list[tuple[Any, str]]:
     """What fits the state: before the infusion whether it may be, and the infusion; then the timeline."""
     found: list[tuple[Any, str]] = []
-    if is_before_infusion(asked) and not asked.participant.is_void:
+    if is_awaited(asked) and not asked.participant.is_void:
         found.append((_("May we infuse?"), _readiness(asked)))
         if asked.may("dosing.add_infusion"):
             found.append((_("Log the infusion"), _add("dosing_infusion_add", asked)))

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from participants.models import Measurement
 from participants.names import MEASURE_NAMES, PANEL_NAMES, answer_text
 from participants.rules.measures import MEASURES, PANELS
-from participants.trends import HEIGHT, WIDTH, Limits, Place, Point, Time, Trend, Value, trend
+from participants.rules.normal import NO_LIMITS, Limits, Place
+from participants.trends import HEIGHT, WIDTH, Point, Time, Trend, Value, trend
 from participants.units import convert
 from trialsite import wayback
 from trialsite.subjectpage import Asked
@@ -24,7 +25,6 @@ LABORATORY = ("CBC", "CHEM", "COAG", "MARROW", "CD19", "VIRUS", "HCG")
 CODES = tuple(measure.code for panel in LABORATORY for measure in PANELS[panel])
 # So many points of each test are drawn, the newest; and so many tests are named in the summary.
 DRAWN, NAMED = 30, 4
-NO_LIMITS = Limits()
 MARKS = {
     Place.ABOVE: gettext_lazy("↑ above"),
     Place.BELOW: gettext_lazy("↓ below"),
@@ -102,13 +102,24 @@ def summary(asked: Asked) -> str:
 
 def _newest(asked: Asked) -> dict[str, tuple[Measurement, Limits]]:
     """Of each test the newest result, with the limits that it is seen beside."""
+    found: dict[str, tuple[Measurement, Limits]] = asked.once("newest results", lambda: _find_newest(asked))
+    return found
+
+
+def newest_count(asked: Asked) -> dt.datetime | None:
+    """When the neutrophils were counted last; None where that was not done, and nobody can tell from here."""
+    row, _limits_of_it = _newest(asked).get("NEUT", (None, NO_LIMITS))
+    return row.taken_at if row is not None and row.value is not None and row.taken_at <= asked.now else None
+
+
+def _find_newest(asked: Asked) -> dict[str, tuple[Measurement, Limits]]:
     by_code = _rows(asked).order_by("code", "-taken_at", "-id").distinct("code")
     printed = by_code.filter(Q(reference_low__isnull=False) | Q(reference_high__isnull=False))
     wanted = Q(pk__in=by_code.values("pk")) | Q(pk__in=printed.values("pk"))
-    found: dict[str, list[Measurement]] = {}
+    rows: dict[str, list[Measurement]] = {}
     for row in _rows(asked).filter(wanted).order_by("taken_at", "id"):
-        found.setdefault(row.code, []).append(row)
-    return {code: (listed[-1], _beside(listed)) for code, listed in found.items()}
+        rows.setdefault(row.code, []).append(row)
+    return {code: (listed[-1], _beside(listed)) for code, listed in rows.items()}
 
 
 def _beside(rows: list[Measurement]) -> Limits:

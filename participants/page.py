@@ -17,6 +17,7 @@ from trialsite import wayback
 from trialsite.subjectpage import Asked, Next, Owed, Section, Verb
 
 TRAIL_SHOWN = 12
+NEVER_INFUSED = (Status.SCREENING, Status.SCREEN_FAILED, Status.ENROLLED, Status.LYMPHODEPLETED)
 
 
 # --- What several parts ask ---------------------------------------------------------------------------
@@ -47,8 +48,15 @@ def _confirmation(asked: Asked) -> Any:
     return asked.once("confirmation", lambda: actions.newest_confirmation(asked.participant))
 
 
+def is_before_infusion(asked: Asked) -> bool:
+    """Whether there was none yet, as the status says: what follows an infusion need not be looked for."""
+    return Status(asked.participant.status) in NEVER_INFUSED
+
+
 def _visits(asked: Asked) -> list[Visit]:
-    """All that stand, in the order of their days."""
+    """All that stand, in the order of their days; an infusion plans them."""
+    if is_before_infusion(asked):
+        return []
     found: list[Visit] = asked.once("visits", lambda: list(asked.participant.visits.standing()))
     return found
 
@@ -170,7 +178,10 @@ def _next_result(asked: Asked, evaluation: actions.Evaluation) -> Next:
 
 
 def _next_visit(asked: Asked) -> Next | None:
-    visit = next((one for one in _visits(asked) if one.state == Visit.State.PLANNED), None)
+    """The first whose window is still open or to come: those that have closed are among what is owed."""
+    today = actions.site_day(asked.now)
+    to_come = (one for one in _visits(asked) if one.state == Visit.State.PLANNED and one.window_closes_on >= today)
+    visit = next(to_come, None)
     if visit is None:
         return None
     values = {

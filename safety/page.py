@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dosing.admin.infusion import event_link
-from dosing.page import infusions, is_before_infusion
+from dosing.page import infusions, is_awaited
+from participants import labs
 from participants import page as people
 from participants.actions import site_day
 from safety import heatmap
-from safety.actions import blood, is_in_step, owed_count_of, rounds_of, unanswered
+from safety.actions import blood, is_in_step, owed_count_of, unanswered
 from safety.actions.counts import REACH
-from safety.actions.rounds import DueRound, round_of
+from safety.actions.rounds import DueRound, baseline_of, round_of
 from safety.bloodwords import range_text
 from safety.models import (
     AdverseEvent,
@@ -88,8 +89,8 @@ def _round(asked: Asked) -> DueRound | None:
 def _find_round(asked: Asked) -> DueRound | None:
     if not asked.may("safety.view_crsassessment") or not people.is_coming(asked.participant):
         return None
-    if is_before_infusion(asked):
-        return next(iter(rounds_of(asked.participant, asked.now)), None)
+    if is_awaited(asked):
+        return baseline_of(asked.participant, asked.now)
     return round_of(asked.participant, asked.now) if people.day0(asked) else None
 
 
@@ -143,7 +144,7 @@ def _owed_count(asked: Asked) -> Iterator[Owed]:
         return
     if site_day(asked.now) - begun > REACH:
         return
-    one = owed_count_of(asked.participant, asked.now)
+    one = owed_count_of(asked.participant, begun, asked.now, newest=labs.newest_count(asked))
     if one is None:
         return
     by = (site_day(asked.now) - one.due_on).days
@@ -182,7 +183,7 @@ def _owed_ends(asked: Asked) -> Iterator[Owed]:
 
 
 def _owed_episodes(asked: Asked) -> Iterator[Owed]:
-    if not asked.may("safety.view_toxicityepisode"):
+    if people.is_before_infusion(asked) or not asked.may("safety.view_toxicityepisode"):
         return
     for row in asked.participant.toxicity_episodes.standing().select_related("adverse_event").order_by("onset_at"):
         if not is_in_step(row):

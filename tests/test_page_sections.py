@@ -162,7 +162,7 @@ def test_a_record_that_was_added_from_a_section_leads_back_to_it(world: World) -
             label = next((label for label in FILL if verb.name == f"{label.replace('.', '_').lower()}_add"), "")
             if label == "participants.ConsentWithdrawal":
                 continue
-            filled = FILL[label](world.full, world.now + HOUR / 60, world.people["all"])
+            filled = FILL[label](world.full, world.now - HOUR / 60, world.people["all"])
             back = wayback.page(world.full, one.code)
             asked = {"participant": world.full.pk, "back": back}
             asked |= {"panel": "CBC"} if label == "participants.Examination" else {}
@@ -297,6 +297,34 @@ def test_what_was_not_done_is_said(world: World) -> None:
     assert "not done: clotted" in body
 
 
+def test_each_visit_has_its_bar_that_leads_to_it_and_says_how_it_stands(world: World) -> None:
+    """By a shape and in words: done, closed without it, open today, still to come."""
+    client = logged_in(world.people["all"])
+    today = site_day(world.now)
+    rows = Visit.objects.filter(participant=world.full)
+    with taken_back():
+        rows.filter(code="D1").update(state="done", occurred_on=today - 9 * DAY)
+        rows.filter(code="D2").update(state="done", occurred_on=today - 6 * DAY)
+        rows.filter(code="D5").update(state="not_done", not_done_reason="asleep")
+        body = text_of(client, section_of(world.full, "visits"))
+        summary = text_of(client, page_of(world.full))
+    bars = {
+        code: body.split(f"<strong>{code}</strong>")[1].split("</li>")[0]
+        for code in ("D1", "D2", "D5", "D3", "D10", "D28")
+    }
+    assert body.count('class="ts-bar" href=') == rows.count()
+    assert "<circle" in bars["D1"]
+    assert "outside its window" not in bars["D1"]
+    assert "outside its window" in bars["D2"]
+    assert "×" in bars["D5"]
+    assert "window closed" in bars["D3"]
+    assert "<circle" not in bars["D3"]
+    assert "window open" in bars["D10"]
+    assert "window" not in bars["D28"]
+    assert body.index("<details>") < body.index("<strong>Y5</strong>"), "the long-term ones are folded"
+    assert f"2 of {rows.count()} done" in summary
+
+
 def measured(world: World, days_ago: int, **facts: Any) -> Measurement:
     """One result of a blood count, written directly."""
     common = {"participant": world.full, "created_by": world.people["all"], "created_at": world.now}
@@ -401,7 +429,7 @@ def test_what_comes_next_on_the_way_to_the_infusion(world: World) -> None:
         type(bag).objects.filter(pk=bag.pk).update(state=Bag.THAWED)
         assert "check fitness in the" in following(world, one)
         factories.checked(one, before="infusion", at=now - HOUR)
-        assert following(world, one) == "All is prepared: may we infuse?"
+        assert following(world, one) == "Product, lymphodepletion and fitness are on record: may we infuse?"
         valid = dt.timedelta(hours=48)
         assert "check fitness" in following(world, one, now=now + valid), "the check is too old by then"
 
@@ -450,7 +478,7 @@ def test_what_safety_asks_for_of_one_participant(world: World) -> None:
             participant=world.full,
             kind="severe",
             toxicity="CRS",
-            grade=3,
+            grade=4,
             happened_at=world.now - 2 * HOUR,
             about="assessment:1",
             key="assessment:1:severe",
@@ -460,7 +488,8 @@ def test_what_safety_asks_for_of_one_participant(world: World) -> None:
         )
         a_copy(AdverseEvent, world.full, term="sepsis", grade=4, is_life_threatening=True, onset="2026-01")
         found = owed(world, world.full, now=world.now + 3 * DAY)
-    alert = "Alert that nobody has acknowledged: CRS grade 3 (grade 3 or higher)"
+    assert next(iter(found)).startswith("Alert"), "before everything else"
+    alert = "Alert that nobody has acknowledged: CRS grade 4 (grade 3 or higher)"
     assert found[alert].startswith("waiting for 73 h")
     assert any("Serious adverse event without an end: sepsis, grade 4, since 2026-01" in text for text in found)
     assert any(text.startswith("Bedside assessment") and late.startswith("overdue") for text, late in found.items())

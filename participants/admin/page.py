@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from participants import actions, page
 from participants.models import Participant
+from participants.rules.status import Status
 from trialsite import subjectpage, wayback
 from trialsite.identity import seen_by
 from trialsite.subjectpage import Asked, Section
@@ -35,7 +36,9 @@ def urls(admin: Any) -> list[URLPattern]:
 
 
 def _asked(admin: Any, request: HttpRequest, participant_id: int) -> Asked:
-    participant = admin.get_object(request, str(participant_id))
+    # With its site, and without what the form of the participant reads beforehand.
+    rows = admin.get_queryset(request).prefetch_related(None).select_related("site")
+    participant = rows.filter(pk=participant_id).first()
     if participant is None:
         raise Http404
     if not admin.has_view_permission(request, participant):
@@ -103,7 +106,7 @@ def _section(asked: Asked, code: str) -> HttpResponse:
 def _menu(admin: Any, asked: Asked) -> list[tuple[Any, str]]:
     """What is done now and then: beside the head, folded."""
     whose, back = asked.participant, wayback.page(asked.participant)
-    impossible = admin._impossible(whose)
+    impossible = admin._impossible(whose, [Status(row.status) for row in page.history(asked)])
     wanted = (
         (_("Identity and study facts"), "change", "participants.view_identity", ""),
         (_("Change status…"), "status", "participants.change_status", "_change_status"),

@@ -335,8 +335,9 @@ class ParticipantAdmin(RecordAdmin):
             *super().get_urls(),
         ]
 
-    def _impossible(self, obj: Participant) -> set[str]:
-        here, history = Status(obj.status), _states_of(obj)
+    def _impossible(self, obj: Participant, history: list[Status] | None = None) -> set[str]:
+        """What cannot be done from where the participant stands; `history` where it was read before."""
+        here, history = Status(obj.status), _states_of(obj) if history is None else history
         hidden = set()
         if obj.is_void or not status.can_become(here, Status.ENROLLED):
             hidden.add("_enrol")

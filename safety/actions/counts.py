@@ -16,7 +16,7 @@ from participants.rules.status import NO_MORE_VISITS
 from safety.rules.counts import CountPolicy, DueCount, Stage, due_count
 from safety.rules.icaht import EARLY_DAYS
 from trialsite import notifications
-from trialsite.models import Notification, NotificationState, RecordQuerySet, Site
+from trialsite.models import Notification, NotificationState, Site
 from trialsite.study import get_study
 from trialsite.study.policy import Policy
 
@@ -50,16 +50,7 @@ class OwedCount:
 
 def owed_counts(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list[OwedCount]:
     """What is owed in Day 0 to 30, the earliest first; nothing after death or withdrawal. A fixed number of queries."""
-    return _owed_by(Participant.objects.filter(site__in=sites), now)
-
-
-def owed_count_of(participant: Participant, now: dt.datetime) -> OwedCount | None:
-    """The same of one participant; two queries at most."""
-    return next(iter(_owed_by(Participant.objects.filter(pk=participant.pk), now)), None)
-
-
-def _owed_by(participants: RecordQuerySet[Participant], now: dt.datetime) -> list[OwedCount]:
-    people = _in_early_days(participants, now)
+    people = _in_early_days(sites, now)
     newest = _newest_counts(people, now)
     today = site_day(now)
     found = (_owed(person, begun, newest.get(person.pk), today) for person, begun in people.items())
@@ -67,9 +58,18 @@ def _owed_by(participants: RecordQuerySet[Participant], now: dt.datetime) -> lis
     return sorted(owed, key=lambda one: (one.due_on, one.participant.number))
 
 
-def _in_early_days(participants: RecordQuerySet[Participant], now: dt.datetime) -> dict[Participant, dt.date]:
-    """Those with an infusion in reach, and their Day 0."""
-    followed = participants.standing().exclude(status__in=[status.value for status in NO_MORE_VISITS])
+def owed_count_of(
+    participant: Participant, begun: dt.date, now: dt.datetime, *, newest: dt.datetime | None = None
+) -> OwedCount | None:
+    """The same of one who still comes, whose Day 0 is known; `newest` where the newest count was read before."""
+    last_on = _newest_counts([participant], now).get(participant.pk) if newest is None else site_day(newest)
+    return _owed(participant, begun, last_on, site_day(now))
+
+
+def _in_early_days(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> dict[Participant, dt.date]:
+    """Participants with an infusion in reach, and their Day 0."""
+    followed = Participant.objects.standing().filter(site__in=sites)
+    followed = followed.exclude(status__in=[status.value for status in NO_MORE_VISITS])
     infusions = Infusion.objects.standing().filter(infused_at__lte=now)
     near = infusions.filter(participant__in=followed, infused_at__gte=now - REACH).values("participant")
     given: dict[Participant, list[Given]] = {}

@@ -75,6 +75,11 @@ def round_of(participant: Participant, now: dt.datetime) -> DueRound | None:
     return next(iter(_after_infusion(_counted(Participant.objects.filter(pk=participant.pk)), now)), None)
 
 
+def baseline_of(participant: Participant, now: dt.datetime) -> DueRound | None:
+    """The ICE score before the infusion alone."""
+    return next(iter(_baselines(_counted(Participant.objects.filter(pk=participant.pk)), now)), None)
+
+
 def due_rounds(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list[DueRound]:
     """What may be done now and what is overdue, the longest overdue first; a fixed number of queries."""
     found = [one for one in _rounds(Participant.objects.filter(site__in=sites), now) if one.state is not State.WAITING]

@@ -3,11 +3,11 @@
 import datetime as dt
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.trends import EDGE, HEIGHT, WIDTH, Limits, Place, Point, Time, Value, trend
+from participants.rules.normal import NO_LIMITS, Limits, Place
+from participants.trends import EDGE, HEIGHT, WIDTH, Point, Time, Value, trend
 from participants.visitbars import Calendar
 from trialsite.bounds import SIGNS
 
@@ -16,10 +16,9 @@ FIRST = dt.datetime(2026, 3, 1, 8, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 MARCH = Time(FIRST, FIRST + 30 * DAY)
 NUMBERS = st.decimals(min_value=0, max_value=10**6, places=3)
-NONE = Limits()
 
 
-def value(day: int, number: str, sign: str = "", limits: Limits = NONE) -> Value:
+def value(day: int, number: str, sign: str = "", limits: Limits = NO_LIMITS) -> Value:
     return Value(FIRST + day * DAY, D(number), sign, limits)
 
 
@@ -45,13 +44,13 @@ def test_every_point_and_the_band_are_inside_the_frame(
 
 
 def test_a_higher_value_stands_higher_and_a_later_one_further_to_the_right() -> None:
-    first, second = trend([value(0, "1"), value(30, "5")], time=MARCH, limits=Limits()).points
+    first, second = trend([value(0, "1"), value(30, "5")], time=MARCH, limits=NO_LIMITS).points
     assert (first.x, second.x) == (EDGE, WIDTH - EDGE)
     assert (first.y, second.y) == (HEIGHT - EDGE, EDGE)
 
 
 def test_a_single_point_stands_in_the_middle() -> None:
-    drawn = trend([value(0, "4.2")], time=Time(FIRST, FIRST), limits=Limits())
+    drawn = trend([value(0, "4.2")], time=Time(FIRST, FIRST), limits=NO_LIMITS)
     assert [(point.x, point.y) for point in drawn.points] == [(WIDTH // 2, HEIGHT // 2)]
     assert drawn.band is None
 
@@ -66,40 +65,17 @@ def test_the_band_reaches_to_the_edge_where_a_side_has_no_limit() -> None:
 
 
 def test_day_0_is_drawn_where_it_lies_within_the_time() -> None:
-    inside = trend([value(0, "1")], time=MARCH, limits=Limits(), day0=FIRST + 15 * DAY)
+    inside = trend([value(0, "1")], time=MARCH, limits=NO_LIMITS, day0=FIRST + 15 * DAY)
     assert inside.day0_x == WIDTH // 2
     for day in (-1, 31):
-        assert trend([value(0, "1")], time=MARCH, limits=Limits(), day0=FIRST + day * DAY).day0_x is None
+        assert trend([value(0, "1")], time=MARCH, limits=NO_LIMITS, day0=FIRST + day * DAY).day0_x is None
 
 
 def test_what_was_not_done_has_its_place_too() -> None:
-    assert trend([value(0, "1")], time=MARCH, limits=Limits(), missed=[FIRST + 30 * DAY]).missed == (WIDTH - EDGE,)
+    assert trend([value(0, "1")], time=MARCH, limits=NO_LIMITS, missed=[FIRST + 30 * DAY]).missed == (WIDTH - EDGE,)
 
 
 NORMAL = Limits(D(2), D(7))
-
-
-@pytest.mark.parametrize(
-    ("limits", "number", "sign", "place"),
-    [
-        (NORMAL, "2", "", Place.WITHIN),
-        (NORMAL, "7", "", Place.WITHIN),
-        (NORMAL, "1.999", "", Place.BELOW),
-        (NORMAL, "7.001", "", Place.ABOVE),
-        (NORMAL, "0", "", Place.BELOW),
-        # A bound: only what all numbers that it allows agree on.
-        (NORMAL, "2", "<", Place.BELOW),
-        (NORMAL, "2", "≤", Place.OPEN),
-        (NORMAL, "3", "<", Place.OPEN),
-        (NORMAL, "7", ">", Place.ABOVE),
-        (NORMAL, "7", "≥", Place.OPEN),
-        (Limits(high=D(7)), "5", "<", Place.WITHIN),
-        (Limits(low=D(2)), "5", ">", Place.WITHIN),
-        (Limits(), "5", "", Place.UNKNOWN),
-    ],
-)
-def test_where_a_value_lies_beside_its_limits(limits: Limits, number: str, sign: str, place: Place) -> None:
-    assert limits.place(D(number), sign) is place
 
 
 def test_a_point_tells_by_its_shape_what_its_colour_tells() -> None:
