@@ -153,7 +153,7 @@ def test_the_first_page_says_what_must_be_done(participant: Participant, alice: 
     text = login(alice).get("/admin/").content.decode()
     assert "What must be done today?" in text
     assert "Overdue visits" in text
-    assert f"{participant.number} · D1" in text
+    assert f'{participant.number} <bdi class="ts-called">{participant.name}</bdi> · D1' in text
 
 
 @pytest.mark.django_db
@@ -172,8 +172,9 @@ def test_the_history_button_is_shown_to_those_who_may_press_it(
     participant: Participant, mona: User, arthur: User, login: Any
 ) -> None:
     history = page_of(participant, "history")
-    assert history not in login(mona).get(page_of(participant)).content.decode()
-    assert history in login(arthur).get(page_of(participant)).content.decode()
+    read = page_of(participant, "page")
+    assert history not in login(mona).get(read).content.decode()
+    assert history in login(arthur).get(read).content.decode()
 
 
 # --- work --------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def test_a_whole_name_finds_its_person_by_post_and_for_site_roles_only(
     find = reverse("admin:participants_participant_find")
     for value in ("王小明", " 13800000000 "):
         found = login(alice).post(find, {"value": value})
-        assert found.headers["Location"] == page_of(participant)
+        assert found.headers["Location"] == page_of(participant, "page")
     assert "exactly this" in login(alice).post(find, {"value": "王"}).content.decode()
     assert "exactly this" in login(charlie).post(find, {"value": "王小明"}).content.decode()
     assert login(mona).post(find, {"value": "王小明"}).status_code == 403
