@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -96,9 +97,15 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("limits_compared")
         questions.prepare(self)
 
+    @cached_property
+    def whose(self) -> Participant | None:
+        """Whom the number means that was typed or that the address has chosen: shown with the name beside it."""
+        number = self["number"].value() if "number" in self.fields else ""
+        return self.participants.filter(numbered(number)).first() if number else None
+
     def clean_number(self) -> str:
         number: str = self.cleaned_data["number"]
-        participant = self.participants.filter(numbered(number)).first()
+        participant = self.whose
         if participant is None:
             raise forms.ValidationError(_("No participant of your sites has this number. Check it."))
         self.instance.participant = participant
