@@ -33,6 +33,8 @@ VERBATIM = "data-verbatim"
 # Isolated, as by `bdi` where there may be markup: so a browser's draft can leave the name out.
 PLAIN = " \u2068{}\u2069"
 MARKED = ' <bdi class="ts-called">{}</bdi>'
+# Where the number ends what its cell says, the name may stand below it: so a list grows no wider.
+LAST = ' <bdi class="ts-called ts-below">{}</bdi>'
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def places_in_page(html: str) -> list[Place]:
         if one["number"] is None:
             tag = one[0]
         elif VERBATIM not in tag:
-            form = PLAIN if tag.startswith("<option") else MARKED
+            form = PLAIN if tag.startswith("<option") else LAST if html.startswith("</", one.end()) else MARKED
             found.append(Place(one["number"], one.end(), form))
     return found
 

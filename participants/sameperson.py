@@ -16,6 +16,10 @@ from trialsite.twins import Twin, braces, link
 
 _HAN = re.compile(r"[\u3400-\u9fff]{2,4}")
 IDENTITY = ("name", "birth_date", "hospital_number")
+COMPARED = {
+    Match.HOSPITAL_NUMBER: ("hospital_number",),
+    Match.NAME_AND_BIRTH_DATE: ("name", "birth_date"),
+}
 BY_WHAT = {
     Match.HOSPITAL_NUMBER: gettext_lazy("has the same hospital number"),
     Match.NAME_AND_BIRTH_DATE: gettext_lazy("has the same name and birth date"),
@@ -55,11 +59,22 @@ class SamePerson(Twin):
     def ask(self, row: Any, found: Any, by: Any) -> Any:
         by_what = match(identity_of(row), identity_of(found))
         assert by_what is not None
+        _note(found, by_what, by)
         text = _("%(row)s (%(status)s) %(same)s. Is this the same person? If not, say why it is another one.")
         if found.status == Status.SCREEN_FAILED:
             text += " " + _("If the person is screened once more, use “Screen again…” on the eligibility page there.")
         values = {"row": link(found, by), "status": found.get_status_display(), "same": BY_WHAT[by_what]}
         return format_html(braces(text), **values)
+
+
+def _note(found: Any, by_what: Match, by: Any) -> None:
+    """The question tells whose number belongs to what was typed: a search, kept like every other."""
+    # The rows know of this module before the actions know of the rows.
+    from participants.actions.reads import note_reading
+    from participants.models.reads import ReadHow
+
+    if by is not None:
+        note_reading([found], fields=COMPARED[by_what], how=ReadHow.SEARCH, by=by)
 
 
 SAME_PERSON = SamePerson(same=(*IDENTITY, "site"))

@@ -153,7 +153,7 @@ def test_the_first_page_says_what_must_be_done(participant: Participant, alice: 
     text = login(alice).get("/admin/").content.decode()
     assert "What must be done today?" in text
     assert "Overdue visits" in text
-    assert f"{participant.number} · D1" in text
+    assert f'{participant.number} <bdi class="ts-called">{participant.name}</bdi> · D1' in text
 
 
 @pytest.mark.django_db
@@ -172,8 +172,9 @@ def test_the_history_button_is_shown_to_those_who_may_press_it(
     participant: Participant, mona: User, arthur: User, login: Any
 ) -> None:
     history = page_of(participant, "history")
-    assert history not in login(mona).get(page_of(participant)).content.decode()
-    assert history in login(arthur).get(page_of(participant)).content.decode()
+    read = page_of(participant, "page")
+    assert history not in login(mona).get(read).content.decode()
+    assert history in login(arthur).get(read).content.decode()
 
 
 # --- work --------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ The rows are made once; what a walk changes is taken back after it. `-s` prints 
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from itertools import count
 from typing import Any
 
@@ -23,7 +25,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from participants.models import Participant
+from participants.middleware import VERBATIM
+from participants.models import IdentityRead, Participant
 from sponsor.api import ROUTES
 from tests import factories
 from tests.addforms import FILL, Filled
@@ -293,6 +296,66 @@ def test_no_address_ends_in_an_error_for_the_people_of_the_site(who: str, world:
     if who == DRAWN_FOR:
         amiss = {name: list(wrong(one.headers, one.text)) for name, one in shown.items()}
         assert {name: words for name, words in amiss.items() if words} == {}
+        assert beside(world, shown) == {}
+
+
+class Reader(HTMLParser):
+    """What a person reads of a page, and what only the browser reads, apart."""
+
+    UNREAD = ("script", "style", "title", "textarea", "svg")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.read, self.unread, self.open, self.is_verbatim = "", "", [""], False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.is_verbatim = "data-verbatim" in dict(attrs)
+        self.unread += " ".join(value or "" for _name, value in attrs)
+        if tag in self.UNREAD:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.is_verbatim = False
+        if tag == self.open[-1]:
+            self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1]:
+            self.unread += data
+        elif not self.is_verbatim:
+            self.read += data
+
+
+def beside(world: World, answers: dict[str, Answer]) -> dict[str, str]:
+    """Pages on which a number of ours stands without its name, or the name where only a program would read it."""
+    number, name, found = world.ours.number, OURS_SAID["name"], {}
+    for page, one in answers.items():
+        kind = one.headers.get("Content-Type", "")
+        if one.status != 200 or page.startswith(VERBATIM):
+            continue
+        if not kind.startswith("text/html"):
+            if name in one.text and not page.startswith("autocomplete"):
+                found[page] = kind
+            continue
+        reader = Reader(one.text)
+        alone = reader.read.replace("\u2068", "").replace("\u2069", "").replace(f"{number} {name}", "")
+        if re.search(rf"(?<![\w./-]){number}(?![\w-])", alone):
+            found[page] = "the number alone"
+        elif name in reader.unread and not page.startswith("participants_participant_change "):
+            found[page] = "the name in an attribute or in what is not read"
+    return found
+
+
+def test_who_may_not_see_names_is_shown_none_on_any_page(world: World) -> None:
+    """Lists, forms, pages; for monitor and auditor in one, nor is anything kept of them."""
+    client = _client(world.people["ZJ", "readers"])
+    found = {name: at for name, at in addresses(world).items() if not name.split()[0].endswith(("_export", "_add"))}
+    shown = walk(client, found, "get")
+    assert len([one for one in shown.values() if one.status == 200]) > 80
+    said = {page: [word for word in OURS_SAID.values() if word in one.text] for page, one in shown.items()}
+    assert {page: words for page, words in said.items() if words} == {}
+    assert not IdentityRead.objects.filter(by=world.people["ZJ", "readers"]).exists()
 
 
 def _undrawn(client: Client, found: dict[str, str], method: str) -> dict[str, Answer]:

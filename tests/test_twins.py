@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from participants.models import Participant
+from participants.models import IdentityRead, Participant
 from safety.models import AdverseEvent
 from tests import factories
 from tests.addforms import FILL, Filled, pages
@@ -134,6 +134,10 @@ def test_a_person_who_was_screened_before_is_asked_about(
         question = str(asked(response, filled).non_field_errors())
         assert f"/admin/participants/participant/{before.pk}/change/" in question
         assert not [secret for secret in ("王", "1990", "0012") if secret in question]
+    # It tells whose number it is: that is a search, and leaves its trace.
+    compared = ["hospital_number"] if "hospital_number" in typed else ["name", "birth_date"]
+    searched = IdentityRead.objects.filter(by=alice, how="search").values_list("participant", "fields")
+    assert list(searched) == ([(before.pk, compared)] if is_asked else [])
 
 
 @pytest.mark.django_db

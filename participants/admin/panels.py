@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -106,9 +107,15 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("number")
         questions.prepare(self)
 
+    @cached_property
+    def whose(self) -> Participant | None:
+        """Whom the number means that was typed or that the address has chosen: shown with the name beside it."""
+        number = self["number"].value() if "number" in self.fields else ""
+        return self.participants.filter(numbered(number)).first() if number else None
+
     def clean_number(self) -> str:
         number: str = self.cleaned_data["number"]
-        participant = self.participants.filter(numbered(number)).first()
+        participant = self.whose
         if participant is None:
             raise forms.ValidationError(_("No participant of your sites has this number. Check it."))
         self.instance.participant = participant

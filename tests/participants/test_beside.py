@@ -11,14 +11,14 @@ from django.urls import reverse
 
 from participants import beside
 from participants.actions import note_beside
-from participants.beside import MARKED, PLAIN, Named
+from participants.beside import LAST, MARKED, PLAIN, Named
 from participants.models import IdentityRead, Participant
 from tests import factories
 from tests.conftest import person
 from trialsite.models import Site, User
 from trialsite.roles import Role
 
-MARKED_NAME = MARKED.format("王小明")
+MARKED_NAME, LAST_NAME = MARKED.format("王小明"), LAST.format("王小明")
 CONSENTS = reverse("admin:participants_consent_changelist")
 KNOWN = {"ZJ-003": Named(3, "王小明", False), "ZJ-S029": Named(29, "<b>李&雷</b>", False)}
 
@@ -33,14 +33,14 @@ def page(html: str) -> str:
 @pytest.mark.parametrize(
     ("html", "shown"),
     [
-        ("<td>ZJ-003</td>", f"<td>ZJ-003{MARKED_NAME}</td>"),
+        ("<td>ZJ-003</td>", f"<td>ZJ-003{LAST_NAME}</td>"),
         ("<td>ZJ-003 · D28</td>", f"<td>ZJ-003{MARKED_NAME} · D28</td>"),
         ("<p>受试者ZJ-003的访视</p>", f"<p>受试者ZJ-003{MARKED_NAME}的访视</p>"),
         ("<p>(ZJ-003), ZJ-003.</p>", f"<p>(ZJ-003{MARKED_NAME}), ZJ-003{MARKED_NAME}.</p>"),
         ('<option value="3">ZJ-003</option>', f'<option value="3">ZJ-003{PLAIN.format("王小明")}</option>'),
         (
             '<a x-on:click="a > b" title="ZJ-003">ZJ-003</a>',
-            f'<a x-on:click="a > b" title="ZJ-003">ZJ-003{MARKED_NAME}</a>',
+            f'<a x-on:click="a > b" title="ZJ-003">ZJ-003{LAST_NAME}</a>',
         ),
     ],
 )
@@ -66,7 +66,7 @@ def test_nothing_is_written_where_no_reader_reads_a_number(html: str) -> None:
 
 
 def test_a_name_is_text_and_never_markup() -> None:
-    assert page("<td>ZJ-S029</td>").endswith('<bdi class="ts-called">&lt;b&gt;李&amp;雷&lt;/b&gt;</bdi></td>')
+    assert page("<td>ZJ-S029.</td>").endswith('<bdi class="ts-called">&lt;b&gt;李&amp;雷&lt;/b&gt;</bdi>.</td>')
 
 
 # --- who is shown it, and what it leaves ------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_a_list_with_names_leaves_one_trace_a_day_for_each_participant(
     client = login(alice)
     for _time in range(2):
         text = client.get(CONSENTS).content.decode()
-        assert all(f"{one.number}{MARKED.format(one.name)}" in text for one in participants)
+        assert all(f"{one.number}{LAST.format(one.name)}" in text for one in participants)
     assert sorted(reads_of(alice)) == [("beside", one.pk) for one in participants]
     assert {tuple(row.fields) for row in IdentityRead.objects.all()} == {("name",)}
 

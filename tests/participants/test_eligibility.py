@@ -121,8 +121,8 @@ def test_the_number_of_queries_does_not_grow_with_the_results(
 
 
 # One of them reads the rulings once more, to tell those that do not count: changed after they were signed. One asks
-# whether the row is within reach, one keeps that its name was read.
-PAGE_QUERIES = 18
+# whether the row is within reach, one asks the reader's roles, and one finds the name beside the number.
+PAGE_QUERIES = 20
 
 
 # --- rulings -------------------------------------------------------------------------------------

@@ -1,0 +1,33 @@
+// Beside the number that somebody types, whose it is: the choices of a field that is looked up say it, with the name for
+// those who may see it. Nothing is shown for what is no number, or for what may be several people's.
+"use strict";
+(() => {
+  const begin = () => {
+    const place = document.querySelector("[data-whose]");
+    const field = place && document.getElementById("id_number");
+    if (!field) return;
+    let asked = "";
+    const ask = async () => {
+      const number = field.value.trim().toUpperCase();
+      if (number === asked) return;
+      asked = number;
+      place.hidden = true;
+      if (number.length < 4) return;
+      const address = place.dataset.whose + encodeURIComponent(number);
+      const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
+      if (!answer || !answer.ok || answer.redirected || number !== asked) return;
+      const { results } = await answer.json();
+      const exact = results.filter(({ text }) => `${text} `.startsWith(`${number} `));
+      const [found, other] = exact.length ? exact : results;
+      if (!found || other) return;
+      place.lastElementChild.textContent = found.text;
+      place.hidden = false;
+    };
+    field.addEventListener("change", ask);
+    field.addEventListener("input", () => {
+      place.hidden = true;
+      asked = "";
+    });
+  };
+  document.addEventListener("DOMContentLoaded", begin);
+})();
