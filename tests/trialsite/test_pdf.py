@@ -20,7 +20,7 @@ from trialsite.pdf import CHINESE
 from trialsite.printing import Band, Block, Facts, Picture, Print, Section, Table, Words
 
 AT = dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
-RARE = "𠮷田\ufe0f😀 {nb} \u200bａ"
+RARE = "𠮷田\ufe0f😀\x0b {nb} \u200bａ"
 WRITTEN = "[U+20BB7]田[U+1F600] { nb } ａ"
 
 
@@ -80,6 +80,12 @@ def test_a_cell_that_is_higher_than_a_page_goes_on_below() -> None:
     assert [one for one in words if one not in text] == []
     lines = "\n".join(words[:300])
     assert words[299] in words_of(rendered(printed(Table(head=("A",), rows=((lines,),), widths=(180,)))))
+
+
+@pytest.mark.parametrize("text", ["字" * 399, "ab " * 133, "x" * 399, "a\n" * 199])
+def test_nor_is_anything_lost_where_a_column_is_narrow(text: str) -> None:
+    one = printed(Table(head=("A", "B"), rows=((text, "other"),), widths=(7, 90), size=9.5), is_wide=True)
+    assert words_of(rendered(one)).count(text[0]) >= text.count(text[0])
 
 
 def test_a_chinese_text_is_broken_where_the_line_is_full_and_no_line_begins_with_a_stop() -> None:
