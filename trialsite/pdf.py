@@ -51,7 +51,10 @@ def _drawn() -> frozenset[str]:
     """The characters of the font, and the end of a line."""
     page: Any = FPDF()
     page.add_font(FONT, fname=sans_path())
-    return frozenset(map(chr, page.fonts[FONT.lower()].cmap)) | {"\n"}
+    font = page.fonts[FONT.lower()]
+    # A page that is put out closes its font; this one never is.
+    font.close()
+    return frozenset(map(chr, font.cmap)) | {"\n"}
 
 
 def plain(text: str) -> str:
