@@ -41,9 +41,9 @@ LARGEST = 0.32
 
 # What the font lacks and a reader knows by another writing.
 WRITTEN = {"⁰": "^0", "³": "^3", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9", "₀": "0", "₁": "1", "₂": "2"}
+WRITTEN |= {"✓": "√", "✗": "×", "☐": "□", "☑": "√", "\u2009": " ", "\u202f": " ", "\t": " "}
 # Of direction, of joining, of control: they have no shape of their own.
 MARKS = frozenset({"Cc", "Cf"})
-WRITTEN |= {"✓": "√", "✗": "×", "☐": "□", "☑": "√", "\u2009": " ", "\u202f": " ", "\t": " "}
 
 
 @cache
@@ -121,9 +121,10 @@ class _Page(FPDF):
     def footer(self) -> None:
         self.set_y(FOOT_AT)
         self.line(self.l_margin, self.get_y() - 1, self.w - self.r_margin, self.get_y() - 1)
+        which = self.normalize_text(self._which())
         self.is_counting = True
         numbers = _("page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": COUNT}
-        self._at_both_ends(self._which(), numbers, size=7.5)
+        self._at_both_ends(which, numbers, size=7.5)
         self.is_counting = False
         self._at_both_ends(self._by_whom(), f"Trialsite {settings.SOFTWARE_VERSION}", size=7.5)
         if self.printed.is_record:
@@ -139,7 +140,8 @@ class _Page(FPDF):
 
     def _at_both_ends(self, left: str, right: str, *, size: float) -> None:
         self.set_font(FONT, size=size)
-        width = self.get_string_width(self.normalize_text(right)) + 3
+        right = self._cut(right, self.epw * 0.6)
+        width = self.get_string_width(right) + 3
         self.cell(self.epw - width, 4, self._cut(left, self.epw - width - 2))
         self.cell(width, 4, right, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 

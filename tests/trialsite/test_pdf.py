@@ -68,6 +68,14 @@ def test_a_paper_that_names_a_person_says_so_on_every_page() -> None:
     assert "This paper names a person" not in pages_of(rendered(printed(Words("x"))))[0]
 
 
+def test_many_sites_leave_room_for_the_study_at_the_head() -> None:
+    text = pages_of(rendered(printed(Words("x"), site="A hospital, " * 40, title="Of {nb}")))[0].split("\n")
+    assert text[0] == "NCT07072494 · CD19 CAR-T · B-ALL"
+    assert text[1].startswith("A hospital, A hospital, ")
+    assert text[1].endswith("…")
+    assert text.count("Of { nb }") == 2
+
+
 def test_equal_content_gives_equal_bytes() -> None:
     one = printed(table(3), Facts((("name", "value"),)), number="ZJ-022")
     assert rendered(one) == rendered(one)
