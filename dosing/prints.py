@@ -17,7 +17,7 @@ from dosing.rules.dose import DoseBand
 from dosing.wording import OUTCOME_NAMES, sentence
 from participants.actions import long_date, long_moment
 from participants.models import Participant
-from trialsite.printing import Facts, Picture, Print, Section, Table, Words, day, moment, signatures
+from trialsite.printing import Block, Facts, Picture, Print, Section, Table, Words, day, moment, signatures
 from trialsite.subjectpage import Asked
 
 E8 = 10**8
@@ -40,7 +40,7 @@ def cells(e8: Decimal) -> str:
 def readiness(participant: Participant, *, now: dt.datetime) -> Print:
     """May we infuse? As the page says it at this moment."""
     found = actions.readiness_of(participant, at=now, now=now)
-    blocks = (
+    blocks: tuple[Block, ...] = (
         Words(bedside.answer_to(found), 13),
         Words(_as_of(participant, found, now)),
         *(Words(f"✗ {one}") for one in bedside.warnings(found.broken)),

@@ -29,11 +29,9 @@ from trialsite.study import get_study
 FONT = "NotoSansSC"
 # Margins and the room of head and foot, in mm.
 SIDE, TOP, BOTTOM, HEAD_AT, FOOT_AT = 14, 24, 22, 8, -17
-# From points to the height of a line in mm.
-LINE = 0.5
+# From points to the height of a line in mm, of a paragraph and in a table.
+LINE, TABLE_LINE = 0.5, 0.53
 HEAD_SHADE, BAND_SHADE = (215, 215, 215), (235, 235, 235)
-# A row that is higher than a page cannot be laid out: longer cells go on in a row below.
-LINES_IN_A_ROW = 40
 COUNT = "{nb}"
 CHINESE = re.compile(r"[\u2e80-\uffff]")
 # What stays together on a line: a Chinese character with its brackets and stops, or a word.
@@ -43,9 +41,9 @@ LARGEST = 0.32
 
 # What the font lacks and a reader knows by another writing.
 WRITTEN = {"⁰": "^0", "³": "^3", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9", "₀": "0", "₁": "1", "₂": "2"}
+WRITTEN |= {"✓": "√", "✗": "×", "☐": "□", "☑": "√", "\u2009": " ", "\u202f": " ", "\t": " "}
 # Of direction, of joining, of control: they have no shape of their own.
 MARKS = frozenset({"Cc", "Cf"})
-WRITTEN |= {"✓": "√", "✗": "×", "☐": "□", "☑": "√", "\u2009": " ", "\u202f": " ", "\t": " "}
 
 
 @cache
@@ -53,7 +51,10 @@ def _drawn() -> frozenset[str]:
     """The characters of the font, and the end of a line."""
     page: Any = FPDF()
     page.add_font(FONT, fname=sans_path())
-    return frozenset(map(chr, page.fonts[FONT.lower()].cmap)) | {"\n"}
+    font = page.fonts[FONT.lower()]
+    # A page that is put out closes its font; this one never is.
+    font.close()
+    return frozenset(map(chr, font.cmap)) | {"\n"}
 
 
 def plain(text: str) -> str:
@@ -120,9 +121,10 @@ class _Page(FPDF):
     def footer(self) -> None:
         self.set_y(FOOT_AT)
         self.line(self.l_margin, self.get_y() - 1, self.w - self.r_margin, self.get_y() - 1)
+        which = self.normalize_text(self._which())
         self.is_counting = True
         numbers = _("page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": COUNT}
-        self._at_both_ends(self._which(), numbers, size=7.5)
+        self._at_both_ends(which, numbers, size=7.5)
         self.is_counting = False
         self._at_both_ends(self._by_whom(), f"Trialsite {settings.SOFTWARE_VERSION}", size=7.5)
         if self.printed.is_record:
@@ -138,7 +140,8 @@ class _Page(FPDF):
 
     def _at_both_ends(self, left: str, right: str, *, size: float) -> None:
         self.set_font(FONT, size=size)
-        width = self.get_string_width(self.normalize_text(right)) + 3
+        right = self._cut(right, self.epw * 0.6)
+        width = self.get_string_width(right) + 3
         self.cell(self.epw - width, 4, self._cut(left, self.epw - width - 2))
         self.cell(width, 4, right, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
@@ -199,7 +202,7 @@ class _Page(FPDF):
         self.set_font(FONT, size=wanted.size)
         with self.table(
             col_widths=wanted.widths,
-            line_height=wanted.size * 0.53,
+            line_height=wanted.size * TABLE_LINE,
             borders_layout=TableBordersLayout.ALL if wanted.row_height else TableBordersLayout.HORIZONTAL_LINES,
             text_align="LEFT",
             headings_style=FontFace(fill_color=HEAD_SHADE),
@@ -231,19 +234,19 @@ class _Page(FPDF):
 
     def _parts(self, row: Sequence[str], table: Table) -> Iterator[Sequence[str]]:
         """The row itself, or as many as it takes for cells that are higher than a page."""
+        most = int(self.eph * 0.8 / (table.size * TABLE_LINE))
         room = (self._inside(width, table) for width in table.widths)
-        cells = [self._pieces(self._broken(text, width), width) for text, width in zip(row, room, strict=True)]
+        cells = [self._pieces(self._broken(text, width), width, most) for text, width in zip(row, room, strict=True)]
         for number in range(max(map(len, cells))):
             yield [pieces[number] if number < len(pieces) else "" for pieces in cells]
 
-    def _pieces(self, text: str, width: float) -> list[str]:
-        if len(text) + 20 * text.count("\n") < 400:
+    def _pieces(self, text: str, width: float, most: int) -> list[str]:
+        """A text in parts of so many lines."""
+        if len(text) < most:
             return [text]
-        lines: Any = self.multi_cell(
-            width + 2 * self.c_margin + 0.4, text=text, dry_run=True, output=MethodReturnValue.LINES
-        )
-        count = range(0, len(lines), LINES_IN_A_ROW)
-        return ["\n".join(lines[start : start + LINES_IN_A_ROW]) for start in count]
+        width += 2 * self.c_margin + 0.4
+        lines: Any = self.multi_cell(width, text=text, dry_run=True, output=MethodReturnValue.LINES)
+        return ["\n".join(lines[start : start + most]) for start in range(0, len(lines), most)] or [""]
 
     def _broken(self, text: str, width: float) -> str:
         """A Chinese text in lines that fit: the library would break it at its few spaces alone."""
@@ -281,13 +284,15 @@ class _Page(FPDF):
 # --- our pictures ------------------------------------------------------------------------------------
 
 SVG = "http://www.w3.org/2000/svg"
+NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # So that the picture is written again as it was read.
 ElementTree.register_namespace("", SVG)
 
 
 def _for_paper(svg: str) -> tuple[bytes, float, float]:
     """The picture in black, in our font, its words in characters that can be drawn; and its width and height."""
-    root = ElementTree.fromstring(svg.strip())  # our own templates wrote it
+    # Our own templates wrote it; what somebody typed may hold what XML has no place for.
+    root = ElementTree.fromstring(NO_XML.sub("", svg).strip())
     _without_words_beside(root)
     for one in root.iter():
         _blacken(one.attrib)

@@ -20,7 +20,7 @@ from trialsite.pdf import CHINESE
 from trialsite.printing import Band, Block, Facts, Picture, Print, Section, Table, Words
 
 AT = dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
-RARE = "𠮷田\ufe0f😀 {nb} \u200bａ"
+RARE = "𠮷田\ufe0f😀\x0b {nb} \u200bａ"
 WRITTEN = "[U+20BB7]田[U+1F600] { nb } ａ"
 
 
@@ -68,6 +68,14 @@ def test_a_paper_that_names_a_person_says_so_on_every_page() -> None:
     assert "This paper names a person" not in pages_of(rendered(printed(Words("x"))))[0]
 
 
+def test_many_sites_leave_room_for_the_study_at_the_head() -> None:
+    text = pages_of(rendered(printed(Words("x"), site="A hospital, " * 40, title="Of {nb}")))[0].split("\n")
+    assert text[0] == "NCT07072494 · CD19 CAR-T · B-ALL"
+    assert text[1].startswith("A hospital, A hospital, ")
+    assert text[1].endswith("…")
+    assert text.count("Of { nb }") == 2
+
+
 def test_equal_content_gives_equal_bytes() -> None:
     one = printed(table(3), Facts((("name", "value"),)), number="ZJ-022")
     assert rendered(one) == rendered(one)
@@ -80,6 +88,12 @@ def test_a_cell_that_is_higher_than_a_page_goes_on_below() -> None:
     assert [one for one in words if one not in text] == []
     lines = "\n".join(words[:300])
     assert words[299] in words_of(rendered(printed(Table(head=("A",), rows=((lines,),), widths=(180,)))))
+
+
+@pytest.mark.parametrize("text", ["字" * 399, "ab " * 133, "x" * 399, "a\n" * 199])
+def test_nor_is_anything_lost_where_a_column_is_narrow(text: str) -> None:
+    one = printed(Table(head=("A", "B"), rows=((text, "other"),), widths=(7, 90), size=9.5), is_wide=True)
+    assert words_of(rendered(one)).count(text[0]) >= text.count(text[0])
 
 
 def test_a_chinese_text_is_broken_where_the_line_is_full_and_no_line_begins_with_a_stop() -> None:
