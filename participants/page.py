@@ -12,11 +12,11 @@ from participants import actions, trails
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall
 from participants.rules.status import NO_MORE_VISITS, Status
-from participants.wording import OVERALL_NAMES, RESULT_SYMBOLS
+from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import wayback
 from trialsite.subjectpage import Asked, Next, Owed, Section, Verb
 
-TRAIL_SHOWN = 20
+TRAIL_SHOWN = 12
 
 
 # --- What several parts ask ---------------------------------------------------------------------------
@@ -170,7 +170,10 @@ def _next_result(asked: Asked, evaluation: actions.Evaluation) -> Next:
 
 
 def _next_visit(asked: Asked) -> Next | None:
-    visit = next((one for one in _visits(asked) if one.state == Visit.State.PLANNED), None)
+    """The first whose window is still open or to come: those that have closed are among what is owed."""
+    today = actions.site_day(asked.now)
+    to_come = (one for one in _visits(asked) if one.state == Visit.State.PLANNED and one.window_closes_on >= today)
+    visit = next(to_come, None)
     if visit is None:
         return None
     values = {
@@ -198,19 +201,20 @@ def _eligibility_summary(asked: Asked) -> Any:
 
 
 def _eligibility_body(asked: Asked) -> dict[str, Any]:
-    evaluation = _evaluation(asked)
+    evaluation, signature = _evaluation(asked), actions.signature_of(_confirmation(asked))
     return {
         "overall": OVERALL_NAMES[evaluation.overall],
         "criteria": [
             {
                 "code": one.criterion.code,
                 "symbol": RESULT_SYMBOLS[one.result],
+                "state": str(RESULT_NAMES[one.result]),
                 "text": str(one.criterion.text),
                 "is_open": one.criterion.code in evaluation.open_codes,
             }
             for one in evaluation.criteria
         ],
-        "signature": actions.signature_of(_confirmation(asked)),
+        "signatures": [signature] if signature else [],
     }
 
 

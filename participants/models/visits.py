@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models.people import Participant
+from participants.names import PANEL_NAMES
 from participants.rules import schedule
 from participants.rules.contradictions import Kind
 from participants.rules.status import NO_MORE_VISITS
@@ -162,7 +163,15 @@ class VisitProcedure(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.participant} · {self.visit_code} · {self.code}"
+        return f"{self.participant} · {self.visit_code} · {self.title}"
+
+    @property
+    def title(self) -> str:
+        """What it is called: the panel, or the procedure of the schedule, in the reader's language."""
+        if self.code in PANEL_NAMES:
+            return str(PANEL_NAMES[self.code])
+        asked = get_study().protocol(self.participant.protocol_version).procedures
+        return next((str(one.name) for one in asked if self.code in (one.code, one.form)), self.code)
 
 
 def _person(name: Any) -> models.ForeignKey[Any, Any]:
