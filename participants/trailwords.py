@@ -16,6 +16,7 @@ from participants.models import (
     ParticipantStatus,
     ProtocolDeviation,
     VisitProcedure,
+    procedure_title,
 )
 from participants.names import answer_text
 from participants.rules.eligibility import Overall, Result, name_of
@@ -61,7 +62,7 @@ def _snapshot(text: Any, row: Any) -> str:
 
 @audit.in_words(VisitProcedure, "code")
 def _procedure(code: Any, row: Any) -> str:
-    return row.title if row is not None else str(code)
+    return procedure_title(code)
 
 
 @audit.in_words(Measurement, "choice")

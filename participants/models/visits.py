@@ -168,10 +168,16 @@ class VisitProcedure(Record):
     @property
     def title(self) -> str:
         """What it is called: the panel, or the procedure of the schedule, in the reader's language."""
-        if self.code in PANEL_NAMES:
-            return str(PANEL_NAMES[self.code])
-        asked = get_study().protocol(self.participant.protocol_version).procedures
-        return next((str(one.name) for one in asked if self.code in (one.code, one.form)), self.code)
+        return procedure_title(self.code, self.participant.protocol_version)
+
+
+def procedure_title(code: str, version: str = "") -> str:
+    """The panel, or the procedure of a protocol version that is entered by this code."""
+    if code in PANEL_NAMES:
+        return str(PANEL_NAMES[code])
+    study = get_study()
+    asked = (study.protocol(version) if version else study.latest).procedures
+    return next((str(one.name) for one in asked if code in (one.code, one.form)), code)
 
 
 def _person(name: Any) -> models.ForeignKey[Any, Any]:
