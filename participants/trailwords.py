@@ -15,6 +15,8 @@ from participants.models import (
     Participant,
     ParticipantStatus,
     ProtocolDeviation,
+    VisitProcedure,
+    procedure_title,
 )
 from participants.names import answer_text
 from participants.rules.eligibility import Overall, Result, name_of
@@ -29,6 +31,7 @@ audit.kind("hand", gettext_lazy("entered by hand"))
 # A consent that is missing stands with its participant's number, one that came late with its own.
 audit.kind("consent", gettext_lazy("consent"))
 audit.kind("enrolment", gettext_lazy("enrolment"), Participant)
+audit.kind("procedure", gettext_lazy("procedure of a visit"), VisitProcedure)
 audit.kind("eligibility", gettext_lazy("eligibility"), Participant)
 
 
@@ -55,6 +58,11 @@ def _snapshot(text: Any, row: Any) -> str:
     """Each criterion with its result; the page of the confirmation has every value."""
     results = ((one["code"], wording.RESULT_NAMES[Result(one["result"])]) for one in json.loads(text)["criteria"])
     return audit.lines(results)
+
+
+@audit.in_words(VisitProcedure, "code")
+def _procedure(code: Any, row: Any) -> str:
+    return procedure_title(code)
 
 
 @audit.in_words(Measurement, "choice")

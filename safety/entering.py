@@ -13,11 +13,14 @@ def _bedside(page: Page) -> list[Section]:
     if first is not None:
         rows = rows.filter(assessed_at__date__gte=first)
     found = list(rows.order_by("assessed_at"))
+    needed = times_asked(page, "bedside")
+    count = _("%(count)s of %(needed)s assessments") % {"count": len(found), "needed": needed}
     return [
         Section(
             "bedside",
             _("CRS and ICANS at the bedside"),
-            is_done=len(found) >= times_asked(page, "bedside"),
+            is_done=len(found) >= needed,
+            hint="" if len(found) >= needed else count,
             may_be_missed=True,
             lines=tuple(
                 Line(

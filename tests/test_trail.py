@@ -12,8 +12,16 @@ from django.utils import timezone, translation
 
 from demo.build import build
 from dosing.models import DosingHold, IdentityStop, Infusion, InfusionInterruption, ReadinessRuling
+from participants.actions import record_procedure
 from participants.criteria import items
-from participants.models import ConsentWithdrawal, EligibilityRuling, Participant, ProtocolDeviation, Reconsent
+from participants.models import (
+    ConsentWithdrawal,
+    EligibilityRuling,
+    Participant,
+    ProtocolDeviation,
+    Reconsent,
+    VisitProcedure,
+)
 from participants.rules.eligibility import name_of
 from participants.trails import event_models
 from safety.actions import blood
@@ -97,6 +105,13 @@ def _what_the_demo_lacks(now: dt.datetime) -> None:
         participant=one, cause="majority", version="1.0", opens_on=now.date(), due_on=now.date(), **made
     )
     DosingHold.objects.create(participant=one, reason="fever", **made)
+    record_procedure(
+        row=VisitProcedure(
+            participant=one, visit_code="D28", code="MARROW", state="not_done", not_done_reason="refused"
+        ),
+        by=by,
+        now=now,
+    )
     for number, about in enumerate((f"visit:{one.visits.earliest('pk').pk}", "hand:0123", f"consent:{one.pk}")):
         ProtocolDeviation.objects.create(
             participant=one, kind="visit_window", about=about, description=f"late {number}", reason="snow", **made

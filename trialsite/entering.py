@@ -145,7 +145,7 @@ class Page:
         """From the first to the last day whose entries are this visit's; a screening looks back as far as it may."""
         today = timezone.localdate(self.now)
         if self.row:
-            days = [day for day in (*(self.window or ()), self.row.occurred_on) if day is not None]
+            days = [day for day in (*(self.window or ()), self.row.occurred_on, self._late_until) if day is not None]
             return min(days), max(days)
         if self.visit is self.protocol.visits[0]:
             after = [day for code, day in self.days.items() if code != self.code]
@@ -155,19 +155,43 @@ class Page:
             return day, day
         return today, today
 
+    @property
+    def _late_until(self) -> dt.date | None:
+        """A visit that is still owed takes what is entered until the window of the next one opens."""
+        if self.row.state != "planned":
+            return None
+        later = [one.window_open_day for one in self.protocol.visits if one.target_day > self.visit.target_day]
+        until = self.row.target_date + dt.timedelta(days=min(later) - self.visit.target_day - 1) if later else None
+        today = timezone.localdate(self.now)
+        return today if until is None else min(today, until)
+
     @cached_property
-    def offered_at(self) -> dt.datetime:
-        """The moment that each section offers: typed once for the visit, else this minute."""
+    def typed_at(self) -> dt.datetime | None:
+        """The moment that was typed for the whole visit."""
         try:
             typed = dt.datetime.fromisoformat(self.request.GET.get(AT, ""))
         except ValueError:
-            return self.now.replace(second=0, microsecond=0)
+            return None
         return typed if timezone.is_aware(typed) else timezone.make_aware(typed)
+
+    @cached_property
+    def offered_at(self) -> Any:
+        """The moment that each section offers: typed once for the visit, else this minute of a visit of today.
+
+        On another day nobody knows the time: the day alone, where there is only one.
+        """
+        if self.typed_at is not None:
+            return self.typed_at
+        first, last = self.span
+        if (first is None or first <= timezone.localdate(self.now)) and timezone.localdate(self.now) <= last:
+            return self.now.replace(second=0, microsecond=0)
+        return [f"{last:%Y-%m-%d}" if first == last else "", ""]
 
     @property
     def offered_day(self) -> list[str]:
         """The day alone: the time stands on the paper, or on the clock."""
-        return [f"{timezone.localtime(self.offered_at):%Y-%m-%d}", ""]
+        at = self.offered_at
+        return [f"{timezone.localtime(at):%Y-%m-%d}" if isinstance(at, dt.datetime) else at[0], ""]
 
     @property
     def offered_laboratory(self) -> str:

@@ -42,7 +42,7 @@ def record_procedure(*, row: VisitProcedure, by: User, now: dt.datetime) -> Visi
 def _not_done(row: VisitProcedure) -> str:
     if row.state == VisitProcedure.State.DONE:
         return ""
-    return _("%(visit)s: %(procedure)s was not done.") % {"visit": row.visit_code, "procedure": row.code}
+    return _("%(visit)s: %(procedure)s was not done.") % {"visit": row.visit_code, "procedure": row.title}
 
 
 def _about(row: VisitProcedure) -> str:

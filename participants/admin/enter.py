@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,6 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from participants import actions
 from participants.admin import limits
@@ -18,12 +21,14 @@ from participants.admin.panels import HISTORICAL, ExaminationForm, Panel, lines_
 from participants.entering import examinations, panel_section, tests_of, tick_section, with_not_done
 from participants.models import Examination, Participant, Visit, VisitProcedure
 from participants.rules.schedule import trial_day
-from trialsite import entering, once
+from trialsite import entering, formfields, once
 from trialsite.adminsection import AdminForm
 from trialsite.entering import Page, Section
 from trialsite.reading import word_key
 
 FRAGMENT = "fragment"
+# The first box of the moment in the head of the page: it was sent.
+OFFERED = "at_0"
 # Which of the two forms of a section was sent: the one that says that it was not done.
 NOT_DONE = "_not_done"
 ADD_PROCEDURE = "participants.add_visitprocedure"
@@ -31,6 +36,18 @@ ADD_PROCEDURE = "participants.add_visitprocedure"
 VISIT = "visit"
 # Panels that a laboratory reports; what a device or a person says has another place of origin.
 FROM_LABORATORY = frozenset({"CBC", "CHEM", "COAG", "MARROW", "CD19", "VIRUS", "HCG"})
+
+
+class OfferForm(forms.Form):
+    """What every section of the page offers: typed once."""
+
+    at = formfields.MomentField(label=gettext_lazy("When"), widget=formfields.MinuteWidget)
+    laboratory = formfields.LineField(
+        label=gettext_lazy("laboratory"),
+        required=False,
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
 
 
 def visit_urls(admin: Any) -> list[URLPattern]:
@@ -58,6 +75,8 @@ def _answer(admin: Any, request: HttpRequest, participant: Participant | None, c
     page = Page(participant, code, row, request, timezone.now())
     if row is None and not _is_before_infusion(page):
         return HttpResponseRedirect(_row_address(page))
+    if OFFERED in request.GET and (offered := OfferForm(request.GET)).is_valid():
+        return HttpResponseRedirect(f"{page.address}?{urlencode(_kept(offered.cleaned_data))}")
     sections = _sections(page)
     opened = next((one for one in sections if one.code == request.GET.get(entering.OPEN)), None)
     form = _form_of(page, opened)
@@ -68,6 +87,11 @@ def _answer(admin: Any, request: HttpRequest, participant: Participant | None, c
     if opened is not None and FRAGMENT in request.GET:
         return TemplateResponse(request, "admin/participants/enter_section.html", _shown(page, opened, form))
     return _whole(admin, page, sections, opened, form)
+
+
+def _kept(offered: dict[str, Any]) -> dict[str, str]:
+    at = {entering.AT: f"{timezone.localtime(offered['at']):%Y-%m-%dT%H:%M}"}
+    return at | ({entering.LABORATORY: offered["laboratory"]} if offered["laboratory"] else {})
 
 
 def _form_of(page: Page, opened: Section | None) -> entering.SectionForm | None:
@@ -276,12 +300,17 @@ def _whole(
         "day": _day(page),
         "sections": [_shown(page, one, form if one is opened else None, is_open=one is opened) for one in sections],
         "missing": missing,
-        "offered_at": page.offered_at,
-        "laboratory": page.offered_laboratory,
-        "is_compared": page.is_compared,
+        "offer_form": _offer_form(page),
         "opts": Visit._meta,
     }
     return TemplateResponse(page.request, "admin/participants/enter.html", context)
+
+
+def _offer_form(page: Page) -> OfferForm:
+    """With what was wrong about it, where it could not be read."""
+    if OFFERED in page.request.GET:
+        return OfferForm(page.request.GET)
+    return OfferForm(initial={"at": page.offered_at, "laboratory": page.offered_laboratory})
 
 
 def _day(page: Page) -> int | None:

@@ -172,12 +172,17 @@ class VisitProcedureAdmin(ReadOnlyRecordAdmin):
     search_fields = ("participant__screening_number", "participant__participant_number", "code")
     list_select_related = ("participant", "created_by")
     fieldsets = (
-        (None, {"fields": (("participant", "visit_code", "code"), ("state", "done_on"), "result", "not_done_reason")}),
+        (
+            None,
+            {"fields": (("participant", "visit_code", "procedure"), ("state", "done_on"), "result", "not_done_reason")},
+        ),
     )
+
+    readonly_fields = ("procedure",)
 
     @admin.display(description=_("procedure"), ordering="code")
     def procedure(self, row: VisitProcedure) -> str:
-        return row.code
+        return row.title
 
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
         actions.record_procedure(row=obj, by=request.user, now=now)

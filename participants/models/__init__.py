@@ -28,6 +28,7 @@ from participants.models.visits import (
     Visit,
     VisitProcedure,
     VisitState,
+    procedure_title,
 )
 
 __all__ = [
@@ -62,4 +63,5 @@ __all__ = [
     "VisitState",
     "WithdrawalScope",
     "numbered",
+    "procedure_title",
 ]

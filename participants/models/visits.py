@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from participants.models.people import Participant
+from participants.names import PANEL_NAMES
 from participants.rules import schedule
 from participants.rules.contradictions import Kind
 from participants.rules.settling import ToldBy
@@ -190,7 +191,21 @@ class VisitProcedure(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.participant} · {self.visit_code} · {self.code}"
+        return f"{self.participant} · {self.visit_code} · {self.title}"
+
+    @property
+    def title(self) -> str:
+        """What it is called: the panel, or the procedure of the schedule, in the reader's language."""
+        return procedure_title(self.code, self.participant.protocol_version)
+
+
+def procedure_title(code: str, version: str = "") -> str:
+    """The panel, or the procedure of a protocol version that is entered by this code."""
+    if code in PANEL_NAMES:
+        return str(PANEL_NAMES[code])
+    study = get_study()
+    asked = (study.protocol(version) if version else study.latest).procedures
+    return next((str(one.name) for one in asked if code in (one.code, one.form)), code)
 
 
 def _person(name: Any) -> models.ForeignKey[Any, Any]:
