@@ -161,6 +161,13 @@
     }
   };
 
+  // --- languages -------------------------------------------------------------------------------
+
+  // Each language is named in itself.
+  const nameLanguages = (within) => {
+    for (const field of within.querySelectorAll("form input[name=language]")) field.form.lang = field.value;
+  };
+
   // --- the head --------------------------------------------------------------------------------
 
   const isCut = (head) => head.scrollWidth > head.clientWidth + 1 ||
@@ -197,6 +204,7 @@
     nameLookups(within);
     nameBoxes(within);
     reachFrames(within);
+    nameLanguages(within);
   };
 
   let isDue = false;
