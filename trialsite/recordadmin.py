@@ -494,7 +494,8 @@ class RecordAdmin(SiteScopedAdmin):
 
         `back` names the page to return to, else the row's own, with `back_query`; `follow` goes to the row that the
         action returned instead. `rests_on` stands for what was read elsewhere before: if it is another now, the person
-        reads it again first. `row_of` is what the action is going to write, not saved: what looks wrong about it is asked.
+        reads it again first. `row_of` is what the action is going to write, not saved: what looks wrong about it is
+        asked.
         `is_signed`: the action signs what it writes, and the form asks for the person's password.
         """
         obj = self.get_object(request, object_id)
