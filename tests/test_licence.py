@@ -25,6 +25,7 @@ PERMISSIVE = {
 }
 # Package → its licence, and why that is no hindrance. Another package under the same licence is decided anew.
 DECIDED = {
+    "axe-playwright-python": ("MPL-2.0", "carries axe, which looks at pages in tests, unmodified"),
     "certifi": ("MPL-2.0", "a list of certificates, for tests only, unmodified"),
     "django-otp": ("Unlicense", "given to the public domain; where that cannot be, free for any use"),
     "fpdf2": ("LGPL-3.0-only", "a library that is imported, unmodified, and that anybody can replace"),
@@ -35,6 +36,8 @@ DECIDED = {
     "pylopdf-fonts-zh-cn": ("OFL-1.1", "fonts, unmodified; a document that embeds one does not come under its licence"),
     "qrcode": ("Other/Proprietary License", "its LICENSE holds BSD-3-Clause, and MIT for what it was made from"),
 }
+# Packages whose metadata name no licence: what the files say that they ship.
+SHIPPED = {"axe-playwright-python": {"MIT", "MPL-2.0"}}
 # How metadata spells a licence → its SPDX name.
 SPELLINGS = {
     "Apache 2": "Apache-2.0",
@@ -77,7 +80,7 @@ def said(package: str) -> list[str]:
 def licences(package: str) -> set[str]:
     """The SPDX names; of a choice, all: which one we take is a decision, too."""
     names = {name for text in said(package) for name in re.split(r" (?:AND|OR) ", text)} - NO_NAME
-    return {SPELLINGS.get(name, name) for name in names}
+    return SHIPPED[package] if not names and package in SHIPPED else {SPELLINGS.get(name, name) for name in names}
 
 
 def installed(package: str) -> bool:

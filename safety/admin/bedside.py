@@ -186,7 +186,11 @@ class BedsideAssessmentAdmin(RecordAdmin):
         conflict = versions.conflict(request, opened, *rows)
         hints = hints_of(request, participant, now)
         last = None if old else self.last_of(participant, request.GET.get("as_last"))
-        begun = {"assessed_at": now, **(last.answers if last else {}), **{k: one.value for k, one in hints.items()}}
+        begun = {
+            "assessed_at": formfields.to_the_minute(now),
+            **(last.answers if last else {}),
+            **{k: one.value for k, one in hints.items()},
+        }
         form = BedsideForm(
             request.POST if request.method == "POST" else None,
             initial=initial_of(old.observations, old.assessed_at, old.note) if old else begun,

@@ -26,7 +26,15 @@ pytestmark = [
 ]
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1366, "height": 768}
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+# axe, and how its findings are said: the rule, the element, and what to do.
+AXE = (
+    files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    + """;window.amiss = async (where, tags) => {
+  const found = await axe.run(where, { runOnly: tags, resultTypes: ["violations"], preload: false });
+  return found.violations.flatMap((rule) => rule.nodes.map((node) =>
+    `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.split("\\n").slice(1).join("; ")}`));
+}; undefined;"""
+)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 ROW = re.compile(r"/admin/([a-z]+)/([a-z]+)/(\d+)/")
 # Who logs out sees no more; a file is no page.
@@ -34,7 +42,8 @@ NO_PAGE = {"logout", "jsi18n", "autocomplete", "template", "flow_file"}
 # What each model has of its own; all else is one page, of whichever model it is asked.
 OF_EACH_MODEL = {"changelist", "add", "change"}
 
-# What is amiss with the page as it stands: too wide, found by axe, and seconds where nobody measured any.
+# What is amiss with the page as it stands: too wide, found by axe, a state that colour alone tells, and seconds where
+# nobody measured any.
 LOOK = """async (tags) => {
   document.querySelectorAll("#main details").forEach((one) => { one.open = true; });
   const edge = window.innerWidth, all = document.documentElement;
@@ -46,12 +55,17 @@ LOOK = """async (tags) => {
     ...[...document.body.querySelectorAll("*")]
       .filter((one) => one.getBoundingClientRect().right > edge && !isFramed(one.parentElement))
       .map((one) => `${name(one)} ends at ${Math.round(one.getBoundingClientRect().right)} px`).slice(0, 5)];
-  const found = await axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
-  const said = found.violations.flatMap((rule) => rule.nodes.map((node) =>
-    `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.split("\\n").slice(1).join("; ")}`));
   const seconds = !location.pathname.endsWith("/add/") ? [] : [...document.querySelectorAll("#main input")]
     .filter((one) => /^\\d\\d:\\d\\d:\\d\\d/.test(one.value)).map((one) => `${name(one)} says seconds: ${one.value}`);
-  return [...wide, ...seconds, ...said];
+  const states = ".ts-state, .ts-grade, .ts-count, .ts-late, .ts-broken, .ts-error, [class*=ts-tone-], .ts-alarm, " +
+    ".ts-attention, .ts-suggested-note, .ctcae-chosen, [class*=bg-green-], [class*=bg-red-], [class*=bg-orange-]";
+  const wordless = [...document.querySelectorAll("#main :is(" + states + "):not(input)")]
+    .filter((one) => !one.textContent.trim() && !one.ariaLabel)
+    .map((one) => `${name(one)} tells its state by colour alone`);
+  // The menu is the same on every page: it is looked at where it is opened. A dozen rows are like all others.
+  document.querySelectorAll("#main tbody > tr:nth-child(n+13), #result_list > tbody:nth-of-type(n+7)")
+    .forEach((one) => one.remove());
+  return [...wide, ...seconds, ...wordless, ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
 }"""
 # At a desk: the name of what is open stands in the head, whole.
 HEAD = """async () => {

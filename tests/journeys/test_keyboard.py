@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scripts.browser import browser_context, choose_language, chromium, log_in
-from tests.journeys.test_everywhere import AXE, LOOK, PHONE, WCAG
+from tests.journeys.test_everywhere import AXE, PHONE, WCAG
 from trialsite.local.services import Stack
 
 pytestmark = [
@@ -78,7 +78,7 @@ class Keyboard:
     def look(self) -> list[str]:
         """What opened just now, to axe."""
         self.page.evaluate(AXE)
-        found: list[str] = self.page.evaluate(LOOK, WCAG)
+        found: list[str] = self.page.evaluate("(tags) => amiss(document, tags)", WCAG)
         return found
 
 
@@ -112,7 +112,7 @@ def test_every_stop_is_in_sight_and_no_page_keeps_the_keyboard(keys: Keyboard, s
         "/admin/safety/adverseevent/add/",
     ):
         keys.open(path)
-        assert keys.tab_through() > 5, path
+        assert keys.tab_through() > 2, path
     assert keys.amiss == {}
 
 

@@ -56,6 +56,17 @@
     }
   };
 
+  // A box in a table is read with the head of its line and of its column.
+  const nameCells = (within) => {
+    for (const box of within.querySelectorAll("td input:not([aria-label], [aria-labelledby], [type=hidden]), td select:not([aria-label], [aria-labelledby])")) {
+      const cell = box.closest("td");
+      if (box.labels?.length || box.title) continue;
+      const column = cell.closest("table").tHead?.rows[0]?.cells[cell.cellIndex];
+      const name = [cell.parentElement.querySelector("th"), column].map((one) => one?.textContent.trim()).filter(Boolean);
+      if (name.length) box.setAttribute("aria-label", name.join(" · "));
+    }
+  };
+
   // --- controls that only listen to clicks -----------------------------------------------------
 
   const panelOf = (control) => {
@@ -161,6 +172,13 @@
     }
   };
 
+  // --- languages -------------------------------------------------------------------------------
+
+  // Each language is named in itself.
+  const nameLanguages = (within) => {
+    for (const field of within.querySelectorAll("form input[name=language]")) field.form.lang = field.value;
+  };
+
   // --- the head --------------------------------------------------------------------------------
 
   const isCut = (head) => head.scrollWidth > head.clientWidth + 1 ||
@@ -196,7 +214,9 @@
     nameIcons(within);
     nameLookups(within);
     nameBoxes(within);
+    nameCells(within);
     reachFrames(within);
+    nameLanguages(within);
   };
 
   let isDue = false;
