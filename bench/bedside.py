@@ -1,4 +1,4 @@
-"""A bedside assessment saved beside two hundred others, and one of before them all, after which they are graded anew."""
+"""A bedside assessment saved beside two hundred others, and one of before them all, which grades them all anew."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ from bench import scene
 from bench.measure import Line, Size, Work, in_turns
 from safety.actions import assess_bedside
 from safety.models import BedsideAssessment
-from safety.rules.bedside import Observations
+from tests.safety.test_bedside import seen
 
-FEVER = Observations(temperature_c=Decimal("38.6"), fever_attributable=True)
+FEVER = seen(temperature_c=Decimal("38.6"), fever_attributable=True)
 EVERY = dt.timedelta(hours=1)
 
 

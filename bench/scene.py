@@ -70,20 +70,19 @@ def copies(person: Participant, count: int) -> list[Participant]:
     )
 
 
-def due_visits(count: int, *, by: User) -> None:
-    """So many planned visits of as many people, each of which owes a reminder today."""
-    person, day = infused(), timezone.localtime(now()).date()
-    one = person.visits.get(code="D28")
-    people = copies(person, count)
+def due_visits(count: int, *, by: User, in_days: int = 1) -> None:
+    """So many planned visits of as many people; each of tomorrow owes a reminder today."""
+    one = Visit.objects.filter(code="D28").first() or infused().visits.get(code="D28")
+    people, day = copies(one.participant, count), timezone.localtime(now()).date() + in_days * DAY
     Visit.objects.bulk_create(
         Visit(
             participant=copy,
             code=one.code,
             protocol_version=one.protocol_version,
             target_day=one.target_day,
-            target_date=day + DAY,
-            window_opens_on=day - DAY,
-            window_closes_on=day + 3 * DAY,
+            target_date=day,
+            window_opens_on=day - 2 * DAY,
+            window_closes_on=day + 2 * DAY,
             created_by=by,
             created_at=now(),
         )

@@ -49,7 +49,7 @@ OTHERS = {warnings.Kind.RISE: AlertKind.RISE, warnings.Kind.SEVERE: AlertKind.SE
 def warn_after(
     assessment: ToxicityAssessment,
     *,
-    others: Sequence[Seen] | None = None,
+    others: Iterable[Seen] | None = None,
     is_untold: bool = False,
     now: dt.datetime,
 ) -> list[SafetyAlert]:
@@ -181,7 +181,8 @@ def settle_alerts(*, participant: Participant | None = None, now: dt.datetime) -
 def _settle_of(participant: Participant, alerts: list[SafetyAlert], *, now: dt.datetime) -> int:
     kinds = {alert.kind for alert in alerts}
     due = round_of(participant, now) if AlertKind.OVERDUE in kinds else None
-    rows = _assessments_of(participant) if kinds - {AlertKind.OVERDUE, AlertKind.IEC_HS} else {}
+    by_grade = [alert for alert in alerts if alert.kind not in (AlertKind.OVERDUE, AlertKind.IEC_HS)]
+    rows = _assessments_of(participant, by_grade) if by_grade else {}
     screens = _screens_of(participant) if AlertKind.IEC_HS in kinds else {}
     settled = [alert for alert in alerts if _settle(alert, _answer(alert, due, rows, screens), now=now)]
     for thread in {thread_of(alert): alert for alert in settled}.values():
@@ -205,8 +206,15 @@ def _answered_overdue(alert: SafetyAlert, due: DueRound | None) -> SettledBy | N
     return SettledBy.ASSESSED if due.due_at > alert.happened_at else None
 
 
-def _assessments_of(participant: Participant) -> dict[int, ToxicityAssessment]:
-    return _newest_by_number(ToxicityAssessment.objects.filter(participant=participant))
+# What an alert may be answered by; the findings are large, and only a masked fever asks about them.
+ANSWERING = ("toxicity", "assessed_at", "grade", "investigator_grade", "corrects", "voided_at")
+
+
+def _assessments_of(participant: Participant, alerts: Iterable[SafetyAlert]) -> dict[int, ToxicityAssessment]:
+    """Of the toxicities that these alerts are about."""
+    toxicities, kinds = {alert.toxicity for alert in alerts}, {alert.kind for alert in alerts}
+    rows = ToxicityAssessment.objects.filter(participant=participant, toxicity__in=toxicities)
+    return _newest_by_number(rows.only(*ANSWERING, *(["findings"] if AlertKind.MASKED in kinds else [])))
 
 
 def _screens_of(participant: Participant) -> dict[int, IecHsAssessment]:

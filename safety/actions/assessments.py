@@ -1,12 +1,13 @@
 """Verbs of graded assessments: what was seen at the bedside becomes grades, episodes and warnings."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -109,7 +110,10 @@ def past_of(participant: Participant, *, but: Sequence[int] = ()) -> Past:
 
 def days_since_infusion(participant: Participant, at: dt.datetime) -> int:
     """Whole days from Day 0 to that moment; before any infusion the day counts as −1."""
-    day0 = day0_of(participant)
+    return _days_since(day0_of(participant), at)
+
+
+def _days_since(day0: dt.date | None, at: dt.datetime) -> int:
     return -1 if day0 is None else (site_day(at) - day0).days
 
 
@@ -273,45 +277,76 @@ def grade_by_infusion(participant: Participant, *, by: User, now: dt.datetime) -
     An investigator's own grade stands: it was not computed.
     """
     rows = current(ToxicityAssessment.objects.filter(participant=participant, investigator_grade=None))
-    changed = []
-    for old in rows.order_by("assessed_at", "id"):
-        days = days_since_infusion(participant, old.assessed_at)
-        if old.findings.get("days_since_infusion") not in (None, days):
-            _grade_by_day(old, days, participant=participant, by=by, now=now)
-            changed.append(old.assessed_at)
+    day0 = day0_of(participant)
+
+    def known_now(old: ToxicityAssessment, begun: dt.datetime | None) -> Any:
+        days = _days_since(day0, old.assessed_at)
+        if old.findings.get("days_since_infusion") in (None, days):
+            return None
+        findings = replace(from_json(FINDINGS[Scale(old.toxicity)], old.findings), days_since_infusion=days)
+        return _as_established(findings, begun) if old.toxicity == Scale.CRS else findings
+
+    changed = _grade_as_known(participant, rows, known_now, by=by, now=now)
     if changed:
-        grade_anew(participant, changed[0], by=by, now=now)
+        grade_anew(participant, changed[0].assessed_at, by=by, now=now)
 
 
-def _grade_by_day(old: ToxicityAssessment, days: int, *, participant: Participant, by: User, now: dt.datetime) -> None:
-    scale, past = Scale(old.toxicity), past_of(participant, but=[old.pk])
-    findings = replace(from_json(FINDINGS[scale], old.findings), days_since_infusion=days)
-    if scale is Scale.CRS:
-        findings = _as_established(findings, past, at=old.assessed_at)
-    _anew(old, scale, findings, past, participant=participant, by=by, now=now)
-
-
-def _as_established(findings: crs.CrsFindings, past: Past, *, at: dt.datetime) -> crs.CrsFindings:
-    begun = past.established_since(Scale.CRS, before=at)
+def _as_established(findings: crs.CrsFindings, begun: dt.datetime | None) -> crs.CrsFindings:
     return replace(findings, crs_established=begun is not None, crs_established_since=begun)
 
 
-def _anew(
-    old: ToxicityAssessment,
-    scale: Scale,
-    findings: Any,
-    past: Past,
-    *,
+def _grade_as_known(
     participant: Participant,
+    rows: QuerySet[ToxicityAssessment],
+    known_now: Callable[[ToxicityAssessment, dt.datetime | None], Any],
+    *,
     by: User,
     now: dt.datetime,
+) -> list[ToxicityAssessment]:
+    """Put a row in the place of each old one of which other findings are known now: one statement for all of them.
+
+    `known_now` gives them for a row and the beginning of the CRS before it; None where they are as they were.
+    """
+    past, changed = past_of(participant), []
+    walk = episode_rules.Walk(past.of(Scale.CRS), joins_within=past.joins_within)
+    # What the old grade rested on in words is large, and not looked at.
+    for old in rows.defer("reasons", "flags", "determinants").order_by("assessed_at", "id"):
+        begun = walk.established_since(old.assessed_at)
+        findings = known_now(old, None if begun is None else timezone.localtime(begun))
+        if findings is not None:
+            changed.append(_anew(old, findings, participant=participant, by=by, now=now))
+            if old.toxicity == Scale.CRS:
+                walk.regrade(old.pk, changed[-1].final_grade)
+    if changed:
+        ToxicityAssessment.objects.bulk_create(changed)
+        _settle_anew(participant, past, changed, by=by, now=now)
+    return changed
+
+
+def _settle_anew(
+    participant: Participant, past: Past, rows: Sequence[ToxicityAssessment], *, by: User, now: dt.datetime
 ) -> None:
+    """As `_settle`, of rows that stand in the place of others. In the order of time: one that is as bad as a later one
+    is news as long as that one was not found to be."""
+    replaced = {row.corrects_id for row in rows}
+    rest = tuple(one for one in past.rows if one[1].source not in replaced)
+    _keep_episodes(participant, replace(past, rows=rest).with_(rows), rows, by=by, now=now)
+    counting = {seen.source: (toxicity, seen) for toxicity, seen in past.rows}
+    for row in rows:
+        counting.pop(row.corrects_id or 0)
+        others = (seen for toxicity, seen in counting.values() if toxicity == row.toxicity)
+        alerts.warn_after(row, others=others, now=now)
+        counting[row.pk] = row.toxicity, seen_of(row)
+
+
+def _anew(
+    old: ToxicityAssessment, findings: Any, *, participant: Participant, by: User, now: dt.datetime
+) -> ToxicityAssessment:
     """A row in the place of an old one, of what was seen then and is known now."""
-    row = ToxicityAssessment(bedside=old.bedside, corrects=old, note=old.note)
-    _graded(row, scale, findings, participant=participant, at=old.assessed_at, by=by, now=now)
+    row = ToxicityAssessment(bedside_id=old.bedside_id, corrects=old, note=old.note)
+    _graded(row, Scale(old.toxicity), findings, participant=participant, at=old.assessed_at, by=by, now=now)
     row.flags = [*row.flags, crs.GRADED_ANEW]
-    row.save()
-    _settle(participant, past, [row], by=by, now=now)
+    return row
 
 
 # What another grade on the same findings leaves as it was.
@@ -366,47 +401,49 @@ def _follow(
         grade_anew(participant, since, by=by, now=now)
 
 
-# What an earlier assessment changes in a later one.
-ESTABLISHED = ("crs_established", "crs_established_since")
-
-
 def grade_anew(participant: Participant, since: dt.datetime, *, by: User, now: dt.datetime) -> None:
     """CRS grades from this moment on that rested on whether there was CRS before: a new row for each that differs.
 
     An investigator's own grade stands: it was not computed.
     """
     later = current(ToxicityAssessment.objects.filter(participant=participant, toxicity=Scale.CRS))
-    later = later.filter(assessed_at__gte=since)
-    for old in later.order_by("assessed_at", "id"):
-        past = past_of(participant, but=[old.pk])
-        findings = _as_established(from_json(crs.CrsFindings, old.findings), past, at=old.assessed_at)
-        if old.investigator_grade is None and not _is_told_alike(findings, old):
-            _anew(old, Scale.CRS, findings, past, participant=participant, by=by, now=now)
+    _grade_as_known(participant, later.filter(assessed_at__gte=since), _crs_before, by=by, now=now)
 
 
-def _is_told_alike(findings: crs.CrsFindings, old: ToxicityAssessment) -> bool:
-    """Whether the row says the same of the CRS before; rows that do not tell its beginning tell that it was there."""
-    told = as_json(findings)
-    return all(told[name] == old.findings[name] for name in ESTABLISHED if name in old.findings)
+def _crs_before(old: ToxicityAssessment, begun: dt.datetime | None) -> crs.CrsFindings | None:
+    """None where the row says the same of the CRS before; one that does not tell its beginning tells that it was there.
+
+    None, too, where an investigator has set the grade.
+    """
+    told = {"crs_established": begun is not None, "crs_established_since": _as_text(begun)}
+    is_alike = all(told[name] == old.findings[name] for name in told if name in old.findings)
+    if is_alike or old.investigator_grade is not None:
+        return None
+    return _as_established(from_json(crs.CrsFindings, old.findings), begun)
 
 
 def _settle(
     participant: Participant, past: Past, rows: Sequence[ToxicityAssessment], *, by: User, now: dt.datetime
 ) -> None:
-    whole = past.with_(rows)
-    seen = {Scale(row.toxicity): whole.of(row.toxicity) for row in rows}
-    episodes.sync_episodes(participant, seen, by=by, now=now)
+    _keep_episodes(participant, past.with_(rows), rows, by=by, now=now)
     # It may be the last thing that its day has asked for.
     wake(TASK)
-    # What the new assessment answers is settled first: once for both scales.
-    alerts.settle_alerts(participant=participant, now=now)
     for row in rows:
         alerts.warn_after(row, others=past.of(row.toxicity), now=now)
 
 
+def _keep_episodes(
+    participant: Participant, whole: Past, rows: Sequence[ToxicityAssessment], *, by: User, now: dt.datetime
+) -> None:
+    """Of the scales of these rows; and what they answer is settled, once for both scales, before they are warned of."""
+    seen = {Scale(toxicity): whole.of(toxicity) for toxicity in dict.fromkeys(row.toxicity for row in rows)}
+    episodes.sync_episodes(participant, seen, by=by, now=now)
+    alerts.settle_alerts(participant=participant, now=now)
+
+
 def as_json(findings: Any) -> dict[str, Any]:
     """Findings as JSON, decimals and moments as text; None stays None: not recorded."""
-    return {name: _as_text(value) for name, value in asdict(findings).items()}
+    return {one.name: _as_text(getattr(findings, one.name)) for one in fields(findings)}
 
 
 def _as_text(value: Any) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -13,9 +14,14 @@ F = TypeVar("F")
 
 def from_json(kind: type[F], stored: Mapping[str, Any]) -> F:
     """Findings of this kind from what `as_json` wrote; what a kind has no field for is left out."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = [field.name for field in fields(kind) if field.name in stored]  # type: ignore[arg-type]
     return kind(**{name: _read(hints[name], stored[name]) for name in names})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _read(hint: Any, value: Any) -> Any:

@@ -39,16 +39,61 @@ class Episode:
 def episodes(seen: Iterable[Seen], *, joins_within: dt.timedelta = JOINS_WITHIN) -> tuple[Episode, ...]:
     """In the order of time. Assessments that could not be graded neither begin nor end anything."""
     found: list[Episode] = []
-    for one in sorted((one for one in seen if one.grade is not None), key=lambda one: (one.at, one.source)):
+    for one in sorted(seen, key=_in_order):
         current = found[-1] if found else None
-        if one.grade:
-            if current is None or _is_over(current, one.at, joins_within):
-                found.append(Episode(one.at, one.grade, one.at, one.at))
-            else:
-                found[-1] = _worse(current, one.grade, one.at)
-        elif current is not None and current.resolved_at is None:
-            found[-1] = replace(current, resolved_at=one.at)
+        newest = _after(current, one, joins_within)
+        if newest is not None and (current is None or newest.onset_at != current.onset_at):
+            found.append(newest)
+        elif newest is not None:
+            found[-1] = newest
     return tuple(found)
+
+
+def _in_order(one: Seen) -> tuple[dt.datetime, int]:
+    return one.at, one.source
+
+
+def _after(current: Episode | None, one: Seen, joins_within: dt.timedelta) -> Episode | None:
+    """The newest episode once the next assessment was made; what could not be graded changes nothing."""
+    if one.grade:
+        begins = current is None or _is_over(current, one.at, joins_within)
+        return Episode(one.at, one.grade, one.at, one.at) if begins else _worse(current, one.grade, one.at)
+    if one.grade == 0 and current is not None and current.resolved_at is None:
+        return replace(current, resolved_at=one.at)
+    return current
+
+
+class Walk:
+    """Through the assessments in the order of time, saying at each moment since when the toxicity was there; what is
+    graded anew on the way counts from there on. Each assessment is passed once, however many moments are asked about.
+
+    >>> morning, hour = dt.datetime(2026, 3, 12, 8, tzinfo=dt.UTC), dt.timedelta(hours=1)
+    >>> walk = Walk([Seen(morning, 0, 1), Seen(morning + hour, 2, 2)])
+    >>> walk.established_since(morning + hour) is None
+    True
+    >>> walk.established_since(morning + 2 * hour) == morning + hour
+    True
+    """
+
+    def __init__(self, seen: Iterable[Seen], *, joins_within: dt.timedelta = JOINS_WITHIN) -> None:
+        self._ahead = sorted(seen, key=_in_order, reverse=True)
+        self._joins_within = joins_within
+        self._current: Episode | None = None
+
+    def established_since(self, before: dt.datetime) -> dt.datetime | None:
+        """As the function of this name; the moments come in the order of time."""
+        while self._ahead and self._ahead[-1].at < before:
+            self._current = _after(self._current, self._ahead.pop(), self._joins_within)
+        if self._current is None or _is_over(self._current, before, self._joins_within):
+            return None
+        return self._current.onset_at
+
+    def regrade(self, source: int, grade: int | None) -> None:
+        """The assessment of the moment asked about last, or a later one, has another grade; it was recorded last."""
+        number = next(number for number, one in enumerate(reversed(self._ahead), start=1) if one.source == source)
+        old = self._ahead.pop(-number)
+        place = next((n for n, one in enumerate(reversed(self._ahead)) if one.at > old.at), len(self._ahead))
+        self._ahead.insert(len(self._ahead) - place, replace(old, grade=grade))
 
 
 def established_since(
@@ -64,8 +109,7 @@ def established_since(
     >>> established_since([bad, good], before=morning + dt.timedelta(hours=2)) == morning
     True
     """
-    found = episodes((one for one in seen if one.at < before), joins_within=joins_within)
-    return found[-1].onset_at if found and not _is_over(found[-1], before, joins_within) else None
+    return Walk(seen, joins_within=joins_within).established_since(before)
 
 
 def is_established(seen: Iterable[Seen], *, before: dt.datetime, joins_within: dt.timedelta = JOINS_WITHIN) -> bool:
