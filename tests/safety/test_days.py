@@ -1,4 +1,4 @@
-"""An inpatient day is done once it is recorded, planned again when that was a mistake, and a person has the last word."""
+"""An inpatient day is done once it is recorded, planned again when that was a mistake; a person has the last word."""
 
 import datetime as dt
 from decimal import Decimal
