@@ -117,7 +117,7 @@ def test_the_screening_log_says_how_each_screening_ended(
 @pytest.mark.django_db
 def test_a_line_leads_to_the_participants_page(failed: Participant, alice: User, login: Any) -> None:
     client = login(alice)
-    target = reverse("admin:participants_participant_change", args=[failed.pk])
+    target = reverse("admin:participants_participant_page", args=[failed.pk])
     assert target in client.get(SCREENING).content.decode()
     assert client.get(f"{SCREENING}{failed.pk}/change/").headers["Location"] == target
     assert client.get(f"{SCREENING}{failed.pk}/history/").status_code == 302
