@@ -15,6 +15,7 @@ from participants.models.people import ReconsentCause
 from participants.rules.eligibility import Overall
 from participants.rules.status import Status
 from participants.wording import OVERALL_NAMES
+from trialsite import wayback
 from trialsite.firstpage import ROWS_SHOWN, Place, Places, Row, Section, sites_of
 from trialsite.lines import Kind, Line, count_of_all
 from trialsite.models import User
@@ -109,13 +110,16 @@ def _row(line: Line, code: str, today: dt.date) -> Row:
     within = line.until - today
     remark = _closes(within) if code in {"closing", "open"} else ""
     is_urgent = within <= URGENT
+    page = reverse("admin:participants_visit_change", args=[line.pk])
     return Row(
         label=f"{line.number} · {line.what}",
-        link=reverse("admin:participants_visit_change", args=[line.pk]),
+        # Where a visit is entered as one, once there is such a page.
+        link=wayback.address_of(wayback.visit(line.pk)) or page,
         facts=(title, f"{line.on:%Y-%m-%d} – {line.until:%Y-%m-%d}", *([] if is_urgent or not remark else [remark])),
         late=remark if is_urgent else "",
         # On the last day of the window nobody was late yet.
         since=line.until if code == "overdue" else None,
+        page=page,
     )
 
 
