@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils import timezone
 
 from dosing import worklist as dosing
+from dosing.actions import lift_hold
 from dosing.models import DosingHold, Infusion, LymphodepletionDose
 from participants.models import EligibilityConfirmation, Participant, ParticipantStatus, Reconsent, Visit
 from participants.rules.status import Status
@@ -22,10 +22,11 @@ from trialsite.firstpage import ORDER, Place, Section
 from trialsite.models import Notification, NotificationState, Record, Site, User
 from trialsite.roles import Role
 from trialsite.settings import CELERY_BEAT_SCHEDULE
+from trialsite.study import get_study
 from trialsite.sweeps import record_run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
-HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 EVERY_KIND = set(ORDER) - {"trail", "sweeps", "nobody", "stops", "broken", "counts", "review", "infusions", "rounds"}
 
 
@@ -66,7 +67,7 @@ def _people(count: int, site: Site, by: User, now: dt.datetime, prefix: str) -> 
 
 def _enrolled(people: list[Participant], status: Status, by: User, now: dt.datetime, **facts: Any) -> None:
     whose = [{"participant": one} for one in people]
-    signed = {"overall": "eligible", "meaning": "x", "snapshot": "{}", "content_hash": "0", "facts_digest": "0"}
+    signed = {"overall": "ELIGIBLE", "meaning": "x", "snapshot": "{}", "content_hash": "0", "facts_digest": "0"}
     _made(EligibilityConfirmation, [{**one, **signed} for one in whose], by, now - 10 * DAY)
     for day, step in (
         (20, Status.SCREENING),
@@ -235,6 +236,12 @@ def test_a_pharmacist_gives_doses_and_answers_no_alert(busy: None, site: Site, l
     assert "alerts" in {one.code for one in context["stands"]}
 
 
+def test_an_administrator_mends_the_site_and_does_none_of_its_work(busy: None, login: Any, swept: None) -> None:
+    context = login(User.objects.create_superuser("root")).get("/admin/").context
+    assert [one.code for name in ("urgent", "todays", "later") for one in context[name]] == ["mails"]
+    assert "alerts" in {one.code for one in context["stands"]}
+
+
 def test_blocks_without_rows_are_left_out(alice: User, login: Any, swept: None) -> None:
     answer = login(alice).get("/admin/")
     assert [answer.context[name] for name in ("urgent", "todays", "later", "stands")] == [[], [], [], []]
@@ -291,36 +298,43 @@ def test_whole_days_where_only_the_day_is_known(days: int, words: str, now: dt.d
 
 
 @pytest.fixture
-def ready(site: Site, alice: User, now: dt.datetime) -> Participant:
-    participant = factories.enrolled(site=site, by=alice, now=now - 2 * DAY)
-    Participant.objects.filter(pk=participant.pk).update(planned_infusion_on=timezone.localdate(now))
-    factories.ready(participant, at=now - HOUR)
+def morning() -> dt.datetime:
+    """Far from midnight at the site."""
+    return dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def ready(site: Site, alice: User, morning: dt.datetime) -> Participant:
+    """To be infused today; an hour ago all was looked at and signed."""
+    participant = factories.enrolled(site=site, by=alice, now=morning - 2 * DAY)
+    Participant.objects.filter(pk=participant.pk).update(planned_infusion_on=timezone.localdate(morning))
+    factories.ready(participant, at=morning - HOUR)
     return participant
 
 
-def against(user: User, now: dt.datetime) -> list[str]:
+def infusion(user: User, now: dt.datetime) -> tuple[str, str]:
+    """What stands against it, and where its line leads."""
     (section,) = (one for one in sections_of(user, now) if one.code == "infusions-today")
-    return [section.rows[0].facts[1]]
+    return section.rows[0].facts[1], section.rows[0].link
 
 
 def test_an_infusion_that_is_ready_leads_to_its_form_and_a_change_is_seen_at_once(
-    ready: Participant, alice: User, now: dt.datetime
+    ready: Participant, alice: User, ivan: User, morning: dt.datetime
 ) -> None:
-    assert against(alice, now) == ["ready"]
-    (section,) = (one for one in sections_of(alice, now) if one.code == "infusions-today")
-    assert section.rows[0].link.startswith(reverse("admin:dosing_infusion_add"))
-    hold = DosingHold.objects.create(participant=ready, reason="fever", created_by=alice, created_at=now)
-    assert against(alice, now) == ["Holds"]
-    hold.lifted_at, hold.lifted_by, hold.lift_reason = now, alice, "over"
-    hold.save()
-    assert against(alice, now) == ["ready"]
+    assert infusion(alice, morning) == ("ready", f"/admin/dosing/infusion/add/?participant={ready.pk}&back=today")
+    hold = DosingHold.objects.create(participant=ready, reason="fever", created_by=alice, created_at=morning)
+    assert infusion(alice, morning) == ("Holds", f"/admin/dosing/infusion/readiness/{ready.pk}/?back=today")
+    lift_hold(hold=hold, reason="over", by=ivan, now=morning)
+    assert infusion(alice, morning)[0] == "ready"
 
 
-def test_time_alone_lets_a_fitness_check_run_out(ready: Participant, alice: User, now: dt.datetime) -> None:
-    assert against(alice, now) == ["ready"]
-    later = now + 24 * HOUR
-    Participant.objects.filter(pk=ready.pk).update(planned_infusion_on=timezone.localdate(later))
-    assert "Fitness" in against(alice, later)[0]
+def test_time_alone_lets_what_was_looked_at_run_out(ready: Participant, alice: User, morning: dt.datetime) -> None:
+    limit = morning + (get_study().latest.bedside.identity_valid_hours - 1) * HOUR
+    assert infusion(alice, limit)[0] == "ready"
+    assert infusion(alice, limit + MINUTE)[0] == "Identity check by two people"
+    limit = morning + (get_study().latest.fitness.valid_hours - 1) * HOUR
+    assert "Fitness" not in infusion(alice, limit)[0]
+    assert "Fitness" in infusion(alice, limit + MINUTE)[0]
 
 
 def _tables(captured: Any) -> Iterator[str]:
@@ -329,10 +343,10 @@ def _tables(captured: Any) -> Iterator[str]:
 
 
 def test_the_state_of_the_facts_holds_every_table_that_is_judged_by(
-    ready: Participant, alice: User, now: dt.datetime
+    ready: Participant, alice: User, morning: dt.datetime
 ) -> None:
     with CaptureQueriesContext(connection) as captured:
-        dosing._judge(Participant.objects.get(pk=ready.pk), now)
+        dosing._judge(Participant.objects.get(pk=ready.pk), morning)
     known = {model._meta.db_table for model in (*dosing.OF_ELIGIBILITY, *dosing.OF_READINESS)}
     # Signatures are never changed; people and sites say nothing of a participant.
     apart = {"participants_participant", "trialsite_signature", "trialsite_user", "trialsite_site"}
