@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -111,7 +112,7 @@ def _against(user: User, now: dt.datetime) -> list[tuple[Any, tuple[Judged, ...]
     known = waiting.annotate(checked_at=Subquery(newest), compared_at=ArraySubquery(compared))
     rows = with_facts(known, (*OF_ELIGIBILITY, *OF_READINESS))
     ordered = rows.order_by("planned_infusion_on", "screening_number")
-    return [(row, KEPT.of(row, _beside(row, now), lambda row=row: _judge(row, now))) for row in ordered]
+    return [(row, KEPT.of(row, _beside(row, now), partial(_judge, row, now))) for row in ordered]
 
 
 def _beside(row: Any, now: dt.datetime) -> tuple[Any, ...]:
@@ -209,7 +210,7 @@ def _doses(user: User, today: dt.date) -> Kind:
             title=_("Lymphodepletion doses due"),
             hint=_("Record what was given, or why it was not."),
             rows=tuple(_dose(line, today) for line in found),
-            count=found[0].count,
+            count=found[0].of_all,
             place=Place.TODAY,
             columns=(_("Participant"), _("Drug"), _("Dose"), _("Planned")),
             work="dosing.change_lymphodepletiondose",
@@ -248,7 +249,7 @@ def _holds(user: User) -> Kind:
                 )
                 for line in found
             ),
-            count=found[0].count,
+            count=found[0].of_all,
             columns=(_("Participant"), _("Why")),
             work="dosing.lift_dosinghold",
         )

@@ -42,7 +42,7 @@ def _places() -> Kind:
     enrolled = ParticipantStatus.objects.standing().filter(status=Status.ENROLLED).order_by("pk")
 
     def made(found: list[Line]) -> Places:
-        return Places(get_study().latest.enrolment_target, found[0].count if found else 0)
+        return Places(get_study().latest.enrolment_target, found[0].of_all if found else 0)
 
     return Kind("places", enrolled, made, is_always=True)
 
@@ -94,7 +94,7 @@ def _section(code: str, found: list[Line], today: dt.date) -> Section:
         title=title,
         hint=hint,
         rows=tuple(_row(line, code, today) for line in found),
-        count=found[0].count,
+        count=found[0].of_all,
         place=Place.TODAY if code == "closing" else Place.LATER,
         tone="fine" if code == "soon" else "attention",
         link=reverse("admin:participants_visit_changelist") + f"?due={query}",
@@ -142,7 +142,7 @@ def _reconsents(user: User, today: dt.date) -> Kind:
             title=_("Consent to be given again"),
             hint=_("A new version of the form, or a participant who came of age: record the new consent."),
             rows=tuple(_duty_row(line, today) for line in found),
-            count=found[0].count,
+            count=found[0].of_all,
             place=Place.TODAY if is_late else Place.LATER,
             tone="attention" if is_late else "fine",
             link=reverse("admin:participants_reconsent_changelist") + "?state__exact=open",

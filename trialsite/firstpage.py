@@ -289,7 +289,7 @@ def _mails(found: list[Line]) -> Section:
             Row(line.what, reverse("admin:trialsite_notification_change", args=[line.pk]), (line.more,), since=line.at)
             for line in found
         ),
-        count=found[0].count,
+        count=found[0].of_all,
         place=Place.URGENT,
         tone="alarm",
         columns=(_("Message"), _("To")),
@@ -315,7 +315,7 @@ def _unreachable(found: list[Line]) -> Section:
         title=_("Nobody would be reminded"),
         hint=_("No active coordinator or investigator of this site has an e-mail address. Add one under People."),
         rows=tuple(Row(str(Site(name_zh=line.what, name_en=line.more)), "") for line in found),
-        count=found[0].count,
+        count=found[0].of_all,
         place=Place.URGENT,
         tone="alarm",
     )

@@ -26,7 +26,7 @@ class Line(NamedTuple):
     until: dt.date | None
     at: dt.datetime | None
     # How many rows of this kind there are, shown or not.
-    count: int
+    of_all: int
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from dosing import worklist as dosing
 from dosing.actions import lift_hold
 from dosing.models import DosingHold, Infusion, LymphodepletionDose
+from dosing.rules.dose import DoseBand
 from participants.models import EligibilityConfirmation, Participant, ParticipantStatus, Reconsent, Visit
 from participants.rules.status import Status
 from safety.models import AdverseEvent, SafetyAlert, Scale, ToxicityAssessment, ToxicityEpisode
@@ -122,8 +123,10 @@ def _before_infusion(people: list[Participant], by: User, now: dt.datetime) -> N
 
 
 def _after_infusion(people: list[Participant], by: User, now: dt.datetime) -> None:
-    at, facts = now - 3 * DAY, {"viable_car_t_cells_e8": "0.5", "dose_band": "nominal", "has_reaction": True}
-    given = [{"participant": one, "infused_at": at, "ended_at": at, "product_lot": "x", **facts} for one in people]
+    at: dt.datetime = now - 3 * DAY
+    facts: dict[str, Any] = {"viable_car_t_cells_e8": "0.5", "dose_band": DoseBand.NOMINAL, "has_reaction": True}
+    facts |= {"infused_at": at, "ended_at": at}
+    given = [{"participant": one, "product_lot": f"L{one.pk}", **facts} for one in people]
     _made(Infusion, given, by, at)
     graded = {"toxicity": Scale.CRS, "scale": "ASTCT 2019", "grade": 3, "findings": {}, "assessed_at": now - 9 * HOUR}
     _made(ToxicityAssessment, [{"participant": one, **graded} for one in people], by, now)
@@ -160,7 +163,10 @@ def counted(client: Any) -> tuple[int, dict[str, Section]]:
     with CaptureQueriesContext(connection) as captured:
         answer = client.get("/admin/")
     shown = [one for name in ("urgent", "todays", "later", "stands") for one in answer.context[name]]
-    return len(captured), {one.code: one for one in shown}
+    # The beginning and the end of a transaction ask nothing.
+    asked = [one["sql"] for one in captured.captured_queries]
+    asked = [one for one in asked if not one.startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE"))]
+    return len(asked), {one.code: one for one in shown}
 
 
 def test_three_and_sixty_of_every_kind_cost_the_same_queries(
