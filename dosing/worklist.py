@@ -2,8 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Max, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -106,15 +108,21 @@ def _against(user: User, now: dt.datetime) -> list[tuple[Any, tuple[Judged, ...]
     fitness = FitnessCheck.objects.standing().filter(participant=OuterRef("pk"), before=Before.INFUSION)
     newest = fitness.order_by().values("participant").annotate(newest=Max("checked_at")).values("newest")
     waiting = Participant.objects.standing().filter(site__in=sites_of(user), status__in=BEFORE).select_related("site")
-    rows = with_facts(waiting.annotate(checked_at=Subquery(newest)), (*OF_ELIGIBILITY, *OF_READINESS))
+    compared = IdentityCheck.objects.standing().filter(participant=OuterRef("pk")).order_by().values("created_at")
+    known = waiting.annotate(checked_at=Subquery(newest), compared_at=ArraySubquery(compared))
+    rows = with_facts(known, (*OF_ELIGIBILITY, *OF_READINESS))
     ordered = rows.order_by("planned_infusion_on", "screening_number")
-    return [(row, KEPT.of(row, _beside(row, now), lambda row=row: _judge(row, now))) for row in ordered]
+    return [(row, KEPT.of(row, _beside(row, now), partial(_judge, row, now))) for row in ordered]
 
 
 def _beside(row: Any, now: dt.datetime) -> tuple[Any, ...]:
-    """What time alone changes: the day, and whether the newest fitness check is good still."""
-    good_for = dt.timedelta(hours=get_study().protocol(row.protocol_version).fitness.valid_hours)
-    return site_day(now), row.checked_at is not None and now - row.checked_at <= good_for
+    """What time alone changes: the day, whether the newest fitness check is good still, and how many comparisons of
+    wristband and bag are."""
+    protocol = get_study().protocol(row.protocol_version)
+    fit_for = dt.timedelta(hours=protocol.fitness.valid_hours)
+    compared_for = dt.timedelta(hours=protocol.bedside.identity_valid_hours)
+    is_fit = row.checked_at is not None and now - row.checked_at <= fit_for
+    return site_day(now), is_fit, sum(now - at <= compared_for for at in row.compared_at)
 
 
 def _judge(participant: Participant, now: dt.datetime) -> tuple[Judged, ...]:
@@ -202,7 +210,7 @@ def _doses(user: User, today: dt.date) -> Kind:
             title=_("Lymphodepletion doses due"),
             hint=_("Record what was given, or why it was not."),
             rows=tuple(_dose(line, today) for line in found),
-            count=found[0].count,
+            count=found[0].of_all,
             place=Place.TODAY,
             columns=(_("Participant"), _("Drug"), _("Dose"), _("Planned")),
             work="dosing.change_lymphodepletiondose",
@@ -241,7 +249,7 @@ def _holds(user: User) -> Kind:
                 )
                 for line in found
             ),
-            count=found[0].count,
+            count=found[0].of_all,
             columns=(_("Participant"), _("Why")),
             work="dosing.lift_dosinghold",
         )

@@ -15,6 +15,7 @@ from participants.models.people import ReconsentCause
 from participants.rules.eligibility import Overall
 from participants.rules.status import Status
 from participants.wording import OVERALL_NAMES
+from trialsite import wayback
 from trialsite.firstpage import ROWS_SHOWN, Place, Places, Row, Section, sites_of
 from trialsite.lines import Kind, Line, count_of_all
 from trialsite.models import User
@@ -41,7 +42,7 @@ def _places() -> Kind:
     enrolled = ParticipantStatus.objects.standing().filter(status=Status.ENROLLED).order_by("pk")
 
     def made(found: list[Line]) -> Places:
-        return Places(get_study().latest.enrolment_target, found[0].count if found else 0)
+        return Places(get_study().latest.enrolment_target, found[0].of_all if found else 0)
 
     return Kind("places", enrolled, made, is_always=True)
 
@@ -93,7 +94,7 @@ def _section(code: str, found: list[Line], today: dt.date) -> Section:
         title=title,
         hint=hint,
         rows=tuple(_row(line, code, today) for line in found),
-        count=found[0].count,
+        count=found[0].of_all,
         place=Place.TODAY if code == "closing" else Place.LATER,
         tone="fine" if code == "soon" else "attention",
         link=reverse("admin:participants_visit_changelist") + f"?due={query}",
@@ -109,13 +110,16 @@ def _row(line: Line, code: str, today: dt.date) -> Row:
     within = line.until - today
     remark = _closes(within) if code in {"closing", "open"} else ""
     is_urgent = within <= URGENT
+    page = reverse("admin:participants_visit_change", args=[line.pk])
     return Row(
         label=f"{line.number} · {line.what}",
-        link=reverse("admin:participants_visit_change", args=[line.pk]),
+        # Where a visit is entered as one, once there is such a page.
+        link=wayback.address_of(wayback.visit(line.pk)) or page,
         facts=(title, f"{line.on:%Y-%m-%d} – {line.until:%Y-%m-%d}", *([] if is_urgent or not remark else [remark])),
         late=remark if is_urgent else "",
         # On the last day of the window nobody was late yet.
         since=line.until if code == "overdue" else None,
+        page=page,
     )
 
 
@@ -138,7 +142,7 @@ def _reconsents(user: User, today: dt.date) -> Kind:
             title=_("Consent to be given again"),
             hint=_("A new version of the form, or a participant who came of age: record the new consent."),
             rows=tuple(_duty_row(line, today) for line in found),
-            count=found[0].count,
+            count=found[0].of_all,
             place=Place.TODAY if is_late else Place.LATER,
             tone="attention" if is_late else "fine",
             link=reverse("admin:participants_reconsent_changelist") + "?state__exact=open",

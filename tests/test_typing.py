@@ -43,6 +43,7 @@ PAGES = [page for page in admin.site._registry.values() if page.model._meta.app_
 # They record no fact of the study; a list may be exported as often as somebody likes, each time with its record.
 ASKING_ONLY = {
     "participants/templates/admin/participants/find.html",
+    "trialsite/templates/admin/trialsite/find.html",
     # Ends a login, or forgets wrong passwords: whoever presses twice finds it done.
     "trialsite/templates/admin/trialsite/my_logins.html",
     # Passwords and codes: no draft is kept, and the second press finds the step done.

@@ -62,7 +62,8 @@ class Verb:
     def link(self, participant: int) -> str:
         if self.is_of_participant:
             return reverse(f"admin:{self.name}", args=[participant])
-        return f"{reverse(f'admin:{self.name}')}?{urlencode({'participant': participant, **dict(self.query)})}"
+        known: dict[str, Any] = {"participant": participant, **dict(self.query)}
+        return f"{reverse(f'admin:{self.name}')}?{urlencode(known)}"
 
     @property
     def alone(self) -> str:

@@ -145,18 +145,26 @@ def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "todays": [section for section in work if section.place is Place.TODAY],
         "later": [section for section in work if section.place is Place.LATER],
         "stands": [_as_read(section) for section in page.sections if section not in work],
-        "nothing_overdue": not any(section.code in OVERDUE for section in work),
-        "has_work": any(user.has_perm(section) for section in DUTIES),
+        "nothing_overdue": not any(is_overdue(section) for section in page.sections),
+        "has_work": not user.is_superuser and any(user.has_perm(duty) for duty in DUTIES),
         "places": page.places,
         "shortcuts": _shortcuts(user),
         "study": get_study().current(timezone.localtime(now).date()),
     }
 
 
-# What is late once it is there; without any of them one line says so.
-OVERDUE = ("rounds-overdue", "doses", "overdue")
+# What is late once it is there, and what is once it has waited; without any of them one line says so.
+OVERDUE = ("rounds-overdue", "overdue")
+OVERDUE_ONCE_WAITING = ("infusions-today", "doses", "reconsents")
+# What an administrator mends.
+ADMINISTERED = ("mails",)
 # Whoever may do none of these reads only.
 DUTIES = ("participants.change_visit", "dosing.change_lymphodepletiondose", "safety.add_crsassessment")
+
+
+def is_overdue(section: Section) -> bool:
+    waits = section.code in OVERDUE_ONCE_WAITING and any(row.waited for row in section.rows)
+    return section.code in OVERDUE or waits
 
 
 def _as_read(section: Section) -> Section:
@@ -166,6 +174,9 @@ def _as_read(section: Section) -> Section:
 
 
 def may_do(user: User, section: Section) -> bool:
+    """Whoever looks after the computer is allowed everything, and does none of the site's work."""
+    if user.is_superuser:
+        return not section.work or section.code in ADMINISTERED
     return not section.work or user.has_perm(section.work)
 
 
@@ -278,7 +289,7 @@ def _mails(found: list[Line]) -> Section:
             Row(line.what, reverse("admin:trialsite_notification_change", args=[line.pk]), (line.more,), since=line.at)
             for line in found
         ),
-        count=found[0].count,
+        count=found[0].of_all,
         place=Place.URGENT,
         tone="alarm",
         columns=(_("Message"), _("To")),
@@ -304,7 +315,7 @@ def _unreachable(found: list[Line]) -> Section:
         title=_("Nobody would be reminded"),
         hint=_("No active coordinator or investigator of this site has an e-mail address. Add one under People."),
         rows=tuple(Row(str(Site(name_zh=line.what, name_en=line.more)), "") for line in found),
-        count=found[0].count,
+        count=found[0].of_all,
         place=Place.URGENT,
         tone="alarm",
     )

@@ -1,6 +1,6 @@
 """Rows of many kinds read in one query: what a first page needs of each, and how many of the kind there are.
 
-Each kind gives its rows, filtered and in order; the newest page asks once for all of them, however many kinds there
+Each kind gives its rows, filtered and in order; the page asks once for all of them, however many kinds there
 are and however many rows each has.
 """
 
@@ -26,22 +26,21 @@ class Line(NamedTuple):
     until: dt.date | None
     at: dt.datetime | None
     # How many rows of this kind there are, shown or not.
-    count: int
+    of_all: int
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`what` and the others name the column, or are the expression, that fills the field of a line; `make` says in
-    words what its lines are."""
+    """`what` and the others name the column that fills the field of a line; `make` says in words what its lines are."""
 
     code: str
     rows: QuerySet[Any]
     make: Callable[[list[Line]], Any]
-    what: Any = ""
-    more: Any = ""
-    on: Any = None
-    until: Any = None
-    at: Any = None
+    what: str = ""
+    more: str = ""
+    on: str = ""
+    until: str = ""
+    at: str = ""
     # The way to the participant; empty for rows about nobody.
     participant: str | None = "participant"
     key: str = "pk"
@@ -51,14 +50,14 @@ class Kind:
     def lines(self, shown: int) -> QuerySet[Any, Any]:
         columns = {
             "line_kind": Value(self.code, output_field=TextField()),
-            "line_pk": Cast(self.key, BigIntegerField()),
-            "line_participant": _cast(None if self.participant is None else self._of("pk"), BigIntegerField()),
+            "line_pk": F(self.key),
+            "line_participant": NOBODY if self.participant is None else F(self._of("pk")),
             "line_number": self._number(),
             "line_what": _text(self.what),
             "line_more": _text(self.more),
-            "line_on": _cast(self.on, DateField()),
-            "line_until": _cast(self.until, DateField()),
-            "line_at": _cast(self.at, DateTimeField()),
+            "line_on": F(self.on) if self.on else NO_DAY,
+            "line_until": F(self.until) if self.until else NO_DAY,
+            "line_at": F(self.at) if self.at else NO_MOMENT,
             "line_count": count_of_all(),
         }
         return self.rows.annotate(**columns).values_list(*columns)[:shown]
@@ -68,8 +67,15 @@ class Kind:
 
     def _number(self) -> Any:
         if self.participant is None:
-            return _text("")
+            return EMPTY
         return Coalesce(self._of("participant_number"), self._of("screening_number"), output_field=TextField())
+
+
+# What a kind does not have, in the type of the others.
+EMPTY = Value("", output_field=TextField())
+NOBODY = Cast(Value(None), BigIntegerField())
+NO_DAY = Cast(Value(None), DateField())
+NO_MOMENT = Cast(Value(None), DateTimeField())
 
 
 def count_of_all() -> Window:
@@ -77,12 +83,8 @@ def count_of_all() -> Window:
     return Window(Count("*"))
 
 
-def _cast(value: Any, field: Any) -> Any:
-    return Cast(Value(None) if value is None else F(value) if isinstance(value, str) else value, field)
-
-
-def _text(value: Any) -> Any:
-    return Coalesce(_cast(value or None, TextField()), Value(""), output_field=TextField())
+def _text(name: str) -> Any:
+    return Cast(F(name), TextField()) if name else EMPTY
 
 
 def read(kinds: Iterable[Kind], *, shown: int) -> dict[str, list[Line]]:

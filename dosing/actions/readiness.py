@@ -135,15 +135,6 @@ def readiness_of(
     return Readiness(infusion_on, _judged(rulings, infusion_on, lines), product, broken)
 
 
-def eligibility_line(participant: Participant, *, now: dt.datetime) -> Judged:
-    """Of the readiness page the line of eligibility alone, for the planned day or today."""
-    day = participants.site_day(now)
-    infusion_on = max(day, participant.planned_infusion_on or day)
-    found = _eligibility(participants.Known(participant), infusion_on, at=now, now=now)
-    line = readiness.eligibility(found, limits_of(participant))
-    return _judged(_rulings(participant)[0], infusion_on, (line,))[0]
-
-
 def _rulings(participant: Participant) -> tuple[list[ReadinessRuling], tuple[ReadinessRuling, ...]]:
     """Those that count, and those that do not, for they were changed after they were signed."""
     rows = list(participant.readiness_rulings.standing().select_related("created_by"))

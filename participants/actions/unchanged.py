@@ -9,6 +9,7 @@ could read elsewhere: it lives in the memory of one process, and whoever asks de
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import cache
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from django.db.models import QuerySet, TextField
@@ -64,13 +65,15 @@ class Kept(Generic[T]):
     def __init__(self, size: int = 5_000) -> None:
         self.size = size
         self.answers: OrderedDict[int, tuple[Hashable, T]] = OrderedDict()
+        self.lock = Lock()
 
     def of(self, participant: Any, beside: Hashable, find: Callable[[], T]) -> T:
         state = (getattr(participant, STATE), beside)
         known = self.answers.get(participant.pk)
         answer = known[1] if known is not None and known[0] == state else find()
-        self.answers[participant.pk] = (state, answer)
-        self.answers.move_to_end(participant.pk)
-        while len(self.answers) > self.size:
-            self.answers.popitem(last=False)
+        with self.lock:
+            self.answers[participant.pk] = (state, answer)
+            self.answers.move_to_end(participant.pk)
+            while len(self.answers) > self.size:
+                self.answers.popitem(last=False)
         return answer

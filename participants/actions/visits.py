@@ -60,6 +60,8 @@ def schedule_follow_up(
             new.append(_new_visit(participant, plan, dates, by=by, now=now))
         elif _would_move(visit, dates):
             _apply_dates(visit, dates)
+            # Of its new day other records tell.
+            visit.state, visit.occurred_on, visit.told_by = VisitState.PLANNED, None, ToldBy.NOBODY
             visit.save()
             notifications.cancel(about=f"visit:{visit.pk}", reason="the visit was moved", now=now)
             moved.append(visit)
@@ -84,7 +86,12 @@ def _visits_after(
 
 
 def _would_move(visit: Visit, dates: schedule.PlannedVisit) -> bool:
-    return visit.state == VisitState.PLANNED and visit.target_date != dates.target_date
+    return follows_plan(visit) and visit.target_date != dates.target_date
+
+
+def follows_plan(visit: Visit) -> bool:
+    """Whether nobody has said what became of it: planned, or done by the records of its day alone."""
+    return visit.state == VisitState.PLANNED or visit.told_by == ToldBy.RECORDS
 
 
 def preview_follow_up(
@@ -93,7 +100,7 @@ def preview_follow_up(
     """What another Day 0 would do: the visits that move, with their new dates, and those that stay as they were."""
     rows = [(visit, dates) for _plan, dates, visit in _visits_after(participant, day0) if visit is not None]
     moves = [(visit, dates) for visit, dates in rows if _would_move(visit, dates)]
-    return moves, [visit for visit, _dates in rows if visit.state != VisitState.PLANNED]
+    return moves, [visit for visit, _dates in rows if not follows_plan(visit)]
 
 
 def _new_visit(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -41,6 +41,7 @@ from participants.models import (
     VisitState,
     WithdrawalScope,
 )
+from participants.rules.settling import ToldBy
 from participants.rules.status import NO_MORE_VISITS, Status, can_become
 from trialsite import notifications
 from trialsite.models import Notification, NotificationState, Record, User
@@ -279,7 +280,11 @@ def void_status(*, row: ParticipantStatus, reason: str, by: User, now: dt.dateti
 
 
 def _planned_follow_up(participant: Participant) -> QuerySet[Visit]:
-    return participant.visits.standing().filter(state__in=[VisitState.PLANNED, VisitState.CANCELLED])
+    return participant.visits.standing().filter(_FOLLOWS_DAY0)
+
+
+# What nobody has said anything of; the records of a day after an infusion that was none tell of no visit.
+_FOLLOWS_DAY0 = Q(state__in=[VisitState.PLANNED, VisitState.CANCELLED]) | Q(told_by=ToldBy.RECORDS)
 
 
 def infusion_lines(participant: Participant) -> tuple[str, ...]:
@@ -293,7 +298,7 @@ def infusion_lines(participant: Participant) -> tuple[str, ...]:
             count,
         )
         lines.append(text % {"count": count})
-    if stay := list(participant.visits.standing().exclude(state__in=[VisitState.PLANNED, VisitState.CANCELLED])):
+    if stay := list(participant.visits.standing().exclude(_FOLLOWS_DAY0)):
         lines.append(_("Visits that are settled stay: %(codes)s.") % {"codes": _(", ").join(v.code for v in stay)})
     planned = planned_while(participant, *BEFORE_INFUSION)
     day = long_date(planned) if planned else _("not planned")
@@ -347,7 +352,9 @@ def void_visit(*, visit: Visit, reason: str, by: User, now: dt.datetime) -> Visi
     void_about(f"visit:{visit.pk}", reason=reason, by=by, now=now)
     take_back_statuses(participant, gone, reason=reason, by=by, now=now)
     plan = {name: getattr(visit, name) for name in PLAN_OF_VISIT}
-    again = Visit.objects.create(**plan, created_by=by, created_at=now)
+    # Whoever takes back what the records of the day have said means it: they do not say it again.
+    told_by = ToldBy.PERSON if visit.told_by == ToldBy.RECORDS else ToldBy.NOBODY
+    again = Visit.objects.create(**plan, told_by=told_by, created_by=by, created_at=now)
     wake("participants.tasks.sweep_visit_reminders")
     return again
 

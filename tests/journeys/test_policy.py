@@ -37,7 +37,9 @@ class Watched:
         return self.page
 
     def menu(self) -> list[str]:
-        links = self.page.locator("#nav-sidebar-apps a, #nav-sidebar a").evaluate_all(
+        """The side bar, and all records behind it."""
+        self.open("/admin/records/")
+        links = self.page.locator("#nav-sidebar-apps a, #nav-sidebar a, .ts-records a").evaluate_all(
             "all => all.map(one => one.getAttribute('href'))"
         )
         return sorted({link for link in links if link and link.startswith("/admin/")})
@@ -85,7 +87,7 @@ def test_what_moves_on_a_page_still_moves(watched: Watched) -> None:
     choose_language(page, watched.site_url, "en")
     _chooses_by_typing(watched)
     _chooses_a_day(watched)
-    _searches_the_menu(watched)
+    _searches(watched)
     _switches_the_theme(watched)
     _switches_the_language(watched)
     assert watched.faults == []
@@ -106,10 +108,23 @@ def _chooses_a_day(watched: Watched) -> None:
     assert page.input_value("#id_started_at_0")
 
 
-def _searches_the_menu(watched: Watched) -> None:
+def _searches(watched: Watched) -> None:
+    """By the keys alone: a page by its name, and a form for a participant by number and verb."""
     page = watched.open("/admin/")
-    page.locator("#nav-sidebar input").first.press_sequentially("Infusions")
-    page.locator("#search-results").get_by_text("Infusions").first.wait_for()
+    for key, words, then in (("/", "infusions", "/infusion/"), ("Control+k", "enter results zj-1", "?participant=")):
+        page.keyboard.press(key)
+        page.keyboard.type(words)
+        page.locator(f"#ts-finder-list [aria-selected] a[href*='{then}']").first.wait_for()
+        while then not in (page.locator("[aria-selected=true] a").get_attribute("href") or ""):
+            page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{then}**")
+    page = watched.open("/admin/")
+    page.locator("a.ts-find").click()
+    page.keyboard.type("visits")
+    page.locator("#ts-finder-list li").first.wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#ts-finder").wait_for(state="hidden")
 
 
 def _switches_the_theme(watched: Watched) -> None:

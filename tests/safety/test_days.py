@@ -1,4 +1,4 @@
-"""An inpatient day is done once it is recorded, planned again when that was a mistake, and a person has the last word."""
+"""An inpatient day is done once it is recorded, planned again when that was a mistake; a person has the last word."""
 
 import datetime as dt
 from decimal import Decimal
@@ -162,3 +162,27 @@ def test_one_and_many_days_ask_the_same_questions(
     for _one in range(2):
         factories.infused(site=site, by=alice, now=now, infused_at=now - 5 * DAY)
     assert questions() == one
+
+
+def test_whoever_takes_back_what_the_records_said_means_it(
+    participant: Participant, day2: Visit, alice: User, dana: User, now: dt.datetime
+) -> None:
+    looked(participant, now, alice)
+    measured(participant, now - DAY, alice)
+    actions.settle_days(now=now)
+    day2.refresh_from_db()
+    participants.void_visit(visit=day2, reason="transferred that day", by=dana, now=now)
+    assert actions.settle_days(now=now) == {"done": 0, "planned again": 0}
+
+
+def test_another_day_of_the_infusion_moves_the_day_and_its_records_tell_anew(
+    participant: Participant, day2: Visit, alice: User, now: dt.datetime
+) -> None:
+    looked(participant, now, alice)
+    measured(participant, now - DAY, alice)
+    actions.settle_days(now=now)
+    day0 = timezone.localdate(now - 4 * DAY)
+    participants.schedule_follow_up(participant=participant, day0=day0, by=alice, now=now)
+    assert state_of(day2) == (VisitState.PLANNED, None, ToldBy.NOBODY)
+    assert actions.settle_days(now=now)["done"] == 1
+    assert [visit.code for visit in participant.visits.filter(state=VisitState.DONE)] == ["D3"]

@@ -21,8 +21,8 @@
       });
       this.text.addEventListener("keydown", (event) => this.key(event));
       dialog.addEventListener("click", (event) => {
-        // Beside the box: a touch there closes it.
-        if (event.target === dialog) dialog.close();
+        // Its button; and beside the box a touch closes it, too.
+        if (event.target === dialog || event.target.closest("button")) dialog.close();
       });
     }
 
@@ -85,6 +85,10 @@
       if (step) {
         event.preventDefault();
         this.choose(this.chosen + step);
+      } else if (event.key === "Escape" && !event.isComposing) {
+        // The first one would only empty the field.
+        event.preventDefault();
+        this.dialog.close();
       } else if (event.key === "Enter" && !event.isComposing) {
         // While Chinese is composed, Enter takes the characters.
         event.preventDefault();
