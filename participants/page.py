@@ -170,7 +170,10 @@ def _next_result(asked: Asked, evaluation: actions.Evaluation) -> Next:
 
 
 def _next_visit(asked: Asked) -> Next | None:
-    visit = next((one for one in _visits(asked) if one.state == Visit.State.PLANNED), None)
+    """The first whose window is still open or to come: those that have closed are among what is owed."""
+    today = actions.site_day(asked.now)
+    to_come = (one for one in _visits(asked) if one.state == Visit.State.PLANNED and one.window_closes_on >= today)
+    visit = next(to_come, None)
     if visit is None:
         return None
     values = {

@@ -204,7 +204,7 @@ def test_a_whole_name_finds_its_person_by_post_and_for_site_roles_only(
     find = reverse("admin:participants_participant_find")
     for value in ("王小明", " 13800000000 "):
         found = login(alice).post(find, {"value": value})
-        assert found.headers["Location"] == page_of(participant)
+        assert found.headers["Location"] == page_of(participant, "page")
     assert "exactly this" in login(alice).post(find, {"value": "王"}).content.decode()
     assert "exactly this" in login(charlie).post(find, {"value": "王小明"}).content.decode()
     assert login(mona).post(find, {"value": "王小明"}).status_code == 403

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.auth.models import Group
@@ -16,15 +17,13 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from dosing.models import Medication
 from participants.models import Examination, Participant, Visit
 from safety.models import AdverseEvent
 from tests import factories
-from tests.addforms import FILL
 from tests.conftest import person
 from trialsite import flatlists
 from trialsite.flatlists import FlatPaginator
@@ -41,8 +40,6 @@ RECORDS = [page for page in LISTS if isinstance(page, RecordAdmin)]
 LONG = (AdverseEvent, Visit, Examination, Medication)
 # A handful of texts, in the order of the ward's table.
 SHORT = {"safety.GuidanceText"}
-# Who asks (4), when they were last here, how many, the page; what the page is about, such as signatures, besides.
-BUDGET = 12
 # So that the planner of a nearly empty table shows what it can do in a full one.
 AS_IF_FULL = ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin", "hashagg")
 
@@ -59,12 +56,6 @@ def everybody(site: Site) -> User:
     return user
 
 
-@pytest.fixture
-def client(everybody: User, login: Any) -> Client:
-    signed_in: Client = login(everybody)
-    return signed_in
-
-
 def address(page: Any) -> str:
     return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
 
@@ -73,41 +64,11 @@ def label(page: Any) -> str:
     return str(page.opts.label)
 
 
-def _everything_of(site: Site, by: User, client: Client, now: dt.datetime) -> None:
-    """What can be typed of a participant, typed."""
-    participant = factories.infused(site=site, by=by, now=now, infused_at=now - 40 * DAY)
-    for model in sorted(set(FILL) - {"participants.Participant", "participants.ConsentWithdrawal", "dosing.Infusion"}):
-        filled = FILL[model](participant, now, by)
-        client.post(filled.address, filled.data)
-
-
-def _asked(client: Client, page: Any) -> list[str]:
-    with CaptureQueriesContext(connection) as queries:
-        assert client.get(address(page)).status_code == 200, label(page)
-    return [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-
-
-@pytest.mark.django_db
-def test_no_list_asks_more_for_more_rows_nor_looks_for_the_values_that_occur(
-    site: Site, everybody: User, client: Client, now: dt.datetime
-) -> None:
-    _everything_of(site, everybody, client, now)
-    seen = [page for page in LISTS if client.get(address(page)).status_code == 200]
-    few = {label(page): _asked(client, page) for page in seen}
-    _everything_of(site, everybody, client, now)
-    many = {label(page): _asked(client, page) for page in seen}
-    assert len(seen) > 35
-    assert {name: (len(few[name]), len(many[name])) for name in few if len(many[name]) > len(few[name])} == {}
-    assert {name: len(asked) for name, asked in many.items() if len(asked) > BUDGET} == {}
-    assert len(many["safety.AdverseEvent"]) <= 8
-    assert {name: sql for name, asked in many.items() for sql in asked if sql.startswith("SELECT DISTINCT")} == {}
-
-
 # --- an index for what a list does -------------------------------------------------------------
 
 
 @pytest.fixture
-def planned(everybody: User, rf: Any) -> Iterator[Any]:
+def planned(everybody: User, rf: Any) -> Any:
     """How PostgreSQL would read the first page of a list, in the order and with the filters of an address."""
     with connection.cursor() as cursor:
         for method in AS_IF_FULL:
@@ -118,7 +79,7 @@ def planned(everybody: User, rf: Any) -> Iterator[Any]:
         request.user = everybody
         return nodes_of(page.get_changelist_instance(request).queryset[:50])
 
-    yield plan
+    return plan
 
 
 def nodes_of(rows: QuerySet[Any]) -> list[dict[str, Any]]:
@@ -156,7 +117,8 @@ def test_a_long_list_is_sorted_by_an_index_both_ways(model: Any, planned: Any, r
 def _sorted_by(page: Any, rf: Any) -> list[str]:
     changes = page.get_changelist(rf.get("/"))
     names = page.get_list_display(rf.get("/"))
-    own = [n for n, name in enumerate(names) if changes.get_ordering_field(_of(page), name)]
+    offered = page.get_sortable_by(rf.get("/"))
+    own = [n for n, name in enumerate(names) if name in offered and changes.get_ordering_field(_of(page), name)]
     return [f"{sign}{n}" for n in own for sign in ("", "-")]
 
 
@@ -270,14 +232,13 @@ def test_what_is_estimated_says_so_in_both_languages(
     paginator = answer.context["cl"].paginator
     assert paginator.is_estimate
     assert f"about {paginator.shown_count} adverse events" in " ".join(answer.content.decode().split())
-    with translation.override("zh-hans"):
-        client.cookies["django_language"] = "zh-hans"
-        assert f"约 {paginator.shown_count} 条" in client.get(address(EVENTS)).content.decode()
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
+    assert f"约 {paginator.shown_count} 条不良事件" in " ".join(client.get(address(EVENTS)).content.decode().split())
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("expected", "shown"), [(987_654, "990,000"), (120, "120"), (1_049, "1,000"), (1_050, "1,000")]
+    ("expected", "shown"), [(987_654, "990,000"), (120, "120"), (99, "99"), (1_049, "1,000"), (1_051, "1,100")]
 )
 def test_an_estimate_pretends_no_more_than_it_knows(expected: int, shown: str, english: None) -> None:
     paginator = FlatPaginator(AdverseEvent.objects.order_by("pk"), 50)
@@ -347,8 +308,8 @@ def test_pages_share_no_row_and_miss_none(order: str, events: list[AdverseEvent]
         ('"of the body"', 40),
         ('"body the of"', 0),
         ("fever 发热", 0),
-        ("发热 118", 0),
-        ("发热 118 1", 0),
+        ("发热 117", 0),
+        ("发热 117 1", 0),
         ("发热 115", 1),
         ('"', 0),
         ("ZJ-S", 120),

@@ -36,7 +36,9 @@ class FlatPaginator(Paginator):  # type: ignore[type-arg]
     @cached_property
     def count(self) -> int:
         keys = self.object_list.order_by().values("pk")
-        plan = json.loads(keys.explain(format="json"))[0]["Plan"]
+        if not (explained := keys.explain(format="json")):
+            return 0  # Django knows that there is none, and asks nothing.
+        plan = json.loads(explained)[0]["Plan"]
         if plan["Total Cost"] <= CHEAP:
             return int(keys.count())
         self.is_estimate = True

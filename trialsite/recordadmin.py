@@ -438,13 +438,13 @@ class RecordAdmin(SiteScopedAdmin):
         obj = self.get_object(request, object_id)
         if obj is not None and obj.is_standing and (instead := self.void_instead(obj)):
             messages.error(request, instead)
-            return HttpResponseRedirect(self.url("change", object_id))
+            return HttpResponseRedirect(self.url(self.home, object_id))
         is_possible = obj is not None and obj.is_standing
         try:
             consequences = self._all_consequences(obj) if is_possible else Consequences()
         except Refused as refusal:
             messages.error(request, " ".join(refusal.messages))
-            return HttpResponseRedirect(self.url("change", object_id))
+            return HttpResponseRedirect(self.url(self.home, object_id))
         return self.ask(
             request,
             object_id,
@@ -493,7 +493,8 @@ class RecordAdmin(SiteScopedAdmin):
 
         `back` names the page to return to, else the row's own, with `back_query`; `follow` goes to the row that the
         action returned instead. `rests_on` stands for what was read elsewhere before: if it is another now, the person
-        reads it again first. `row_of` is what the action is going to write, not saved: what looks wrong about it is asked.
+        reads it again first. `row_of` is what the action is going to write, not saved: what looks wrong about it is
+        asked.
         `is_signed`: the action signs what it writes, and the form asks for the person's password.
         """
         obj = self.get_object(request, object_id)

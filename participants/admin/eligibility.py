@@ -482,7 +482,7 @@ def rescreen_view(page: Any, request: HttpRequest, object_id: str) -> HttpRespon
         button=_("Give a new screening number"),
         act=lambda obj, data, now: actions.rescreen(participant=obj, on=data["on"], by=request.user, now=now),
         done=_("A new screening has begun; you are on its page."),
-        back="change",
+        back="page",
         follow=True,
     )
 

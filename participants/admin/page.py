@@ -85,6 +85,7 @@ def _shown(one: Section, asked: Asked) -> dict[str, Any]:
         "actions": subjectpage.actions(asked, one),
         "template": one.template if is_open else "",
         "body": one.body(asked) if is_open else {},
+        "back": wayback.page(asked.participant, one.code),
         "address": reverse("admin:participants_participant_section", args=[asked.participant.pk, one.code]),
     }
 

@@ -94,7 +94,7 @@ def test_screen_fail_screen_again_enrol(site: Site, alice: User, ivan: User, log
 
     response = coordinator.post(page_of(first, "rescreen"), {"on": day})
     second = Participant.objects.get(rescreening_of=first)
-    assert response["Location"] == page_of(second, "change")
+    assert response["Location"] == page_of(second, "page")
     consent(coordinator, second)
     type_results(coordinator, second, PLAT="66")
     page = investigator.get(page_of(second, "eligibility")).content.decode()

@@ -306,6 +306,8 @@ def test_what_we_quoted_against_formulas_comes_back_as_it_was() -> None:
         (b"\n\n,,\n", "empty"),
         (workbook(("x", [])), "empty"),
     ],
+    # A workbook holds the time at which it was made: two processes would name the test differently.
+    ids=["a torn workbook", "an old workbook", "nothing", "only separators", "an empty workbook"],
 )
 def test_what_is_no_table_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(Refused, match=words):

@@ -51,13 +51,17 @@ def text_of(client: Client, participant: Participant) -> str:
 
 def test_it_says_who_and_the_day(infused: Participant, alice: User, login: Any) -> None:
     text = text_of(login(alice), infused)
-    assert infused.number in text and infused.name in text and "Day 40" in text
+    assert infused.number in text
+    assert infused.name in text
+    assert "Day 40" in text
     assert f"{infused.age_on(actions.site_day(timezone.now()))} years" in text
 
 
 def test_who_may_not_see_the_identity_reads_the_number_alone(infused: Participant, mona: User, login: Any) -> None:
     text = text_of(login(mona), infused)
-    assert infused.number in text and infused.name not in text and " years" not in text
+    assert infused.number in text
+    assert infused.name not in text
+    assert " years" not in text
     assert not IdentityRead.objects.filter(by=mona).exists()
 
 
@@ -101,13 +105,15 @@ def test_who_may_not_do_it_reads_whose_it_is(site: Site, alice: User, login: Any
 def test_a_void_participant_has_no_next_step(screened: Participant, alice: User, login: Any) -> None:
     actions.void_participant(participant=screened, reason="twice", by=alice, now=timezone.now())
     answer = login(alice).get(page_of(screened))
-    assert answer.context["next"] is None and "twice" in answer.content.decode()
+    assert answer.context["next"] is None
+    assert "twice" in answer.content.decode()
 
 
 def test_what_is_owed_says_by_whom(infused: Participant, alice: User, login: Any) -> None:
     owed = login(alice).get(page_of(infused)).context["owed"]
     visits = [one for one, _may in owed if one.permission == "participants.change_visit"]
-    assert visits and all("Coordinator" in one.by_whom for one in visits)
+    assert visits
+    assert all("Coordinator" in one.by_whom for one in visits)
     assert [bool(one.late) for one, _may in owed] == sorted((bool(one.late) for one, _may in owed), reverse=True)
 
 
@@ -142,6 +148,12 @@ def test_every_verb_comes_back(infused: Participant, alice: User, login: Any) ->
         assert f"back=page-{infused.pk}" in address, address
 
 
+def test_every_row_of_a_section_comes_back(infused: Participant, alice: User, login: Any) -> None:
+    text = login(alice).get(section_of(infused, "consent")).content.decode()
+    consent = reverse("admin:participants_consent_change", args=[infused.consents.get().pk])
+    assert f'href="{consent}?back=page-{infused.pk}-consent"' in text
+
+
 def test_a_form_comes_back_to_its_section(screened: Participant, alice: User, login: Any) -> None:
     sections = login(alice).get(page_of(screened)).context["sections"]
     consent = next(one for one in sections if one["code"] == "consent")
@@ -154,7 +166,8 @@ def test_a_form_comes_back_to_its_section(screened: Participant, alice: User, lo
         "consented_at_1": "00:00",
     }
     answer = login(alice).post(link, typed)
-    assert answer.status_code == 302 and answer["Location"] == f"{page_of(screened)}?open=consent#consent"
+    assert answer.status_code == 302
+    assert answer["Location"] == f"{page_of(screened)}?open=consent#consent"
 
 
 def test_without_a_way_a_saved_row_leads_to_its_participant(screened: Participant, alice: User, login: Any) -> None:
@@ -166,7 +179,8 @@ def test_without_a_way_a_saved_row_leads_to_its_participant(screened: Participan
         "consented_at_1": "00:00",
     }
     answer = login(alice).post(reverse("admin:participants_consent_add"), typed)
-    assert answer.status_code == 302 and answer["Location"] == page_of(screened)
+    assert answer.status_code == 302
+    assert answer["Location"] == page_of(screened)
 
 
 # --- fast ------------------------------------------------------------------------------------------------

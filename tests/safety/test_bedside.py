@@ -564,7 +564,7 @@ class TestPages:
         self, here: Participant, alice: User, ivan: User, login: Any
     ) -> None:
         client, url = login(ivan), reverse("admin:safety_course", args=[here.pk])
-        person = reverse("admin:participants_participant_change", args=[here.pk])
+        person = reverse("admin:participants_participant_page", args=[here.pk])
         now = timezone.now()
         for hours in (3, 2):
             assessed(here, now - hours * HOUR, seen(temperature_c=Decimal("38.5"), writes=False), alice)

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from trialsite import flatlists, headers, identity, once, versions
+from trialsite import flatlists, headers, identity, once, versions, wayback
 
 register = template.Library()
 
@@ -23,6 +23,12 @@ def admin_link(row: Model) -> str:
 @register.filter
 def admin_path(row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+@register.filter
+def with_back(address: str, back: str) -> str:
+    """The address of a form that leads back to where it is shown."""
+    return wayback.with_back(address, back)
 
 
 @register.filter

@@ -24,7 +24,7 @@
 
   // The address names a section: that one is open.
   addEventListener("DOMContentLoaded", () => {
-    const named = location.hash && document.getElementById(location.hash.slice(1));
+    const named = location.hash ? document.getElementById(location.hash.slice(1)) : null;
     const section = named?.querySelector("details[data-load]");
     if (section) section.open = true;
   });
