@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.admin import AllValuesFieldListFilter, RelatedFieldListFilter
 from django.core.exceptions import ImproperlyConfigured
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import formats, timezone
@@ -31,6 +31,7 @@ MOST_YEARS = 20
 
 class FlatPaginator(Paginator):  # type: ignore[type-arg]
     template_name = "admin/trialsite/pagination.html"
+    object_list: Any
     is_estimate = False
 
     @cached_property
@@ -61,7 +62,7 @@ class FlatPaginator(Paginator):  # type: ignore[type-arg]
 
     def page(self, number: Any) -> Any:
         number = self.validate_number(number)
-        return self._get_page(self._rows(number), number, self)
+        return Page(self._rows(number), number, self)
 
     def _rows(self, number: int) -> list[Any]:
         """Of a long list, the nearer end is where pages are counted from; the last one is full then."""
@@ -79,6 +80,9 @@ class FlatPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class FlatChangeList(ChangeList):
+    date_hierarchy: Any
+    result_list: Any
+
     def get_results(self, request: Any) -> None:
         super().get_results(request)
         self._settle()
@@ -113,7 +117,7 @@ class KnownValuesFilter(AllValuesFieldListFilter):
 
     def __init__(self, field: Any, request: Any, params: Any, model: Any, model_admin: Any, field_path: str) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
-        self.lookup_choices = known_values(model_admin, field, field_path)
+        self.lookup_choices: Any = known_values(model_admin, field, field_path)
 
 
 def known_values(page: Any, field: Any, path: str) -> list[Any]:
