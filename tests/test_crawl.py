@@ -18,9 +18,10 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldError
-from django.db import DatabaseError, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.template.response import TemplateResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -392,6 +393,31 @@ def test_who_has_no_role_reads_nothing(who: str, world: World) -> None:
         # The ways in: a link that is none is told so.
         doors = {"login login/": 200, "admin_password_reset link/ask/": 200, "link link/": 404}
         assert {name: one.status for name, one in shown.items() if one.status != 302} == doors
+
+
+# Who asks (4), when they were last here, how many, the page; what the page is about, such as signatures, besides.
+LIST_BUDGET = 14
+
+
+def test_no_list_asks_more_for_more_rows_nor_looks_for_the_values_that_occur(world: World) -> None:
+    """The other site's participant becomes one of ours for this question: twice the rows of everything."""
+    client = _client(world.people["ZJ", "all"])
+    lists = {name: at for name, at in addresses(world).items() if name.split()[0].endswith("_changelist")}
+    few = {name: _queries(client, at) for name, at in lists.items()}
+    with taken_back():
+        Participant.objects.filter(pk=world.theirs.pk).update(site=world.ours.site)
+        many = {name: _queries(client, at) for name, at in lists.items()}
+    assert len(lists) > 35
+    assert {name: (len(few[name]), len(many[name])) for name in few if len(many[name]) > len(few[name])} == {}
+    assert {name: len(asked) for name, asked in many.items() if len(asked) > LIST_BUDGET} == {}
+    assert max(len(asked) for name, asked in many.items() if name.startswith("safety_adverseevent")) <= 8
+    assert {name: sql for name, asked in many.items() for sql in asked if sql.startswith("SELECT DISTINCT")} == {}
+
+
+def _queries(client: Client, address: str) -> list[str]:
+    with CaptureQueriesContext(connection) as found:
+        client.get(address)
+    return [query["sql"] for query in found if "SAVEPOINT" not in query["sql"]]
 
 
 # --- another site's people ---------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Lists that open as fast over a million rows as over a thousand.
 
-Nothing is counted beyond a bound, and what is only estimated is called "about"; no page walks over the rows before
-it, for the last pages are read from the end; filters offer what is known without looking through the table; and what
-a list sorts by has an index (see `search.list_indexes`).
+Nothing is counted that is dear to count, and what is only estimated is called "about"; the last pages are read from
+the end, not past all rows before them; filters offer what is known without looking through the table; and what a list
+sorts by has an index (see `search.list_indexes`).
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.admin import AllValuesFieldListFilter, RelatedFieldListFilter
 from django.core.exceptions import ImproperlyConfigured
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import formats, timezone
@@ -21,8 +21,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from unfold.views import ChangeList
 
-# So many rows are counted one by one; of more there is an estimate.
-BOUND = 1_000
+# What PostgreSQL expects a count to cost, in its own unit (a page read from the disk is 1), for it to be made: some ten
+# thousand rows. Of more there is an estimate.
+CHEAP = 5_000
 # From this row on, the keys of a page are looked up first, and only then the rows.
 FAR = 1_000
 MOST_YEARS = 20
@@ -30,37 +31,43 @@ MOST_YEARS = 20
 
 class FlatPaginator(Paginator):  # type: ignore[type-arg]
     template_name = "admin/trialsite/pagination.html"
+    object_list: Any
+    is_estimate = False
 
     @cached_property
     def count(self) -> int:
-        # In the order of the list: what finds the first page soon finds these soon.
-        keys = self.object_list.values("pk")
-        counted = keys[: BOUND + 1].count()
-        return counted if counted <= BOUND else max(_estimate(keys.order_by()), BOUND + 1)
+        keys = self.object_list.order_by().values("pk")
+        if not (explained := keys.explain(format="json")):
+            return 0  # Django knows that there is none, and asks nothing.
+        plan = json.loads(explained)[0]["Plan"]
+        if plan["Total Cost"] <= CHEAP:
+            return int(keys.count())
+        self.is_estimate = True
+        # Never so few that the list would be taken for one page, and read whole.
+        return max(int(plan["Plan Rows"]), self.per_page + 1)
 
-    @property
-    def is_estimate(self) -> bool:
-        return self.count > BOUND
+    def settle(self, count: int) -> None:
+        """It turned out how many there are."""
+        self.__dict__["count"], self.is_estimate = count, False
 
     @property
     def shown_count(self) -> str:
         """As it is, or to two digits where more would be a pretence: 990,000 of 987,654."""
-        digits = len(str(self.count)) - 2
-        shown = round(self.count, -digits) if self.is_estimate else self.count
+        shown = round(self.count, 2 - len(str(self.count))) if self.is_estimate else self.count
         return formats.number_format(shown, force_grouping=True)
 
     @property
     def exact_count(self) -> int:
-        return self.object_list.count() if self.is_estimate else self.count
+        return int(self.object_list.count()) if self.is_estimate else self.count
 
     def page(self, number: Any) -> Any:
         number = self.validate_number(number)
-        return self._get_page(self._rows(number), number, self)
+        return Page(self._rows(number), number, self)
 
     def _rows(self, number: int) -> list[Any]:
         """Of a long list, the nearer end is where pages are counted from; the last one is full then."""
         before = (number - 1) * self.per_page
-        if self.is_estimate and number > self.num_pages / 2:
+        if self.is_estimate and number > 1 and number > self.num_pages / 2:
             after = (self.num_pages - number) * self.per_page
             return self._from(self.object_list.reverse(), after)[::-1]
         return self._from(self.object_list, before)
@@ -72,16 +79,23 @@ class FlatPaginator(Paginator):  # type: ignore[type-arg]
         return list(rows.filter(pk__in=rows.values("pk")[skipped:upto]))
 
 
-def _estimate(rows: QuerySet[Any]) -> int:
-    """How many rows PostgreSQL expects, from its statistics."""
-    return int(json.loads(rows.explain(format="json"))[0]["Plan"]["Plan Rows"])
-
-
 class FlatChangeList(ChangeList):
+    date_hierarchy: Any
+    result_list: Any
+
     def get_results(self, request: Any) -> None:
         super().get_results(request)
+        self._settle()
         # The theme's own would look through the whole table for days that occur.
         self.days_by, self.date_hierarchy = self.date_hierarchy, None
+
+    def _settle(self) -> None:
+        """A first page that is not full holds all there is, whatever was expected."""
+        if self.paginator.is_estimate and self.page_num == 1:
+            self.result_list = list(self.result_list)
+            if len(self.result_list) < self.list_per_page:
+                self.paginator.settle(len(self.result_list))
+                self.result_count, self.multi_page = self.paginator.count, False
 
     def _get_deterministic_ordering(self, ordering: Iterable[Any]) -> list[Any]:
         """Rows that are alike follow in the direction of what they are sorted by, so that one index serves both."""
@@ -103,7 +117,7 @@ class KnownValuesFilter(AllValuesFieldListFilter):
 
     def __init__(self, field: Any, request: Any, params: Any, model: Any, model_admin: Any, field_path: str) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
-        self.lookup_choices = known_values(model_admin, field, field_path)
+        self.lookup_choices: Any = known_values(model_admin, field, field_path)
 
 
 def known_values(page: Any, field: Any, path: str) -> list[Any]:
@@ -146,7 +160,7 @@ def day_choices(changes: Any) -> dict[str, Any]:
     if year:
         months = [(str(MONTHS[n]), link(year=year, month=n)) for n in MONTHS]
         return {"back": (_("All dates"), link()), "choices": months}
-    return {"back": None, "choices": [(str(one), link(year=one)) for one in _years(changes.queryset, name)]}
+    return {"back": None, "choices": [(str(one), link(year=one)) for one in _years(changes.root_queryset, name)]}
 
 
 def _number(text: Any) -> int:

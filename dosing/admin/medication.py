@@ -60,6 +60,8 @@ class MedicationAdmin(RecordAdmin):
         "void_mark",
     )
     list_display_links = ("participant", "name")
+    # What is not named here is read, not looked for: it has no index.
+    sortable_by = ("participant", "kind", "name", "started_at", "end")
     list_filter = (("kind", admin.ChoicesFieldListFilter), "is_ongoing")
     search_fields = ("name", "indication", "participant__screening_number", "participant__participant_number")
     autocomplete_fields = ("participant",)

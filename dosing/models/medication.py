@@ -98,7 +98,7 @@ class Medication(Record):
         ordering = ["-started_at", "-id"]
         permissions = [("void_medication", "Can void a medication entered by mistake")]
         indexes = [
-            *list_indexes("medication", "started_at", "kind", "name", "kind started_at"),
+            *list_indexes("medication", "started_at", "kind", "name", "ended_at", "kind started_at"),
             search_index("medication_search", "name", "indication"),
             models.Index(fields=["participant", "kind", "started_at"], name="medication_of_participant"),
         ]

@@ -176,7 +176,10 @@ class OnCallShift(Record):
         verbose_name_plural = _("shifts on call")
         ordering = ["-starts_at", "-id"]
         permissions = [("void_oncallshift", "Can void a shift on call entered by mistake")]
-        indexes = [models.Index(fields=["site", "starts_at", "ends_at"], name="oncallshift_covering")]
+        indexes = [
+            *list_indexes("shift", "starts_at"),
+            models.Index(fields=["site", "starts_at", "ends_at"], name="oncallshift_covering"),
+        ]
         constraints = [
             *Record.Meta.constraints,
             models.CheckConstraint(

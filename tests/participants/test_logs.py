@@ -319,7 +319,7 @@ def test_five_and_twenty_five_lines_need_the_same_number_of_queries(
             *((client.get, page) for page in pages),
             *((partial(export_of, client), f) for f in files),
         ]:
-            with django_assert_max_num_queries(26) as queries:
+            with django_assert_max_num_queries(27) as queries:
                 ask(address)
             counts.append(len(queries))
         needed.append(counts)
