@@ -1,5 +1,6 @@
 """The README's pictures, in both languages: python -m scripts.screenshots (needs Chromium)."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from trialsite.local.services import Stack
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 PAGES = {
     "today": "/admin/",
-    "participant": "/admin/participants/participant/{participant}/change/",
+    "participant": "/admin/participants/participant/{participant}/",
     "eligibility": "/admin/participants/participant/{screening}/eligibility/",
     "chemistry": "/admin/participants/examination/add/?participant={screening}&panel=CHEM",
     "flow": "/admin/participants/screeninglogentry/flow/",
@@ -100,8 +101,9 @@ def _ids(page: Page, site_url: str) -> dict[str, str]:
 
 def _linked(page: Page, nth: int) -> str:
     """The key of a participant to whom this page links."""
-    link = page.locator("a[href*='/participants/participant/'][href*='/change/']").nth(nth)
-    return str(link.get_attribute("href")).split("/")[-3]
+    links = [str(link.get_attribute("href")) for link in page.locator("main a[href], #result_list a[href]").all()]
+    found = [match[1] for link in links if (match := re.search(r"/participants/participant/([0-9]+)/", link))]
+    return found[nth]
 
 
 if __name__ == "__main__":

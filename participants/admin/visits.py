@@ -169,6 +169,7 @@ class VisitProcedureAdmin(ReadOnlyRecordAdmin):
     form = ProcedureForm
     list_display = ("participant", "visit_code", "procedure", "state", "done_on", "result", "created_by", "void_mark")
     list_filter = (("state", admin.ChoicesFieldListFilter), "visit_code")
+    known_values: ClassVar[dict[str, Any]] = {"visit_code": lambda: get_study().ever(_codes)}
     search_fields = ("participant__screening_number", "participant__participant_number", "code")
     list_select_related = ("participant", "created_by")
     fieldsets = (

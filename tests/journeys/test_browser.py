@@ -40,7 +40,7 @@ def test_a_coordinator_logs_an_infusion_and_sees_the_visits(running_site: Stack,
     choose_language(page, running_site.site_url, "en")
     page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=lymphodepleted")
     link = page.locator("#result_list tbody th a").first
-    number = link.inner_text().strip()
+    number = link.inner_text().split()[0]
     link.click()
     page.get_by_role("link", name="May we infuse?").first.click()
     lot = page.get_by_text("is “thawed”").first.inner_text().split()[1]
