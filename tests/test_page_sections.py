@@ -147,6 +147,9 @@ def comes_back(client: Client, link: str, back: str) -> bool:
     with taken_back():
         response = client.get(link)
     assert response.status_code == 200, link
+    if not response["Content-Type"].startswith("text/html"):
+        # A file to print.
+        return False
     told = parse_qs(urlsplit(link).query).get(wayback.PARAMETER, [""])[0]
     # A page to read has no form that records something, or forms with addresses of their own.
     name = resolve(urlsplit(link).path).url_name or ""

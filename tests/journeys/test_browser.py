@@ -93,7 +93,7 @@ def test_pictures_on_a_phone_scroll_in_their_own_frame_and_show_the_newest_day(r
     wide = page.viewport_size
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=infused")
-    participant = str(page.locator("#result_list tbody th a").first.get_attribute("href")).split("/")[-3]
+    participant = str(page.locator("#result_list tbody th a").first.get_attribute("href")).split("/")[-2]
     for path in ("dosing/infusion/timeline", "safety/bedsideassessment/course"):
         page.goto(f"{running_site.site_url}/admin/{path}/{participant}/")
         seen = page.locator("[data-newest]").evaluate(IN_VIEW)
