@@ -174,6 +174,7 @@ class VisitProcedure(Record):
         verbose_name_plural = _("procedures of visits")
         ordering = ["participant", "visit_code", "code"]
         permissions = [("void_visitprocedure", "Can void a procedure of a visit entered by mistake")]
+        indexes = [search_index("visit_procedure_search", "code")]
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
