@@ -36,6 +36,7 @@ from participants.models import (
     Reconsent,
     ReconsentState,
     Visit,
+    VisitProcedure,
     VisitState,
     WithdrawalScope,
 )
@@ -165,6 +166,9 @@ def suffered(participant: Participant, by: User, now: dt.datetime) -> None:
     """What the pages of safety show: assessed at the bed, on each scale alone and in the blood, with what follows."""
     assessed(participant, now - 3 * HOUR, seen(temperature_c=Decimal("38.6")), by)
     weight = {"relatedness": "probable", "outcome": "recovering", "action_taken": "not_applicable"}
+    refused = VisitProcedure(participant=participant, visit_code="D28", code="MARROW", state="not_done")
+    refused.not_done_reason = "refused"
+    actions.record_procedure(row=refused, by=by, now=now)
     safety.propose_event(episode=ToxicityEpisode.objects.get(), site_aware_at=now, by=by, now=now, **weight)
     crs = CrsAssessment(participant=participant, assessed_at=now - 2 * HOUR)
     fever = CrsFindings(days_since_infusion=5, temperature_c=Decimal("38.6"))

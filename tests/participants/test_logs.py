@@ -293,8 +293,8 @@ def test_who_may_not_view_participants_sees_no_log(site: Site, login: Any) -> No
 
 
 @pytest.mark.django_db
-def test_the_side_bar_leads_to_the_logs_and_the_flow_as_to_all_the_rest(mona: User, login: Any) -> None:
-    text = login(mona).get("/admin/").content.decode()
+def test_all_records_lead_to_the_logs_and_the_flow_as_to_all_the_rest(mona: User, login: Any) -> None:
+    text = login(mona).get(reverse("admin:all_records")).content.decode()
     assert all(address in text for address in (SCREENING, ENROLMENT, FLOW))
     assert all(f"/admin/safety/{name}assessment/" in text for name in ("crs", "icans"))
 
