@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from participants import actions, labs, trails, visitbars
 from participants.models import Participant, Reconsent, ReconsentState, Visit
-from participants.rules.eligibility import Overall
+from participants.rules.eligibility import Overall, Result
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import wayback
@@ -104,7 +104,7 @@ def _owed_visit(visit: Visit, asked: Asked, today: dt.date) -> Owed:
 
 def enter_link(visit: Visit, asked: Asked) -> str:
     """Where the visit is entered, back to this page."""
-    return wayback.link("participants_visit_change", visit.pk, back=wayback.page(asked.participant, "visits"))
+    return wayback.link("participants_visit_enter", visit.pk, back=wayback.page(asked.participant, "visits"))
 
 
 def _owed_consents(asked: Asked) -> list[Owed]:
@@ -168,13 +168,30 @@ def _next_of_screening(asked: Asked) -> Next:
 
 
 def _next_result(asked: Asked, evaluation: actions.Evaluation) -> Next:
-    count = len(evaluation.open_codes)
+    """What is missing is entered as the screening visit; the rest waits for an investigator."""
+    missing = sum(one.result is Result.MISSING for one in evaluation.criteria)
+    if not missing:
+        count = len(evaluation.open_codes)
+        text = ngettext(
+            "%(n)s criterion waits for an investigator's judgement.",
+            "%(n)s criteria wait for an investigator's judgement.",
+            count,
+        )
+        return Next(text % {"n": count}, _own("eligibility", asked, "eligibility"), "participants.confirm_eligibility")
     text = ngettext(
-        "%(n)s criterion is open: enter its result, or judge it.",
-        "%(n)s criteria are open: enter their results, or judge them.",
-        count,
+        "Results are missing for %(n)s criterion: enter the screening visit.",
+        "Results are missing for %(n)s criteria: enter the screening visit.",
+        missing,
     )
-    return Next(text % {"n": count}, _own("eligibility", asked, "eligibility"), "participants.add_examination")
+    return Next(text % {"n": missing}, _screening_link(asked, evaluation), "participants.add_examination")
+
+
+def _screening_link(asked: Asked, evaluation: actions.Evaluation) -> str:
+    visits = (one.code for one in evaluation.protocol.visits if one.phase == "screening")
+    code = next(visits, "")
+    if not code:
+        return _form("participants_examination_add", asked, "eligibility")
+    return reverse("admin:participants_participant_enter", args=[asked.participant.pk, code])
 
 
 def _next_visit(asked: Asked) -> Next | None:

@@ -15,25 +15,6 @@ from trialsite.study import get_study
 # Room to write in, in mm.
 ROOM, LINES_FOR_NOTES = 9, 4
 BOX = "□"
-# Procedures of the study file that stand for tests under another code than their panel's.
-PANELS_OF: dict[str, tuple[str, ...]] = {
-    **{code: (code,) for code in PANELS},
-    "HISTORY": ("LEUKAEMIA", "PERSON", "HEART", "HISTORY"),
-    "VITALS_8H": ("VITALS",),
-    "VITALS_INFUSION": ("VITALS",),
-    "WEIGHT_BSA": ("BODY",),
-}
-MEASURES_OF: dict[str, tuple[str, ...]] = {
-    "CRP": ("CRP",),
-    "FERRITIN": ("FERRITIN",),
-    "FIBRINOGEN": ("FIBRINO",),
-    "MRD": ("MRD",),
-    "SPO2": ("OXYSAT", "ON_OXYGEN"),
-    "CRCL": ("CREAT",),
-    "TEMPERATURE_48H": ("TEMP",),
-    "INFECTION": ("INFECTION",),
-    "VENOUS_ACCESS": ("VENOUS_ACCESS",),
-}
 
 
 def worksheet(visit: Visit, *, user: Any) -> Print:
@@ -77,7 +58,7 @@ def _procedures(visit: Visit, asked: Iterable[str]) -> Section:
 def _tests(visit: Visit, asked: Iterable[str]) -> Iterator[Section]:
     newest = newest_of(visit.participant)
     rows: list[Any] = []
-    for name, measures in _groups(asked):
+    for name, measures in _groups(visit, asked):
         rows += [Band(name), *(_line(one, newest.get(one.code)) for one in measures)]
     if not rows:
         return
@@ -92,18 +73,14 @@ def _tests(visit: Visit, asked: Iterable[str]) -> Iterator[Section]:
     yield Section("tests", _("Results"), (Words(hint, 8.5), table))
 
 
-def _groups(asked: Iterable[str]) -> Iterator[tuple[str, list[Measure]]]:
-    """Each test once, under its panel, in the order of the work."""
-    wanted = {code for procedure in asked for code in _codes_of(procedure)}
+def _groups(visit: Visit, asked: Iterable[str]) -> Iterator[tuple[str, list[Measure]]]:
+    """The study's tests, each once, under its panel, in the order of the work."""
+    study, sex = get_study().protocol(visit.protocol_version), visit.participant.sex
+    procedures = (study.procedure(code) for code in asked)
+    wanted = {test for one in procedures if one.sex in (None, sex) for panel in one.panels for test in panel.tests}
     for panel, measures in PANELS.items():
         if found := [one for one in measures if one.code in wanted]:
             yield str(PANEL_NAMES[panel]), found
-
-
-def _codes_of(procedure: str) -> Iterator[str]:
-    for panel in PANELS_OF.get(procedure, ()):
-        yield from (one.code for one in PANELS[panel])
-    yield from MEASURES_OF.get(procedure, ())
 
 
 def _line(measure: Measure, newest: Measurement | None) -> tuple[str, ...]:

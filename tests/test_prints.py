@@ -18,7 +18,6 @@ from dosing.models import Medication
 from participants import worksheet
 from participants.admin import logs
 from participants.models import IdentityRead, Participant, Visit
-from participants.rules.measures import MEASURES, PANELS
 from safety.models import AdverseEvent
 from tests import factories
 from tests.pdftext import pages_of, words_of
@@ -257,11 +256,3 @@ def test_every_visit_has_a_sheet_with_all_that_the_study_file_asks(infused: Part
 
 def _tables(section: Any) -> list[Table]:
     return [one for one in section.blocks if isinstance(one, Table)]
-
-
-def test_the_tests_of_a_procedure_are_known_and_asked_by_the_study() -> None:
-    asked = {one.code for protocol in get_study().versions.values() for one in protocol.procedures}
-    assert set(worksheet.MEASURES_OF) <= asked
-    assert set(worksheet.PANELS_OF) - set(PANELS) <= asked
-    assert {code for codes in worksheet.MEASURES_OF.values() for code in codes} <= set(MEASURES)
-    assert {code for codes in worksheet.PANELS_OF.values() for code in codes} <= set(PANELS)

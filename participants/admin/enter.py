@@ -21,7 +21,7 @@ from participants.admin.panels import HISTORICAL, ExaminationForm, Panel, lines_
 from participants.entering import examinations, panel_section, tests_of, tick_section, with_not_done
 from participants.models import Examination, Participant, Visit, VisitProcedure
 from participants.rules.schedule import trial_day
-from trialsite import entering, formfields, once
+from trialsite import entering, formfields, once, wayback
 from trialsite.adminsection import AdminForm
 from trialsite.entering import Page, Section
 from trialsite.reading import word_key
@@ -277,6 +277,9 @@ def _is_saved(form: entering.SectionForm) -> bool:
 def _after(page: Page, before: list[Section], saved: Section, form: entering.SectionForm) -> HttpResponse:
     """On to the next section that is missing, with what was typed once."""
     messages.success(page.request, _("%(name)s is saved.") % {"name": saved.name})
+    if saved.code == VISIT:
+        # The visit itself is recorded: what comes next stands on the page of whom it is about.
+        return HttpResponseRedirect(wayback.address_of(wayback.page(page.participant, "visits")))
     codes = [one.code for one in before]
     later = before[codes.index(saved.code) + 1 :]
     following = next((one for one in later if one.form is not None and one in missing_of(later)), None)

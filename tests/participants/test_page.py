@@ -88,7 +88,7 @@ def test_the_next_step_goes_from_consent_to_enrolment(site: Site, alice: User, i
     one = factories.screened(site=site, by=alice, now=now)
     assert "record the consent" in next_of(client, one)
     two = factories.consented(site=site, by=alice, now=now, name="二")
-    assert "criteria are open" in next_of(client, two)
+    assert "enter the screening visit" in next_of(client, two)
     three = factories.eligible(site=site, by=alice, now=now, name="三")
     assert "decide eligibility" in next_of(client, three)
     actions.confirm_eligibility(participant=three, by=ivan, now=timezone.now())

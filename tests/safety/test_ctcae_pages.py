@@ -647,9 +647,9 @@ def test_many_terms_that_became_one_are_a_list_of_links(alice: User, login: Any)
 
 
 @pytest.mark.django_db
-def test_the_side_bar_leads_there(alice: User, login: Any) -> None:
+def test_all_records_lead_there(alice: User, login: Any) -> None:
     address = reverse("admin:safety_adverseevent_ctcae_versions")
-    assert f'href="{address}"' in login(alice).get("/admin/").content.decode()
+    assert f'href="{address}"' in login(alice).get(reverse("admin:all_records")).content.decode()
 
 
 # --- At a keyboard -------------------------------------------------------------------------------
