@@ -33,7 +33,9 @@ def seen_by(user: Any) -> frozenset[str]:
     if not user.has_perm(PERMISSION):
         return frozenset()
     if not hasattr(user, "_sees_of_identity"):
-        user._sees_of_identity = _given_to(user.groups.values_list("name", flat=True))
+        # Whoever came with a session has the names of their roles at hand.
+        roles = getattr(user, "role_names", None)
+        user._sees_of_identity = _given_to(user.groups.values_list("name", flat=True) if roles is None else roles)
     return user._sees_of_identity  # type: ignore[no-any-return]
 
 

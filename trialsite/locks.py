@@ -17,9 +17,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import hashers
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Group, Permission
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -100,6 +102,22 @@ class PasswordBackend(ModelBackend):
             # No other backend gets a second look at the same password.
             raise PermissionDenied
         return found
+
+    def get_user(self, user_id: int) -> User | None:
+        """Whose session it is, with the names of their roles: asked with the person, for every page needs both."""
+        roles = Group.objects.filter(user=OuterRef("pk")).values("name")
+        person = User.objects.annotate(role_names=ArraySubquery(roles)).filter(pk=user_id).first()
+        return person if person is not None and self.user_can_authenticate(person) else None
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """Those of their own and those of their roles, in one question, kept as Django keeps them."""
+        if not user_obj.is_active or user_obj.is_anonymous or user_obj.is_superuser or obj is not None:
+            return super().get_all_permissions(user_obj, obj)
+        if not hasattr(user_obj, "_perm_cache"):
+            rows = Permission.objects.filter(Q(user=user_obj) | Q(group__user=user_obj)).order_by()
+            found = rows.values_list("content_type__app_label", "codename")
+            user_obj._perm_cache = {f"{label}.{codename}" for label, codename in found}
+        return set(user_obj._perm_cache)
 
 
 class LockMiddleware:

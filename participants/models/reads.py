@@ -57,7 +57,11 @@ class IdentityRead(models.Model):
                 name="identityread_day_of_those_beside",
                 condition=Q(how="beside", day__isnull=False) | (~Q(how="beside") & Q(day__isnull=True)),
             ),
-            models.UniqueConstraint(fields=["by", "participant", "day"], name="identityread_beside_once_a_day"),
+            models.UniqueConstraint(
+                fields=["by", "participant", "day"],
+                name="identityread_beside_once_a_day",
+                violation_error_message=_("That this was read today is kept already."),
+            ),
         ]
 
     def __str__(self) -> str:
