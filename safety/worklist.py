@@ -39,7 +39,7 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
 
 def _episodes(user: User) -> Kind:
     """CRS and ICANS that are no adverse event yet, or whose event tells another grade: see `episodes.is_in_step`."""
-    in_step = Q(adverse_event__voided_at__isnull=True, adverse_event__grade=F("highest_grade"))
+    in_step = Q(adverse_event__in=AdverseEvent.objects.standing(), adverse_event__grade=F("highest_grade"))
     rows = ToxicityEpisode.objects.standing().filter(participant__site__in=sites_of(user)).exclude(in_step)
 
     def made(found: list[Line]) -> Section:

@@ -285,8 +285,6 @@ class _Page(FPDF):
 
 SVG = "http://www.w3.org/2000/svg"
 NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-# So that the picture is written again as it was read.
-ElementTree.register_namespace("", SVG)
 
 
 def _for_paper(svg: str) -> tuple[bytes, float, float]:
@@ -301,6 +299,9 @@ def _for_paper(svg: str) -> tuple[bytes, float, float]:
     _x, _y, width, height = (float(part) for part in root.attrib["viewBox"].split())
     root.set("width", str(width))
     root.set("height", str(height))
+    # Written again as it was read. Each time: the register of prefixes is everybody's, and the QR codes' library names
+    # this one, after which nobody knows the picture.
+    ElementTree.register_namespace("", SVG)
     return ElementTree.tostring(root), width, height
 
 

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import polib
 import pytest
@@ -112,6 +113,8 @@ def test_an_empty_table_says_what_is_not_there() -> None:
 
 
 def test_what_the_font_cannot_draw_is_seen_all_the_same() -> None:
+    # As whoever draws QR codes does.
+    ElementTree.register_namespace("svg", "http://www.w3.org/2000/svg")
     blocks = (
         Words(RARE),
         Facts(((RARE, RARE),)),
