@@ -103,7 +103,7 @@ def record(page: Any, address: str, seen: Round) -> None:
 def test_two_days_of_a_grade_3_course(running_site: Stack, page: Any) -> None:
     page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=infused")
     page.locator("#result_list tbody th a").last.click()
-    page.wait_for_url(re.compile(r"/participant/\d+/$"))
+    page.wait_for_url(re.compile(r"/participant/\d+/"))
     participant = page.url.split("/participant/")[1].split("/")[0]
     address = f"{running_site.site_url}/admin/safety/bedsideassessment/add/?participant={participant}"
     for seen in COURSE:

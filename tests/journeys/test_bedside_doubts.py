@@ -46,7 +46,7 @@ def page(running_site: Stack) -> Iterator[Any]:
 def address(running_site: Stack, page: Any) -> str:
     page.goto(f"{running_site.site_url}/admin/participants/participant/?status__exact=infused")
     page.locator("#result_list tbody th a").first.click()
-    page.wait_for_url(re.compile(r"/participant/\d+/$"))
+    page.wait_for_url(re.compile(r"/participant/\d+/"))
     participant = page.url.split("/participant/")[1].split("/")[0]
     return f"{running_site.site_url}/admin/safety/bedsideassessment/add/?participant={participant}"
 

@@ -52,7 +52,7 @@ def log_in_again(page: Any) -> None:
 def open_bedside(site: Stack, page: Any) -> None:
     page.goto(f"{site.site_url}/admin/participants/participant/?status__exact=infused")
     page.locator("#result_list tbody th a").first.click()
-    page.wait_for_url(re.compile(r"/participant/\d+/$"))
+    page.wait_for_url(re.compile(r"/participant/\d+/"))
     participant = page.url.split("/participant/")[1].split("/")[0]
     page.goto(f"{site.site_url}/admin/safety/bedsideassessment/add/?participant={participant}")
 
@@ -163,7 +163,7 @@ def test_back_and_save_again_is_told_apart_from_a_new_entry(running_site: Stack,
         page.locator("button[name=_save]").click()
 
     type_it()
-    page.wait_for_url(re.compile(r"/participant/\d+/$"))
+    page.wait_for_url(re.compile(r"/participant/\d+/"))
     page.go_back()
     page.wait_for_url("**/add/")
     type_it()
