@@ -149,6 +149,9 @@ def _newest_of(site: Site) -> dict[str, int]:
 
 def _rows_at(model: Any, site: Site) -> Any:
     rows, path = model._default_manager.all(), reach.site_path(model, admin.site)
+    if path is None and any(one.name == "participant" for one in model._meta.fields):
+        # Rows of nobody are read by others, too.
+        path = "participant__site"
     try:
         return rows if path is None else rows.filter(**{path: site.pk if path == "pk" else site})
     except FieldError:
@@ -407,7 +410,8 @@ def test_no_list_asks_more_for_more_rows_nor_looks_for_the_values_that_occur(wor
     few = {name: _queries(client, at) for name, at in lists.items() if _has_lines(client, at)}
     with taken_back():
         Participant.objects.filter(pk=world.theirs.pk).update(site=world.ours.site)
-        many = {name: _queries(client, at) for name, at in lists.items()}
+        # The first look of a day keeps whose name was read.
+        many = {name: _queries(client, at) for name, at in lists.items() if client.get(at)}
     assert len(few) > 30
     assert {name: (len(few[name]), len(many[name])) for name in few if len(many[name]) > len(few[name])} == {}
     assert {name: len(asked) for name, asked in many.items() if len(asked) > LIST_BUDGET} == {}
