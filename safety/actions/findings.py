@@ -20,7 +20,7 @@ def from_json(kind: type[F], stored: Mapping[str, Any]) -> F:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 

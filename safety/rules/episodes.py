@@ -56,8 +56,9 @@ def _in_order(one: Seen) -> tuple[dt.datetime, int]:
 def _after(current: Episode | None, one: Seen, joins_within: dt.timedelta) -> Episode | None:
     """The newest episode once the next assessment was made; what could not be graded changes nothing."""
     if one.grade:
-        begins = current is None or _is_over(current, one.at, joins_within)
-        return Episode(one.at, one.grade, one.at, one.at) if begins else _worse(current, one.grade, one.at)
+        if current is None or _is_over(current, one.at, joins_within):
+            return Episode(one.at, one.grade, one.at, one.at)
+        return _worse(current, one.grade, one.at)
     if one.grade == 0 and current is not None and current.resolved_at is None:
         return replace(current, resolved_at=one.at)
     return current
