@@ -14,13 +14,13 @@ F = TypeVar("F")
 
 def from_json(kind: type[F], stored: Mapping[str, Any]) -> F:
     """Findings of this kind from what `as_json` wrote; what a kind has no field for is left out."""
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # a class is hashable
     names = [field.name for field in fields(kind) if field.name in stored]  # type: ignore[arg-type]
     return kind(**{name: _read(hints[name], stored[name]) for name in names})
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
