@@ -35,6 +35,9 @@ class IdentityReadAdmin(LogAdmin):
 
     list_display = ("at", "by", "participant", "how", "what", "ip")
     list_display_links = None
+    # In words: the theme would colour the list of names by styles that the site's policy refuses.
+    fields = ("at", "by", "participant", "how", "what", "ip")
+    readonly_fields = fields
     list_filter = (("by", OccurringFilter), ("how", admin.ChoicesFieldListFilter))
     search_fields = ("participant__screening_number", "participant__participant_number")
     date_hierarchy = "at"
