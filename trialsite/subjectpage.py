@@ -99,6 +99,10 @@ class Section:
     more: Callable[[Asked], list[tuple[Any, str]]] = lambda asked: []
 
 
+def _roles_with(permission: str) -> list[str]:
+    return [str(ROLE_NAMES[role]) for role, granted in ROLE_PERMISSIONS.items() if permission in granted]
+
+
 @dataclass(frozen=True)
 class Owed:
     """A thing that is owed now: `permission` is what it takes to do it, and so says by whom."""
@@ -113,7 +117,7 @@ class Owed:
 
     @property
     def by_whom(self) -> list[str]:
-        return [str(ROLE_NAMES[role]) for role, granted in ROLE_PERMISSIONS.items() if self.permission in granted]
+        return _roles_with(self.permission)
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class Next:
 
     @property
     def by_whom(self) -> list[str]:
-        return [str(ROLE_NAMES[role]) for role, granted in ROLE_PERMISSIONS.items() if self.permission in granted]
+        return _roles_with(self.permission)
 
 
 def _each(name: str) -> Iterator[Any]:

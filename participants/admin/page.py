@@ -47,7 +47,7 @@ def _asked(admin: Any, request: HttpRequest, participant_id: int) -> Asked:
 
 
 def _page(admin: Any, asked: Asked) -> HttpResponse:
-    from participants.admin.people import STATUS_LABELS, note
+    from participants.admin.people import note
     from participants.models import ReadHow
 
     note(asked.request, [asked.participant], SHOWN & seen_by(asked.user), how=ReadHow.PAGE)
@@ -57,7 +57,6 @@ def _page(admin: Any, asked: Asked) -> HttpResponse:
         "title": asked.participant.number,
         "participant": asked.participant,
         "who": _who(asked),
-        "status_tone": STATUS_LABELS.get(asked.participant.status, "info"),
         "day0": page.day0(asked),
         "trial_day": page.trial_day(asked),
         "next": next_step,

@@ -33,6 +33,7 @@ from trialsite import formfields, questions
 from trialsite.constraints import as_refusals
 from trialsite.recordadmin import rewritten
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 
 FASTING_PANELS = frozenset({"CHEM"})
 # Taken long before the study as a rule.
@@ -112,6 +113,11 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
         """Whom the number means that was typed or that the address has chosen: shown with the name beside it."""
         number = self["number"].value() if "number" in self.fields else ""
         return self.participants.filter(numbered(number)).first() if number else None
+
+    @property
+    def begins(self) -> str:
+        """How the numbers of participants begin: by the code of a site."""
+        return " ".join(one.code for one in get_study().latest.sites)
 
     def clean_number(self) -> str:
         number: str = self.cleaned_data["number"]

@@ -359,3 +359,9 @@ def test_the_page_costs_the_same_with_many_rows(d28: Visit, alice: User, now: dt
         report(hour)
     assert counted() == before
     assert max(before) <= MOST_QUERIES
+
+
+def test_the_box_of_the_number_asks_only_for_what_begins_as_a_number(alice: User, login: Any) -> None:
+    """A name or a phone number that was typed there would stand in an address: `whose.js` compares with this."""
+    page = login(alice).get(reverse("admin:participants_examination_add"), {"panel": "CBC"}).content.decode()
+    assert 'data-begins="ZJ"' in page

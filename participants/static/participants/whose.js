@@ -6,13 +6,15 @@
     const place = document.querySelector("[data-whose]");
     const field = place && document.getElementById("id_number");
     if (!field) return;
+    const numbers = new RegExp(`^(${place.dataset.begins.split(" ").join("|")})-?S?[0-9]{1,6}$`);
     let asked = "";
     const ask = async () => {
-      const number = field.value.trim().toUpperCase();
+      const number = field.value.normalize("NFKC").trim().toUpperCase();
       if (number === asked) return;
       asked = number;
       place.hidden = true;
-      if (number.length < 4) return;
+      // A name or a phone number that strayed into this box never stands in an address.
+      if (!numbers.test(number)) return;
       const address = place.dataset.whose + encodeURIComponent(number);
       const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
       if (!answer || !answer.ok || answer.redirected || number !== asked) return;
