@@ -17,6 +17,12 @@ FLAGS = (
     "--disable-sync",
 )
 
+# When what was shown is drawn; a page that draws no more frames, which happens, is waited for a second, not for ever.
+DRAWN = """() => new Promise((then) => {
+  setTimeout(then, 1000);
+  requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(then)));
+})"""
+
 
 def chromium() -> str | None:
     """The path of a Chromium on this machine, or None."""

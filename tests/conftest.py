@@ -2,14 +2,16 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone, translation
 
+from participants.models import Participant
 from trialsite import env, grants, guards
 from trialsite.local.services import Stack
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
@@ -18,6 +20,7 @@ from trialsite.roles import Role
 
 APP_ROLE_IN_TESTS = "trialsite_app"
 PASSWORD = "correct horse battery"
+FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +36,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _fast_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = FAST_HASHERS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def now() -> dt.datetime:
     """A quiet Thursday morning in Guangzhou, inside the study's window."""
     return dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
@@ -49,13 +52,17 @@ def english() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def site(db: None) -> Site:
+def first_site() -> Site:
     """The study's site; made again where a test with real commits has emptied the tables."""
     if not Site.objects.exists():
         sync_roles()
         sync_sites()
     return Site.objects.get(code="ZJ")
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    return first_site()
 
 
 @pytest.fixture
@@ -84,13 +91,13 @@ def person(username: str, role: Role, *sites: Site, language: str = Language.EN)
 @pytest.fixture
 def alice(site: Site) -> User:
     """Coordinator of the first site."""
-    return person("alice", Role.COORDINATOR, site)
+    return known("alice") or person("alice", Role.COORDINATOR, site)
 
 
 @pytest.fixture
 def ivan(site: Site) -> User:
     """Investigator of the first site."""
-    return person("ivan", Role.INVESTIGATOR, site)
+    return known("ivan") or person("ivan", Role.INVESTIGATOR, site)
 
 
 @pytest.fixture
@@ -115,6 +122,45 @@ def arthur(site: Site) -> User:
 def charlie(other_site: Site) -> User:
     """Coordinator of another site: must see nothing of ours."""
     return person("charlie", Role.COORDINATOR, other_site)
+
+
+def known(username: str) -> User | None:
+    """Who was made once for the module, if they were."""
+    return User.objects.filter(username=username).first()
+
+
+class Once:
+    """The people with whom a module's rows are made; nobody is there who was not asked for."""
+
+    @cached_property
+    def site(self) -> Site:
+        return first_site()
+
+    @cached_property
+    def alice(self) -> User:
+        return person("alice", Role.COORDINATOR, self.site)
+
+    @cached_property
+    def ivan(self) -> User:
+        return person("ivan", Role.INVESTIGATOR, self.site)
+
+
+@pytest.fixture(scope="module")
+def once(django_db_setup: None, django_db_blocker: Any) -> Iterator[Once]:
+    """For what all tests of a module begin with: made once, and what a test does with it is taken back after the test.
+
+    Not for tests with real commits: all of it lies in one transaction.
+    """
+    with django_db_blocker.unblock(), transaction.atomic(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("django.conf.settings.PASSWORD_HASHERS", FAST_HASHERS)
+        yield Once()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def participant(made: Participant, db: None) -> Participant:
+    """Whom the module's `made` has made once, as the database has them."""
+    return Participant.objects.get(pk=made.pk)
 
 
 class Signer(Client):

@@ -17,7 +17,7 @@ from participants.rules.contradictions import Code
 from participants.rules.status import Status
 from tests import factories
 from tests.addforms import FILL, Filled, when
-from tests.conftest import person
+from tests.conftest import Once, person
 from tests.test_twins import answer, asked, send
 from trialsite import audit
 from trialsite.fields import PartialDateField
@@ -80,15 +80,15 @@ NEVER_ASKED = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def now() -> dt.datetime:
     return timezone.now()
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
     """Consented 60 days ago, infused 40 days ago."""
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 40 * DAY)
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 40 * DAY)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import count
@@ -34,7 +34,7 @@ from tests.addforms import FILL, Filled
 from tests.conftest import TOLD, person
 from tests.test_error_pages import names, patterns
 from tests.test_headers import wrong
-from trialsite import reach
+from trialsite import pdf, reach
 from trialsite.models import Record, Site, User
 from trialsite.roles import Role
 
@@ -214,12 +214,23 @@ class Answer:
     headers: dict[str, str]
 
 
-def walk(client: Client, found: dict[str, str], method: str, *, query: str = "") -> dict[str, Answer]:
+def walk(
+    client: Client, found: dict[str, str], method: str, *, query: str = "", are_prints_drawn: bool = False
+) -> dict[str, Answer]:
     answers = {}
-    for name, address in found.items():
-        with taken_back():
-            answers[name] = _answer(getattr(client, method)(address + query))
+    with nullcontext() if are_prints_drawn else unprinted():
+        for name, address in found.items():
+            with taken_back():
+                answers[name] = _answer(getattr(client, method)(address + query))
     return answers
+
+
+@contextmanager
+def unprinted() -> Iterator[None]:
+    """Nobody reads a word in the bytes of a PDF: one walk draws them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pdf, "render", lambda printed, **more: b"%PDF")
+        yield
 
 
 def _answer(response: Any) -> Answer:
@@ -294,7 +305,8 @@ def test_the_crawl_goes_over_every_address_with_words_that_would_be_noticed(worl
 @pytest.mark.parametrize("who", [*(role.value for role in STAFF), "superuser"])
 def test_no_address_ends_in_an_error_for_the_people_of_the_site(who: str, world: World) -> None:
     client = _client(world.people.get(("ZJ", who)) or world.people["", who])
-    shown = walk(client, addresses(world), "get") if who == DRAWN_FOR else _undrawn(client, addresses(world), "get")
+    found = addresses(world)
+    shown = walk(client, found, "get", are_prints_drawn=True) if who == DRAWN_FOR else _undrawn(client, found, "get")
     note(who, shown)
     assert faults(shown) == {}
     if who == DRAWN_FOR:
@@ -443,7 +455,8 @@ def test_a_row_of_another_site_is_as_if_it_was_not_there(method: str, world: Wor
     assert faults(answers) == {}
     assert told(world, answers) == {}
     rows = sorted(of_a_row(world))
-    missing = walk(client, {name: addresses(world, "999999")[name] for name in rows}, method)
+    nowhere = addresses(world, "999999")
+    missing = _undrawn(client, {name: nowhere[name] for name in rows}, method)
     assert {name: answers[name].status for name in rows if answers[name].status != missing[name].status} == {}
     assert {name: answers[name].status for name in rows if answers[name].status not in {403, 404, 405}} == {}
     detail = [name for name in rows if "object_id" in name]

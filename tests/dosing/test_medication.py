@@ -15,6 +15,7 @@ from dosing.rules.tocilizumab import Advice
 from participants.actions import plan_infusion
 from participants.models import Participant, ProtocolDeviation
 from tests import factories
+from tests.conftest import Once
 from trialsite.models import Site, User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -28,9 +29,9 @@ def medication_of(participant: Participant, at: dt.datetime, kind: str = "tocili
     return Medication(participant=participant, kind=kind, started_at=at, **values)
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 4 * DAY)
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 4 * DAY)
 
 
 def test_the_help_tells_dose_history_and_what_is_next(participant: Participant, alice: User, now: dt.datetime) -> None:

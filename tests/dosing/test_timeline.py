@@ -22,6 +22,7 @@ from participants.actions import plan_infusion, site_day
 from participants.flowchart import text_width
 from participants.models import Participant
 from tests import factories
+from tests.conftest import Once
 from trialsite.models import Site, User
 from trialsite.recordadmin import void
 
@@ -465,10 +466,10 @@ def test_an_entry_as_a_line_of_the_table(entry: Entry, expected: tuple[str, str,
 # --- what is read ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
     """Lymphodepleted, and infused four days ago."""
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 4 * DAY)
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 4 * DAY)
 
 
 def medicated(participant: Participant, kind: str, start: dt.datetime, **more: Any) -> Medication:

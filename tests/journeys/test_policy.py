@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.browser import browser_context, choose_language, chromium, log_in
+from scripts.browser import DRAWN, browser_context, choose_language, chromium, log_in
 from trialsite.local.services import Stack
 
 pytestmark = [
@@ -33,7 +33,7 @@ class Watched:
     def open(self, path: str) -> Any:
         self.page.goto(f"{self.site_url}{path}", wait_until="load")
         # The theme's scripts have run, and what they show is drawn.
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.evaluate(DRAWN)
         return self.page
 
     def menu(self) -> list[str]:
@@ -44,10 +44,6 @@ class Watched:
         )
         return sorted({link for link in links if link and link.startswith("/admin/")})
 
-    def first_row(self) -> str | None:
-        link = self.page.locator("#result_list tbody th a").first
-        return link.get_attribute("href") if link.count() else None
-
 
 @pytest.fixture
 def watched(running_site: Stack) -> Iterator[Watched]:
@@ -55,17 +51,13 @@ def watched(running_site: Stack) -> Iterator[Watched]:
         yield Watched(context, running_site.site_url)
 
 
-@pytest.mark.parametrize("username", ["coordinator", "admin"])
-def test_no_page_of_the_menu_asks_for_what_the_policy_refuses(username: str, watched: Watched) -> None:
-    log_in(watched.page, watched.site_url, username)
+def test_no_page_of_the_menu_asks_for_what_the_policy_refuses(watched: Watched) -> None:
+    """Of a role's own day; whatever else there is, somebody with all rights walks over elsewhere."""
+    log_in(watched.page, watched.site_url, "coordinator")
     pages = watched.menu()
     assert len(pages) > 10
     for path in pages:
         watched.open(path)
-        if row := watched.first_row():
-            watched.open(row)
-        if watched.page.locator(f'a[href="{path}add/"]').count():
-            watched.open(f"{path}add/")
     assert watched.faults == []
 
 

@@ -20,7 +20,7 @@ from participants.models import (
     VisitState,
 )
 from tests import factories
-from tests.conftest import person
+from tests.conftest import Once, person
 from trialsite.models import Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
@@ -29,9 +29,9 @@ DAY = dt.timedelta(days=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
-    return factories.screened(site=site, by=alice, now=now)
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
+    return factories.screened(site=once.site, by=once.alice, now=now)
 
 
 def report(participant: Participant, by: User, now: dt.datetime, description: str, reason: str = "x") -> Any:

@@ -17,7 +17,8 @@ from participants.rules.eligibility import qtcb_ms, qtcf_ms, rr_of_rate
 from participants.rules.measures import MEASURES, PANELS, Kind
 from participants.units import UnknownUnit, convert
 from tests import factories
-from trialsite.models import Site, User
+from tests.conftest import Once
+from trialsite.models import User
 from trialsite.refusal import Refused
 
 DAY = dt.timedelta(days=1)
@@ -89,9 +90,9 @@ def test_qt_is_corrected_by_bazett_and_by_fridericia(qt: str, rate: str, bazett:
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
-@pytest.fixture
-def participant(site: Site, alice: User) -> Participant:
-    return factories.consented(site=site, by=alice, now=timezone.now() - 2 * DAY)
+@pytest.fixture(scope="module")
+def made(once: Once) -> Participant:
+    return factories.consented(site=once.site, by=once.alice, now=timezone.now() - 2 * DAY)
 
 
 def examination_of(participant: Participant, panel: str) -> Examination:

@@ -27,7 +27,7 @@ from safety.models import (
 )
 from safety.rules.rounds import State
 from tests import factories
-from tests.conftest import person
+from tests.conftest import Once, person
 from trialsite import firstpage, notifications, waiting
 from trialsite.models import Language, Notification, NotificationState, Site, SweepRun, User
 from trialsite.recordadmin import void
@@ -49,15 +49,15 @@ def warn(row: ToxicityAssessment, *, now: dt.datetime) -> list[SafetyAlert]:
     return actions.warn_after(row, now=now)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start(now: dt.datetime) -> dt.datetime:
     """The infusion: 5 March, 09:30 in Guangzhou."""
     return now
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, start: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=start)
+@pytest.fixture(scope="module")
+def made(once: Once, start: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=start)
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from safety.rules.bedside import ICE_POINTS, Context, Death, Observations, Vasop
 from safety.rules.crs import CrsDeath, OxygenDevice, OxygenReason
 from safety.rules.icans import Consciousness, IcansDeath, IcePerformed, PressureSign, Seizure
 from tests import factories
-from trialsite.models import Site, User
+from tests.conftest import Once
+from trialsite.models import User
 from trialsite.refusal import Refused
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -106,9 +107,9 @@ def test_there_are_ten_points() -> None:
 pages = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 3 * DAY)
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 3 * DAY)
 
 
 def assessed(
@@ -409,13 +410,18 @@ def typed(participant: Participant, at: dt.datetime, **more: str) -> dict[str, s
 ADD = "admin:safety_bedsideassessment_add"
 
 
+@pytest.fixture(scope="module")
+def here_once(once: Once) -> Participant:
+    now = timezone.now()
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 3 * DAY)
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("english")
 class TestPages:
     @pytest.fixture
-    def here(self, site: Site, alice: User) -> Participant:
-        now = timezone.now()
-        return factories.infused(site=site, by=alice, now=now, infused_at=now - 3 * DAY)
+    def here(self, here_once: Participant, db: None) -> Participant:
+        return Participant.objects.get(pk=here_once.pk)
 
     def url(self, here: Participant) -> str:
         return f"{reverse(ADD)}?participant={here.pk}"

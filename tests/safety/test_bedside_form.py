@@ -25,6 +25,7 @@ from safety.rules.bedside import VITAL_SIGNS, Anticytokine, Observations, Vasopr
 from safety.rules.contradictions import QUESTION_TEXT, questions
 from safety.rules.crs import OxygenDevice
 from tests import factories
+from tests.conftest import Once
 from tests.safety.rules.test_contradictions import CASES, DAY_3
 from tests.safety.test_bedside import ADD, assessed, grades, seen, typed
 from trialsite.models import Site, User
@@ -37,10 +38,15 @@ GRADE = "admin:safety_bedside_grade"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
-@pytest.fixture
-def here(site: Site, alice: User) -> Participant:
+@pytest.fixture(scope="module")
+def made(once: Once) -> Participant:
     now = timezone.now()
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 20 * DAY)
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 20 * DAY)
+
+
+@pytest.fixture
+def here(participant: Participant) -> Participant:
+    return participant
 
 
 def url(here: Participant, **query: Any) -> str:

@@ -22,7 +22,7 @@ from safety.rules.icaht import Anc, Observed, Run
 from safety.rules.iec_hs import IecHsFindings, Severity
 from safety.rules.lab_ctcae import Version
 from tests import factories
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, Once
 from trialsite.bounds import SIGNS
 from trialsite.models import Site, User
 from trialsite.recordadmin import void
@@ -34,16 +34,16 @@ UNITS = {"NEUT": "10^9/L", "PLAT": "10^9/L", "HGB": "g/L", "FIBRINO": "g/L", "FE
 UNITS |= {"AST": "U/L", "CA": "mmol/L", "ALB": "g/L", "K": "mmol/L"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def now() -> dt.datetime:
     """Eight in the morning at the site, so that hours before are the same day."""
     return timezone.localtime().replace(hour=8, minute=0, second=0, microsecond=0) - DAY
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
     """Infused twenty days ago."""
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 20 * DAY)
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 20 * DAY)
 
 
 def measured(participant: Participant, at: dt.datetime, **values: Any) -> Examination:
@@ -414,28 +414,38 @@ class TestSuggesting:
 # --- the page ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def live(site: Site, alice: User) -> Participant:
+@pytest.fixture(scope="module")
+def live_once(once: Once) -> Participant:
     """Infused twenty days before this moment, with a week of neutropenia and a blood count of today."""
     at = timezone.now()
-    participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 20 * DAY)
+    participant = factories.infused(site=once.site, by=once.alice, now=at, infused_at=at - 20 * DAY)
     # A second ago, so that it is today's in the first hour of a day, too.
     counted(participant, at + HOUR - SECOND, WEEK_OF_400)
     measured(participant, at - SECOND, PLAT=("18", "125", "350"))
     return participant
 
 
-@pytest.fixture
-def outpatient(site: Site, alice: User) -> Participant:
+@pytest.fixture(scope="module")
+def outpatient_once(once: Once) -> Participant:
     """Infused 33 days ago: a week of neutropenia in hospital, then counts of Day 14, 18 and 31 alone."""
     at = timezone.now()
-    participant = factories.infused(site=site, by=alice, now=at, infused_at=at - 33 * DAY)
+    participant = factories.infused(site=once.site, by=once.alice, now=at, infused_at=at - 33 * DAY)
     counted(
         participant,
         at + HOUR - SECOND,
         "2.0 " * 3 + "0.4 " * 7 + "1.2 " + "- " * 3 + "1.4 - - - 1.6 " + "- " * 12 + "1.7 - -",
     )
     return participant
+
+
+@pytest.fixture
+def live(live_once: Participant, db: None) -> Participant:
+    return Participant.objects.get(pk=live_once.pk)
+
+
+@pytest.fixture
+def outpatient(outpatient_once: Participant, db: None) -> Participant:
+    return Participant.objects.get(pk=outpatient_once.pk)
 
 
 def read(client: Client, participant: Participant) -> str:

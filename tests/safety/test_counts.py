@@ -16,6 +16,7 @@ from participants.rules.status import Status
 from safety import tasks, worklist
 from safety.actions import owed_counts, remind_of_counts
 from tests import factories
+from tests.conftest import Once
 from trialsite.models import Notification, NotificationState, Site, SweepRun, User
 from trialsite.recordadmin import void
 
@@ -24,15 +25,15 @@ DAY = dt.timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def day0() -> dt.datetime:
     """Eight in the morning at the site, a month ago."""
     return timezone.localtime().replace(hour=8, minute=0, second=0, microsecond=0) - 32 * DAY
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, day0: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=day0, infused_at=day0)
+@pytest.fixture(scope="module")
+def made(once: Once, day0: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=day0, infused_at=day0)
 
 
 def counted(participant: Participant, at: dt.datetime, value: str | None = "1.2", comparator: str = "") -> Examination:

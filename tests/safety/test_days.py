@@ -15,6 +15,7 @@ from participants.rules.settling import ToldBy
 from safety import actions
 from safety.models import BedsideAssessment
 from tests import factories
+from tests.conftest import Once
 from tests.safety.test_bedside import assessed, seen
 from trialsite.models import Notification, NotificationState, Site, User
 
@@ -24,9 +25,9 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 LABORATORY = (("CBC", ("NEUT",)), ("CHEM", ("CREAT", "CRP", "FERRITIN")), ("COAG", ("FIBRINO",)))
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 3 * DAY)
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 3 * DAY)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
 from safety.rules.crs import OxygenDevice
 from safety.rules.icans import IcePerformed
 from tests import factories
+from tests.conftest import Once
 from tests.safety.test_bedside import ABSENT
 from trialsite.models import Site, User
 
@@ -31,15 +32,15 @@ RIGHT: dict[str, Any] = {name: True for names in ICE_POINTS.values() for name in
 D = Decimal
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def day0(now: dt.datetime) -> dt.datetime:
     """Ten in the morning at the site."""
     return now - 10 * DAY + 30 * dt.timedelta(minutes=1)
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime, day0: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=now, infused_at=day0)
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime, day0: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=day0)
 
 
 def assessed(participant: Participant, at: dt.datetime, by: User, temperature: str | None, **more: Any) -> Any:

@@ -32,6 +32,7 @@ from safety.models import (
 from safety.rules.crs import CrsFindings
 from safety.rules.iec_hs import IecHsFindings
 from tests import factories
+from tests.conftest import Once
 from tests.safety.test_bedside import assessed, seen
 from trialsite.models import Notification, NotificationState, Record, Site, User
 from trialsite.recordadmin import RecordAdmin
@@ -45,9 +46,9 @@ PRESSED = seen(temperature_c=Decimal("36.9"), anticytokine_given=True, hypotensi
 SHOCKED = seen(temperature_c=Decimal("39.5"), hypotension=True, vasopressors=("norepinephrine",))
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 3 * DAY)
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 3 * DAY)
 
 
 def void_bedside(row: BedsideAssessment, by: User, now: dt.datetime) -> None:
@@ -434,7 +435,7 @@ def test_a_discharge_that_was_a_mistake_leaves_the_bedside_due_again(
     one = factories.infused(site=site, by=alice, now=now)
     later = now + 14 * HOUR
     actions.raise_overdue(now=later)
-    alert = SafetyAlert.objects.get()
+    alert = SafetyAlert.objects.get(participant=one)
     row = Discharge(participant=one, discharged_at=now + HOUR)
     actions.record_discharge(discharge=row, by=alice, now=later)
     alert.refresh_from_db()

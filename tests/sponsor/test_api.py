@@ -16,6 +16,7 @@ from sponsor import api, classification
 from sponsor.auth import issue_token, revoke_tokens
 from sponsor.models import ApiRead
 from tests import factories
+from tests.conftest import Once
 from trialsite.models import Record, Site, User
 from trialsite.roles import Role
 from trialsite.voiding import void
@@ -31,9 +32,9 @@ def program(site: Site) -> User:
     return user
 
 
-@pytest.fixture
-def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
-    return factories.infused(site=site, by=alice, now=now, infused_at=now - 21 * DAY, hospital_number="H-1")
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 21 * DAY, hospital_number="H-1")
 
 
 def reader(program: User) -> Any:

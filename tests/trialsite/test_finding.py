@@ -9,15 +9,16 @@ from django.urls import reverse
 
 from participants.models import Participant
 from tests import factories
+from tests.conftest import Once
 from trialsite import finding
 from trialsite.models import User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
-@pytest.fixture
-def participant(site: Any, alice: User, now: dt.datetime) -> Participant:
-    return factories.enrolled(site=site, by=alice, now=now)
+@pytest.fixture(scope="module")
+def made(once: Once, now: dt.datetime) -> Participant:
+    return factories.enrolled(site=once.site, by=once.alice, now=now)
 
 
 def links(user: User, text: str) -> list[str]:

@@ -23,6 +23,7 @@ from dosing.models import Medication
 from participants.models import Participant, Visit
 from tests import factories
 from tests.conftest import person
+from trialsite import identity
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 from trialsite.listexport import ExportAdmin
 from trialsite.models import ListExport, Site, User
@@ -130,9 +131,14 @@ def test_identity_is_known_by_how_it_is_kept(page: Any) -> None:
 
 @pytest.mark.django_db
 def test_every_role_exports_every_list_it_may_view_and_each_is_recorded(study: None, site: Site, login: Any) -> None:
-    """Number of rows, identity, formats, queries, the record: over all lists, as everybody."""
+    """Number of rows, identity, formats, queries, the record: over all lists, as everybody.
+
+    A file depends on its reader by what of an identity they see: each list is made once for those who see any, once
+    for those who see none.
+    """
     names, empty = secrets(), {page.opts.label for page in PAGES}
     counts: dict[Any, int] = {}
+    made: set[tuple[Any, bool]] = set()
     assert len(names) > 10
     for role in READERS:
         reader = person(f"reader-{role.value.replace(' ', '-')}", role, site)
@@ -149,7 +155,11 @@ def test_every_role_exports_every_list_it_may_view_and_each_is_recorded(study: N
                 assert client.get(url_of(page)).status_code == 200
                 # All see the same rows: those of their site.
                 counts[page] = shown.context["cl"].result_count
-            count = counts[page]
+            count, seen = counts[page], bool(identity.seen_by(reader))
+            if (page, seen) in made and role is not Role.DATA_MANAGER:
+                assert client.get(url_of(page)).status_code == 200
+                continue
+            made.add((page, seen))
             for kind in ("csv", "xlsx") if role is Role.DATA_MANAGER else ("csv",):
                 with CaptureQueriesContext(connection) as queries:
                     response, content = exported(client, page, format=kind, with_identity="")
@@ -281,10 +291,10 @@ def test_what_somebody_typed_runs_in_no_spreadsheet(
 
 
 @pytest.mark.django_db
-def test_ten_thousand_rows_need_no_more_queries_than_ten(site: Site, alice: User, now: dt.datetime, login: Any) -> None:
+def test_thousands_of_rows_need_no_more_queries_than_ten(site: Site, alice: User, now: dt.datetime, login: Any) -> None:
     participant = factories.consented(site=site, by=alice, now=now)
     client, counts = login(alice), []
-    for size in (10, 10_000):
+    for size in (10, 4_000):
         Medication.objects.bulk_create(
             Medication(participant=participant, kind="antibiotic", name="x", started_at=now, created_by=alice)
             for _number in range(size)

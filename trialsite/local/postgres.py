@@ -49,6 +49,11 @@ THROWAWAY_OPTIONS = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    # Whoever waits for themselves is told so: a test that hangs says nothing.
+    "lock_timeout": "60s",
+    "statement_timeout": "300s",
+    # Planning beats compiling for the small tables of tests.
+    "jit": "off",
 }
 
 
