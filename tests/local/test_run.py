@@ -13,7 +13,8 @@ import pytest
 
 from tests.local.helpers import Command, family, is_alive, wait_for, wait_until_gone
 from trialsite.local.processes import free_port
-from trialsite.local.services import remove_abandoned
+from trialsite.local.run import SIGNALS, _catch_signals
+from trialsite.local.services import Stack, remove_abandoned
 
 RUN = ("-m", "tests.local.stub_site", "run")
 LOCAL = ("-m", "trialsite.local")
@@ -197,3 +198,16 @@ def test_a_throwaway_that_nobody_ended_is_removed_by_the_next(site: Site) -> Non
     remove_abandoned(site.folder)
     assert not folder.exists()
     wait_until_gone(processes)
+
+
+def test_a_signal_in_the_last_step_of_closing_is_no_traceback(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "var", throwaway=False)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        stack.open()
+        _catch_signals(stack)
+        stack.close()
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -164,8 +164,9 @@ def _watch(stack: Stack, parent: Callable[[], bool]) -> None:
 
 def _catch_signals(stack: Stack) -> None:
     """From here on a signal is noted, and answered where we wait: no child is lost half-started."""
+    signals = stack.supervisor.signals  # also when the last of it is being closed
     for number in SIGNALS:
-        signal.signal(number, lambda received, frame: stack.supervisor.signals.append(received))
+        signal.signal(number, lambda received, frame: signals.append(received))
 
 
 def _make_watch() -> Callable[[], bool]:
