@@ -16,6 +16,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Func, Q
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, pgettext_lazy
@@ -130,6 +131,14 @@ class RecordQuerySet(models.QuerySet[R]):
         for row in rows:
             freetext.refuse_identity(row, names)
         return super().bulk_update(rows, names, *args, **kwargs)
+
+    def _batched_insert(self, objs: list[R], fields: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+        """Leaves out what the database fills in by itself: an expression among the values keeps Django from sending
+        each column as one array, which takes a third of the time of naming every value."""
+        typed = [
+            one for one in fields if not all(isinstance(one.value_from_object(row), DatabaseDefault) for row in objs)
+        ]
+        return super()._batched_insert(objs, typed, *args, **kwargs)  # type: ignore[misc]
 
     def update(self, **values: Any) -> int:
         freetext.refuse_identity_for(self, values)

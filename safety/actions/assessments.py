@@ -300,6 +300,7 @@ def _grade_as_known(
     rows: QuerySet[ToxicityAssessment],
     known_now: Callable[[ToxicityAssessment, dt.datetime | None], Any],
     *,
+    past: Past | None = None,
     by: User,
     now: dt.datetime,
 ) -> list[ToxicityAssessment]:
@@ -307,7 +308,7 @@ def _grade_as_known(
 
     `known_now` gives them for a row and the beginning of the CRS before it; None where they are as they were.
     """
-    past, changed = past_of(participant), []
+    past, changed = past or past_of(participant), []
     walk = episode_rules.Walk(past.of(Scale.CRS), joins_within=past.joins_within)
     # What the old grade rested on in words is large, and not looked at.
     for old in rows.defer("reasons", "flags", "determinants").order_by("assessed_at", "id"):
@@ -398,16 +399,18 @@ def _follow(
     _settle(participant, past, rows, by=by, now=now)
     since = next((row.assessed_at for row in rows if row.toxicity == Scale.CRS), None)
     if since is not None and any(seen.at > since for seen in past.of(Scale.CRS)):
-        grade_anew(participant, since, by=by, now=now)
+        grade_anew(participant, since, past=past.with_(rows), by=by, now=now)
 
 
-def grade_anew(participant: Participant, since: dt.datetime, *, by: User, now: dt.datetime) -> None:
+def grade_anew(
+    participant: Participant, since: dt.datetime, *, past: Past | None = None, by: User, now: dt.datetime
+) -> None:
     """CRS grades from this moment on that rested on whether there was CRS before: a new row for each that differs.
 
-    An investigator's own grade stands: it was not computed.
+    An investigator's own grade stands: it was not computed. A `past` that was read already is not read again.
     """
     later = current(ToxicityAssessment.objects.filter(participant=participant, toxicity=Scale.CRS))
-    _grade_as_known(participant, later.filter(assessed_at__gte=since), _crs_before, by=by, now=now)
+    _grade_as_known(participant, later.filter(assessed_at__gte=since), _crs_before, past=past, by=by, now=now)
 
 
 def _crs_before(old: ToxicityAssessment, begun: dt.datetime | None) -> crs.CrsFindings | None:

@@ -117,10 +117,10 @@ def _check_versions(read: Iterable[tuple[Path, Protocol]]) -> Iterator[Mistake]:
 
 
 @cache
-def _cached(folder: Path) -> Study:
-    return load_study(folder)
+def _cached(name: str) -> Study:
+    return load_study(STUDIES / name)
 
 
 def get_study() -> Study:
     """The study of this installation, read once."""
-    return _cached(STUDIES / settings.STUDY)
+    return _cached(settings.STUDY)
