@@ -447,9 +447,11 @@ def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         done=_("The infusion is planned."),
         back="eligibility",
     )
-    if answer.status_code != HTTPStatus.FOUND or wayback.way_back(request):
+    if answer.status_code != HTTPStatus.FOUND or paper.way_back(request):
+        # Doses from paper are taken over as they were: there is nothing to move.
         return answer
-    return HttpResponseRedirect(reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id]))
+    shift = reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id])
+    return HttpResponseRedirect(wayback.with_back(shift, wayback.asked(request)))
 
 
 def fail_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -67,6 +67,13 @@
     }
   };
 
+  // On a phone a row is a card: what has nothing to say takes no line there.
+  const markNothing = (within) => {
+    for (const cell of within.querySelectorAll("#result_list td")) {
+      cell.classList.toggle("ts-nothing", !cell.firstElementChild && !cell.textContent.trim());
+    }
+  };
+
   // --- controls that only listen to clicks -----------------------------------------------------
 
   const panelOf = (control) => {
@@ -157,6 +164,16 @@
     }
   };
 
+  // What is typed into a look-up is sent in the body of the request: it may be a name, and addresses are kept in logs.
+  const hideLookups = () => {
+    const token = () => document.querySelector("input[name=csrfmiddlewaretoken]")?.value || "";
+    window.django?.jQuery?.ajaxPrefilter((asked) => {
+      if (!/\/autocomplete\/$/.test(new URL(asked.url, location.href).pathname)) return;
+      asked.type = "POST";
+      asked.headers = { ...asked.headers, "X-CSRFToken": token() };
+    });
+  };
+
   // --- frames ----------------------------------------------------------------------------------
 
   const nameOfFrame = (frame) =>
@@ -215,6 +232,7 @@
     nameLookups(within);
     nameBoxes(within);
     nameCells(within);
+    markNothing(within);
     reachFrames(within);
     nameLanguages(within);
   };
@@ -231,6 +249,7 @@
 
   addEventListener("DOMContentLoaded", () => {
     (document.getElementById("main") || document.getElementById("page"))?.setAttribute("role", "main");
+    hideLookups();
     mend(document);
     makeRoom();
     // Lines that are added, look-ups that open, sections that are loaded.
