@@ -101,7 +101,7 @@ def _ids(page: Page, site_url: str) -> dict[str, str]:
 
 def _linked(page: Page, nth: int) -> str:
     """The key of a participant to whom this page links."""
-    links = [str(link.get_attribute("href")) for link in page.locator("main a[href], #result_list a[href]").all()]
+    links = [str(link.get_attribute("href")) for link in page.locator("#main a[href]").all()]
     found = [match[1] for link in links if (match := re.search(r"/participants/participant/([0-9]+)/", link))]
     return found[nth]
 

@@ -62,10 +62,14 @@ LOOK = """async (tags) => {
   const wordless = [...document.querySelectorAll("#main :is(" + states + "):not(input)")]
     .filter((one) => !one.textContent.trim() && !one.ariaLabel)
     .map((one) => `${name(one)} tells its state by colour alone`);
+  const unsaid = document.documentElement.lang.startsWith("zh") ? [] : [...document.querySelectorAll("#main *")]
+    .filter((one) => !one.children.length && /\\p{Script=Han}/u.test(one.textContent) && !/[a-z]/i.test(one.textContent))
+    .filter((one) => !one.closest("[lang|=zh], script, style"))
+    .map((one) => `${name(one)} is Chinese and does not say so: ${one.textContent.trim().slice(0, 20)}`).slice(0, 5);
   // The menu is the same on every page: it is looked at where it is opened. A dozen rows are like all others.
   document.querySelectorAll("#main tbody > tr:nth-child(n+13), #result_list > tbody:nth-of-type(n+7)")
     .forEach((one) => one.remove());
-  return [...wide, ...seconds, ...wordless, ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
+  return [...wide, ...seconds, ...wordless, ...unsaid, ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
 }"""
 # At a desk: the name of what is open stands in the head, whole.
 HEAD = """async () => {

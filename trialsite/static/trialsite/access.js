@@ -68,8 +68,11 @@
   };
 
   // On a phone a row is a card: what has nothing to say takes no line there.
-  const markNothing = (within) => {
-    for (const cell of within.querySelectorAll("#result_list td")) {
+  const mendCards = (within) => {
+    for (const cell of within.querySelectorAll("#result_list tbody td")) {
+      // The theme takes the first cell of a row for the box that selects it.
+      const head = cell.cellIndex === 0 && !cell.querySelector("input") && cell.closest("table").tHead?.rows[0].cells[0];
+      if (head) cell.dataset.label = textOf(head);
       cell.classList.toggle("ts-nothing", !cell.firstElementChild && !cell.textContent.trim());
     }
   };
@@ -196,6 +199,17 @@
     for (const field of within.querySelectorAll("form input[name=language]")) field.form.lang = field.value;
   };
 
+  // Names and what was typed are Chinese on an English page, too: a reader of screens has to say so.
+  const markChinese = (within) => {
+    if (document.documentElement.lang.startsWith("zh")) return;
+    const texts = document.createTreeWalker(within.body || within, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const one = texts.currentNode.parentElement;
+      const isChinese = /\p{Script=Han}/u.test(texts.currentNode.data) && !/[a-z]/i.test(one.textContent);
+      if (isChinese && !one.closest("[lang|=zh], script, style")) one.lang = "zh-Hans";
+    }
+  };
+
   // --- the head --------------------------------------------------------------------------------
 
   const isCut = (head) => head.scrollWidth > head.clientWidth + 1 ||
@@ -232,9 +246,10 @@
     nameLookups(within);
     nameBoxes(within);
     nameCells(within);
-    markNothing(within);
+    mendCards(within);
     reachFrames(within);
     nameLanguages(within);
+    markChinese(within);
   };
 
   let isDue = false;
