@@ -63,8 +63,8 @@ LOOK = """async (tags) => {
     .filter((one) => !one.textContent.trim() && !one.ariaLabel)
     .map((one) => `${name(one)} tells its state by colour alone`);
   const unsaid = document.documentElement.lang.startsWith("zh") ? [] : [...document.querySelectorAll("#main *")]
-    .filter((one) => !one.children.length && /\\p{Script=Han}/u.test(one.textContent) && !/[a-z]/i.test(one.textContent))
-    .filter((one) => !one.closest("[lang|=zh], script, style"))
+    .filter((one) => !one.children.length && !one.closest("[lang|=zh], script, style"))
+    .filter((one) => /\\p{Script=Han}/u.test(one.textContent) && !/[a-z]/i.test(one.textContent))
     .map((one) => `${name(one)} is Chinese and does not say so: ${one.textContent.trim().slice(0, 20)}`).slice(0, 5);
   // The menu is the same on every page: it is looked at where it is opened. A dozen rows are like all others.
   document.querySelectorAll("#main tbody > tr:nth-child(n+13), #result_list > tbody:nth-of-type(n+7)")
