@@ -71,11 +71,13 @@ LOOK = """async (tags) => {
     .forEach((one) => one.remove());
   return [...wide, ...seconds, ...wordless, ...unsaid, ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
 }"""
-# At a desk: the name of what is open stands in the head, whole.
+# At a desk: the name of what is open stands in the head, whole, and the fields beside each other have room.
 HEAD = """async () => {
   await new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(then))));
+  const wide = document.documentElement.scrollWidth;
   return [...document.querySelectorAll("#header-inner h1, #header-inner h1 .truncate")]
-  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => `the head cuts “${one.textContent.trim()}”`);
+  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => `the head cuts “${one.textContent.trim()}”`)
+  .concat(wide > innerWidth ? [`the page is ${wide} px wide at a desk`] : []);
 }"""
 
 
@@ -109,7 +111,7 @@ class Walk:
         return is_new and response.ok and bool(self.page.title())
 
     def _at_a_desk(self) -> list[str]:
-        if not self.page.locator("#header-inner ul.container li").count():
+        if not self.page.locator("#header-inner ul.container li, #main .field-row").count():
             return []
         self.page.set_viewport_size(DESK)
         found: list[str] = self.page.evaluate(HEAD)
