@@ -72,7 +72,9 @@
     for (const cell of within.querySelectorAll("#result_list tbody td")) {
       // The theme takes the first cell of a row for the box that selects it.
       const head = cell.cellIndex === 0 && !cell.querySelector("input") && cell.closest("table").tHead?.rows[0].cells[0];
-      if (head) cell.dataset.label = textOf(head);
+      const label = (head ? textOf(head) : cell.dataset.label) || "";
+      // As the table's head begins; a unit stays as it is written.
+      cell.dataset.label = label.replace(/^[a-z](?=[a-z]{2})/, (letter) => letter.toUpperCase());
       cell.classList.toggle("ts-nothing", !cell.firstElementChild && !cell.textContent.trim());
     }
   };
