@@ -69,9 +69,10 @@
 
   // On a phone a row is a card: what has nothing to say takes no line there.
   const mendCards = (within) => {
-    for (const cell of within.querySelectorAll("#result_list tbody td")) {
+    for (const cell of within.querySelectorAll("#result_list tbody :is(td, th)")) {
       // The theme takes the first cell of a row for the box that selects it.
-      const head = cell.cellIndex === 0 && !cell.querySelector("input") && cell.closest("table").tHead?.rows[0].cells[0];
+      const isTaken = cell.cellIndex === 0 && cell.matches("td") && !cell.querySelector("input");
+      const head = isTaken && cell.closest("table").tHead?.rows[0].cells[0];
       const label = (head ? textOf(head) : cell.dataset.label) || "";
       // As the table's head begins; a unit stays as it is written.
       cell.dataset.label = label.replace(/^[a-z](?=[a-z]{2})/, (letter) => letter.toUpperCase());
