@@ -42,7 +42,8 @@ class TrialsiteAdminSite(UnfoldAdminSite):
         """What a field that looks up its choices offers."""
         from trialsite.choices import ChoicesView
 
-        answer: HttpResponse = ChoicesView.as_view(admin_site=self)(request)
+        view: Callable[..., Any] = ChoicesView.as_view(admin_site=self)
+        answer: HttpResponse = view(request)
         return answer
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
