@@ -13,6 +13,7 @@ from participants.models import Participant
 from trialsite import signing
 from trialsite.adminsection import ActionForm, AdminForm, posted
 from trialsite.entering import Line, Page, Section
+from trialsite.study import get_study
 
 GONE = frozenset({State.INFUSED, State.FAILED, State.DISCARDED})
 AT_THE_BED = frozenset({State.THAWED, State.INFUSED})
@@ -20,14 +21,15 @@ AT_THE_BED = frozenset({State.THAWED, State.INFUSED})
 
 def days(participant: Participant) -> dict[str, dt.date]:
     """Collection, doses and infusion as they were, or are planned; doses of one day are one visit."""
-    found: dict[str, dt.date] = {}
+    asked = get_study().protocol(participant.protocol_version).entered_by
     collected = participant.leukaphereses.standing().order_by("-started_at").first()
-    if collected is not None:
-        found["APH"] = timezone.localdate(collected.started_at)
-    for number, day in enumerate(sorted({_day_of(dose) for dose in _doses(participant)}), start=1):
-        found[f"LD{number}"] = day
     day0 = actions.day0_of(participant) or participant.planned_infusion_on
-    return {**found, "D0": day0} if day0 else found
+    known = (
+        (asked("leukapheresis"), [timezone.localdate(collected.started_at)] if collected else []),
+        (asked("lymphodepletion"), sorted({_day_of(dose) for dose in _doses(participant)})),
+        (asked("infusion"), [day0] if day0 else []),
+    )
+    return {code: day for codes, days in known for code, day in zip(codes, days, strict=False)}
 
 
 def _doses(participant: Participant) -> list[LymphodepletionDose]:
@@ -165,7 +167,7 @@ def _step(page: Page, bag: CellProduct) -> Section:
 
 
 def _fitness(page: Page) -> list[Section]:
-    before = Before.LYMPHODEPLETION if page.code.startswith("LD") else Before.INFUSION
+    before = Before.LYMPHODEPLETION if page.code in page.protocol.entered_by("lymphodepletion") else Before.INFUSION
     rows = _of_visit(page, page.participant.fitness_checks.filter(before=before), "checked_at")
     at_hand = ("tocilizumab_doses",) if before == Before.INFUSION else ()
 

@@ -14,9 +14,18 @@ from participants.rules.eligibility import Overall, Result
 from participants.rules.status import NO_MORE_VISITS, Status
 from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import wayback
+from trialsite.identity import seen_by
 from trialsite.subjectpage import Asked, Next, Owed, Section, Verb
 
 TRAIL_SHOWN = 12
+# What the head of the page and its prints show of the identity, to those who may see it.
+SHOWN = frozenset({"name", "birth_date", "bed"})
+
+
+def shown_of(user: Any) -> frozenset[str]:
+    return SHOWN & seen_by(user)
+
+
 NEVER_INFUSED = (Status.SCREENING, Status.SCREEN_FAILED, Status.ENROLLED, Status.LYMPHODEPLETED)
 
 

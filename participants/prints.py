@@ -25,17 +25,10 @@ from participants.rules.status import Status
 from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import subjectpage
 from trialsite.exports import cell_text
-from trialsite.identity import NAMES, seen_by
+from trialsite.identity import NAMES
 from trialsite.models import Site
 from trialsite.printing import Band, Facts, Print, Section, Table, Words, day, moment, sections_of, signatures
 from trialsite.subjectpage import Asked
-
-# What the prints show of the identity, to those who may see it.
-SHOWN = frozenset({"name", "birth_date", "bed"})
-
-
-def shown_of(user: Any) -> frozenset[str]:
-    return SHOWN & seen_by(user)
 
 
 def participant_print(asked: Asked) -> Print:
@@ -46,7 +39,7 @@ def participant_print(asked: Asked) -> Print:
         sections=sections_of(asked),
         site=str(whose.site),
         number=whose.number,
-        identity=shown_of(asked.user),
+        identity=page.shown_of(asked.user),
     )
 
 
@@ -88,7 +81,7 @@ def _who(asked: Asked) -> Section:
 
 def name_and_bed(participant: Participant, user: Any) -> Iterator[tuple[str, str]]:
     """As far as this reader is shown them."""
-    shown = shown_of(user)
+    shown = page.shown_of(user)
     if "name" in shown:
         yield capfirst(str(NAMES["name"])), participant.name
     if "bed" in shown:
@@ -96,7 +89,7 @@ def name_and_bed(participant: Participant, user: Any) -> Iterator[tuple[str, str
 
 
 def _age(asked: Asked) -> Iterator[tuple[str, str]]:
-    if "birth_date" in shown_of(asked.user):
+    if "birth_date" in page.shown_of(asked.user):
         age = asked.participant.age_on(actions.site_day(asked.now))
         yield _("Age"), _("%(age)s years") % {"age": age}
 

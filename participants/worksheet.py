@@ -7,7 +7,8 @@ from django.utils.translation import gettext as _
 
 from participants.models import Measurement, Visit
 from participants.names import MEASURE_NAMES, PANEL_NAMES, answer_text
-from participants.prints import limits_text, name_and_bed, newest_of, shown_of
+from participants.page import shown_of
+from participants.prints import limits_text, name_and_bed, newest_of
 from participants.rules.measures import PANELS, Kind, Measure
 from trialsite.printing import Band, Facts, Print, Section, Table, Words, day
 from trialsite.study import get_study

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from safety.rules.bedside import Anticytokine, Death, Vasopressor
 from safety.rules.crs import CrsDeath, OxygenDevice, OxygenReason
@@ -195,3 +195,26 @@ SEVERAL: dict[str, Any] = {"vasopressors": Vasopressor, "anticytokines": Anticyt
 
 def names_of(kind: Any, values: Iterable[str]) -> str:
     return ", ".join(str(name_of(kind, one)) for one in values)
+
+
+# What decides a grade, as its rules name it.
+DETERMINANTS: dict[str, Any] = {
+    "fever": _("fever"),
+    "hypotension": _("hypotension"),
+    "hypoxia": _("hypoxia"),
+    "death": _("death"),
+    "ice": _("ICE score"),
+    "capd": _("CAPD score"),
+    "consciousness": _("consciousness"),
+    "seizure": _("seizure"),
+    "motor": _("motor weakness"),
+    "icp": _("intracranial pressure, cerebral oedema"),
+    "anc_500": _("days with neutrophils at most 500/µL"),
+    "anc_100": _("days with neutrophils at most 100/µL"),
+    "never_recovered": _("neutrophils that never recovered"),
+}
+
+
+def determinants_in_words(names: str) -> str:
+    """What decided a grade, as a row keeps it: `hypotension+hypoxia`."""
+    return gettext(", ").join(str(DETERMINANTS.get(name, name)) for name in names.split("+") if name)

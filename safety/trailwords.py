@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from safety.admin.assessments import finding_in_words
 from safety.admin.bedside import observed_lines
 from safety.admin.blood import finding_lines, laboratory_lines, summary_lines
-from safety.choices import FINDING_NAMES
+from safety.choices import FINDING_NAMES, determinants_in_words
 from safety.ctcae import catalogue
 from safety.models import (
     AdverseEvent,
@@ -33,21 +33,6 @@ audit.kind("iec_hs", gettext_lazy("IEC-HS assessment"), IecHsAssessment)
 audit.kind("rounds", gettext_lazy("bedside assessment that is due"))
 
 RULES: dict[str, Any] = {Scale.CRS.value: crs, Scale.ICANS.value: icans}
-DETERMINANTS: dict[str, Any] = {
-    "fever": gettext_lazy("fever"),
-    "hypotension": gettext_lazy("hypotension"),
-    "hypoxia": gettext_lazy("hypoxia"),
-    "death": gettext_lazy("death"),
-    "ice": gettext_lazy("ICE score"),
-    "capd": gettext_lazy("CAPD score"),
-    "consciousness": gettext_lazy("consciousness"),
-    "seizure": gettext_lazy("seizure"),
-    "motor": gettext_lazy("motor weakness"),
-    "icp": gettext_lazy("intracranial pressure, cerebral oedema"),
-    "anc_500": gettext_lazy("days with neutrophils at most 500/µL"),
-    "anc_100": gettext_lazy("days with neutrophils at most 100/µL"),
-    "never_recovered": gettext_lazy("neutrophils that never recovered"),
-}
 
 
 def _rule(row: Any) -> Any:
@@ -100,7 +85,7 @@ def _reasons(reasons: Iterable[Mapping[str, Any]], row: Any) -> str:
 @audit.in_words(ToxicityAssessment, "determinants")
 @audit.in_words(IcahtAssessment, "determinants")
 def _determinants(names: str, row: Any) -> str:
-    return str(_(", ")).join(str(DETERMINANTS.get(name, name)) for name in names.split("+"))
+    return determinants_in_words(names)
 
 
 def _term(event: Any) -> catalogue.Term | None:

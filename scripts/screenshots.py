@@ -56,7 +56,7 @@ def _photograph(site_url: str, language: str, suffix: str, locale: str) -> None:
         for name, path in PAGES.items():
             page.goto(site_url + path.format(**ids))
             _save(page, f"{name}-{suffix}")
-        _conflict(page, site_url)
+        _conflict(page, site_url, language)
         _save(page, f"conflict-{suffix}")
         context.clear_cookies()
         log_in(page, site_url, "datamanager")
@@ -72,10 +72,10 @@ def _save(page: Page, name: str) -> None:
     page.screenshot(path=str(FOLDER / f"{name}.png"), full_page=name.partition("-")[0] in LONG)
 
 
-def _conflict(page: Page, site_url: str) -> None:
-    """Two people note something about one visit; this one comes second."""
+def _conflict(page: Page, site_url: str, language: str) -> None:
+    """Two people note something about one visit, another one for each language; this one comes second."""
     page.goto(f"{site_url}/admin/participants/visit/?state__exact=planned&o=-4")
-    page.locator("#result_list tbody th a").first.click()
+    page.locator("#result_list tbody th a").nth({"zh-hans": 0, "en": 1}[language]).click()
     page.wait_for_url("**/change/**")
     other = page.context.new_page()
     other.goto(page.url)
@@ -101,7 +101,7 @@ def _ids(page: Page, site_url: str) -> dict[str, str]:
 
 def _linked(page: Page, nth: int) -> str:
     """The key of a participant to whom this page links."""
-    links = [str(link.get_attribute("href")) for link in page.locator("main a[href], #result_list a[href]").all()]
+    links = [str(link.get_attribute("href")) for link in page.locator("#main a[href]").all()]
     found = [match[1] for link in links if (match := re.search(r"/participants/participant/([0-9]+)/", link))]
     return found[nth]
 

@@ -107,8 +107,8 @@ def test_another_site_cannot_open_or_change_a_row_by_its_address(
 
 @pytest.mark.django_db
 def test_another_site_finds_nobody_to_infuse(participant: Participant, charlie: User, login: Any) -> None:
-    query = "?app_label=dosing&model_name=infusion&field_name=participant&term=ZJ"
-    assert login(charlie).get(reverse("admin:autocomplete") + query).json()["results"] == []
+    query = {"app_label": "dosing", "model_name": "infusion", "field_name": "participant", "term": "ZJ"}
+    assert login(charlie).post(reverse("admin:autocomplete"), query).json()["results"] == []
 
 
 @pytest.mark.django_db

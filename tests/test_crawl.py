@@ -24,7 +24,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 
 from participants.middleware import VERBATIM
 from participants.models import IdentityRead, Participant
@@ -476,20 +475,35 @@ def test_no_address_that_asks_for_rows_of_another_site_tells_of_them(world: Worl
         walk(client, lists, "get", query="?q=ZJ"),
         walk(client, {"search": reverse("admin:search")}, "get", query="?s=ZJ"),
         walk(client, {"flow": reverse("admin:participants_screeninglogentry_flow")}, "get", query="?site=ZJ"),
-        walk(client, _choices(), "get", query="&term="),
+        {label: _answer(client.post(reverse("admin:autocomplete"), of)) for label, of in choices().items()},
     ]
     assert len(asked[-1]) > 15
+    assert {one.status for one in asked[-1].values()} == {200}
     assert [found for answers in asked if (found := {**told(world, answers), **faults(answers)})] == []
 
 
-def _choices() -> dict[str, str]:
-    """Every field that is chosen by typing."""
-    found = {}
-    for page in admin.site._registry.values():
-        for name in page.autocomplete_fields:
-            of = {"app_label": page.opts.app_label, "model_name": page.opts.model_name, "field_name": name}
-            found[f"{page.opts.label}.{name}"] = f"{reverse('admin:autocomplete')}?{urlencode(of)}"
-    return found
+def test_what_is_typed_to_look_up_a_choice_stands_in_no_address(world: World) -> None:
+    """It may be a name, and addresses are kept in logs: whichever field asks, by its address it learns nothing."""
+    client, address = _client(world.people["ZJ", "all"]), reverse("admin:autocomplete")
+    for label, of in choices().items():
+        assert client.get(address, {**of, "term": world.ours.number}).status_code == 405, label
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    assert strict.post(address, of).status_code in {302, 403}
+
+
+def choices() -> dict[str, dict[str, str]]:
+    """Every field that is chosen by typing, and what it asks for before anything is typed."""
+    return {
+        f"{page.opts.label}.{name}": {
+            "app_label": page.opts.app_label,
+            "model_name": page.opts.model_name or "",
+            "field_name": name,
+            "term": "",
+        }
+        for page in admin.site._registry.values()
+        for name in page.autocomplete_fields
+    }
 
 
 def test_no_form_starts_with_a_row_of_another_site(world: World) -> None:

@@ -24,7 +24,7 @@ from participants.models import Examination, Participant, Visit
 from safety.models import AdverseEvent
 from tests import factories
 from tests.conftest import person
-from trialsite import flatlists
+from trialsite import audit, flatlists
 from trialsite.flatlists import FlatPaginator
 from trialsite.listexport import ExportAdmin
 from trialsite.models import Record, Site, User
@@ -366,3 +366,17 @@ def test_a_filter_that_nobody_gave_values_says_so() -> None:
 
 def test_every_record_has_its_list_here() -> None:
     assert all(issubclass(page.model, Record) for page in RECORDS)
+
+
+# --- what a list says ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", LISTS, ids=lambda page: page.opts.label)
+def test_a_list_says_words(page: Any) -> None:
+    """On a phone each cell carries the name of its column: none is the name of a function; and what the trail says in
+    words, because a code is stored, is no column as it is."""
+    for name in page.list_display:
+        assert not audit.is_said(page.model, name), f"{name} is stored as a code: show it in words"
+        shown = getattr(page, name, None) or getattr(page.model, name, None)
+        if callable(shown):
+            assert getattr(shown, "short_description", ""), f"{name} has no name that can be read"

@@ -62,7 +62,7 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     form = add_form = PersonForm
     add_form_template = None
     actions_detail = ["send_link", "take_factor_away"]
-    list_display = ("username", "get_full_name", "email", "roles", "is_active")
+    list_display = ("username", "full_name", "email", "roles", "is_active")
     list_filter = ("is_active", "groups", "sites")
     add_fieldsets = (
         (None, {"fields": ("username",)}),
@@ -77,6 +77,10 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     readonly_fields = ("last_login", "date_joined", "login_state")
     export_exclude = ("password",)
     change_form_after_template = "admin/trialsite/rights_trail.html"
+
+    @display(description=_("name"), ordering="last_name")
+    def full_name(self, person: User) -> str:
+        return person.get_full_name()
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Roles and sites are few: each has its box."""

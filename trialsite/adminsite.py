@@ -38,6 +38,14 @@ class TrialsiteAdminSite(UnfoldAdminSite):
         ]
         return [*ours, *(one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site")]
 
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """What a field that looks up its choices offers."""
+        from trialsite.choices import ChoicesView
+
+        view: Callable[..., Any] = ChoicesView.as_view(admin_site=self)
+        answer: HttpResponse = view(request)
+        return answer
+
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Out, with a line in the log."""
         from trialsite import security

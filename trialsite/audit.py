@@ -70,6 +70,12 @@ def in_words(model: type[Model], *fields: str) -> Callable[[Say], Say]:
     return register
 
 
+def is_said(model: type[Model], name: str) -> bool:
+    """Whether this field holds what is not for reading as it is stored."""
+    _learn()
+    return (model._meta.concrete_model._meta.label, name) in _say  # type: ignore[union-attr]
+
+
 def unseen(model: type[Model], *fields: str) -> None:
     """Fields that say nothing to a person, such as a digest by which the program finds out what changed."""
     _unseen.update((model._meta.label, name) for name in fields)

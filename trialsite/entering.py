@@ -129,12 +129,17 @@ class Page:
         """The days of the visits before the infusion that are known."""
         return {code: day for days in _each("days") for code, day in days(self.participant).items()}
 
+    @property
+    def day0(self) -> dt.date | None:
+        """The day of the infusion, which was or is planned."""
+        return next((self.days[code] for code in self.protocol.entered_by("infusion") if code in self.days), None)
+
     @cached_property
     def window(self) -> tuple[dt.date, dt.date] | None:
         """When it may take place; before the infusion it counts from the day that is planned."""
         if self.row:
             return self.row.window_opens_on, self.row.window_closes_on
-        day0 = self.days.get("D0")
+        day0 = self.day0
         if day0 is None:
             return None
         opens, closes = (dt.timedelta(days=n) for n in (self.visit.window_open_day, self.visit.window_close_day))

@@ -74,6 +74,12 @@ class TypedAdmin(ModelAdmin):
             kwargs["choices"] = db_field.get_choices(include_blank=starts_empty, blank_choice=[formfields.UNCHOSEN])
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
+    def formfield_for_nullboolean_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The theme makes a list of it that begins with dashes: with words of its own it is a choice like others."""
+        if db_field.choices:
+            return self.formfield_for_choice_field(db_field, request, **kwargs)
+        return super().formfield_for_nullboolean_field(db_field, request, **kwargs)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if getattr(field, "empty_label", None) is not None:

@@ -323,7 +323,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
         participant = bedside.participant_of(request, participant_id)
         if participant is None or not request.user.has_perm("participants.view_participant"):
             raise PermissionDenied
-        back = reverse("admin:participants_participant_eligibility", args=[participant.pk])
+        back = wayback.way_back(request) or reverse("admin:participants_participant_eligibility", args=[participant.pk])
         moves = actions.moves_of(participant)
         if not moves or not self.has_plan_permission(request):
             return HttpResponseRedirect(back)

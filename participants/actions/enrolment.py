@@ -3,6 +3,7 @@
 import datetime as dt
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from participants.actions.consents import first_consent_at
@@ -85,8 +86,13 @@ def exception_needed(participant: Participant, *, place: int, on: dt.date) -> st
 
 
 def places_given_back() -> int:
-    """Enrolments that were a mistake: their numbers are not used again, their places are free."""
-    return ParticipantStatus.objects.filter(status=Status.ENROLLED).fallen().count()
+    """Enrolments that were a mistake: their numbers are not used again, their places are free.
+
+    One whose day was corrected is the same enrolment: another row has taken the place of the first.
+    """
+    rows = ParticipantStatus.objects.filter(status=Status.ENROLLED)
+    standing = rows.standing().annotate(first=Coalesce("corrects", "id")).values("first")
+    return rows.filter(corrects=None).exclude(pk__in=standing).count()
 
 
 @transaction.atomic

@@ -31,7 +31,7 @@ from participants.models import EligibilityConfirmation, EligibilityRuling, Part
 from participants.rules.eligibility import MET, NOT_MET, Decision, Fact, Result, Why, is_expired
 from participants.rules.measures import PANEL_OF
 from participants.rules.status import Status, can_become
-from trialsite import formfields, paper, printing, wayback
+from trialsite import audit, formfields, paper, printing, wayback
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin
 from trialsite.signature import SignatureForm
@@ -447,9 +447,11 @@ def plan_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         done=_("The infusion is planned."),
         back="eligibility",
     )
-    if answer.status_code != HTTPStatus.FOUND or wayback.way_back(request):
+    if answer.status_code != HTTPStatus.FOUND or paper.way_back(request):
+        # Doses from paper are taken over as they were: there is nothing to move.
         return answer
-    return HttpResponseRedirect(reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id]))
+    shift = reverse("admin:dosing_lymphodepletiondose_shift", args=[object_id])
+    return HttpResponseRedirect(wayback.with_back(shift, wayback.asked(request)))
 
 
 def fail_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -507,9 +509,14 @@ class DecisionAdmin(RecordAdmin):
 
 @admin.register(EligibilityRuling)
 class EligibilityRulingAdmin(DecisionAdmin):
-    list_display = ("participant", "check_name", "kind_label", "is_met", "reason", "created_by", "created_at")
+    list_display = ("participant", "question", "kind_label", "is_met", "reason", "created_by", "created_at")
     list_filter = (("kind", admin.ChoicesFieldListFilter),)
-    fieldsets = ((None, {"fields": ("participant", "check_name", ("kind", "is_met"), "reason")}),)
+    fieldsets = ((None, {"fields": ("participant", "question", ("kind", "is_met"), "reason")}),)
+    readonly_fields = ("question",)
+
+    @display(description=_("criterion"), ordering="check_name")
+    def question(self, row: EligibilityRuling) -> str:
+        return audit.text_of(EligibilityRuling._meta.get_field("check_name"), row.check_name, row)
 
     @display(description=_("kind"), label={"judgement": "info", "override": "warning"})
     def kind_label(self, row: EligibilityRuling) -> tuple[str, Any]:

@@ -318,7 +318,7 @@ def _offer_form(page: Page) -> OfferForm:
 
 def _day(page: Page) -> int | None:
     """The day of today, counted from the infusion that was, or is planned."""
-    day0 = page.days.get("D0")
+    day0 = page.day0
     return None if day0 is None else trial_day(actions.site_day(page.now), day0=day0)
 
 

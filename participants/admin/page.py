@@ -13,12 +13,9 @@ from participants import actions, page
 from participants.models import Participant
 from participants.rules.status import Status
 from trialsite import subjectpage, wayback
-from trialsite.identity import seen_by
 from trialsite.subjectpage import Asked, Section
 
 OPEN = "open"
-# What the head shows of the identity, to those who may see it.
-SHOWN = frozenset({"name", "birth_date", "bed"})
 
 
 def urls(admin: Any) -> list[URLPattern]:
@@ -50,7 +47,7 @@ def _page(admin: Any, asked: Asked) -> HttpResponse:
     from participants.admin.people import note
     from participants.models import ReadHow
 
-    note(asked.request, [asked.participant], SHOWN & seen_by(asked.user), how=ReadHow.PAGE)
+    note(asked.request, [asked.participant], page.shown_of(asked.user), how=ReadHow.PAGE)
     next_step = subjectpage.following(asked)
     context = {
         **admin.admin_site.each_context(asked.request),
@@ -71,7 +68,7 @@ def _page(admin: Any, asked: Asked) -> HttpResponse:
 
 def _who(asked: Asked) -> list[str]:
     """Name, sex, age and bed, as far as this reader may see them; the sex is no identity."""
-    seen, person = seen_by(asked.user), asked.participant
+    seen, person = page.shown_of(asked.user), asked.participant
     age = _("%(age)s years") % {"age": person.age_on(actions.site_day(asked.now))} if "birth_date" in seen else ""
     bed = _("bed %(bed)s") % {"bed": person.bed} if "bed" in seen and person.bed else ""
     return [one for one in (person.name if "name" in seen else "", person.get_sex_display(), age, bed) if one]

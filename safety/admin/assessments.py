@@ -26,7 +26,7 @@ from unfold.widgets import (
 
 from safety import actions, consequences
 from safety.actions.voids import belongs_to_bedside
-from safety.choices import FINDING_NAMES, KINDS, choices, name_of
+from safety.choices import FINDING_NAMES, KINDS, choices, determinants_in_words, name_of
 from safety.models import CrsAssessment, IcansAssessment, Scale, ToxicityAssessment, badge, current
 from safety.rules import crs, icans
 from safety.rules.bedside import ICE_POINTS, Death, Observations, Vasopressor
@@ -260,8 +260,8 @@ class AssessmentAdmin(RecordAdmin):
         "participant",
         "assessed_at",
         "grade_label",
-        "determinants",
-        "flag_codes",
+        "determined_by",
+        "flags_said",
         "created_by",
         "void_mark",
     )
@@ -388,8 +388,12 @@ class AssessmentAdmin(RecordAdmin):
         return row.final_grade, grade_in_words(row)
 
     @display(description=_("flags"))
-    def flag_codes(self, row: ToxicityAssessment) -> str:
-        return ", ".join(row.flags)
+    def flags_said(self, row: ToxicityAssessment) -> str:
+        return "; ".join(dict.fromkeys(gettext(self.flag_texts[flag]) for flag in row.flags))
+
+    @display(description=_("determined by"), ordering="determinants")
+    def determined_by(self, row: ToxicityAssessment) -> str:
+        return determinants_in_words(row.determinants) or "—"
 
     @admin.display(description=_("computed grade and its reason"))
     def grade_with_reason(self, row: ToxicityAssessment) -> str:

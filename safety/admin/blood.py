@@ -45,7 +45,7 @@ from safety.bloodwords import (
     stored_sentences,
     value_in_words,
 )
-from safety.choices import IEC_HS_NAMES
+from safety.choices import IEC_HS_NAMES, determinants_in_words
 from safety.curve import curve_of
 from safety.models import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, is_replaced
 from safety.rules import icaht, icaht_published, iec_hs
@@ -466,7 +466,7 @@ class IecHsAssessmentAdmin(BloodAdmin):
 
 @admin.register(IcahtAssessment)
 class IcahtAssessmentAdmin(BloodAdmin):
-    list_display = ("participant", "phase", "computed_at", "grade_label", "determinants", "created_by", "void_mark")
+    list_display = ("participant", "phase", "computed_at", "grade_label", "determined_by", "created_by", "void_mark")
     list_filter = ("phase", "grade")
     known_values: ClassVar[dict[str, Any]] = {"grade": (*range(6), None)}
     date_hierarchy = "computed_at"
@@ -478,6 +478,10 @@ class IcahtAssessmentAdmin(BloodAdmin):
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
         return consequences.of_icaht(obj)
+
+    @admin.display(description=_("determined by"), ordering="determinants")
+    def determined_by(self, row: IcahtAssessment) -> str:
+        return determinants_in_words(row.determinants) or "—"
 
     @admin.display(description=_("counts and runs"))
     def summary_in_words(self, row: IcahtAssessment) -> Any:

@@ -166,7 +166,7 @@ class OnCallShift(Record):
 
     site = models.ForeignKey(Site, models.PROTECT, verbose_name=_("site"), related_name="on_call_shifts")
     person = models.ForeignKey(User, models.PROTECT, verbose_name=_("person"), related_name="on_call_shifts")
-    starts_at = models.DateTimeField(_("from"))
+    starts_at = models.DateTimeField(pgettext_lazy("beginning", "from"))
     ends_at = models.DateTimeField(pgettext_lazy("time", "until"))
 
     twin = Twin(same=("site", "person"), at="starts_at")

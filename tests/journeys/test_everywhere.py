@@ -64,15 +64,23 @@ LOOK = """async (tags) => {
   const wordless = [...document.querySelectorAll("#main :is(" + states + "):not(input)")]
     .filter((one) => !one.textContent.trim() && !one.ariaLabel)
     .map((one) => `${name(one)} tells its state by colour alone`);
+  const unsaid = document.documentElement.lang.startsWith("zh") ? [] : [...document.querySelectorAll("#main *")]
+    .filter((one) => !one.children.length && !one.closest("[lang|=zh], script, style"))
+    .filter((one) => /\\p{Script=Han}/u.test(one.textContent) && !/[a-z]/i.test(one.textContent))
+    .map((one) => `${name(one)} is Chinese and does not say so: ${one.textContent.trim().slice(0, 20)}`).slice(0, 5);
   // The menu is the same on every page: it is looked at where it is opened. A dozen rows are like all others.
   document.querySelectorAll("#main tbody > tr:nth-child(n+13), #result_list > tbody:nth-of-type(n+7)")
     .forEach((one) => one.remove());
-  return [...wide, ...seconds, ...wordless, ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
+  return [...wide, ...seconds, ...wordless, ...unsaid, ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
 }"""
-# At a desk: the name of what is open stands in the head, whole.
-HEAD = """() => [...document.querySelectorAll("#header-inner h1, #header-inner h1 .truncate")]
-  .filter((one) => one.scrollWidth > one.clientWidth + 1)
-  .map((one) => `the head cuts “${one.textContent.trim()}”`)"""
+# At a desk: the name of what is open stands in the head, whole, and the fields beside each other have room.
+HEAD = """() => {
+  const wide = document.documentElement.scrollWidth;
+  return [...document.querySelectorAll("#header-inner h1, #header-inner h1 .truncate")]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1)
+    .map((one) => `the head cuts “${one.textContent.trim()}”`)
+    .concat(wide > innerWidth ? [`the page is ${wide} px wide at a desk`] : []);
+}"""
 
 
 @dataclass
@@ -120,7 +128,7 @@ class Walk:
         return is_new and response.ok and bool(self.page.title())
 
     def _at_a_desk(self) -> list[str]:
-        if not self.page.locator("#header-inner ul.container li").count():
+        if not self.page.locator("#header-inner ul.container li, #main .field-row").count():
             return []
         self.page.set_viewport_size(DESK)
         self.page.evaluate(DRAWN)

@@ -18,6 +18,7 @@ pytestmark = [
 
 # More stops than any page has: who needs more of them is caught in something.
 TRAP = 400
+CHOICE = ".select2-results__option[aria-selected], .select2-results__option--selectable"
 # Where the keyboard is: nothing on the way out of the page; else the element, and what is wrong with seeing it.
 STOP = """(wanted) => {
   const one = document.activeElement;
@@ -82,14 +83,17 @@ class Keyboard:
         return found
 
 
+def at_the_keyboard(page: Any, site_url: str, username: str) -> Keyboard:
+    page.emulate_media(reduced_motion="reduce")
+    log_in(page, site_url, username)
+    choose_language(page, site_url, "en")
+    return Keyboard(page, site_url)
+
+
 @pytest.fixture(scope="module")
 def keys(running_site: Stack) -> Iterator[Keyboard]:
     with browser_context(**PHONE) as context:
-        page = context.new_page()
-        page.emulate_media(reduced_motion="reduce")
-        log_in(page, running_site.site_url, "coordinator")
-        choose_language(page, running_site.site_url, "en")
-        yield Keyboard(page, running_site.site_url)
+        yield at_the_keyboard(context.new_page(), running_site.site_url, "coordinator")
 
 
 @pytest.fixture
@@ -158,8 +162,14 @@ def test_an_adverse_event_gets_its_participant_and_its_term(keys: Keyboard) -> N
     keys.open("/admin/safety/adverseevent/add/")
     keys.tab_to(".select2-selection")
     keys.press("Enter")
-    keys.page.locator(".select2-results__option[aria-selected], .select2-results__option--selectable").first.wait_for()
+    keys.page.locator(CHOICE).first.wait_for()
     assert keys.look() == []
+    with keys.page.expect_request("**/autocomplete/**") as asked:
+        keys.page.keyboard.type("王小明")
+    assert (asked.value.method, "term" in asked.value.url) == ("POST", False), "a name never stands in an address"
+    with keys.page.expect_response("**/autocomplete/**"):
+        keys.press(*["Backspace"] * 3)
+    keys.page.locator(CHOICE).first.wait_for()
     keys.press("ArrowDown", "Enter")
     keys.page.wait_for_function("document.querySelector('#id_participant').value !== ''")
     keys.tab_to("#id_ctcae_code")
@@ -184,3 +194,56 @@ def test_a_bedside_assessment_is_answered(keys: Keyboard, somebody: str) -> None
     keys.press("Enter")
     assert keys.page.evaluate("document.activeElement.parentElement.open") is not was
     keys.tab_to(".ts-savebar button[type=submit]")
+
+
+PEOPLE = "/admin/participants/participant/"
+SIGNATURE = ("#id_participant_code", "#id_product_code", "#id_username", "#id_password")
+
+
+@pytest.mark.parametrize(
+    ("who", "listed", "dialog", "boxes"),
+    [
+        pytest.param(
+            "datamanager", "/admin/safety/adverseevent/", "{row}void/", ("#id_reason", "#id_password"), id="void"
+        ),
+        pytest.param(
+            "investigator", f"{PEOPLE}?status__exact=screening", "{row}confirm/", ("#id_password",), id="confirm"
+        ),
+        pytest.param(
+            "coordinator",
+            f"{PEOPLE}?status__exact=lymphodepleted",
+            "/admin/dosing/infusion/identity/{key}/",
+            SIGNATURE,
+            id="sign",
+        ),
+    ],
+)
+def test_a_dialog_is_filled_in_sent_and_left(
+    keys: Keyboard, who: str, listed: str, dialog: str, boxes: tuple[str, ...]
+) -> None:
+    somebody_else = keys.page.context.browser.new_page(viewport=PHONE)
+    keys = at_the_keyboard(somebody_else, keys.site_url, who)
+    keys.open(listed)
+    link = str(keys.page.locator("#result_list tbody th a").first.get_attribute("href"))
+    row = link.partition("?")[0].replace("/change/", "/")
+    address = dialog.format(row=row, key=row.rstrip("/").rpartition("/")[2])
+    keys.open(address)
+    assert keys.look() == []
+    assert keys.tab_through() > 2
+    keys.open(address)
+    for box in boxes:
+        keys.tab_to(box)
+        keys.page.keyboard.type("not so")
+    keys.tab_to("#content button[type=submit]")
+    with keys.page.expect_navigation():
+        keys.press("Enter")
+    # The password was wrong: the dialog says so, and the way out of it is as near.
+    assert keys.page.url == keys.site_url + address
+    assert keys.page.locator(".ts-error, .errorlist, [class*=bg-red-]").count()
+    assert keys.look() == []
+    keys.tab_to("#content .ts-buttons a")
+    with keys.page.expect_navigation():
+        keys.press("Enter")
+    assert keys.page.url != keys.site_url + address
+    assert keys.amiss == {}
+    somebody_else.close()

@@ -22,6 +22,7 @@ from participants.rules.eligibility import NOT_MET
 from participants.rules.status import Status
 from tests import factories
 from tests.conftest import PASSWORD, Once, person
+from tests.forms import forms_of
 from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import CLINICAL_ROLES, Role
@@ -302,6 +303,25 @@ def test_a_stopped_check_stays_when_everything_else_is_undone(
         actions.review_stop(stop=kept, review="again", by=paula, now=moment)
     with pytest.raises(DatabaseError), transaction.atomic():
         IdentityStop.objects.filter(pk=kept.pk).update(wrong="bag")
+
+
+def test_a_check_that_is_stopped_on_the_page_of_the_visit_is_kept_too(
+    unsigned: Participant, ivan: User, alice: User, login: Any
+) -> None:
+    """What a section refuses is taken back; a near miss is not."""
+    page = reverse("admin:participants_participant_enter", args=[unsigned.pk, "D0"])
+    client, lot = login(alice), unsigned.products.get().lot
+    seen = forms_of(client.get(f"{page}?open=bedside_identity"))[0]
+    typed = {"participant_code": "ZJ-999", "product_code": lot, "username": ivan.username, "password": PASSWORD}
+    address = seen.attrs["action"].partition("#")[0]
+    answer = client.post(address, {**seen.data, **typed})
+    assert (answer.status_code, "STOP: the wristband is not that of" in answer.content.decode()) == (200, True)
+    kept = IdentityStop.objects.get()
+    assert (kept.created_by, kept.entered_by, kept.wristband_code, kept.wrong) == (ivan, alice, "ZJ-999", "wristband")
+    assert not IdentityCheck.objects.filter(created_by__in=[ivan, alice]).exists()
+    again = client.post(address, {**seen.data, **typed, "participant_code": unsigned.number})
+    assert again.status_code == 302
+    assert IdentityCheck.objects.get(created_by=ivan).entered_by == alice
 
 
 @pytest.mark.parametrize(

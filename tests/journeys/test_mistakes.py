@@ -33,7 +33,7 @@ from tests.participants.test_laboratory_files import back_of, csv_of, table
 from tests.safety.test_bedside import typed as bedside_typed
 from tests.test_typing import address_of
 from tests.trialsite.test_listexport import of, rows_of
-from trialsite import formfields, questions
+from trialsite import formfields, questions, wayback
 from trialsite.models import ListExport, Notification, Site, User
 from trialsite.roles import Role
 
@@ -221,10 +221,12 @@ def test_lymphodepletion_lowered_moved_overdosed_and_given_again(
     assert "Give the reason for the lower level" in words_of(lowered)
     saved(client.post(plan, {**form_of(lowered), "level_flu": "18", "level_reason": "clearance"}))
 
-    moved = send(client, infusion_plan, on=day(now + 7 * DAY, "%Y.%m.%d"))
+    back = wayback.page(participant)
+    moved = send(client, f"{infusion_plan}?back={back}", on=day(now + 7 * DAY, "%Y.%m.%d"))
     shift = client.get(moved["Location"])
     assert day(now) in words_of(shift), "its first day is shown before it moves"
-    saved(client.post(moved["Location"], form_of(shift)))
+    assert client.post(moved["Location"], form_of(shift))["Location"] == wayback.address_of(back)
+    assert client.get(moved["Location"])["Location"] == wayback.address_of(back), "nothing is left to move"
     doses = LymphodepletionDose.objects.standing()
     dose = doses.filter(drug="flu").earliest("number")
     assert (dose.mg_m2, f"{dose.planned_on}") == (18, day(now))

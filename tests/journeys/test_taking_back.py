@@ -578,7 +578,7 @@ def test_who_was_screened_again_by_mistake_is_screened_again_rightly(
 def test_an_enrolment_is_taken_back_and_its_place_is_free(
     site: Site, ivan: User, dana: User, moment: dt.datetime
 ) -> None:
-    one = factories.enrolled(site=site, by=ivan, now=moment)
+    one = factories.enrolled(site=site, by=ivan, now=moment - 5 * DAY)
     row = one.statuses.get(status=Status.ENROLLED)
     assert "place in the study is free" in all_of(actions.status_consequences(row))
     actions.void_status(row=row, reason="too early", by=dana, now=moment)
@@ -587,6 +587,13 @@ def test_an_enrolment_is_taken_back_and_its_place_is_free(
     again = actions.enrol(participant=one, by=ivan, now=moment)
     assert again.participant_number == "ZJ-002", "no number is used twice"
     assert places_given_back() == 1
+    first = again.statuses.standing().get(status=Status.ENROLLED)
+    for days in (1, 2):
+        before = on(moment - days * DAY)
+        first = actions.correct_day(row=first, on=before, reason="the day before", by=ivan, now=moment)
+        assert places_given_back() == 1, "it is the same enrolment on another day"
+    actions.void_status(row=first, reason="too early", by=dana, now=moment)
+    assert places_given_back() == 2
 
 
 def test_a_withdrawal_of_consent_is_taken_back(
@@ -736,8 +743,8 @@ def test_a_void_participant_is_nowhere(
             exported = client.post(f"{file}{query}", {"format": "csv"})
             assert (shown.encode() in b"".join(exported.streaming_content)) is is_in
         assert shown in client.get(f"{path}?void=all").content.decode()
-    query = "?app_label=dosing&model_name=infusion&field_name=participant&term=ZJ"
-    assert client.get(reverse("admin:autocomplete") + query).json()["results"] == []
+    query = {"app_label": "dosing", "model_name": "infusion", "field_name": "participant", "term": "ZJ"}
+    assert client.post(reverse("admin:autocomplete"), query).json()["results"] == []
     form = login(alice).get(reverse("admin:dosing_infusion_add")).context_data["adminform"].form
     assert infused not in form.fields["participant"].queryset
     # Whoever follows an old link still reads what was there.

@@ -164,6 +164,6 @@ def test_whoever_is_enrolled_goes_by_the_participant_number(site: Site, alice: U
 def test_a_choice_shows_the_name_too(participants: list[Participant], alice: User, login: Any) -> None:
     of = {"app_label": "participants", "model_name": "consent", "field_name": "participant"}
     one = participants[0]
-    found = login(alice).get("/admin/autocomplete/", {**of, "term": one.number}).json()["results"]
+    found = login(alice).post("/admin/autocomplete/", {**of, "term": one.number}).json()["results"]
     assert [(row["id"], row["text"]) for row in found] == [(str(one.pk), f"{one.number}{PLAIN.format(one.name)}")]
     assert reads_of(alice) == [("beside", one.pk)]

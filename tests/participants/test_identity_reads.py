@@ -148,11 +148,11 @@ def test_lists_and_choices_find_nobody_by_what_names_them(named: Participant, al
     choice = {"app_label": "participants", "model_name": "consent", "field_name": "participant"}
     for name in sorted(IDENTITY):
         value = str(VALUES[name])
-        found = client.get("/admin/autocomplete/", {**choice, "term": value})
+        found = client.post("/admin/autocomplete/", {**choice, "term": value})
         assert (found.status_code, found.json()["results"]) == (200, [])
         assert client.get(address("changelist"), {"q": value}).context["cl"].result_count == 0
         assert client.get(address("changelist"), {name: value}).status_code in {302, 400}
-    known = client.get("/admin/autocomplete/", {**choice, "term": named.number})
+    known = client.post("/admin/autocomplete/", {**choice, "term": named.number})
     assert [one["text"] for one in known.json()["results"]] == [f"{named.number} \u2068{named.name}\u2069"]
     assert trace_of(alice) == []
 

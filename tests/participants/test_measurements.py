@@ -1,6 +1,7 @@
 """Measurements: typed as the laboratory prints them; impossible refused, improbable asked about."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -330,6 +331,15 @@ def test_every_panel_has_its_page(participant: Participant, alice: User, login: 
     page = login(alice).get(add(panel)).content.decode()
     for measure in PANELS[panel]:
         assert f'name="{measure.code}-not_done"' in page
+
+
+def test_why_a_test_was_not_done_is_folded_until_it_is_said(participant: Participant, alice: User, login: Any) -> None:
+    client = login(alice)
+    client.post(add("CBC"), form_of(participant, PLAT__value="20", NEUT__not_done="clotted"))
+    page = client.get(reverse("admin:participants_examination_change", args=[Examination.objects.get().pk]))
+    folded = re.findall(r"<details( open)?><summary>Not done….*?name=\"(\w+)-not_done\"", page.content.decode(), re.S)
+    assert len(folded) == len(PANELS["CBC"])
+    assert [code for is_open, code in folded if is_open] == ["NEUT"]
 
 
 def test_an_ecg_shows_both_corrections(participant: Participant, alice: User, login: Any) -> None:

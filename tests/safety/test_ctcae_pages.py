@@ -698,3 +698,11 @@ def test_a_term_is_found_and_graded_at_a_keyboard(running_site: Stack) -> None:
         page.keyboard.press("Tab")
         page.locator(f".ctcae-card[data-code='{HEADACHE}']").wait_for()
         assert not faults, "no page may raise a script error"
+
+
+@pytest.mark.django_db
+def test_the_name_in_the_other_language_says_which_it_is(alice: User, login: Any) -> None:
+    for language, said, name in (("zh-hans", "en", "Headache"), ("en", "zh-Hans", "头痛")):
+        User.objects.filter(pk=alice.pk).update(language=language)
+        page = login(alice).get(reverse("admin:safety_adverseevent_ctcae_versions"), {"q": "10019211"})
+        assert f'<small lang="{said}">{name}</small>' in page.content.decode()

@@ -111,6 +111,14 @@ def test_the_schedule_agrees_with_the_given_table(protocol: Protocol) -> None:
             assert protocol.visit(row["visit_code"].removeprefix("V-")).target_day == int(day[1])
 
 
+def test_what_enters_a_visit_is_found_by_what_it_asks_and_not_by_its_code(protocol: Protocol) -> None:
+    assert protocol.entered_by("leukapheresis") == ("APH",)
+    assert protocol.entered_by("lymphodepletion") == ("LD1", "LD2", "LD3")
+    assert protocol.entered_by("infusion") == ("D0",)
+    other = tuple(one.model_copy(update={"code": f"V{one.code}"}) for one in protocol.visits)
+    assert protocol.model_copy(update={"visits": other}).entered_by("lymphodepletion") == ("VLD1", "VLD2", "VLD3")
+
+
 def test_dose_limits_are_exact(protocol: Protocol) -> None:
     dose = protocol.dose
     assert dose.tolerance_low_e8 == Decimal("0.2")

@@ -13,6 +13,7 @@ from trialsite.study.parts import (
     ConsentVersion,
     Design,
     Dose,
+    EnteredBy,
     Fitness,
     Identity,
     Lymphodepletion,
@@ -93,6 +94,11 @@ class Protocol(Part):
     def visit(self, code: str) -> Visit:
         """Raises KeyError for a code that the schedule lacks; so do those below."""
         return {visit.code: visit for visit in self.visits}[code]
+
+    def entered_by(self, form: EnteredBy) -> tuple[str, ...]:
+        """The codes of the visits that ask for what this form enters, in the order of the schedule."""
+        asking = {procedure.code for procedure in self.procedures if procedure.form == form}
+        return tuple(visit.code for visit in self.visits if asking.intersection(visit.procedures))
 
     def criterion(self, code: str) -> Criterion:
         return {criterion.code: criterion for criterion in self.criteria}[code]

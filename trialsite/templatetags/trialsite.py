@@ -7,6 +7,7 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from trialsite import flatlists, headers, identity, once, versions, wayback
@@ -35,6 +36,12 @@ def with_back(address: str, back: str) -> str:
 def listed(words: Any) -> str:
     """Words one after the other, as the reader's language lists them."""
     return _(", ").join(words)
+
+
+@register.simple_tag
+def other_language() -> str:
+    """For `lang`, beside a text in the reader's language: the one that the same thing is said in, too."""
+    return "en" if (get_language() or "").startswith("zh") else "zh-Hans"
 
 
 @register.simple_tag(takes_context=True)

@@ -2,6 +2,7 @@
 // those who may see it. Nothing is shown for what is no number, or for what may be several people's.
 "use strict";
 (() => {
+  const ASKED = { app_label: "participants", model_name: "examination", field_name: "participant" };
   const begin = () => {
     const place = document.querySelector("[data-whose]");
     const field = place && document.getElementById("id_number");
@@ -13,10 +14,12 @@
       if (number === asked) return;
       asked = number;
       place.hidden = true;
-      // A name or a phone number that strayed into this box never stands in an address.
+      // A name or a phone number that strayed into this box is not sent at all.
       if (!numbers.test(number)) return;
-      const address = place.dataset.whose + encodeURIComponent(number);
-      const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
+      const csrfmiddlewaretoken = field.form.elements.namedItem("csrfmiddlewaretoken").value;
+      const body = new URLSearchParams({ ...ASKED, term: number, csrfmiddlewaretoken });
+      const headers = { Accept: "application/json" };
+      const answer = await fetch(place.dataset.whose, { method: "POST", body, headers }).catch(() => null);
       if (!answer || !answer.ok || answer.redirected || number !== asked) return;
       const { results } = await answer.json();
       const exact = results.filter(({ text }) => `${text} `.startsWith(`${number} `));

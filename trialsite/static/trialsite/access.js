@@ -67,6 +67,19 @@
     }
   };
 
+  // On a phone a row is a card: what has nothing to say takes no line there.
+  const mendCards = (within) => {
+    for (const cell of within.querySelectorAll("#result_list tbody :is(td, th)")) {
+      // The theme takes the first cell of a row for the box that selects it.
+      const isTaken = cell.cellIndex === 0 && cell.matches("td") && !cell.querySelector("input");
+      const head = isTaken && cell.closest("table").tHead?.rows[0].cells[0];
+      const label = (head ? textOf(head) : cell.dataset.label) || "";
+      // As the table's head begins; a unit stays as it is written.
+      cell.dataset.label = label.replace(/^[a-z](?=[a-z]{2})/, (letter) => letter.toUpperCase());
+      cell.classList.toggle("ts-nothing", !cell.firstElementChild && !cell.textContent.trim());
+    }
+  };
+
   // --- controls that only listen to clicks -----------------------------------------------------
 
   const panelOf = (control) => {
@@ -157,6 +170,16 @@
     }
   };
 
+  // What is typed into a look-up is sent in the body of the request: it may be a name, and addresses are kept in logs.
+  const hideLookups = () => {
+    const token = () => document.querySelector("input[name=csrfmiddlewaretoken]")?.value || "";
+    window.django?.jQuery?.ajaxPrefilter((asked) => {
+      if (!/\/autocomplete\/$/.test(new URL(asked.url, location.href).pathname)) return;
+      asked.type = "POST";
+      asked.headers = { ...asked.headers, "X-CSRFToken": token() };
+    });
+  };
+
   // --- frames ----------------------------------------------------------------------------------
 
   const nameOfFrame = (frame) =>
@@ -177,6 +200,17 @@
   // Each language is named in itself.
   const nameLanguages = (within) => {
     for (const field of within.querySelectorAll("form input[name=language]")) field.form.lang = field.value;
+  };
+
+  // Names and what was typed are Chinese on an English page, too: a reader of screens has to say so.
+  const markChinese = (within) => {
+    if (document.documentElement.lang.startsWith("zh")) return;
+    const texts = document.createTreeWalker(within.body || within, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const one = texts.currentNode.parentElement;
+      const isChinese = /\p{Script=Han}/u.test(texts.currentNode.data) && !/[a-z]/i.test(one.textContent);
+      if (isChinese && !one.closest("[lang|=zh], script, style")) one.lang = "zh-Hans";
+    }
   };
 
   // --- the head --------------------------------------------------------------------------------
@@ -215,8 +249,10 @@
     nameLookups(within);
     nameBoxes(within);
     nameCells(within);
+    mendCards(within);
     reachFrames(within);
     nameLanguages(within);
+    markChinese(within);
   };
 
   let isDue = false;
@@ -231,6 +267,7 @@
 
   addEventListener("DOMContentLoaded", () => {
     (document.getElementById("main") || document.getElementById("page"))?.setAttribute("role", "main");
+    hideLookups();
     mend(document);
     makeRoom();
     // Lines that are added, look-ups that open, sections that are loaded.

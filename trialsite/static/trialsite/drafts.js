@@ -37,6 +37,11 @@
     if (field && current) field.value = current;
   };
 
+  // What was typed into a folded part is in sight again.
+  const unfold = (field) => {
+    for (let part = field.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  };
+
   class Draft {
     constructor(form, place) {
       this.form = form;
@@ -152,10 +157,15 @@
       for (const [name, type, value, isChecked] of draft.values) {
         const alike = fields.filter((field) => field.name === name);
         if (type === "checkbox" || type === "radio") {
-          alike.filter((field) => field.value === value).forEach((field) => { field.checked = isChecked; });
+          alike.filter((field) => field.value === value).forEach((field) => {
+            if (isChecked && !field.checked) unfold(field);
+            field.checked = isChecked;
+          });
         } else if (alike.length && Array.isArray(value)) {
+          if (value.length && value.every(([one]) => one && one !== alike[0].value)) unfold(alike[0]);
           this.choose(alike[0], value);
         } else if (alike.length) {
+          if (value && value !== alike[0].value) unfold(alike[0]);
           alike[0].value = value;
         }
       }
