@@ -140,7 +140,7 @@ def test_special_interest_by_code_by_class_from_its_grade_and_by_hand(
     crs = log(people[0], by=alice, now=now, term="CRS", ctcae_code="10052015", grade=3)
     sepsis = {"term": "sepsis", "ctcae_code": "10040047"}
     log(people[0], by=alice, now=now, **sepsis, grade=4)
-    log(people[1], by=alice, now=now, term="thrush", ctcae_code="10028098", grade=2)
+    log(people[1], by=alice, now=now, term="thrush", ctcae_code="10043649", grade=2)
     rows = tables.rows_of([site])
     found = {one.event.code: one for one in tables.interests(rows, [one.pk for one in people])}
     assert [row.pk for row in found["CRS"].logged] == [crs.pk]
@@ -173,7 +173,9 @@ def test_who_reads_them(role: Role, site: Site, login: Any) -> None:
     client = login(person("somebody", role, site))
     expected = 200 if role in READERS else 403
     assert {page(client, code).status_code for code in tablepages.TITLES} == {expected}
-    assert page(client, "serious", "csv").status_code == expected
+    taken = page(client, "serious", "csv")
+    assert taken.status_code == expected
+    assert b"".join(taken), "an answer that nobody reads leaves its file open"
 
 
 def test_nothing_of_another_site_and_nobody_by_name(
@@ -196,7 +198,7 @@ def test_each_leaves_as_paper_and_as_files_and_is_recorded(
     client = login(mona)
     printed = page(client, code, "pdf")
     words = words_of(printed.content)
-    assert str(tablepages.TITLES[code]) in words
+    assert str(tablepages.TITLES[code]).replace(" ", "") in words.replace(" ", "")
     assert not any(secret in words for secret in SECRETS)
     for kind in ("csv", "xlsx"):
         answer = page(client, code, kind)
@@ -294,8 +296,8 @@ def test_the_principal_investigator_is_told_once(
     assert watch(now + HOUR, alice) == []
     (message,) = Notification.objects.filter(about=alert.about)
     assert message.recipient == ida
-    assert people[2].number in message.body
-    assert not any(secret in message.body for secret in SECRETS)
+    assert people[2].number in message.body_text
+    assert not any(secret in message.body_text for secret in SECRETS)
 
 
 def test_it_is_settled_when_the_facts_say_so_no_longer_and_told_again_for_another(
@@ -356,7 +358,7 @@ def test_its_page_says_stop_and_why(
     words = page(client, "stopping").content.decode()
     assert "The rule says stop" in words
     assert "Beta(0.6, 1.4)" in words
-    assert people[2].number not in words, "of the whole study, and of nobody"
+    assert reverse("admin:participants_participant_page", args=[people[2].pk]) not in words
     opened = client.get(reverse("admin:safety_safetyalert_change", args=[alerts()[0].pk])).content.decode()
     assert reverse("admin:safety_safetyalert_stopping") in opened
 
