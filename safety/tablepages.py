@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -109,8 +110,14 @@ def on_paper(report: Report, sites: Iterable[Site]) -> printing.Print:
 
 
 def _table(part: Part) -> printing.Table:
-    rows = tuple(tuple(str(cell) for cell in row) for row in part.rows)
+    rows = tuple(_on_line(row) for row in part.lines)
     return printing.Table(head=part.head, rows=rows, widths=part.widths, size=7.5, empty=part.empty)
+
+
+def _on_line(row: Row) -> tuple[str, ...]:
+    """Paper knows no other way to indent than spaces that do not break."""
+    first, *others = (str(cell) for cell in row.cells)
+    return (f"\u00a0\u00a0\u00a0{first}" if row.is_below else first, *others)
 
 
 # --- the line listing --------------------------------------------------------------------------------
@@ -165,7 +172,7 @@ def _serious_row(row: EventRow, names: dict[str, str]) -> tuple[Any, ...]:
         row.grade,
         row.relatedness or _("open"),
         row.outcome or _("open"),
-        site_day(row.aware_at),
+        f"{site_day(row.aware_at):%Y-%m-%d}",
         row.days_to_entry,
     )
 
@@ -292,8 +299,7 @@ def _names(line: Line, names: dict[str, str], socs: dict[str, str]) -> tuple[str
 
 def _name(line: Line, names: dict[str, str], socs: dict[str, str]) -> str:
     soc, term = _names(line, names, socs)
-    # A no-break space, as paper and page have no other way to indent alike.
-    return f"\u00a0\u00a0{term}" if line.term else soc
+    return term if line.term else soc
 
 
 # --- special interest --------------------------------------------------------------------------------
@@ -377,7 +383,7 @@ def watch(*, now: dt.datetime) -> Report:
         notes = (_("The study file of this study has no stopping rule."),)
         return Report(STOPPING, TITLES[STOPPING], (), (), (), notes, is_wide=False)
     upto = get_study().latest.enrolment_target
-    head = (_("Participants who count"), _("Day"), _("Events"), _("Probability"), _("The rule says"))
+    head = (_("Participants who count"), _("Date"), _("Events"), _("Probability"), _("The rule says"))
     course = tuple(_point(point) for point in found.points)
     return Report(
         STOPPING,
@@ -466,17 +472,20 @@ def _said(point: rules.Point) -> tuple[str, str]:
 
 
 def _point(point: rules.Point) -> tuple[Any, ...]:
-    return point.treated, point.on, point.events, *_said(point)
+    return point.treated, f"{point.on:%Y-%m-%d}", point.events, *_said(point)
 
 
 def _bounds(found: stopping.State, upto: int) -> Part:
-    rows = tuple((n, "—" if k is None else k) for n, k in rules.bounds(found.rule, upto=upto))
-    return Part(
-        _("With so many participants, stop from so many events"),
-        (_("Participants who count"), _("Stop from")),
-        rows,
-        (60, 60),
-    )
+    """Numbers of participants with the same bound stand in one line."""
+    groups = groupby(rules.bounds(found.rule, upto=upto), key=lambda bound: bound[1])
+    lines = [(k, [n for n, _bound in same]) for k, same in groups]
+    rows = tuple((_span(numbers), _("no number of events") if k is None else k) for k, numbers in lines)
+    head = (_("Participants who count"), _("Stop from"))
+    return Part(_("With so many participants, stop from so many events"), head, rows, (60, 60))
+
+
+def _span(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
 
 
 def _characteristics(found: stopping.State, upto: int) -> Part:
