@@ -2,6 +2,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from safety import actions
+from safety.actions import stopping
 from trialsite import sweeps
 
 
@@ -24,6 +25,7 @@ def sweep_counts() -> dict[str, int]:
 @shared_task
 def sweep_days() -> dict[str, int]:
     now = timezone.now()
-    counts = actions.settle_days(now=now)
+    # A window that has closed may change what the stopping rule says, without anybody's doing.
+    counts = {**actions.settle_days(now=now), "stopping": len(stopping.watch(now=now, by=None))}
     sweeps.record_run("inpatient-days", counts=counts, now=now)
     return counts

@@ -61,6 +61,10 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("ICAHT grades"), "safety.icahtassessment", "show_chart"),
             (_("Guidance by grade"), "safety.guidancetext:cells", "menu_book"),
             (_("Adverse events"), "safety.adverseevent", "emergency"),
+            (_("Serious events: line listing"), "safety.safetyalert:serious", "format_list_bulleted"),
+            (_("Events by class, term and grade"), "safety.safetyalert:classes", "table_chart"),
+            (_("Events of special interest"), "safety.safetyalert:interest", "star"),
+            (_("Watch on the stopping rule"), "safety.safetyalert:stopping", "front_hand"),
             (_("CTCAE 5.0 ↔ 6.0"), "safety.adverseevent:ctcae_versions", "compare_arrows"),
         ),
     ),
@@ -184,7 +188,14 @@ ADMINISTERS = (
 )
 
 # A page beside a list that other people read than those who read the list.
-OWN_PERMISSION = {"participants.participant:trail": "trialsite.view_audit_trail"}
+SAFETY_TABLES = "safety.view_safety_tables"
+OWN_PERMISSION = {
+    "participants.participant:trail": "trialsite.view_audit_trail",
+    "safety.safetyalert:serious": SAFETY_TABLES,
+    "safety.safetyalert:classes": SAFETY_TABLES,
+    "safety.safetyalert:interest": SAFETY_TABLES,
+    "safety.safetyalert:stopping": SAFETY_TABLES,
+}
 
 
 def study_header(request: HttpRequest) -> str:

@@ -173,6 +173,8 @@ DEVIATE = (
     *_permissions("change", "participants.protocoldeviation"),
 )
 ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
+# What the study shows of harm as a whole: for those who judge it, and those who answer for its data.
+SAFETY_TABLES = ("safety.view_safety_tables",)
 # Who read what, who took what along, and who may do what: for those who must answer for it.
 ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport", "trialsite.view_accessreview")
 
@@ -194,6 +196,7 @@ _INVESTIGATOR = (
     *GUIDANCE,
     *DEVIATE,
     *ASSESS_DEVIATIONS,
+    *SAFETY_TABLES,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",
@@ -234,13 +237,15 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *VOID_ENTRIES,
         *DEVIATE,
         *ASSESS_DEVIATIONS,
+        *SAFETY_TABLES,
         *ACCESS_TRAIL,
         "trialsite.requeue_notification",
     ),
-    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS),
+    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS, *SAFETY_TABLES),
     Role.AUDITOR: (
         *VIEW_CLINICAL,
         *NOTIFICATIONS,
+        *SAFETY_TABLES,
         *ACCESS_TRAIL,
         *AUDIT_TRAIL,
         "trialsite.view_securityevent",

@@ -157,7 +157,7 @@ def _raise_about(
         },
     )
     if not is_new and alert.settled_at is not None:
-        _reopen(alert, now=now)
+        reopen(alert, now=now)
     return alert, is_new
 
 
@@ -168,6 +168,8 @@ def unsettled() -> QuerySet[SafetyAlert]:
     """Alerts that facts may still answer: a missing assessment, or a grade that nobody has acknowledged."""
     pending = Q(kind=AlertKind.OVERDUE) | Q(acknowledged_at__isnull=True)
     rows = SafetyAlert.objects.standing().filter(pending, settled_at__isnull=True)
+    # What the whole study says is answered by the study: see `stopping.watch`.
+    rows = rows.exclude(kind=AlertKind.STOPPING)
     return rows.select_related("participant__site").order_by("participant", "id")
 
 
@@ -326,12 +328,12 @@ def _raise_round(due: DueRound, *, now: dt.datetime) -> bool:
         },
     )
     if not is_new and alert.settled_at is not None:
-        _reopen(alert, now=now)
+        reopen(alert, now=now)
     _tell_new([(alert, is_new)], now=now)
     return is_new
 
 
-def _reopen(alert: SafetyAlert, *, now: dt.datetime) -> None:
+def reopen(alert: SafetyAlert, *, now: dt.datetime) -> None:
     """What had answered it turned out to be a mistake: messages that were withdrawn wait again, and unanswered, it
     escalates at the next look."""
     cause, alert.settled_at, alert.settled_because = alert.settled_because, None, ""

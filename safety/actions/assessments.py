@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from dosing.actions import day0_of
 from participants.actions import long_moment, site_day
 from participants.models import Participant
-from safety.actions import alerts, drugs, episodes
+from safety.actions import alerts, drugs, episodes, stopping
 from safety.actions.days import TASK
 from safety.actions.findings import from_json
 from safety.models import BedsideAssessment, Scale, ToxicityAssessment, current, is_replaced
@@ -338,6 +338,8 @@ def _settle_anew(
         others = (seen for toxicity, seen in counting.values() if toxicity == row.toxicity)
         alerts.warn_after(row, others=others, now=now)
         counting[row.pk] = row.toxicity, seen_of(row)
+    if stopping.matters(rows):
+        stopping.watch(now=now, by=by)
 
 
 def _anew(
@@ -433,6 +435,8 @@ def _settle(
     wake(TASK)
     for row in rows:
         alerts.warn_after(row, others=past.of(row.toxicity), now=now)
+    if stopping.matters(rows):
+        stopping.watch(now=now, by=by)
 
 
 def _keep_episodes(

@@ -29,6 +29,12 @@ from trialsite.models import Notification, NotificationState, Site, User, people
 from trialsite.roles import ROLE_NAMES, Role
 from trialsite.study import Escalation, get_study
 
+# What says something else than a grade, each in words of its own.
+TEMPLATES: dict[str, str] = {
+    AlertKind.OVERDUE: "safety/email/overdue",
+    AlertKind.STOPPING: "safety/email/stopping",
+}
+
 log = logging.getLogger(__name__)
 
 FIRST = "first"
@@ -78,9 +84,9 @@ def unanswered() -> QuerySet[SafetyAlert]:
 
 
 def thread_of(alert: SafetyAlert) -> tuple[int, str]:
-    """What belongs together: one toxicity of one participant, or their assessments that are missed."""
-    is_overdue = alert.kind == AlertKind.OVERDUE
-    return alert.participant_id, AlertKind.OVERDUE.value if is_overdue else alert.toxicity
+    """What belongs together: one toxicity of one participant, their assessments that are missed, or what their event
+    says of the study."""
+    return alert.participant_id, alert.kind if alert.kind in TEMPLATES else alert.toxicity
 
 
 def threads(alerts: Iterable[SafetyAlert]) -> list[list[SafetyAlert]]:
@@ -231,7 +237,7 @@ def tell(
             about=alert.about,
             site=alert.participant.site,
             recipient=person,
-            template="safety/email/overdue" if alert.kind == AlertKind.OVERDUE else "safety/email/alert",
+            template=TEMPLATES.get(alert.kind, "safety/email/alert"),
             context=context,
             now=now,
         )

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from participants.actions import long_moment
 from participants.models import Participant
-from safety.actions import alerts, episodes
+from safety.actions import alerts, episodes, stopping
 from safety.actions.assessments import grade_anew, locked, past_of
 from safety.actions.calls import unanswered
 from safety.actions.days import settle_days_of
@@ -91,6 +91,8 @@ def _take_back(
         since = min(row.assessed_at for row in (*rows, *revived) if row.toxicity == Scale.CRS)
         grade_anew(participant, since, by=by, now=now)
     _warn_of_what_remains(participant, revived, untold, now=now)
+    if stopping.matters([*rows, *revived]):
+        stopping.watch(now=now, by=by)
     settle_days_of(participant, now=now)
 
 

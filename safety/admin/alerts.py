@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants.actions import long_moment
 from safety import actions, consequences, guidance
+from safety.admin import tables
 from safety.deaths import Owed, owed_after_death
 from safety.models import AlertKind, AlertState, Discharge, OnCallShift, SafetyAlert, Scale
 from safety.wording import findings_in_words
@@ -28,6 +29,7 @@ from trialsite.recordadmin import RecordAdmin, RecordForm
 from trialsite.voiding import Consequences
 
 NUMBERS = ("participant__screening_number", "participant__participant_number")
+STOPPING_PAGE = _("The rule, its course, and what it counts")
 SEARCH_HELP = _("Screening or participant number.")
 STATES = {
     AlertState.OPEN: Q(acknowledged_at__isnull=True, settled_at__isnull=True, superseded_by__isnull=True),
@@ -153,7 +155,11 @@ class SafetyAlertAdmin(RecordAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.acknowledge_view)
-        return [path("<path:object_id>/acknowledge/", view, name="safety_safetyalert_acknowledge"), *super().get_urls()]
+        return [
+            *tables.urls(self),
+            path("<path:object_id>/acknowledge/", view, name="safety_safetyalert_acknowledge"),
+            *super().get_urls(),
+        ]
 
     @action(description=_("Acknowledge…"), permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, object_id: Any) -> HttpResponse:
@@ -262,6 +268,8 @@ class SafetyAlertAdmin(RecordAdmin):
         elif kind == "assessment":
             page = "crsassessment" if row.toxicity == Scale.CRS else "icansassessment"
             url = reverse(f"admin:safety_{page}_change", args=[pk])
+        elif row.kind == AlertKind.STOPPING:
+            return format_html('<a href="{}">{}</a>', reverse("admin:safety_safetyalert_stopping"), STOPPING_PAGE)
         else:
             url = reverse("admin:safety_crsassessment_changelist") + f"?q={row.participant.number}"
             return format_html('<a href="{}">{}</a>', url, _("Assessments of this participant"))

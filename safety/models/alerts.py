@@ -25,6 +25,7 @@ class AlertKind(models.TextChoices):
     MASKED = "masked", _("vasopressor or high-flow oxygen without a grade: fever may be masked")
     IEC_HS = "iec_hs", _("IEC-HS screen positive")
     OVERDUE = "overdue", _("bedside assessment overdue")
+    STOPPING = "stopping", _("stopping rule of the study crossed")
 
 
 class Toxicity(models.TextChoices):
@@ -107,7 +108,10 @@ class SafetyAlert(Record):
         verbose_name_plural = _("safety alerts")
         ordering = ["-raised_at", "-id"]
         triggers = immutable(*LATER)
-        permissions = [("acknowledge_safetyalert", "Can acknowledge a safety alert")]
+        permissions = [
+            ("acknowledge_safetyalert", "Can acknowledge a safety alert"),
+            ("view_safety_tables", "Can see the tables of safety and the watch on the stopping rule"),
+        ]
         indexes = [
             *list_indexes("alert", "raised_at"),
             # The first page and the sweep ask for these all the time.
@@ -128,9 +132,14 @@ class SafetyAlert(Record):
             models.CheckConstraint(
                 name="safetyalert_grade_with_toxicity",
                 condition=Q(kind="overdue", grade__isnull=True)
+                | Q(kind="stopping", grade__isnull=True, toxicity="")
                 | Q(kind="masked", grade=0, toxicity="CRS")
                 | Q(Q(grade__isnull=True) | Q(grade__lte=5), kind="iec_hs", toxicity="IEC-HS")
-                | (~Q(kind__in=["overdue", "masked", "iec_hs"]) & Q(grade__gte=1, grade__lte=5) & ~Q(toxicity="")),
+                | (
+                    ~Q(kind__in=["overdue", "stopping", "masked", "iec_hs"])
+                    & Q(grade__gte=1, grade__lte=5)
+                    & ~Q(toxicity="")
+                ),
             ),
         ]
 
@@ -140,7 +149,7 @@ class SafetyAlert(Record):
     @property
     def what(self) -> str:
         """In a few words: “CRS grade 3”, or the toxicity that was not assessed."""
-        if self.kind in (AlertKind.OVERDUE, AlertKind.IEC_HS):
+        if self.kind in (AlertKind.OVERDUE, AlertKind.IEC_HS, AlertKind.STOPPING):
             return str(self.get_kind_display())
         return graded(self.toxicity, self.grade)
 

@@ -197,7 +197,8 @@ class TestCourse:
             another = factories.infused(site=site, by=alice, now=now, infused_at=now - 3 * DAY)
             assessed(another, now - 3 * HOUR, FEBRILE, alice)
             assessed(another, now - 2 * HOUR, SHOCKED, alice)
-        rows(4)
+        # And what the three severe ones say of the whole study: its stopping rule is crossed.
+        rows(5)
 
 
 @pytest.mark.django_db(transaction=True)

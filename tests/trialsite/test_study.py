@@ -483,6 +483,30 @@ MISTAKES = [
         id="event-twice",
     ),
     pytest.param(
+        swap('code = "ICANS"', 'code = "NEUROTOXICITY"'),
+        "stopping.events",
+        "is not a known event of special interest",
+        id="stopping-event",
+    ),
+    pytest.param(
+        swap("from_treated = 3", "from_treated = 31"),
+        "stopping.from_treated",
+        "only 30 participants are to be enrolled",
+        id="stopping-never-speaks",
+    ),
+    pytest.param(
+        swap('limit = "0.30"', 'limit = "30"'),
+        "stopping.limit",
+        "should be less than 1",
+        id="stopping-limit-is-a-share",
+    ),
+    pytest.param(
+        swap('recognised = { graded = "ICAHT" }', "recognised = { grade_from = 3 }"),
+        "special_interest_events[3].recognised",
+        "names nothing to recognise the event by",
+        id="recognised-by-nothing",
+    ),
+    pytest.param(
         swap('regime = "IND"', 'regime = "FDA"'),
         "reporting.regime",
         "is not a known regime; known are: IND, IIT_NHC",

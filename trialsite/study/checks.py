@@ -19,6 +19,7 @@ from trialsite.study.parts import (
     ReminderStage,
     Site,
     SpecialInterestEvent,
+    Stopping,
     Visit,
     Window,
 )
@@ -142,6 +143,18 @@ def _check_events(special_interest_events: tuple[SpecialInterestEvent, ...]) -> 
     yield from _twice("special_interest_events", (event.code for event in special_interest_events))
 
 
+def _check_stopping(
+    stopping: Stopping | None, special_interest_events: tuple[SpecialInterestEvent, ...], enrolment_target: int
+) -> Found:
+    """What the rule counts must be recognisable, and it must speak before everybody is treated."""
+    if stopping is None:
+        return
+    yield from _unknown(("stopping", "events"), stopping.events, special_interest_events, "event of special interest")
+    if stopping.from_treated > enrolment_target:
+        reason = f"only {enrolment_target} participants are to be enrolled: the rule would never speak"
+        yield ("stopping", "from_treated"), stopping.from_treated, reason
+
+
 def _check_consents(consent_versions: tuple[ConsentVersion, ...]) -> Found:
     yield from _twice("consent_versions", (consent.version for consent in consent_versions), "version")
     days = (consent.effective_on for consent in consent_versions)
@@ -207,6 +220,7 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     _check_vaccine,
     _check_ages,
     _check_events,
+    _check_stopping,
     _check_consents,
     _check_recruitment,
     _check_regimes,

@@ -362,6 +362,52 @@ class Visit(Part):
         return self
 
 
+MedDRACode = Annotated[str, Field(pattern=r"^\d{8}$")]
+# What the program grades by itself, as it is called in the record.
+GradedToxicity = Literal["CRS", "ICANS", "IEC-HS", "ICAHT"]
+
+
+class Recognised(Part):
+    """How an event of special interest is known in the record, besides the code that somebody sets on it.
+
+    Any of these is enough; where `grade_from` is given, each of them from that grade on alone.
+    """
+
+    graded: GradedToxicity | None = None
+    ctcae: tuple[MedDRACode, ...] = ()
+    soc: Words | None = None
+    # Recorded as a reaction to an infusion.
+    infusion: bool = False
+    grade_from: Annotated[int, Field(ge=1, le=5)] = 1
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.graded or self.ctcae or self.soc or self.infusion):
+            raise ValueError("names nothing to recognise the event by; leave `recognised` out instead")
+        return self
+
+
 class SpecialInterestEvent(Part):
     code: Code
     name: Text
+    # Without it, an event is known by the code that somebody sets on it alone.
+    recognised: Recognised | None = None
+
+
+Share = Annotated[Decimal, BeforeValidator(exact), Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class Stopping(Part):
+    """When the study is to be stopped for harm: the rule of `safety.rules.stopping`, and what it counts."""
+
+    prior_events: Exact
+    prior_without: Exact
+    limit: Share
+    probability: Share
+    from_treated: Annotated[int, Field(ge=1)]
+    window_days: Annotated[int, Field(ge=1, le=365)]
+    grade_from: Annotated[int, Field(ge=1, le=5)]
+    events: Annotated[tuple[Literal["CRS", "ICANS"], ...], Field(min_length=1)]
+    sources: Annotated[tuple[Literal["assessments", "adverse_events"], ...], Field(min_length=1)]
+    true_rates: tuple[Share, ...]
+    reason: Text

@@ -25,6 +25,7 @@ from trialsite.study.parts import (
     ReminderStage,
     Site,
     SpecialInterestEvent,
+    Stopping,
     Text,
     Visit,
     Window,
@@ -66,6 +67,8 @@ class Protocol(Part):
     visits: Annotated[tuple[Visit, ...], Field(min_length=1)]
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     special_interest_events: tuple[SpecialInterestEvent, ...]
+    # None where the study has no such rule.
+    stopping: Stopping | None = None
     recipients: tuple[Recipient, ...]
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     reporting: Reporting

@@ -20,6 +20,7 @@ from trialsite.study import (
     Criterion,
     Drug,
     Protocol,
+    Recognised,
     StudyFileError,
     get_study,
     load_protocol,
@@ -87,6 +88,7 @@ def describe(protocol: Protocol) -> Iterator[str]:
         (_("Reminders"), _reminders(protocol)),
         (_("Criteria"), _criteria(protocol)),
         (_("Events of special interest"), _events(protocol)),
+        (_("Stopping rule"), _stopping(protocol)),
         (_("Reporting regime"), _regimes(protocol)),
         (_("Policy"), _policy(protocol)),
     ):
@@ -243,7 +245,35 @@ def _marks(criterion: Criterion) -> str:
 
 
 def _events(protocol: Protocol) -> Iterator[str]:
-    yield from table((event.code, event.name) for event in protocol.special_interest_events)
+    events = protocol.special_interest_events
+    yield from table((event.code, event.name, _recognised(event.recognised)) for event in events)
+
+
+def _recognised(how: Recognised | None) -> str:
+    """By what an event is known, besides the code that somebody sets on it."""
+    if how is None:
+        return _("by its code alone")
+    known = [how.graded, *how.ctcae, how.soc, _("reaction to an infusion") if how.infusion else None]
+    words = _(", ").join(str(one) for one in known if one)
+    if how.grade_from == 1:
+        return words
+    return _("%(what)s, from grade %(grade)s on") % {"what": words, "grade": how.grade_from}
+
+
+def _stopping(protocol: Protocol) -> Iterator[str]:
+    said = protocol.stopping
+    if said is None:
+        yield _("none")
+        return
+    yield str(said.reason)
+    yield from _pairs(
+        (_("Counted"), f"{_(', ').join(said.events)} ≥ {said.grade_from}"),
+        (_("Prior"), f"Beta({said.prior_events}, {said.prior_without})"),
+        (_("Limit of the rate"), said.limit),
+        (_("Stops above the probability"), said.probability),
+        (_("From so many participants on"), said.from_treated),
+        (_("Days of the window"), said.window_days),
+    )
 
 
 def _regimes(protocol: Protocol) -> Iterator[str]:
