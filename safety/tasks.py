@@ -2,6 +2,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from safety import actions
+from safety.actions import contradictions
 from trialsite import sweeps
 
 
@@ -26,4 +27,12 @@ def sweep_days() -> dict[str, int]:
     now = timezone.now()
     counts = actions.settle_days(now=now)
     sweeps.record_run("inpatient-days", counts=counts, now=now)
+    return counts
+
+
+@shared_task
+def sweep_findings() -> dict[str, int]:
+    now = timezone.now()
+    counts = contradictions.sweep_findings(now=now)
+    sweeps.record_run(contradictions.SWEEP, counts=counts, now=now)
     return counts

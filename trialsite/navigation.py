@@ -61,6 +61,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("ICAHT grades"), "safety.icahtassessment", "show_chart"),
             (_("Guidance by grade"), "safety.guidancetext:cells", "menu_book"),
             (_("Adverse events"), "safety.adverseevent", "emergency"),
+            (_("Contradictions in the record"), "safety.datafinding", "difference"),
             (_("CTCAE 5.0 ↔ 6.0"), "safety.adverseevent:ctcae_versions", "compare_arrows"),
         ),
     ),
@@ -146,9 +147,9 @@ EVERY_DAY: dict[Role, tuple[str, ...]] = {
         "participants.measurementimport",
         "participants.visit",
         "participants.protocoldeviation",
+        "safety.datafinding",
         "safety.adverseevent",
         "trialsite.notification",
-        "sponsor.apiread",
     ),
     Role.MONITOR: (
         "participants.participant",
