@@ -63,7 +63,8 @@ def ended_without_recovery(scope: Scope) -> Iterable[Found]:
 @check(
     title=_("Life-threatening, but grade 1 or 2"),
     why=_(
-        "“Life-threatening” says that the participant was at risk of death at the time; grades 1 and 2 are mild or moderate."
+        "“Life-threatening” says that the participant was at risk of death at the time; grades 1 and 2 are mild or "
+        "moderate."
     ),
     way_out=_("Correct the grade, or take out “life-threatening” if the risk was only thinkable."),
     looks_at=(AdverseEvent,),

@@ -78,7 +78,7 @@ def episode_without_event(scope: Scope) -> Iterable[Found]:
     looks_at=(ToxicityEpisode, AdverseEvent),
 )
 def episode_grade_differs(scope: Scope) -> Iterable[Found]:
-    rows = scope.of(ToxicityEpisode).filter(AdverseEvent.stands("adverse_event"))
+    rows = scope.of(ToxicityEpisode).filter(AdverseEvent.stands("adverse_event"), adverse_event__isnull=False)
     differ = rows.exclude(adverse_event__grade=F("highest_grade"))
     return found(differ, "toxicity", "onset_at", grade="highest_grade", event_grade="adverse_event__grade")
 

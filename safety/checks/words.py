@@ -14,49 +14,50 @@ from participants.names import PANEL_NAMES
 from participants.rules.status import Status
 from safety.models import ActionTaken, AlertKind, Outcome
 
+# In the order in which they are read: which entry, what it says, and what that disagrees with.
 NAMES: dict[str, Any] = {
-    "action_taken": _("action taken"),
+    "visit": _("visit"),
+    "medication": _("medication"),
+    "examination": _("examination"),
+    "drug": _("drug"),
     "alert": _("warning"),
+    "toxicity": _("toxicity"),
+    "ctcae_code": _("CTCAE term"),
     "assessed_at": _("assessed at"),
     "at": _("taken at"),
-    "consented_at": _("consented at"),
-    "ctcae_code": _("CTCAE term"),
-    "died_on": _("died on"),
-    "drug": _("drug"),
-    "enrolled_on": _("enrolled on"),
-    "event_grade": _("grade of the event"),
-    "examination": _("examination"),
     "given_at": _("given at"),
-    "grade": _("grade"),
-    "has_reaction": _("infusion reaction"),
-    "how_far": _("how far"),
-    "hypotension": _("hypotension"),
-    "infused_at": _("infusion started at"),
-    "is_life_threatening": _("life-threatening"),
-    "left_on": _("left the study on"),
-    "medication": _("medication"),
+    "taken_at": _("taken at"),
     "occurred_on": _("took place on"),
+    "target_date": _("target date"),
+    "window_opens_on": _("window opens"),
+    "window_closes_on": _("window closes"),
+    "started_at": _("given or begun at"),
+    "raised_at": _("raised at"),
     "onset": _("onset"),
     "onset_at": _("onset"),
+    "site_aware_at": _("site aware at"),
+    "resolved": _("resolved"),
+    "grade": _("grade"),
+    "event_grade": _("grade of the event"),
+    "outcome": _("outcome"),
+    "results_in_death": _("results in death"),
+    "is_life_threatening": _("life-threatening"),
+    "action_taken": _("action taken"),
+    "hypotension": _("hypotension"),
+    "vasopressor_on_record": _("vasopressor by the medication record"),
+    "has_reaction": _("infusion reaction"),
+    "infused_at": _("infusion started at"),
+    "released_on": _("released on"),
+    "enrolled_on": _("enrolled on"),
+    "how_far": _("how far"),
+    "withdrawn_at": _("withdrawn at"),
+    "consented_at": _("consented at"),
+    "other_visit": _("the other visit"),
     "other_on": _("the other one took place on"),
     "other_row": _("the other entry"),
-    "other_visit": _("the other visit"),
-    "outcome": _("outcome"),
-    "raised_at": _("raised at"),
-    "released_on": _("released on"),
-    "resolved": _("resolved"),
-    "results_in_death": _("results in death"),
-    "site_aware_at": _("site aware at"),
-    "started_at": _("given or begun at"),
     "status": _("status"),
-    "taken_at": _("taken at"),
-    "target_date": _("target date"),
-    "toxicity": _("toxicity"),
-    "vasopressor_on_record": _("vasopressor by the medication record"),
-    "visit": _("visit"),
-    "window_closes_on": _("window closes"),
-    "window_opens_on": _("window opens"),
-    "withdrawn_at": _("withdrawn at"),
+    "left_on": _("left the study on"),
+    "died_on": _("died on"),
 }
 CHOICES: dict[str, Mapping[Any, Any]] = {
     "action_taken": dict(ActionTaken.choices),
@@ -71,9 +72,10 @@ NOTHING = pgettext_lazy("fact of a finding", "not recorded")
 
 
 def lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Name and value of each, in the reader's language and the site's time."""
-    for name, value in facts.items():
-        yield str(NAMES[name]), in_words(name, value)
+    """Name and value of each, in the reader's language and the site's time; the database keeps no order of them."""
+    for name in NAMES:
+        if name in facts:
+            yield str(NAMES[name]), in_words(name, facts[name])
 
 
 def in_words(name: str, value: Any) -> str:

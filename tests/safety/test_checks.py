@@ -101,6 +101,11 @@ def test_nothing_is_found_where_nothing_is_certain(told: Told) -> None:
     assert wrong == {}
 
 
+def test_an_episode_without_an_event_tells_no_other_grade(told: Told) -> None:
+    CASES["episode_without_event"](told)
+    assert found_by("episode_grade_differs", told) == []
+
+
 def test_a_death_that_is_told_everywhere_contradicts_nothing(told: Told) -> None:
     told.dies()
     assert find_contradictions(now=told.now) == NOTHING
