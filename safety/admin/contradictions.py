@@ -99,7 +99,7 @@ class DataFindingAdmin(ReadOnlyRecordAdmin):
     can_void = False
     actions_detail = ["close", "reopen"]
     list_display = ("participant", "title", "entry", "what", "found_at", "days", "state_label")
-    list_display_links = ("title",)
+    list_display_links = ("participant", "title")
     list_filter = (StateFilter, CheckFilter, ("participant", OccurringFilter), AgeFilter)
     search_fields = ("participant__screening_number", "participant__participant_number")
     search_help_text = _("Screening or participant number.")
@@ -253,7 +253,7 @@ class DataFindingAdmin(ReadOnlyRecordAdmin):
             (self.url("change", one.pk), f"{timezone.localtime(one.found_at):%Y-%m-%d %H:%M}", self.state_label(one)[1])
             for one in earlier.order_by("-pk")[:20]
         ]
-        return format_html_join("", '<p><a href="{}">{}</a> {}</p>', found) or "—"
+        return format_html_join("", '<p><a href="{}" class="underline">{}</a> {}</p>', found) or "—"
 
 
 def other_model(row: DataFinding) -> str:
@@ -263,8 +263,10 @@ def other_model(row: DataFinding) -> str:
 
 def link_of(label: str, pk: int) -> Any:
     """The kind of an entry, leading to its page, where what is wrong is corrected."""
-    address, name = address_of(label, pk), f"{name_of(label)} #{pk}"
-    return format_html('<a href="{}">{}</a>', address, name) if address else name
+    address, name = address_of(label, pk), name_of(label)
+    # Whose it is stands beside it already.
+    name = name if label == "participants.participant" else f"{name} #{pk}"
+    return format_html('<a href="{}" class="underline">{}</a>', address, name) if address else name
 
 
 def name_of(label: str) -> str:
