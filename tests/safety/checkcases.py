@@ -15,6 +15,7 @@ from participants.models import (
     Examination,
     Participant,
     ParticipantStatus,
+    ProtocolDeviation,
     Visit,
 )
 from safety.actions import propose_event
@@ -194,8 +195,32 @@ def _event_alone(told: Told) -> None:
         _void(model, told)
 
 
-def _alert(told: Told) -> None:
-    when = {"happened_at": told.now - 2 * DAY, "raised_at": told.now - 2 * DAY}
+def _denied(told: Told) -> None:
+    told.of(Infusion).update(has_reaction=False)
+    told.change(infusion=told.of(Infusion).get())
+
+
+def _one_after_the_other(told: Told) -> None:
+    told.change(resolved=f"{told.today - 6 * DAY}", outcome="recovered")
+    told.another_event(term=told.event.term, onset=f"{told.today - 5 * DAY}")
+
+
+def _late_with_deviation(told: Told) -> None:
+    told.visit("D7", occurred_on=told.today)
+    about = f"visit:{told.of(Visit).get(code='D7').pk}"
+    told.make(ProtocolDeviation, kind="visit_window", about=about, description="late", reason="snow")
+
+
+def _stopped(told: Told) -> None:
+    _stop(told)
+    made = {"created_by": told.by, "created_at": told.now}
+    at = told.now - 10 * DAY
+    InfusionInterruption.objects.create(infusion=told.of(Infusion).get(), stopped_at=at, reason="fever", **made)
+
+
+def _alert(told: Told, hours: int = 48) -> None:
+    at = told.now - hours * HOUR
+    when = {"happened_at": at, "raised_at": at}
     told.make(SafetyAlert, kind="severe", toxicity="CRS", grade=3, about="assessment:0", key="assessment:0", **when)
 
 
@@ -262,10 +287,7 @@ CASES: dict[str, Callable[[Told], Any]] = {
     "ended_without_recovery": lambda told: told.change(resolved=f"{told.today}"),
     "life_threatening_but_mild": lambda told: told.change(is_life_threatening=True),
     "event_twice": lambda told: told.another_event(term=told.event.term.upper()),
-    "reaction_denied": lambda told: (
-        told.of(Infusion).update(has_reaction=False),
-        told.change(infusion=told.of(Infusion).get()),
-    ),
+    "reaction_denied": _denied,
     "relatedness_missing": lambda told: told.change(relatedness="", is_other_important=True),
     "interruption_missing": _stop,
     "grade_without_episode": lambda told: told.graded(told.now - 9 * DAY, 1),
@@ -303,31 +325,17 @@ SILENT: dict[str, Callable[[Told], Any]] = {
     "a visit on the day of death": _dies_with(lambda told, day: told.visit("D7", occurred_on=day)),
     "an end in the month of the onset": lambda told: told.change(resolved=told.event.onset[:7], outcome="recovered"),
     "an end in the year of the onset": lambda told: told.change(resolved=told.event.onset[:4], outcome="recovered"),
-    "the same again, after the first had ended": lambda told: (
-        told.change(resolved=f"{told.today - 6 * DAY}", outcome="recovered"),
-        told.another_event(term=told.event.term, onset=f"{told.today - 5 * DAY}"),
-    ),
-    "an alert of this morning": lambda told: (
-        _alert(told),
-        SafetyAlert.objects.update(acknowledged_at=told.now, acknowledged_by=told.by),
-    ),
+    "the same again, after the first had ended": _one_after_the_other,
+    "an alert of this morning": lambda told: _alert(told, hours=23),
+    "a visit outside its window, with its deviation": _late_with_deviation,
     "vasopressors were asked for, and none runs": lambda told: told.looked(
         told.now - DAY, hypotension=False, vasopressors=[], vasopressin=False
     ),
     "hypotension was not asked": lambda told: told.looked(told.now - DAY, vasopressors=["dopamine"]),
-    "a serious event of yesterday": lambda told: told.change(
+    "a serious event that is six days known": lambda told: told.change(
         relatedness="", is_other_important=True, site_aware_at=told.now - 6 * DAY
     ),
-    "an interruption that is there": lambda told: (
-        _stop(told),
-        InfusionInterruption.objects.create(
-            infusion=told.of(Infusion).get(),
-            stopped_at=told.now - 10 * DAY,
-            reason="fever",
-            created_by=told.by,
-            created_at=told.now,
-        ),
-    ),
+    "an interruption that is there": _stopped,
 }
 
 

@@ -64,6 +64,14 @@ def found_by(code: str, told: Told) -> list[Found]:
     return list(CHECKS[code].find(Scope(Participant.objects.standing(), told.now)))
 
 
+def clock() -> dt.datetime:
+    """The database's own, by which rows are marked as changed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: dt.datetime = cursor.fetchone()[0]
+    return moment
+
+
 # --- each check --------------------------------------------------------------------------------------
 
 
@@ -78,8 +86,11 @@ def test_each_check_finds_its_contradiction_and_nothing_in_a_straightforward_rec
         if found_by(code, told):
             wrong[code] = "found where nothing is wrong"
         with taken_back():
+            since = clock()
             make(told)
             found = found_by(code, told)
+            if CHECKS[code] not in looking_at(contradictions._changed(since)):
+                wrong[code] = "not looked at after the save that made it"
             rows = {(one.row_model, one.row_id) for one in found}
             if not found or len(rows) != len(found) or {one.participant for one in found} != {told.participant.pk}:
                 wrong[code] = f"found {found}"
