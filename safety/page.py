@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from django.db.models import Count, Min
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +26,7 @@ from safety.actions.rounds import DueRound, baseline_of, round_of
 from safety.bloodwords import range_text
 from safety.models import (
     AdverseEvent,
+    DataFinding,
     IcahtAssessment,
     IcahtPhase,
     IecHsAssessment,
@@ -40,6 +42,8 @@ from safety.wording import ago
 from trialsite import wayback
 from trialsite.subjectpage import Asked, Next, Owed, Section, Verb
 
+# Who sees to what the consistency checks find.
+CLOSE_FINDING = "safety.close_datafinding"
 # So many events are shown, and so many named in the summary.
 SHOWN, NAMED = 100, 2
 
@@ -101,7 +105,26 @@ def owed(asked: Asked) -> list[Owed]:
     found = [*_owed_alerts(asked), *_owed_round(asked), *_owed_count(asked)]
     if asked.may("safety.view_adverseevent"):
         found += [*_owed_reactions(asked), *_owed_ends(asked)]
-    return found + list(_owed_episodes(asked))
+    return [*found, *_owed_episodes(asked), *_owed_agreement(asked)]
+
+
+def _owed_agreement(asked: Asked) -> Iterator[Owed]:
+    """What the consistency checks found of this participant, in one line, for those who see to it."""
+    if not asked.may(CLOSE_FINDING):
+        return
+    rows = DataFinding.objects.open().filter(participant=asked.participant)
+    found = rows.aggregate(count=Count("pk"), oldest=Min("found_at"))
+    if not found["count"]:
+        return
+    text = ngettext("%(count)s contradiction in the record", "%(count)s contradictions in the record", found["count"])
+    page = reverse("admin:safety_datafinding_changelist")
+    yield Owed(
+        text=text % {"count": found["count"]},
+        link=f"{page}?state=open&participant__id__exact={asked.participant.pk}",
+        permission=CLOSE_FINDING,
+        late=_("the oldest found %(day)s") % {"day": f"{site_day(found['oldest']):%Y-%m-%d}"},
+        due=found["oldest"],
+    )
 
 
 def _owed_alerts(asked: Asked) -> Iterator[Owed]:

@@ -18,6 +18,7 @@ from participants.models import MeasurementImport
 from safety import consequences
 from safety.actions.assessments import grade_by_infusion, locked, questions_about
 from safety.actions.blood import grades_on
+from safety.actions.contradictions import TASK
 from safety.choices import FINDING_NAMES, SEEN_KINDS, name_of
 from safety.models import BedsideAssessment, ToxicityAssessment, current
 from safety.rules.bedside import Vasopressor
@@ -25,6 +26,7 @@ from safety.rules.contradictions import QUESTION_TEXT
 from safety.rules.grading import Reason
 from trialsite.models import Record
 from trialsite.questions import Question
+from trialsite.wake import wake
 
 
 def questions_of(row: Record, *, changed: Collection[str] | None, by: Any, now: dt.datetime) -> Iterator[Question]:
@@ -128,3 +130,8 @@ def take_back(row: Model, *, reason: str, by: Any, now: dt.datetime) -> None:
 def corrected(row: Model, *, by: Any, now: dt.datetime) -> None:
     if isinstance(row, Infusion):
         grade_by_infusion(locked(row.participant_id), by=by, now=now)
+
+
+def kept() -> None:
+    """The consistency checks look at whoever was changed, once it is saved."""
+    wake(TASK)

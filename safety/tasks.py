@@ -2,7 +2,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from safety import actions
-from safety.actions import stopping
+from safety.actions import contradictions, stopping
 from trialsite import sweeps
 
 
@@ -28,4 +28,12 @@ def sweep_days() -> dict[str, int]:
     # A window that has closed may change what the stopping rule says, without anybody's doing.
     counts = {**actions.settle_days(now=now), "stopping": len(stopping.watch(now=now, by=None))}
     sweeps.record_run("inpatient-days", counts=counts, now=now)
+    return counts
+
+
+@shared_task
+def sweep_findings() -> dict[str, int]:
+    now = timezone.now()
+    counts = contradictions.sweep_findings(now=now)
+    sweeps.record_run(contradictions.SWEEP, counts=counts, now=now)
     return counts

@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.apps import apps
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from safety.admin.assessments import finding_in_words
 from safety.admin.bedside import observed_lines
 from safety.admin.blood import finding_lines, laboratory_lines, summary_lines
+from safety.checks import title_of
+from safety.checks.words import lines as fact_lines
 from safety.choices import FINDING_NAMES, determinants_in_words
 from safety.ctcae import catalogue
 from safety.models import (
     AdverseEvent,
     BedsideAssessment,
+    DataFinding,
     IcahtAssessment,
     IecHsAssessment,
     SafetyAlert,
@@ -28,6 +32,8 @@ from trialsite import audit
 # By which the program finds an alert again; what it is about stands beside it.
 audit.unseen(SafetyAlert, "key")
 audit.code_of_a_row(SafetyAlert, "about")
+# The entry is shown as a link on the page of the finding.
+audit.unseen(DataFinding, "row_id")
 audit.kind("assessment", gettext_lazy("toxicity assessment"), ToxicityAssessment)
 audit.kind("iec_hs", gettext_lazy("IEC-HS assessment"), IecHsAssessment)
 audit.kind("rounds", gettext_lazy("bedside assessment that is due"))
@@ -110,3 +116,18 @@ def _ctcae_soc(name: str, row: Any) -> str:
 
 def _is_chinese() -> bool:
     return (get_language() or "").startswith("zh")
+
+
+@audit.in_words(DataFinding, "code")
+def _check(code: str, row: Any) -> str:
+    return title_of(code)
+
+
+@audit.in_words(DataFinding, "row_model")
+def _row_model(label: str, row: Any) -> str:
+    return str(apps.get_model(label)._meta.verbose_name)
+
+
+@audit.in_words(DataFinding, "facts")
+def _facts(facts: Mapping[str, Any], row: Any) -> str:
+    return audit.lines(fact_lines(facts))

@@ -13,12 +13,14 @@ from participants.actions import site_day
 from safety import alertlist
 from safety.actions import owed_counts
 from safety.actions.counts import OwedCount
-from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current, graded
+from safety.checks import title_of
+from safety.models import AdverseEvent, DataFinding, Scale, ToxicityAssessment, ToxicityEpisode, current, graded
 from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
 from trialsite.lines import Kind, Line
 from trialsite.models import User
 
 LATELY = dt.timedelta(hours=24)
+CLOSE_FINDING = "safety.close_datafinding"
 
 
 def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
@@ -27,6 +29,8 @@ def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
         found += [_severe(user, now), _episodes(user)]
     if user.has_perm("safety.view_adverseevent"):
         found += [_serious(user), _reactions(user)]
+    if user.has_perm(CLOSE_FINDING):
+        found.append(_contradictions(user))
     return found
 
 
@@ -196,3 +200,27 @@ def _event(line: Line) -> Row:
         (line.what, _("grade %(grade)s") % {"grade": line.more}),
         since=line.at,
     )
+
+
+def _contradictions(user: User) -> Kind:
+    """What the consistency checks found, the oldest first; only those who close them are asked."""
+    rows = DataFinding.objects.open().filter(participant__site__in=sites_of(user)).order_by("found_at", "pk")
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="contradictions",
+            title=_("Contradictions in the record"),
+            hint=_("The oldest first. Correct the entry that is wrong, or close with a reason."),
+            rows=tuple(_contradiction(line) for line in found),
+            count=found[0].of_all,
+            link=reverse("admin:safety_datafinding_changelist") + "?state=open",
+            columns=(_("Participant"), _("What disagrees")),
+            work=CLOSE_FINDING,
+        )
+
+    return Kind("contradictions", rows, made, what="code", at="found_at")
+
+
+def _contradiction(line: Line) -> Row:
+    page = reverse("admin:safety_datafinding_change", args=[line.pk])
+    return Row(line.number, page, (title_of(line.what),), since=line.at)

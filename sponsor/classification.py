@@ -164,6 +164,11 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason kind toxicity grade happened_at raised_at escalated_at "
         "escalated_steps settled_at settled_because acknowledged_at acknowledge_note",
     ),
+    "safety.DataFinding": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant code row_model row_id",
+        site_only="voided_by void_reason facts found_at closed_at closed_how closed_by close_reason gone_at",
+    ),
     "safety.OnCallShift": _classified(
         "",
         internal="id created_at created_by modified_at voided_at site",

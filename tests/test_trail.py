@@ -25,7 +25,10 @@ from participants.models import (
 from participants.rules.eligibility import name_of
 from participants.trails import event_models
 from safety.actions import blood
+from safety.actions.contradictions import close_finding
 from safety.models import (
+    AdverseEvent,
+    DataFinding,
     Discharge,
     GuidanceText,
     IcahtAssessment,
@@ -121,6 +124,10 @@ def _what_the_demo_lacks(now: dt.datetime) -> None:
         participant=one, withdrawn_at=now, scope="treatment", may_keep_samples=True, may_contact=False, **made
     )
     AccessReview.objects.create(site=site, reviewed_at=now, reviewed_by=by, seen={"site": site.code, "people": []})
+    event = {"row_model": "safety.adverseevent", "row_id": AdverseEvent.objects.earliest("pk").pk}
+    facts = {"onset": "2026-03", "outcome": "recovered", "site_aware_at": now.isoformat(), "has_reaction": False}
+    found = DataFinding.objects.create(participant=one, code="event_twice", **event, facts=facts, found_at=now, **made)
+    close_finding(finding=found, reason="another one", by=by, now=now)
     _blood(infusion.participant, by, now)
 
 

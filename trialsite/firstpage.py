@@ -65,6 +65,7 @@ ORDER = (
     "episodes",
     "reactions",
     "serious",
+    "contradictions",
     "holds",
 )
 

@@ -27,7 +27,7 @@ MASK = "identity_mask"
 # Texts of records that the program writes, or that name a place in it: nobody types into them.
 MADE_BY_US = frozenset(
     {"about", "key", "meaning", "snapshot", "code", "check_name", "version", "unit", "choice"}
-    | {"ctcae_code", "scale", "determinants", "flags", "reasons", "summary", "criteria", "covers"}
+    | {"ctcae_code", "scale", "determinants", "flags", "reasons", "summary", "criteria", "covers", "facts"}
 )
 KINDS: dict[str, Any] = {
     "name": gettext_lazy("the participant's name"),

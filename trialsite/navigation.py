@@ -65,6 +65,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Events by class, term and grade"), "safety.safetyalert:classes", "table_chart"),
             (_("Events of special interest"), "safety.safetyalert:interest", "star"),
             (_("Watch on the stopping rule"), "safety.safetyalert:stopping", "front_hand"),
+            (_("Contradictions in the record"), "safety.datafinding", "difference"),
             (_("CTCAE 5.0 ↔ 6.0"), "safety.adverseevent:ctcae_versions", "compare_arrows"),
         ),
     ),
@@ -150,9 +151,9 @@ EVERY_DAY: dict[Role, tuple[str, ...]] = {
         "participants.measurementimport",
         "participants.visit",
         "participants.protocoldeviation",
+        "safety.datafinding",
         "safety.adverseevent",
         "trialsite.notification",
-        "sponsor.apiread",
     ),
     Role.MONITOR: (
         "participants.participant",

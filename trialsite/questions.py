@@ -4,7 +4,8 @@ A question is no refusal. The form shows it with a field for the reason; sent ag
 questions, it is saved. The reason goes into the audit trail beside the entry, and to where the question keeps it.
 Each app asks its own questions in a module of that name: `questions_of(row, changed=…, by=…, now=…)`. What its
 answers leave beside a row follows the row: `corrected(row, by=…, now=…)` once it is saved, `goes_with(row)` and
-`rests_on(row)` before its void, `take_back(row, reason=…, by=…, now=…)` with it.
+`rests_on(row)` before its void, `take_back(row, reason=…, by=…, now=…)` with it. `kept()` is called in the
+transaction of every form that saves, whatever it saves: what looks at the record anew is woken there.
 """
 
 import datetime as dt
@@ -141,6 +142,8 @@ def keep(form: Any, *, by: Any, now: dt.datetime) -> None:
     if isinstance(row := getattr(form, "instance", None), Record):
         for correct in _each("corrected"):
             correct(row, by=by, now=now)
+    for after in _each("kept"):
+        after()
 
 
 def goes_with(row: Record) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ CLINICAL = (
     "dosing.productstep",
     "dosing.lymphodepletiondose",
     "safety.safetyalert",
+    "safety.datafinding",
     "safety.oncallshift",
     "safety.discharge",
     "safety.guidancetext",
@@ -178,6 +179,7 @@ SAFETY_TABLES = ("safety.view_safety_tables",)
 # Who read what, who took what along, and who may do what: for those who must answer for it.
 ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport", "trialsite.view_accessreview")
 
+CLOSE_FINDINGS = ("safety.close_datafinding",)
 AUDIT_TRAIL = ("trialsite.view_audit_trail", "participants.view_identityread")
 
 _SITE = (*VIEW_CLINICAL, *IDENTITY, *NOTIFICATIONS, *AUDIT_TRAIL)
@@ -221,6 +223,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *APPROVE_GUIDANCE,
         *VOID_ENTRIES,
         *ACCESS_TRAIL,
+        *CLOSE_FINDINGS,
         "dosing.review_identitystop",
         "participants.override_enrolment",
         "trialsite.review_access",
@@ -239,6 +242,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *ASSESS_DEVIATIONS,
         *SAFETY_TABLES,
         *ACCESS_TRAIL,
+        *CLOSE_FINDINGS,
         "trialsite.requeue_notification",
     ),
     Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS, *SAFETY_TABLES),

@@ -279,6 +279,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="3-59/5"),
         "options": {"expires": 290},
     },
+    # Those who have changed, and once a night everybody.
+    "data-findings": {
+        "task": "safety.tasks.sweep_findings",
+        "schedule": crontab(minute="1-59/5"),
+        "options": {"expires": 290},
+    },
     "doors": {
         "task": "trialsite.tasks.sweep_doors",
         "schedule": crontab(minute="4-59/5"),

@@ -7,6 +7,7 @@ from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, Ie
 from safety.models.corrections import current, is_replaced
 from safety.models.ctcae import CtcaeText, SiteTermName
 from safety.models.events import SERIOUSNESS, ActionTaken, AdverseEvent, Outcome, Relatedness
+from safety.models.findings import ClosedHow, DataFinding
 from safety.models.guidance import GuidanceText
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "AlertKind",
     "AlertState",
     "BedsideAssessment",
+    "ClosedHow",
     "CrsAssessment",
     "CtcaeText",
+    "DataFinding",
     "Discharge",
     "GuidanceText",
     "IcahtAssessment",

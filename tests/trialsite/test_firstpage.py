@@ -15,7 +15,7 @@ from dosing.models import DosingHold, Infusion, LymphodepletionDose
 from dosing.rules.dose import DoseBand
 from participants.models import EligibilityConfirmation, Participant, ParticipantStatus, Reconsent, Visit
 from participants.rules.status import Status
-from safety.models import AdverseEvent, SafetyAlert, Scale, ToxicityAssessment, ToxicityEpisode
+from safety.models import AdverseEvent, DataFinding, SafetyAlert, Scale, ToxicityAssessment, ToxicityEpisode
 from tests import factories
 from tests.conftest import person
 from trialsite import firstpage, waiting
@@ -141,6 +141,8 @@ def _after_infusion(people: list[Participant], by: User, now: dt.datetime) -> No
     }
     alerts = [{"participant": one, "about": f"x:{one.pk}", "key": f"x:{one.pk}", **warned} for one in people]
     _made(SafetyAlert, alerts, by, now)
+    found = {"code": "event_twice", "row_model": "safety.adverseevent", "found_at": now}
+    _made(DataFinding, [{"participant": one, "row_id": one.pk, **found} for one in people], by, now)
     event = {"term": "fever", "onset": "2026-01", "grade": 3, "is_life_threatening": True, "ctcae_version": "5.0"}
     told = {"relatedness": "related", "outcome": "not_resolved", "action_taken": "none", "site_aware_at": now - DAY}
     _made(AdverseEvent, [{"participant": one, **event, **told} for one in people], by, now)

@@ -49,6 +49,7 @@ NOT_IN_THE_DEMO = {
     "participants.MeasurementImport",
     "participants.ProtocolDeviation",
     "participants.Reconsent",
+    "safety.DataFinding",
     "safety.Discharge",
     "safety.GuidanceText",
     "safety.IcahtAssessment",
