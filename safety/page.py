@@ -35,6 +35,7 @@ from safety.models import (
     current,
     graded,
 )
+from safety.relation import relation_words, with_agents
 from safety.rules.rounds import State
 from safety.wording import ago
 from trialsite import wayback
@@ -67,7 +68,7 @@ def _grade(grade: int) -> str:
 
 def _events(asked: Asked) -> list[AdverseEvent]:
     """All that stand: death first, then what goes on, the worst first, then what is over."""
-    find = asked.participant.adverse_events.standing()
+    find = with_agents(asked.participant.adverse_events.standing())
     found: list[AdverseEvent] = asked.once("events", lambda: sorted(find, key=_urgency))
     return found
 
@@ -393,8 +394,8 @@ def _event(event: AdverseEvent, asked: Asked) -> dict[str, Any]:
         "grade_words": _grade(event.grade),
         "is_serious": event.is_serious,
         "is_open": _is_open(event),
-        "relation": event.get_relatedness_display(),
-        "outcome": event.get_outcome_display(),
+        "relation": relation_words(event),
+        "outcome": event.get_outcome_display() or _("open"),
         "span": _span([event.onset, until]),
     }
 

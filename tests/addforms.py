@@ -138,9 +138,7 @@ def _event(participant: Participant, now: dt.datetime, by: User) -> Filled:
         onset=f"{timezone.localtime(now):%Y-%m-%d}",
         grade="1",
         ctcae_code="10016558",
-        relatedness="possible",
         outcome="recovering",
-        action_taken="not_applicable",
         is_serious_said="no",
         **when("site_aware_at", now),
     )

@@ -47,8 +47,21 @@ from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_nam
 from safety.actions.days import settle_days, settle_days_of
 from safety.actions.drugs import Given, given_before
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
-from safety.actions.events import check_adverse_event, correct_adverse_event, log_adverse_event
+from safety.actions.events import (
+    Said,
+    add_followup,
+    assess_event,
+    check_adverse_event,
+    correct_adverse_event,
+    judge_for_sponsor,
+    log_adverse_event,
+    record_grade,
+    void_event,
+    void_part,
+)
 from safety.actions.guidance import approve_guidance, propose_guidance
+from safety.actions.meddra import find_meddra, load_release
+from safety.actions.reviews import answer, ask_about, open_of, sign_event, unsigned
 from safety.actions.rounds import DueRound, due_rounds, rounds_of
 from safety.actions.voids import void_assessment, void_bedside, void_discharge
 
@@ -56,12 +69,17 @@ __all__ = [
     "DueRound",
     "Given",
     "Past",
+    "Said",
     "Treatment",
     "acknowledge",
+    "add_followup",
+    "answer",
     "approve_guidance",
     "as_json",
+    "ask_about",
     "assess",
     "assess_bedside",
+    "assess_event",
     "assess_iec_hs",
     "check_adverse_event",
     "check_assessment",
@@ -76,6 +94,7 @@ __all__ = [
     "due_rounds",
     "escalate",
     "established_since",
+    "find_meddra",
     "findings_of",
     "given_before",
     "grade",
@@ -83,11 +102,14 @@ __all__ = [
     "investigators",
     "is_established",
     "is_in_step",
+    "judge_for_sponsor",
     "load_names",
+    "load_release",
     "load_texts",
     "log_adverse_event",
     "next_call",
     "on_shift",
+    "open_of",
     "owed_count_of",
     "owed_counts",
     "past_of",
@@ -99,6 +121,7 @@ __all__ = [
     "questions_about",
     "raise_overdue",
     "record_discharge",
+    "record_grade",
     "record_icaht",
     "regrade",
     "remind_of_counts",
@@ -107,15 +130,19 @@ __all__ = [
     "settle_alerts",
     "settle_days",
     "settle_days_of",
+    "sign_event",
     "site_names",
     "source_of",
     "sync_episodes",
     "told_of",
     "treatments_of",
     "unanswered",
+    "unsigned",
     "void_assessment",
     "void_bedside",
     "void_discharge",
+    "void_event",
+    "void_part",
     "warn_after",
     "warn_of_screen",
 ]

@@ -77,7 +77,6 @@ class AdverseEventAdmin(RecordAdmin):
         "is_serious",
         "grade",
         ("outcome", admin.ChoicesFieldListFilter),
-        ("relatedness", admin.ChoicesFieldListFilter),
     )
     search_fields = (
         "term",
@@ -104,7 +103,7 @@ class AdverseEventAdmin(RecordAdmin):
                 )
             },
         ),
-        (_("Assessment"), {"fields": (("relatedness", "action_taken"), "outcome")}),
+        (_("Assessment"), {"fields": ("outcome",)}),
         (_("Awareness"), {"fields": ("site_aware_at", "note")}),
     )
 

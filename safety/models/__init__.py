@@ -6,19 +6,45 @@ from safety.models.bedside import BedsideAssessment, ToxicityEpisode
 from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, IecHsSeverity
 from safety.models.corrections import current, is_replaced
 from safety.models.ctcae import CtcaeText, SiteTermName
-from safety.models.events import SERIOUSNESS, ActionTaken, AdverseEvent, Outcome, Relatedness
+from safety.models.eventreview import EventQuery, EventReview, ReviewKind
+from safety.models.events import (
+    SERIOUSNESS,
+    TREATMENTS,
+    ActionTaken,
+    AdverseEvent,
+    Agent,
+    Autopsy,
+    EventAgent,
+    EventGrade,
+    FollowUp,
+    FollowUpKind,
+    Outcome,
+    Pattern,
+    Relatedness,
+    SeriousnessSaid,
+)
 from safety.models.guidance import GuidanceText
+from safety.models.reference import MeddraTerm, ReferenceSafety
 
 __all__ = [
     "SERIOUSNESS",
+    "TREATMENTS",
     "ActionTaken",
     "AdverseEvent",
+    "Agent",
     "AlertKind",
     "AlertState",
+    "Autopsy",
     "BedsideAssessment",
     "CrsAssessment",
     "CtcaeText",
     "Discharge",
+    "EventAgent",
+    "EventGrade",
+    "EventQuery",
+    "EventReview",
+    "FollowUp",
+    "FollowUpKind",
     "GuidanceText",
     "IcahtAssessment",
     "IcahtPhase",
@@ -26,11 +52,16 @@ __all__ = [
     "IecHsAssessment",
     "IecHsScreen",
     "IecHsSeverity",
+    "MeddraTerm",
     "OnCallShift",
     "Outcome",
+    "Pattern",
+    "ReferenceSafety",
     "Relatedness",
+    "ReviewKind",
     "SafetyAlert",
     "Scale",
+    "SeriousnessSaid",
     "SettledBy",
     "SiteTermName",
     "Toxicity",

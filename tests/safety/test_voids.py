@@ -205,9 +205,7 @@ class TestBedside:
 def proposed(episode: ToxicityEpisode, by: User, now: dt.datetime) -> AdverseEvent:
     return actions.propose_event(
         episode=episode,
-        relatedness="probable",
         outcome="recovering",
-        action_taken="not_applicable",
         site_aware_at=now,
         by=by,
         now=now,

@@ -142,7 +142,7 @@ def _after_infusion(people: list[Participant], by: User, now: dt.datetime) -> No
     alerts = [{"participant": one, "about": f"x:{one.pk}", "key": f"x:{one.pk}", **warned} for one in people]
     _made(SafetyAlert, alerts, by, now)
     event = {"term": "fever", "onset": "2026-01", "grade": 3, "is_life_threatening": True, "ctcae_version": "5.0"}
-    told = {"relatedness": "related", "outcome": "not_resolved", "action_taken": "none", "site_aware_at": now - DAY}
+    told = {"outcome": "not_resolved", "site_aware_at": now - DAY}
     _made(AdverseEvent, [{"participant": one, **event, **told} for one in people], by, now)
 
 
