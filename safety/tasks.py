@@ -27,3 +27,11 @@ def sweep_days() -> dict[str, int]:
     counts = actions.settle_days(now=now)
     sweeps.record_run("inpatient-days", counts=counts, now=now)
     return counts
+
+
+@shared_task
+def sweep_duties() -> dict[str, int]:
+    now = timezone.now()
+    counts = actions.remind_of_duties(now=now)
+    sweeps.record_run("reporting-duties", counts=counts, now=now)
+    return counts

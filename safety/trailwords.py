@@ -11,11 +11,13 @@ from safety.admin.bedside import observed_lines
 from safety.admin.blood import finding_lines, laboratory_lines, summary_lines
 from safety.choices import FINDING_NAMES
 from safety.ctcae import catalogue
+from safety.dutywords import WHY
 from safety.models import (
     AdverseEvent,
     BedsideAssessment,
     IcahtAssessment,
     IecHsAssessment,
+    ReportingDuty,
     SafetyAlert,
     Scale,
     ToxicityAssessment,
@@ -31,6 +33,9 @@ audit.code_of_a_row(SafetyAlert, "about")
 audit.kind("assessment", gettext_lazy("toxicity assessment"), ToxicityAssessment)
 audit.kind("iec_hs", gettext_lazy("IEC-HS assessment"), IecHsAssessment)
 audit.kind("rounds", gettext_lazy("bedside assessment that is due"))
+
+# Codes of the study's file, by which the program finds a duty again; the page says them in words.
+audit.unseen(ReportingDuty, "trigger")
 
 RULES: dict[str, Any] = {Scale.CRS.value: crs, Scale.ICANS.value: icans}
 DETERMINANTS: dict[str, Any] = {
@@ -121,6 +126,11 @@ def _ctcae_term(name: str, row: Any) -> str:
 def _ctcae_soc(name: str, row: Any) -> str:
     found = _term(row) if _is_chinese() else None
     return f"{found.soc_zh} ({name})" if found is not None else name
+
+
+@audit.in_words(ReportingDuty, "why")
+def _why(codes: Iterable[str], row: Any) -> str:
+    return "\n".join(str(WHY.get(code, code)) for code in codes)
 
 
 def _is_chinese() -> bool:

@@ -11,12 +11,14 @@ from django.utils.translation import ngettext
 from dosing.models import Infusion
 from participants.actions import site_day
 from safety import alertlist
-from safety.actions import owed_counts
+from safety.actions import open_duties, owed_counts
 from safety.actions.counts import OwedCount
-from safety.models import AdverseEvent, Scale, ToxicityAssessment, ToxicityEpisode, current, graded
+from safety.dutywords import countdown, recipient_name
+from safety.models import AdverseEvent, DutyKind, Scale, ToxicityAssessment, ToxicityEpisode, current, graded
 from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
 from trialsite.lines import Kind, Line
 from trialsite.models import User
+from trialsite.study import get_study
 
 LATELY = dt.timedelta(hours=24)
 
@@ -27,6 +29,8 @@ def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
         found += [_severe(user, now), _episodes(user)]
     if user.has_perm("safety.view_adverseevent"):
         found += [_serious(user), _reactions(user)]
+    if user.has_perm("safety.view_reportingduty"):
+        found += [_duties(user, now, is_near=True), _duties(user, now, is_near=False)]
     return found
 
 
@@ -61,6 +65,49 @@ def _episode(line: Line) -> Row:
     page = reverse("admin:safety_toxicityepisode_change", args=[line.pk])
     facts = (graded(line.what, int(line.more)), moment(line.at))
     return Row(line.number, page, facts, since=line.at)
+
+
+# --- Reports ------------------------------------------------------------------------------------------
+
+NEAR = dt.timedelta(hours=24)
+
+
+def _duties(user: User, now: dt.datetime, *, is_near: bool) -> Kind:
+    """Reports that are owed: overdue or due within a day, and all others."""
+    rows = open_duties().filter(event__participant__site__in=sites_of(user), is_alarming=True)
+    rows = rows.filter(due_at__lte=now + NEAR) if is_near else rows.filter(due_at__gt=now + NEAR)
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="duties-near" if is_near else "duties",
+            title=_("Reports due within a day, or overdue") if is_near else _("Reports due"),
+            hint=_("Send the report, then record that it was sent."),
+            rows=tuple(_duty(line, now) for line in found),
+            count=found[0].of_all,
+            place=Place.URGENT if is_near else Place.LATER,
+            tone="alarm" if is_near else "attention",
+            link=reverse("admin:safety_reportingduty_changelist") + "?state=open",
+            columns=(_("Participant"), _("To be told"), _("Report"), _("Due"), _("Time left")),
+            work="safety.add_submission",
+        )
+
+    return Kind(
+        "duties-near" if is_near else "duties",
+        rows.select_related(None),
+        made,
+        what="recipient",
+        more="kind",
+        at="due_at",
+        participant="event__participant",
+    )
+
+
+def _duty(line: Line, now: dt.datetime) -> Row:
+    assert line.at is not None
+    page = reverse("admin:safety_reportingduty_change", args=[line.pk])
+    left, is_late = countdown(line.at, now=now), line.at < now
+    facts = (recipient_name(get_study().latest, line.what), DutyKind(line.more).label, moment(line.at))
+    return Row(line.number, page, facts if is_late else (*facts, left), late=left if is_late else "")
 
 
 # --- Neutrophil counts --------------------------------------------------------------------------------

@@ -215,6 +215,20 @@ MODELS: dict[str, Classified] = {
         internal="id created_at created_by modified_at voided_at event",
         site_only="voided_by void_reason question answer answered_at answered_by",
     ),
+    "safety.ReportingDuty": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event acknowledged_by met_by",
+        site_only="voided_by void_reason regime clock recipient kind trigger why counted_from due_at is_alarming "
+        "closed_at closed_because acknowledged_at",
+    ),
+    "safety.Submission": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event",
+        site_only="voided_by void_reason recipient submitted_at submitted_by reference late_reason",
+    ),
+    "safety.SubmissionFile": _classified(
+        "", internal="id submission", site_only="name content_type size sha256 content"
+    ),
     "safety.ReferenceSafety": _classified(
         "",
         internal="id created_at created_by modified_at voided_at site",

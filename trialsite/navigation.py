@@ -61,6 +61,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("ICAHT grades"), "safety.icahtassessment", "show_chart"),
             (_("Guidance by grade"), "safety.guidancetext:cells", "menu_book"),
             (_("Adverse events"), "safety.adverseevent", "emergency"),
+            (_("Reporting duties"), "safety.reportingduty", "timer"),
+            (_("Reports sent"), "safety.submission", "outgoing_mail"),
             (_("CTCAE 5.0 ↔ 6.0"), "safety.adverseevent:ctcae_versions", "compare_arrows"),
         ),
     ),

@@ -64,6 +64,8 @@ CLINICAL = (
     "safety.discharge",
     "safety.guidancetext",
     "safety.adverseevent",
+    "safety.reportingduty",
+    "safety.submission",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.bedsideassessment",
@@ -117,6 +119,12 @@ EVENTS = (
     *_permissions("add", "safety.adverseevent"),
     *_permissions("change", "safety.adverseevent"),
     *_permissions("void", "safety.adverseevent"),
+)
+# Whoever sends reports of events.
+REPORT = (
+    "safety.acknowledge_reportingduty",
+    *_permissions("add", "safety.submission"),
+    *_permissions("void", "safety.submission"),
 )
 INFUSE = (
     *_permissions("add", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
@@ -185,6 +193,7 @@ _INVESTIGATOR = (
     *INFUSE,
     *MEDICATE,
     *EVENTS,
+    *REPORT,
     *GRADE,
     *VOID_GRADE,
     *VOID_JUDGEMENTS,
@@ -207,6 +216,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *INFUSE,
         *MEDICATE,
         *EVENTS,
+        *REPORT,
         *GRADE,
         *WATCH,
         *DEVIATE,
@@ -230,6 +240,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *IMPORT,
         *MEDICATE,
         *EVENTS,
+        *REPORT,
         *VOID_GRADE,
         *VOID_ENTRIES,
         *DEVIATE,

@@ -46,6 +46,18 @@ from safety.actions.counts import owed_count_of, owed_counts, remind_of_counts
 from safety.actions.ctcae import ctcae_version, load_names, load_texts, site_names
 from safety.actions.days import settle_days, settle_days_of
 from safety.actions.drugs import Given, given_before
+from safety.actions.duties import (
+    FORMATS,
+    Report,
+    acknowledge_duty,
+    check_submission,
+    open_duties,
+    protocol_of,
+    remind_of_duties,
+    renew,
+    submit_report,
+    void_submission,
+)
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
 from safety.actions.events import (
     Said,
@@ -66,12 +78,15 @@ from safety.actions.rounds import DueRound, due_rounds, rounds_of
 from safety.actions.voids import void_assessment, void_bedside, void_discharge
 
 __all__ = [
+    "FORMATS",
     "DueRound",
     "Given",
     "Past",
+    "Report",
     "Said",
     "Treatment",
     "acknowledge",
+    "acknowledge_duty",
     "add_followup",
     "answer",
     "approve_guidance",
@@ -86,6 +101,7 @@ __all__ = [
     "check_discharge",
     "check_iec_hs",
     "check_shift",
+    "check_submission",
     "context_of",
     "correct_adverse_event",
     "crs_policy",
@@ -109,6 +125,7 @@ __all__ = [
     "log_adverse_event",
     "next_call",
     "on_shift",
+    "open_duties",
     "open_of",
     "owed_count_of",
     "owed_counts",
@@ -118,6 +135,7 @@ __all__ = [
     "preview",
     "propose_event",
     "propose_guidance",
+    "protocol_of",
     "questions_about",
     "raise_overdue",
     "record_discharge",
@@ -125,6 +143,8 @@ __all__ = [
     "record_icaht",
     "regrade",
     "remind_of_counts",
+    "remind_of_duties",
+    "renew",
     "rest_of_thread",
     "rounds_of",
     "settle_alerts",
@@ -133,6 +153,7 @@ __all__ = [
     "sign_event",
     "site_names",
     "source_of",
+    "submit_report",
     "sync_episodes",
     "told_of",
     "treatments_of",
@@ -143,6 +164,7 @@ __all__ = [
     "void_discharge",
     "void_event",
     "void_part",
+    "void_submission",
     "warn_after",
     "warn_of_screen",
 ]

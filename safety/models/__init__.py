@@ -6,6 +6,7 @@ from safety.models.bedside import BedsideAssessment, ToxicityEpisode
 from safety.models.blood import IcahtAssessment, IcahtPhase, IecHsAssessment, IecHsScreen, IecHsSeverity
 from safety.models.corrections import current, is_replaced
 from safety.models.ctcae import CtcaeText, SiteTermName
+from safety.models.duties import ClosedBecause, DutyKind, DutyState, ReportingDuty, Submission, SubmissionFile
 from safety.models.eventreview import EventQuery, EventReview, ReviewKind
 from safety.models.events import (
     SERIOUSNESS,
@@ -36,9 +37,12 @@ __all__ = [
     "AlertState",
     "Autopsy",
     "BedsideAssessment",
+    "ClosedBecause",
     "CrsAssessment",
     "CtcaeText",
     "Discharge",
+    "DutyKind",
+    "DutyState",
     "EventAgent",
     "EventGrade",
     "EventQuery",
@@ -58,12 +62,15 @@ __all__ = [
     "Pattern",
     "ReferenceSafety",
     "Relatedness",
+    "ReportingDuty",
     "ReviewKind",
     "SafetyAlert",
     "Scale",
     "SeriousnessSaid",
     "SettledBy",
     "SiteTermName",
+    "Submission",
+    "SubmissionFile",
     "Toxicity",
     "ToxicityAssessment",
     "ToxicityEpisode",

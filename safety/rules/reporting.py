@@ -6,10 +6,10 @@ life-threatening within 7 days of first knowledge and complete within the follow
 known later within 15 of learning it. CDE guideline 2024 No. 31: the first three of five categories count as related; if
 either investigator or sponsor cannot exclude it, it counts. Limits and recipients come from the study's regime.
 
-Policy [P]: Day 0 is the day of the earliest awareness by anybody, in Shanghai, once the four minimum criteria are known;
-calendar days, no holiday stops them, and a day ends at midnight. What nobody has judged yet counts as related and as
-unexpected. "The following 8 days" counts from the report that was really sent, which alarms; Day 15 is shown beside it.
-What turns fatal or life-threatening on a later day starts 7 days on that day, beside the clock that runs.
+Policy [P]: Day 0 is the day of the earliest awareness by anybody, in Shanghai, once the four minimum criteria are
+known; calendar days, no holiday stops them, and a day ends at midnight. What nobody has judged yet counts as related
+and as unexpected. "The following 8 days" counts from the report that was really sent, which alarms; Day 15 is shown
+beside it. What turns fatal or life-threatening on a later day starts 7 days on that day, beside the clock that runs.
 """
 
 import calendar
@@ -179,6 +179,32 @@ def due_at(clock: Clock, since: dt.datetime) -> dt.datetime:
     if clock.unit == "months":
         return end_of(months_later(day_of(since), clock.limit))
     return end_of(day_of(since) + dt.timedelta(days=clock.limit))
+
+
+# --- Reminding ---------------------------------------------------------------------------------------
+
+
+class Stage(StrEnum):
+    """How near the end of a duty is."""
+
+    AHEAD = "ahead"
+    NEAR = "near"
+    OVERDUE = "overdue"
+
+
+def stage(since: dt.datetime, due: dt.datetime, now: dt.datetime) -> Stage | None:
+    """Ahead once half of the time is gone, near once three quarters are [P]; None before.
+
+    >>> begun = dt.datetime(2026, 3, 10, 9, tzinfo=dt.UTC)
+    >>> stage(begun, begun + dt.timedelta(hours=24), begun + dt.timedelta(hours=18)).value
+    'near'
+    """
+    if now > due:
+        return Stage.OVERDUE
+    left, whole = due - now, due - since
+    if left <= whole / 4:
+        return Stage.NEAR
+    return Stage.AHEAD if left <= whole / 2 else None
 
 
 # --- What it is --------------------------------------------------------------------------------------
