@@ -64,6 +64,9 @@ ORDER = (
     "screening",
     "episodes",
     "reactions",
+    "assessments",
+    "reviews",
+    "queries",
     "serious",
     "holds",
 )

@@ -26,7 +26,7 @@ ROLE_NAMES = {
     Role.PRINCIPAL_INVESTIGATOR: _("Principal investigator"),
     Role.PHARMACIST: _("Pharmacist"),
     Role.DATA_MANAGER: _("Data manager"),
-    Role.MONITOR: _("Monitor (reads only)"),
+    Role.MONITOR: _("Monitor (reads, and asks about events)"),
     Role.AUDITOR: _("Auditor (reads, with audit trail)"),
     Role.SPONSOR_PROGRAM: _("Sponsor's program (API only)"),
 }
@@ -64,6 +64,13 @@ CLINICAL = (
     "safety.discharge",
     "safety.guidancetext",
     "safety.adverseevent",
+    "safety.eventagent",
+    "safety.eventgrade",
+    "safety.eventmedication",
+    "safety.followup",
+    "safety.eventreview",
+    "safety.eventquery",
+    "safety.referencesafety",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.bedsideassessment",
@@ -116,8 +123,15 @@ APPROVE_GUIDANCE = ("safety.approve_guidancetext", *_permissions("void", "safety
 EVENTS = (
     *_permissions("add", "safety.adverseevent"),
     *_permissions("change", "safety.adverseevent"),
-    *_permissions("void", "safety.adverseevent"),
+    *_permissions("void", "safety.adverseevent", "safety.eventagent", "safety.eventgrade", "safety.eventmedication"),
+    *_permissions("void", "safety.followup"),
+    "safety.answer_eventquery",
 )
+# Judging an event and signing it; reviewing it, and saying what the sponsor says, is the principal's.
+ASSESS_EVENTS = ("safety.assess_adverseevent", *_permissions("void", "safety.eventreview"))
+REVIEW_EVENTS = ("safety.review_eventreview", "safety.judge_adverseevent")
+ASK_EVENTS = (*_permissions("add", "safety.eventquery"), *_permissions("void", "safety.eventquery"))
+REFERENCE = (*_permissions("add", "safety.referencesafety"), *_permissions("void", "safety.referencesafety"))
 INFUSE = (
     *_permissions("add", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
     *_permissions("change", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
@@ -185,6 +199,7 @@ _INVESTIGATOR = (
     *INFUSE,
     *MEDICATE,
     *EVENTS,
+    *ASSESS_EVENTS,
     *GRADE,
     *VOID_GRADE,
     *VOID_JUDGEMENTS,
@@ -215,6 +230,9 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
     Role.INVESTIGATOR: _INVESTIGATOR,
     Role.PRINCIPAL_INVESTIGATOR: (
         *_INVESTIGATOR,
+        *REVIEW_EVENTS,
+        *REFERENCE,
+        *ASK_EVENTS,
         *APPROVE_GUIDANCE,
         *VOID_ENTRIES,
         *ACCESS_TRAIL,
@@ -230,6 +248,8 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *IMPORT,
         *MEDICATE,
         *EVENTS,
+        *ASK_EVENTS,
+        *REFERENCE,
         *VOID_GRADE,
         *VOID_ENTRIES,
         *DEVIATE,
@@ -237,7 +257,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *ACCESS_TRAIL,
         "trialsite.requeue_notification",
     ),
-    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS),
+    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS, *_permissions("add", "safety.eventquery")),
     Role.AUDITOR: (
         *VIEW_CLINICAL,
         *NOTIFICATIONS,

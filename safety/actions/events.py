@@ -1,7 +1,7 @@
 """Verbs of adverse events."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from dosing.actions.amounts import people_to_tell
-from dosing.models import Infusion, Leukapheresis, LymphodepletionDose
+from dosing.models import Infusion, Leukapheresis, LymphodepletionDose, Medication
 from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety.actions.course import begin_course, course_of, follow_course
@@ -23,6 +23,7 @@ from safety.models import (
     Agent,
     EventAgent,
     EventGrade,
+    EventMedication,
     EventReview,
     FollowUp,
     ReferenceSafety,
@@ -207,7 +208,24 @@ def _check_since(event: AdverseEvent, since: str, *, now: dt.datetime) -> None:
 
 
 @transaction.atomic
-def void_part(row: EventAgent | EventGrade | FollowUp, *, reason: str, by: User, now: dt.datetime) -> None:
+def link_medications(
+    *, event: AdverseEvent, medications: Iterable[Medication], by: User, now: dt.datetime
+) -> AdverseEvent:
+    """Say which drugs of the record of medication were given against it. Raises Refused for another person's."""
+    known = set(event.medications.filter(voided_at__isnull=True).values_list("medication_id", flat=True))
+    for drug in medications:
+        if drug.participant_id != event.participant_id:
+            raise Refused(_("This drug was given to another participant. Choose another one."))
+        if drug.pk not in known:
+            EventMedication.objects.create(event=event, medication=drug, created_by=by, created_at=now)
+    settle(event, by=by, now=now)
+    return event
+
+
+@transaction.atomic
+def void_part(
+    row: EventAgent | EventGrade | EventMedication | FollowUp, *, reason: str, by: User, now: dt.datetime
+) -> None:
     """Take back a grade, a relation or a follow-up; the event follows. Raises Refused for the last grade."""
     event = row.event
     if isinstance(row, EventGrade):

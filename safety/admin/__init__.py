@@ -1,5 +1,5 @@
 """The pages of this app: one file a subject."""
 
-from safety.admin import alerts, assessments, bedside, blood, events, guidance
+from safety.admin import alerts, assessments, bedside, blood, eventparts, events, guidance
 
-__all__ = ["alerts", "assessments", "bedside", "blood", "events", "guidance"]
+__all__ = ["alerts", "assessments", "bedside", "blood", "eventparts", "events", "guidance"]
