@@ -14,6 +14,7 @@ from safety.ctcae import catalogue
 from safety.models import (
     AdverseEvent,
     BedsideAssessment,
+    EventReview,
     IcahtAssessment,
     IecHsAssessment,
     SafetyAlert,
@@ -54,6 +55,12 @@ def _rule(row: Any) -> Any:
     """The rule that graded the row of this event."""
     tracked = row.pgh_tracked_model
     return {IecHsAssessment: iec_hs, IcahtAssessment: icaht}.get(tracked) or RULES[row.toxicity]
+
+
+@audit.in_words(EventReview, "content")
+def _signed(content: Mapping[str, Any], row: Any) -> str:
+    """Its parts stand in their own trails; here, of which event they were."""
+    return str(content.get("event", {}).get("term", ""))
 
 
 @audit.in_words(BedsideAssessment, "observations")

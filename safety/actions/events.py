@@ -19,6 +19,7 @@ from safety.actions.duties import renew
 from safety.actions.meddra import freeze_meddra
 from safety.actions.reviews import sign_event, unsign
 from safety.models import (
+    SERIOUSNESS,
     AdverseEvent,
     Agent,
     EventAgent,
@@ -26,9 +27,11 @@ from safety.models import (
     EventMedication,
     EventReview,
     FollowUp,
+    Outcome,
     ReferenceSafety,
     ReviewKind,
 )
+from safety.models.events import DEATH_AGREES
 from trialsite import notifications
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
@@ -59,6 +62,8 @@ def check_adverse_event(event: AdverseEvent, *, now: dt.datetime) -> None:
                 % {"end": event.resolved}
             )
     _check_awareness(event, onset, now=now)
+    _check_death(event)
+    _check_criteria(event)
     check_ctcae(event)
     if event.infusion is not None and event.infusion.participant_id != event.participant_id:
         raise Refused(
@@ -67,11 +72,33 @@ def check_adverse_event(event: AdverseEvent, *, now: dt.datetime) -> None:
         )
 
 
+def _check_death(event: AdverseEvent) -> None:
+    """Also where not every field of it stands on the form; the outcome may still be open."""
+    said = {event.results_in_death, event.grade == 5}
+    if event.outcome:
+        said.add(event.outcome == Outcome.FATAL)
+    if len(said) > 1:
+        raise Refused(str(DEATH_AGREES))
+
+
+def _check_criteria(event: AdverseEvent) -> None:
+    """A date belongs to a criterion that holds."""
+    for name in SERIOUSNESS:
+        if getattr(event, f"{name}_on") and not getattr(event, name):
+            values = {"day": getattr(event, f"{name}_on"), "criterion": _name(name)}
+            raise Refused(_("%(day)s is the date of “%(criterion)s”: tick it, or take the date away.") % values)
+
+
 def _check_awareness(event: AdverseEvent, onset: PartialDate, *, now: dt.datetime) -> None:
     if event.site_aware_at > now:
         raise Refused(
             _("The site cannot become aware in the future (%(at)s). Correct the date and time.")
             % {"at": long_moment(event.site_aware_at)}
+        )
+    if event.sponsor_aware_at is not None and event.sponsor_aware_at > now:
+        raise Refused(
+            _("The sponsor cannot become aware in the future (%(at)s). Correct the date and time.")
+            % {"at": long_moment(event.sponsor_aware_at)}
         )
     if onset.certainly_after_day(site_day(event.site_aware_at)):
         raise Refused(

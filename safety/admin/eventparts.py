@@ -98,7 +98,7 @@ class EventQueryAdmin(ReadOnlyRecordAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.answer_view)
-        return [path("<int:object_id>/answer/", view, name="safety_eventquery_answer"), *super().get_urls()]
+        return [path("<str:object_id>/answer/", view, name="safety_eventquery_answer"), *super().get_urls()]
 
     @action(description=_("Answer…"), permissions=["answer"])
     def answer(self, request: HttpRequest, object_id: Any) -> HttpResponse:
@@ -107,13 +107,13 @@ class EventQueryAdmin(ReadOnlyRecordAdmin):
     def has_answer_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("safety.answer_eventquery")
 
-    def answer_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        query = self.get_object(request, str(object_id))
+    def answer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        query = self.get_object(request, object_id)
         if query is None:
             raise Http404
         return self.ask(
             request,
-            str(object_id),
+            object_id,
             allowed=self.has_answer_permission(request),
             form_class=AnswerForm,
             title=_("Answer a question about an event"),

@@ -53,7 +53,7 @@ def urls(page: Any) -> list[URLPattern]:
 
     def door(address: str, view: Any, name: str) -> URLPattern:
         asked = page.admin_site.admin_view(partial(view, page))
-        return path(f"<int:object_id>/{address}/", asked, name=f"safety_adverseevent_{name}")
+        return path(f"<str:object_id>/{address}/", asked, name=f"safety_adverseevent_{name}")
 
     return [
         door("story", story_view, "story"),
@@ -74,7 +74,7 @@ def address(event: AdverseEvent | int, name: str = "story") -> str:
 # --- The page ----------------------------------------------------------------------------------------
 
 
-def story_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def story_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     event = page.get_queryset(request).select_related("participant__site", "infusion").filter(pk=object_id).first()
     if event is None:
         raise Http404
@@ -145,7 +145,7 @@ def owed(event: AdverseEvent) -> Iterator[Owed]:
         for one in owed_after_event(event):
             if not one.is_done:
                 yield Owed(one.text, one.link, CHANGE)
-    signed = set(event.reviews.filter(voided_at__isnull=True).values_list("kind", flat=True))
+    signed = {row.kind for row in signing.counting(event.reviews.filter(voided_at__isnull=True))}
     if ReviewKind.ASSESSMENT not in signed:
         yield Owed(_assessment_words(event), address(event, "assess"), ASSESS, is_urgent=event.is_serious)
     elif event.is_serious and ReviewKind.REVIEW not in signed:
@@ -358,23 +358,23 @@ def _questions(event: AdverseEvent) -> Section:
 # --- The questions on pages of their own -------------------------------------------------------------
 
 
-def _ask(page: Any, request: HttpRequest, object_id: int, permission: str, **said: Any) -> HttpResponse:
-    event = page.get_object(request, str(object_id))
+def _ask(page: Any, request: HttpRequest, object_id: str, permission: str, **said: Any) -> HttpResponse:
+    event = page.get_object(request, object_id)
     if event is None:
         raise Http404
     may = request.user.has_perm(permission) and event.is_standing
-    result: HttpResponse = page.ask(request, str(object_id), allowed=may, back="story", **said)
+    result: HttpResponse = page.ask(request, object_id, allowed=may, back="story", **said)
     return result
 
 
-def _event_of(page: Any, request: HttpRequest, object_id: int) -> AdverseEvent:
-    event: AdverseEvent | None = page.get_object(request, str(object_id))
+def _event_of(page: Any, request: HttpRequest, object_id: str) -> AdverseEvent:
+    event: AdverseEvent | None = page.get_object(request, object_id)
     if event is None:
         raise Http404
     return event
 
 
-def assess_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def assess_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     event = _event_of(page, request, object_id)
 
     def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
@@ -404,7 +404,7 @@ def _as_assessed(event: AdverseEvent, data: dict[str, Any]) -> AdverseEvent:
     return event
 
 
-def review_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def review_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
         return actions.sign_event(event=row, kind=ReviewKind.REVIEW, by=request.user, now=now)
 
@@ -423,7 +423,7 @@ def review_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse
     )
 
 
-def grade_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def grade_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
         return actions.record_grade(event=row, grade=int(data["grade"]), since=data["since"], by=request.user, now=now)
 
@@ -441,7 +441,7 @@ def grade_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     )
 
 
-def followup_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def followup_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
         return actions.add_followup(followup=FollowUp(event=row, **data), by=request.user, now=now)
 
@@ -460,7 +460,7 @@ def followup_view(page: Any, request: HttpRequest, object_id: int) -> HttpRespon
     )
 
 
-def drugs_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def drugs_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     event = _event_of(page, request, object_id)
 
     def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
@@ -480,7 +480,7 @@ def drugs_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     )
 
 
-def sponsor_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def sponsor_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     event = _event_of(page, request, object_id)
 
     def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
@@ -500,7 +500,7 @@ def sponsor_view(page: Any, request: HttpRequest, object_id: int) -> HttpRespons
     )
 
 
-def question_view(page: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def question_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
         return actions.ask_about(event=row, question=data["question"], by=request.user, now=now)
 

@@ -98,6 +98,12 @@ SERIOUSNESS = (
 )
 
 
+DEATH_AGREES = _(
+    "Death is told three times and must agree: “results in death”, grade 5 and outcome “fatal” go together, or none of "
+    "them."
+)
+
+
 @pghistory.track(exclude=["is_serious"])
 class AdverseEvent(Record):
     """Something untoward that happened to a participant, as reported; its grade is not its seriousness."""
@@ -254,10 +260,7 @@ class AdverseEvent(Record):
                 name="adverse_event_death_agrees",
                 condition=Q(results_in_death=True, grade=5, outcome__in=["fatal", ""])
                 | (Q(results_in_death=False) & ~Q(grade=5) & ~Q(outcome="fatal")),
-                violation_error_message=_(
-                    "Death is told three times and must agree: “results in death”, grade 5 and outcome “fatal” "
-                    "go together, or none of them."
-                ),
+                violation_error_message=DEATH_AGREES,
             ),
         ]
 
