@@ -389,7 +389,7 @@ def _event(event: AdverseEvent, asked: Asked) -> dict[str, Any]:
     until = event.resolved or ("" if event.results_in_death else _("ongoing"))
     return {
         "term": event.term,
-        "link": _link("safety_adverseevent_change", event.pk, "events", asked),
+        "link": reverse("admin:safety_adverseevent_story", args=[event.pk]),
         "grade": event.grade,
         "grade_words": _grade(event.grade),
         "is_serious": event.is_serious,

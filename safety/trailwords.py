@@ -15,6 +15,7 @@ from safety.dutywords import WHY
 from safety.models import (
     AdverseEvent,
     BedsideAssessment,
+    EventReview,
     IcahtAssessment,
     IecHsAssessment,
     ReportingDuty,
@@ -59,6 +60,12 @@ def _rule(row: Any) -> Any:
     """The rule that graded the row of this event."""
     tracked = row.pgh_tracked_model
     return {IecHsAssessment: iec_hs, IcahtAssessment: icaht}.get(tracked) or RULES[row.toxicity]
+
+
+@audit.in_words(EventReview, "content")
+def _signed(content: Mapping[str, Any], row: Any) -> str:
+    """Its parts stand in their own trails; here, of which event they were."""
+    return str(content.get("event", {}).get("term", ""))
 
 
 @audit.in_words(BedsideAssessment, "observations")

@@ -200,6 +200,11 @@ MODELS: dict[str, Classified] = {
         internal="id created_at created_by modified_at voided_at event",
         site_only="voided_by void_reason grade since",
     ),
+    "safety.EventMedication": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event medication",
+        site_only="voided_by void_reason",
+    ),
     "safety.FollowUp": _classified(
         "",
         internal="id created_at created_by modified_at voided_at event",

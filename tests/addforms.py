@@ -184,6 +184,11 @@ def _guidance(participant: Participant, now: dt.datetime, by: User) -> Filled:
     return Filled(add("safety.GuidanceText"), {"site": participant.site_id, "toxicity": "CRS", "grade": "1", **texts})
 
 
+def _reference(participant: Participant, now: dt.datetime, by: User) -> Filled:
+    texts = {"version": "2.0", "effective_on": f"{timezone.localtime(now):%Y-%m-%d}", "source": "IB", "expected": "CRS"}
+    return Filled(add("safety.ReferenceSafety"), {"site": participant.site_id, **texts})
+
+
 FILL: dict[str, Fill] = {
     "participants.Participant": _person,
     "participants.Consent": _consent,
@@ -204,4 +209,5 @@ FILL: dict[str, Fill] = {
     "safety.Discharge": _discharge,
     "safety.OnCallShift": _shift,
     "safety.GuidanceText": _guidance,
+    "safety.ReferenceSafety": _reference,
 }

@@ -15,7 +15,7 @@ from participants import actions
 from participants.actions.measurements import prepared
 from participants.models import Consent, Examination, Measurement, Participant
 from safety.actions import Said, log_adverse_event
-from safety.models import SERIOUSNESS, AdverseEvent, Agent
+from safety.models import SERIOUSNESS, AdverseEvent, Agent, ReferenceSafety
 from trialsite import signing
 from trialsite.models import Meaning, Site, User
 
@@ -220,3 +220,15 @@ def judged_event(participant: Participant, *, by: User, now: dt.datetime, **fact
         row.investigator = "unrelated"
         row.save(update_fields=["investigator"])
     return event
+
+
+def reference_safety(site: Site, *, by: User, now: dt.datetime) -> ReferenceSafety:
+    return ReferenceSafety.objects.create(
+        site=site,
+        version=f"{next(_numbers)}.0",
+        effective_on=now.date(),
+        source="brochure",
+        expected="CRS 1-3",
+        created_by=by,
+        created_at=now,
+    )

@@ -66,6 +66,9 @@ ORDER = (
     "screening",
     "episodes",
     "reactions",
+    "assessments",
+    "reviews",
+    "queries",
     "serious",
     "holds",
 )

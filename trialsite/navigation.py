@@ -63,6 +63,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Adverse events"), "safety.adverseevent", "emergency"),
             (_("Reporting duties"), "safety.reportingduty", "timer"),
             (_("Reports sent"), "safety.submission", "outgoing_mail"),
+            (_("Questions about events"), "safety.eventquery", "contact_support"),
+            (_("Reference safety information"), "safety.referencesafety", "library_books"),
             (_("CTCAE 5.0 ↔ 6.0"), "safety.adverseevent:ctcae_versions", "compare_arrows"),
         ),
     ),
@@ -97,6 +99,11 @@ BEHIND: tuple[tuple[Any, str, str], ...] = (
     (_("Identity checks"), "dosing.identitycheck", "badge"),
     (_("Judgements of readiness"), "dosing.readinessruling", "balance"),
     (_("Texts of guidance"), "safety.guidancetext", "article"),
+    (_("Relations to agents"), "safety.eventagent", "hub"),
+    (_("Grades in the course of events"), "safety.eventgrade", "stacked_line_chart"),
+    (_("Drugs against events"), "safety.eventmedication", "pill"),
+    (_("Follow-ups of events"), "safety.followup", "forward"),
+    (_("Signatures under events"), "safety.eventreview", "draw"),
 )
 
 # What each role does every day, the most frequent first: with "Today" and "All records" at most ten entries.

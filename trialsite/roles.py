@@ -26,7 +26,7 @@ ROLE_NAMES = {
     Role.PRINCIPAL_INVESTIGATOR: _("Principal investigator"),
     Role.PHARMACIST: _("Pharmacist"),
     Role.DATA_MANAGER: _("Data manager"),
-    Role.MONITOR: _("Monitor (reads only)"),
+    Role.MONITOR: _("Monitor (reads, and asks about events)"),
     Role.AUDITOR: _("Auditor (reads, with audit trail)"),
     Role.SPONSOR_PROGRAM: _("Sponsor's program (API only)"),
 }
@@ -66,6 +66,13 @@ CLINICAL = (
     "safety.adverseevent",
     "safety.reportingduty",
     "safety.submission",
+    "safety.eventagent",
+    "safety.eventgrade",
+    "safety.eventmedication",
+    "safety.followup",
+    "safety.eventreview",
+    "safety.eventquery",
+    "safety.referencesafety",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.bedsideassessment",
@@ -118,7 +125,9 @@ APPROVE_GUIDANCE = ("safety.approve_guidancetext", *_permissions("void", "safety
 EVENTS = (
     *_permissions("add", "safety.adverseevent"),
     *_permissions("change", "safety.adverseevent"),
-    *_permissions("void", "safety.adverseevent"),
+    *_permissions("void", "safety.adverseevent", "safety.eventagent", "safety.eventgrade", "safety.eventmedication"),
+    *_permissions("void", "safety.followup"),
+    "safety.answer_eventquery",
 )
 # Whoever sends reports of events.
 REPORT = (
@@ -126,6 +135,11 @@ REPORT = (
     *_permissions("add", "safety.submission"),
     *_permissions("void", "safety.submission"),
 )
+# Judging an event and signing it; reviewing it, and saying what the sponsor says, is the principal's.
+ASSESS_EVENTS = ("safety.assess_adverseevent", *_permissions("void", "safety.eventreview"))
+REVIEW_EVENTS = ("safety.review_eventreview", "safety.judge_adverseevent")
+ASK_EVENTS = (*_permissions("add", "safety.eventquery"), *_permissions("void", "safety.eventquery"))
+REFERENCE = (*_permissions("add", "safety.referencesafety"), *_permissions("void", "safety.referencesafety"))
 INFUSE = (
     *_permissions("add", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
     *_permissions("change", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
@@ -194,6 +208,7 @@ _INVESTIGATOR = (
     *MEDICATE,
     *EVENTS,
     *REPORT,
+    *ASSESS_EVENTS,
     *GRADE,
     *VOID_GRADE,
     *VOID_JUDGEMENTS,
@@ -225,6 +240,9 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
     Role.INVESTIGATOR: _INVESTIGATOR,
     Role.PRINCIPAL_INVESTIGATOR: (
         *_INVESTIGATOR,
+        *REVIEW_EVENTS,
+        *REFERENCE,
+        *ASK_EVENTS,
         *APPROVE_GUIDANCE,
         *VOID_ENTRIES,
         *ACCESS_TRAIL,
@@ -241,6 +259,8 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *MEDICATE,
         *EVENTS,
         *REPORT,
+        *ASK_EVENTS,
+        *REFERENCE,
         *VOID_GRADE,
         *VOID_ENTRIES,
         *DEVIATE,
@@ -248,7 +268,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *ACCESS_TRAIL,
         "trialsite.requeue_notification",
     ),
-    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS),
+    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS, *_permissions("add", "safety.eventquery")),
     Role.AUDITOR: (
         *VIEW_CLINICAL,
         *NOTIFICATIONS,

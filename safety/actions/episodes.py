@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Participant
-from safety.actions.course import follow_course
+from safety.actions.course import course_of, rewrite_course
 from safety.actions.events import NOTHING_SAID, Said, log_adverse_event, settle
-from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityEpisode, current
+from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityAssessment, ToxicityEpisode, current
 from safety.rules import episodes as rules
 from safety.rules.episodes import Episode, Seen
 from trialsite.models import User
@@ -107,9 +107,21 @@ def _keep_event_in_step(episode: ToxicityEpisode, event: AdverseEvent, *, by: Us
         # The terms of CRS and ICANS have all grades in both versions.
         event.grade = episode.highest_grade
     with pghistory.context(reason=_("follows the assessments of the episode")):
-        follow_course(event, since="", by=by, now=now)
+        rewrite_course(event, _course_of(episode, event), by=by, now=now)
         event.save(update_fields=["onset", "resolved", "grade"])
         settle(event, by=by, now=now)
+
+
+def _course_of(episode: ToxicityEpisode, event: AdverseEvent) -> list[tuple[str, int]]:
+    """Days and grades out of the assessments of the episode; a death that people told stays."""
+    rows = current(ToxicityAssessment.objects.filter(participant=episode.participant_id, toxicity=episode.toxicity))
+    rows = rows.filter(assessed_at__gte=episode.onset_at).order_by("assessed_at", "id")
+    if episode.resolved_at is not None:
+        rows = rows.filter(assessed_at__lte=episode.resolved_at)
+    graded = [(site_day(row.assessed_at), row.final_grade) for row in rows if row.final_grade in (1, 2, 3, 4)]
+    found = [(day.isoformat(), grade) for day, grade in rules.course(graded)]
+    told = [(row.since, row.grade) for row in course_of(event) if row.grade == 5]
+    return [*found, *told] or [(event.onset, event.grade)]
 
 
 def is_in_step(episode: ToxicityEpisode) -> bool:
@@ -148,6 +160,7 @@ def propose_event(
         **judged,
     )
     log_adverse_event(event=event, by=by, now=now, agents=agents)
+    rewrite_course(event, _course_of(episode, event), by=by, now=now)
     episode.adverse_event = event
     episode.save(update_fields=["adverse_event"])
     return event

@@ -1,7 +1,7 @@
 """Verbs of adverse events."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from dosing.actions.amounts import people_to_tell
-from dosing.models import Infusion, Leukapheresis, LymphodepletionDose
+from dosing.models import Infusion, Leukapheresis, LymphodepletionDose, Medication
 from participants.actions import long_moment, site_day
 from participants.models import Participant
 from safety.actions.course import begin_course, course_of, follow_course
@@ -19,15 +19,19 @@ from safety.actions.duties import renew
 from safety.actions.meddra import freeze_meddra
 from safety.actions.reviews import sign_event, unsign
 from safety.models import (
+    SERIOUSNESS,
     AdverseEvent,
     Agent,
     EventAgent,
     EventGrade,
+    EventMedication,
     EventReview,
     FollowUp,
+    Outcome,
     ReferenceSafety,
     ReviewKind,
 )
+from safety.models.events import DEATH_AGREES
 from trialsite import notifications
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
@@ -58,6 +62,8 @@ def check_adverse_event(event: AdverseEvent, *, now: dt.datetime) -> None:
                 % {"end": event.resolved}
             )
     _check_awareness(event, onset, now=now)
+    _check_death(event)
+    _check_criteria(event)
     check_ctcae(event)
     if event.infusion is not None and event.infusion.participant_id != event.participant_id:
         raise Refused(
@@ -66,11 +72,33 @@ def check_adverse_event(event: AdverseEvent, *, now: dt.datetime) -> None:
         )
 
 
+def _check_death(event: AdverseEvent) -> None:
+    """Also where not every field of it stands on the form; the outcome may still be open."""
+    said = {event.results_in_death, event.grade == 5}
+    if event.outcome:
+        said.add(event.outcome == Outcome.FATAL)
+    if len(said) > 1:
+        raise Refused(str(DEATH_AGREES))
+
+
+def _check_criteria(event: AdverseEvent) -> None:
+    """A date belongs to a criterion that holds."""
+    for name in SERIOUSNESS:
+        if getattr(event, f"{name}_on") and not getattr(event, name):
+            values = {"day": getattr(event, f"{name}_on"), "criterion": _name(name)}
+            raise Refused(_("%(day)s is the date of “%(criterion)s”: tick it, or take the date away.") % values)
+
+
 def _check_awareness(event: AdverseEvent, onset: PartialDate, *, now: dt.datetime) -> None:
     if event.site_aware_at > now:
         raise Refused(
             _("The site cannot become aware in the future (%(at)s). Correct the date and time.")
             % {"at": long_moment(event.site_aware_at)}
+        )
+    if event.sponsor_aware_at is not None and event.sponsor_aware_at > now:
+        raise Refused(
+            _("The sponsor cannot become aware in the future (%(at)s). Correct the date and time.")
+            % {"at": long_moment(event.sponsor_aware_at)}
         )
     if onset.certainly_after_day(site_day(event.site_aware_at)):
         raise Refused(
@@ -207,7 +235,24 @@ def _check_since(event: AdverseEvent, since: str, *, now: dt.datetime) -> None:
 
 
 @transaction.atomic
-def void_part(row: EventAgent | EventGrade | FollowUp, *, reason: str, by: User, now: dt.datetime) -> None:
+def link_medications(
+    *, event: AdverseEvent, medications: Iterable[Medication], by: User, now: dt.datetime
+) -> AdverseEvent:
+    """Say which drugs of the record of medication were given against it. Raises Refused for another person's."""
+    known = set(event.medications.filter(voided_at__isnull=True).values_list("medication_id", flat=True))
+    for drug in medications:
+        if drug.participant_id != event.participant_id:
+            raise Refused(_("This drug was given to another participant. Choose another one."))
+        if drug.pk not in known:
+            EventMedication.objects.create(event=event, medication=drug, created_by=by, created_at=now)
+    settle(event, by=by, now=now)
+    return event
+
+
+@transaction.atomic
+def void_part(
+    row: EventAgent | EventGrade | EventMedication | FollowUp, *, reason: str, by: User, now: dt.datetime
+) -> None:
     """Take back a grade, a relation or a follow-up; the event follows. Raises Refused for the last grade."""
     event = row.event
     if isinstance(row, EventGrade):

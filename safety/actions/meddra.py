@@ -34,6 +34,11 @@ def load_release(version: str, release: Release) -> int:
     return len(rows)
 
 
+def has_meddra() -> bool:
+    """Whether the site has loaded a release."""
+    return MeddraTerm.objects.exists()
+
+
 def newest_version() -> str:
     """Of those that are loaded, the newest by its number; empty where none is."""
     versions = MeddraTerm.objects.order_by().values_list("version", flat=True).distinct()

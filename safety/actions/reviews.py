@@ -14,7 +14,16 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from safety.models import AdverseEvent, EventAgent, EventGrade, EventQuery, EventReview, FollowUp, ReviewKind
+from safety.models import (
+    AdverseEvent,
+    EventAgent,
+    EventGrade,
+    EventMedication,
+    EventQuery,
+    EventReview,
+    FollowUp,
+    ReviewKind,
+)
 from trialsite import signing
 from trialsite.models import Meaning, User
 from trialsite.refusal import Refused
@@ -33,6 +42,7 @@ def content_of(event: AdverseEvent, kind: str) -> dict[str, Any]:
         "event": _values(event, without),
         "agents": {row.agent: _values(row, {*without, "event", "agent"}) for row in _parts(event.agents)},
         "grades": [[row.since, row.grade] for row in _parts(event.grades)],
+        "medications": [row.medication_id for row in _parts(event.medications)],
         "followups": [_values(row, {*without, "event"}) for row in _parts(event.followups)],
     }
 
@@ -124,6 +134,8 @@ def differing(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         yield from _names(EventAgent, then["agents"].get(agent, {}), now["agents"].get(agent, {}))
     if then["grades"] != now["grades"]:
         yield str(EventGrade._meta.verbose_name)
+    if then["medications"] != now["medications"]:
+        yield str(EventMedication._meta.verbose_name)
     if then["followups"] != now["followups"]:
         yield str(FollowUp._meta.verbose_name)
 

@@ -1,5 +1,5 @@
 """The pages of this app: one file a subject."""
 
-from safety.admin import alerts, assessments, bedside, blood, duties, events, guidance
+from safety.admin import alerts, assessments, bedside, blood, duties, eventparts, events, guidance
 
-__all__ = ["alerts", "assessments", "bedside", "blood", "duties", "events", "guidance"]
+__all__ = ["alerts", "assessments", "bedside", "blood", "duties", "eventparts", "events", "guidance"]

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from dosing.models import Infusion
+from dosing.models import Infusion, Medication
 from participants.models import Participant
 from participants.rules.contradictions import Kind
 from safety.models.ctcae import CODE, is_code
@@ -95,6 +95,12 @@ SERIOUSNESS = (
     "results_in_disability",
     "is_congenital_anomaly",
     "is_other_important",
+)
+
+
+DEATH_AGREES = _(
+    "Death is told three times and must agree: “results in death”, grade 5 and outcome “fatal” go together, or none of "
+    "them."
 )
 
 
@@ -254,10 +260,7 @@ class AdverseEvent(Record):
                 name="adverse_event_death_agrees",
                 condition=Q(results_in_death=True, grade=5, outcome__in=["fatal", ""])
                 | (Q(results_in_death=False) & ~Q(grade=5) & ~Q(outcome="fatal")),
-                violation_error_message=_(
-                    "Death is told three times and must agree: “results in death”, grade 5 and outcome “fatal” "
-                    "go together, or none of them."
-                ),
+                violation_error_message=DEATH_AGREES,
             ),
         ]
 
@@ -389,3 +392,34 @@ class FollowUp(Record):
 
     def __str__(self) -> str:
         return f"{self.event} · {self.get_kind_display()}"
+
+
+@pghistory.track()
+class EventMedication(Record):
+    """A drug of the record of medication that was given against an event."""
+
+    part_of = ("event", "event__participant")
+
+    event = models.ForeignKey(AdverseEvent, models.PROTECT, verbose_name=_("adverse event"), related_name="medications")
+    medication = models.ForeignKey(
+        Medication, models.PROTECT, verbose_name=_("medication"), related_name="events_treated"
+    )
+
+    class Meta(Record.Meta):
+        verbose_name = _("drug against an event")
+        verbose_name_plural = _("drugs against events")
+        ordering = ["event", "id"]
+        triggers = immutable()
+        permissions = [("void_eventmedication", "Can void that a drug was given against an event")]
+        constraints = [
+            *Record.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["event", "medication"],
+                condition=Q(voided_at__isnull=True),
+                name="event_medication_once",
+                violation_error_message=_("This drug is told with the event already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} · {self.medication}"

@@ -143,6 +143,14 @@ def grades_iec_hs(house: House) -> tuple[Any, list[str]]:
     return one.iec_hs_assessments.get(), [page]
 
 
+def signs_event(house: House) -> tuple[Any, list[str]]:
+    event = factories.adverse_event(house.infused(), by=house.ivan, now=house.now)
+    said = {f"relatedness_{row.agent}": "unrelated" for row in event.agents.all()}
+    said |= {"outcome": "recovering", "is_serious_said": "no"}
+    house.post(house.ivan, "safety_adverseevent_assess", [event.pk], **said)
+    return event.reviews.get(), [reverse("admin:safety_adverseevent_story", args=[event.pk])]
+
+
 def reviews_access(house: House) -> tuple[Any, list[str]]:
     Site.objects.get_or_create(code="OT", name_zh="别的医院", name_en="Another hospital")
     client, page = house.login(house.paula), reverse("admin:trialsite_accessreview_sign", args=[house.site.pk])
@@ -169,6 +177,7 @@ KINDS: dict[Callable[[House], tuple[Any, list[str]]], Meaning] = {
     regrades: Meaning.GRADE,
     grades_icaht: Meaning.GRADE,
     grades_iec_hs: Meaning.GRADE,
+    signs_event: Meaning.EVENT,
     reviews_access: Meaning.ACCESS,
     voids: Meaning.VOID,
 }

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from trialsite.study.criteria import Criterion
 from trialsite.study.parts import (
     Bedside,
+    CollectionWindow,
     ConsentVersion,
     Design,
     Dose,
@@ -65,6 +66,8 @@ class Protocol(Part):
     visits: Annotated[tuple[Visit, ...], Field(min_length=1)]
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     special_interest_events: tuple[SpecialInterestEvent, ...]
+    # In the order of time.
+    collection_windows: tuple[CollectionWindow, ...] = ()
     recipients: tuple[Recipient, ...]
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     reporting: Reporting

@@ -244,6 +244,8 @@ def _marks(criterion: Criterion) -> str:
 
 def _events(protocol: Protocol) -> Iterator[str]:
     yield from table((event.code, event.name) for event in protocol.special_interest_events)
+    yield ""
+    yield from table((_("collected"), window.name) for window in protocol.collection_windows)
 
 
 def _regimes(protocol: Protocol) -> Iterator[str]:
