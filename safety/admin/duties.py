@@ -37,6 +37,7 @@ from trialsite.voiding import Consequences
 NUMBERS = ("event__participant__screening_number", "event__participant__participant_number")
 SEND = "safety.add_submission"
 VIEW = "safety.view_reportingduty"
+TONES = {"open": "ts-tone-open", "overdue": "ts-tone-bad", "late": "ts-tone-bad"}
 COLOURS = {"open": "warning", "overdue": "danger", "met": "success", "late": "danger", "closed": "info"}
 
 
@@ -278,7 +279,7 @@ def countdown_of(duty: ReportingDuty) -> str:
 
 
 def event_page(event: int) -> str:
-    return reverse("admin:safety_adverseevent_change", args=[event])
+    return reverse("admin:safety_adverseevent_story", args=[event])
 
 
 # --- What was sent ------------------------------------------------------------------------------------
@@ -394,7 +395,7 @@ def _shown(row: ReportingDuty, asked: Asked) -> dict[str, Any]:
         "recipient": to_whom(row),
         "due": long_moment(row.due_at),
         "state": state_in_words(row, now=asked.now),
-        "tone": tone(row, asked.now),
+        "tone": TONES.get(tone(row, asked.now), ""),
         "why": why_in_words(row),
         "link": reverse("admin:safety_reportingduty_change", args=[row.pk]),
         "send": reverse("admin:safety_reportingduty_submit", args=[row.pk]) if _may_send(row, asked) else "",

@@ -328,7 +328,7 @@ def test_an_event_that_cannot_be_told_of_does_not_stop_the_others(
     participant: Participant, alice: User, site: Site, now: dt.datetime
 ) -> None:
     broken = serious(participant, alice, now)
-    other = factories.infused(site=site, by=alice, now=now - 5 * DAY, lot="L2")
+    other = factories.screened(site=site, by=alice, now=now - 5 * DAY)
     serious(other, alice, now)
     Participant.objects.filter(pk=broken.participant_id).update(protocol_version="none such")
     assert actions.remind_of_duties(now=now + 18 * HOUR) == {"told": 1, "broken": 1}
@@ -441,3 +441,15 @@ def test_who_acknowledges_is_kept(login: Any, participant: Participant, alice: U
     login(alice).post(reverse("admin:safety_reportingduty_acknowledge", args=[row.pk]))
     row.refresh_from_db()
     assert row.acknowledged_by == alice
+
+
+def test_the_story_of_the_event_shows_its_reports(
+    login: Any, participant: Participant, alice: User, mona: User, now: dt.datetime
+) -> None:
+    event = serious(participant, alice, now)
+    address = reverse("admin:safety_adverseevent_story", args=[event.pk])
+    submit = reverse("admin:safety_reportingduty_submit", args=[duty(event, "cde").pk])
+    page = login(alice).get(address).content.decode()
+    assert "Center for Drug Evaluation" in page
+    assert submit in page
+    assert submit not in login(mona).get(address).content.decode()
