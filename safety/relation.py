@@ -10,7 +10,7 @@ from safety.models import AdverseEvent, Agent, EventAgent, Relatedness
 
 def with_agents(rows: QuerySet[AdverseEvent]) -> QuerySet[AdverseEvent]:
     """One query for the agents of all of them."""
-    return rows.prefetch_related(Prefetch("agents", EventAgent.objects.filter(voided_at__isnull=True).order_by("id")))
+    return rows.prefetch_related(Prefetch("agents", EventAgent.objects.standing().order_by("id")))
 
 
 def relation_words(event: AdverseEvent) -> str:

@@ -43,7 +43,7 @@ def collected(event: AdverseEvent) -> str:
     window = window_of(onset, windows_of(event.participant))
     if window is None:
         return _("before the first window of collection: history of the participant")
-    views = event.agents.filter(voided_at__isnull=True, agent__in=OF_PROCEDURE, investigator__in=RELATED)
+    views = event.agents.standing().filter(agent__in=OF_PROCEDURE, investigator__in=RELATED)
     occurred = Occurred(onset, event.is_serious, bool(event.special_interest), views.exists())
     name = get_study().protocol(event.participant.protocol_version).collection_windows[int(window.code)].name
     if is_collected(occurred, window):

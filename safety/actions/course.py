@@ -9,14 +9,18 @@ from safety.models import AdverseEvent, EventGrade
 from trialsite.models import User
 from trialsite.voiding import void_rows
 
+DEATH = 5
+
 
 def begin_course(event: AdverseEvent, *, by: User, now: dt.datetime) -> None:
-    _add(event, event.grade, event.onset, by=by, now=now)
+    """The first grade: since the onset, or since the death where that is all that was told."""
+    since = event.results_in_death_on if event.grade == DEATH and event.results_in_death_on else event.onset
+    _add(event, event.grade, since, by=by, now=now)
 
 
 def course_of(event: AdverseEvent) -> list[EventGrade]:
     """Standing grades by their day."""
-    return sorted(event.grades.filter(voided_at__isnull=True), key=lambda one: (one.since, one.pk))
+    return sorted(event.grades.standing(), key=lambda one: (one.since, one.pk))
 
 
 def follow_course(event: AdverseEvent, *, since: str, by: User, now: dt.datetime) -> None:
@@ -28,9 +32,13 @@ def follow_course(event: AdverseEvent, *, since: str, by: User, now: dt.datetime
     if not rows:
         begin_course(event, by=by, now=now)
         return
+    highest = max(row.grade for row in rows)
+    if not since and event.grade == DEATH > highest:
+        # A death is the end of its course, and corrects nothing of it.
+        since = event.results_in_death_on
     if since:
         _add(event, event.grade, since, by=by, now=now)
-    elif event.grade != max(row.grade for row in rows):
+    elif event.grade != highest:
         _correct(event, rows, by=by, now=now)
     _move_start(event, by=by, now=now)
     event.grade = max(row.grade for row in course_of(event))
@@ -48,7 +56,7 @@ def _move_start(event: AdverseEvent, *, by: User, now: dt.datetime) -> None:
     """The first grade begins with the event; later ones that the new onset leaves behind it go with it."""
     rows = course_of(event)
     early = [row for row in rows if row.since < event.onset]
-    if not early:
+    if not early and rows[0].grade != DEATH:
         early = rows[:1] if rows[0].since != event.onset else []
     if early:
         _void(early, by=by, now=now)
@@ -60,7 +68,7 @@ def _void(rows: list[EventGrade], *, by: User, now: dt.datetime) -> None:
 
 
 def _add(event: AdverseEvent, grade: int, since: str, *, by: User, now: dt.datetime) -> None:
-    if not event.grades.filter(voided_at__isnull=True, since=since, grade=grade).exists():
+    if not event.grades.standing().filter(since=since, grade=grade).exists():
         EventGrade.objects.create(event=event, grade=grade, since=since, created_by=by, created_at=now)
 
 

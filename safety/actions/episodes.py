@@ -121,6 +121,8 @@ def _course_of(episode: ToxicityEpisode, event: AdverseEvent) -> list[tuple[str,
     graded = [(site_day(row.assessed_at), row.final_grade) for row in rows if row.final_grade in (1, 2, 3, 4)]
     found = [(day.isoformat(), grade) for day, grade in rules.course(graded)]
     told = [(row.since, row.grade) for row in course_of(event) if row.grade == 5]
+    if told and episode.highest_grade == 5:
+        told = [(site_day(episode.highest_at).isoformat(), 5)]
     return [*found, *told] or [(event.onset, event.grade)]
 
 

@@ -137,7 +137,7 @@ def given_before(participant: Participant, onset: str) -> list[Agent]:
 
 
 def _say_of_agents(event: AdverseEvent, said: Mapping[str, Said], *, by: User, now: dt.datetime) -> None:
-    known = {row.agent: row for row in event.agents.filter(voided_at__isnull=True)}
+    known = {row.agent: row for row in event.agents.standing()}
     for agent, one in said.items():
         row = known.get(agent) or EventAgent(event=event, agent=agent, created_by=by, created_at=now)
         values = {name: value for name, value in vars(one).items() if value is not None}
@@ -215,7 +215,7 @@ def record_grade(*, event: AdverseEvent, grade: int, since: str, by: User, now: 
         raise Refused(_("Grade 5 is death: change the event, and tell the death with its day, cause and outcome."))
     event.grade = max(grade, event.grade)
     check_ctcae(event)
-    if event.grades.filter(voided_at__isnull=True, since=since, grade=grade).exists():
+    if event.grades.standing().filter(since=since, grade=grade).exists():
         raise Refused(_("This grade is recorded for this day already."))
     EventGrade.objects.create(event=event, grade=grade, since=since, created_by=by, created_at=now)
     event.save(update_fields=["grade"])
@@ -239,7 +239,7 @@ def link_medications(
     *, event: AdverseEvent, medications: Iterable[Medication], by: User, now: dt.datetime
 ) -> AdverseEvent:
     """Say which drugs of the record of medication were given against it. Raises Refused for another person's."""
-    known = set(event.medications.filter(voided_at__isnull=True).values_list("medication_id", flat=True))
+    known = set(event.medications.standing().values_list("medication_id", flat=True))
     for drug in medications:
         if drug.participant_id != event.participant_id:
             raise Refused(_("This drug was given to another participant. Choose another one."))

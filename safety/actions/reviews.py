@@ -48,7 +48,7 @@ def content_of(event: AdverseEvent, kind: str) -> dict[str, Any]:
 
 
 def _parts(rows: Any) -> list[Any]:
-    return sorted(rows.filter(voided_at__isnull=True), key=lambda row: row.pk)
+    return sorted(rows.standing(), key=lambda row: row.pk)
 
 
 def _values(row: Any, without: set[str]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def open_of(event: AdverseEvent) -> list[str]:
 
 def unsigned(rows: QuerySet[AdverseEvent], kind: str) -> QuerySet[AdverseEvent]:
     """Events for which this signature is owed: every one by an investigator, serious ones then by the principal."""
-    signed = EventReview.objects.filter(event=OuterRef("pk"), voided_at__isnull=True)
+    signed = EventReview.objects.standing().filter(event=OuterRef("pk"))
     owed = rows.exclude(Exists(signed.filter(kind=kind)))
     if kind == ReviewKind.REVIEW:
         owed = owed.filter(Q(is_serious=True) & Exists(signed.filter(kind=ReviewKind.ASSESSMENT)))
@@ -111,7 +111,7 @@ def sign_event(*, event: AdverseEvent, kind: str, by: User, now: dt.datetime) ->
 
 
 def _standing(event: AdverseEvent) -> QuerySet[EventReview]:
-    return EventReview.objects.filter(event=event, voided_at__isnull=True)
+    return EventReview.objects.standing().filter(event=event)
 
 
 def unsign(event: AdverseEvent, *, by: User, now: dt.datetime) -> None:

@@ -71,7 +71,7 @@ def assessed(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def standing_agents(event: AdverseEvent) -> list[Any]:
-    return list(event.agents.filter(voided_at__isnull=True).order_by("id"))
+    return list(event.agents.standing().order_by("id"))
 
 
 class SignForm(forms.Form):

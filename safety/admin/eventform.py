@@ -7,12 +7,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from participants.models import Participant
 from safety import actions
 from safety.actions.events import Said
+from safety.actions.meddra import has_meddra
 from safety.admin import ctcae, seriousness
 from safety.models import SERIOUSNESS, TREATMENTS, ActionTaken, AdverseEvent, Agent, Relatedness
 from trialsite import formfields
@@ -65,6 +67,23 @@ def said_of_agents(cleaned: Mapping[str, Any]) -> dict[str, Said]:
     return found
 
 
+class MeddraField(forms.CharField):
+    """A lowest level term of the loaded release: its code or its whole name; of a part, what there is is offered."""
+
+    def clean(self, value: Any) -> str:
+        typed = str(super().clean(value) or "").strip()
+        if not typed or (len(typed) == 8 and typed.isdecimal()):
+            return typed
+        found = actions.find_meddra(typed, limit=8)
+        for one in found:
+            if one.llt.casefold() == typed.casefold():
+                return str(one.llt_code)
+        if not found:
+            raise ValidationError(_("No term of the loaded MedDRA release has these words. Try other words."))
+        offered = gettext(", ").join(str(one) for one in found)
+        raise ValidationError(_("Which one? Write its code: %(terms)s"), params={"terms": offered})
+
+
 def interest_choices() -> list[tuple[str, Any]]:
     """The study's list, in the reader's language."""
     events = get_study().latest.special_interest_events
@@ -84,6 +103,12 @@ class AdverseEventForm(AgentForm, RecordForm):  # type: ignore[misc]
         widget=UnfoldAdminSelectWidget,
         help_text=_("The list of the protocol."),
     )
+    meddra_llt_code = MeddraField(
+        label=_("MedDRA term (LLT)"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Of the release that is loaded here: a code, a whole name, or some words to be offered what fits."),
+    )
     grade_since = formfields.PartialDateField(
         label=_("this grade since"),
         required=False,
@@ -93,6 +118,8 @@ class AdverseEventForm(AgentForm, RecordForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not has_meddra():
+            self.fields.pop("meddra_llt_code", None)
         self._begin_agents()
         self._begin_seriousness()
         if self.instance.pk is None:
@@ -111,7 +138,7 @@ class AdverseEventForm(AgentForm, RecordForm):  # type: ignore[misc]
         if not self.may_assess:
             for name in (*VIEWS, "other_named"):
                 self.fields.pop(name, None)
-        for row in self.instance.agents.filter(voided_at__isnull=True) if self.instance.pk else ():
+        for row in self.instance.agents.standing() if self.instance.pk else ():
             self.initial |= {view_name(row.agent): row.investigator, action_name(row.agent): row.action_taken}
             if row.agent == Agent.OTHER:
                 self.initial["other_named"] = row.named

@@ -145,12 +145,12 @@ def owed(event: AdverseEvent) -> Iterator[Owed]:
         for one in owed_after_event(event):
             if not one.is_done:
                 yield Owed(one.text, one.link, CHANGE)
-    signed = {row.kind for row in signing.counting(event.reviews.filter(voided_at__isnull=True))}
+    signed = {row.kind for row in signing.counting(event.reviews.standing())}
     if ReviewKind.ASSESSMENT not in signed:
         yield Owed(_assessment_words(event), address(event, "assess"), ASSESS, is_urgent=event.is_serious)
     elif event.is_serious and ReviewKind.REVIEW not in signed:
         yield Owed(_("Review this serious event, and sign it."), address(event, "review"), REVIEW)
-    for query in event.queries.filter(voided_at__isnull=True, answered_at__isnull=True):
+    for query in event.queries.standing().filter(answered_at__isnull=True):
         link = reverse("admin:safety_eventquery_answer", args=[query.pk])
         yield Owed(_("Answer: %(question)s") % {"question": query.question}, link, ANSWER)
 
@@ -250,7 +250,7 @@ def _course(event: AdverseEvent) -> Section:
 def _treatment(event: AdverseEvent) -> Section:
     """What was written, the drugs that were given for it while it lasted, and the episode it belongs to."""
     lines: list[tuple[Any, Any]] = [(_("treatment given"), event.treatment_given)]
-    for drug in event.medications.filter(medication__voided_at__isnull=True).select_related("medication"):
+    for drug in event.medications.standing().select_related("medication"):
         lines.append((_("medication"), _drug(drug.medication)))
     for episode in ToxicityEpisode.objects.standing().filter(adverse_event=event).select_related("participant"):
         lines.append((_("episode"), str(episode)))
@@ -274,7 +274,7 @@ def _causality(event: AdverseEvent) -> Section:
             "sponsor": row.get_sponsor_display(),
             "action": row.get_action_taken_display(),
         }
-        for row in event.agents.filter(voided_at__isnull=True).order_by("id")
+        for row in event.agents.standing().order_by("id")
     ]
     body = {
         "rows": rows,
@@ -301,7 +301,7 @@ def _causality(event: AdverseEvent) -> Section:
 
 
 def _followups(event: AdverseEvent) -> Section:
-    rows = event.followups.filter(voided_at__isnull=True).select_related("created_by")
+    rows = event.followups.standing().select_related("created_by")
     lines = [
         (f"{long_moment(row.learned_at)} · {row.get_kind_display()}", f"{row.what} ({row.created_by})") for row in rows
     ]
@@ -343,7 +343,7 @@ def _questions(event: AdverseEvent) -> Section:
             "answered": f"{row.answered_by}, {long_moment(row.answered_at)}" if row.answered_at else "",
             "link": reverse("admin:safety_eventquery_answer", args=[row.pk]),
         }
-        for row in event.queries.filter(voided_at__isnull=True).select_related("created_by", "answered_by")
+        for row in event.queries.standing().select_related("created_by", "answered_by")
     ]
     return Section(
         code="questions",

@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='reportingduty',
-            constraint=models.UniqueConstraint(fields=('event', 'regime', 'clock', 'recipient', 'trigger', 'counted_from'), name='reporting_duty_once'),
+            constraint=models.UniqueConstraint(fields=('event', 'regime', 'clock', 'recipient', 'trigger', 'counted_from', 'due_at'), name='reporting_duty_once'),
         ),
         migrations.AddConstraint(
             model_name='reportingduty',

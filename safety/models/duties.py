@@ -137,7 +137,7 @@ class ReportingDuty(Record):
         constraints = [
             *Record.Meta.constraints,
             models.UniqueConstraint(
-                fields=["event", "regime", "clock", "recipient", "trigger", "counted_from"],
+                fields=["event", "regime", "clock", "recipient", "trigger", "counted_from", "due_at"],
                 name="reporting_duty_once",
             ),
             models.CheckConstraint(

@@ -398,7 +398,7 @@ class FollowUp(Record):
 class EventMedication(Record):
     """A drug of the record of medication that was given against an event."""
 
-    part_of = ("event", "event__participant")
+    part_of = ("event", "event__participant", "medication")
 
     event = models.ForeignKey(AdverseEvent, models.PROTECT, verbose_name=_("adverse event"), related_name="medications")
     medication = models.ForeignKey(

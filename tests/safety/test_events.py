@@ -7,10 +7,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from participants import actions as participants
 from participants.models import Participant
+from participants.rules.status import Status
 from safety import actions
 from safety.actions.events import Said
 from safety.actions.reviews import open_of, unsigned
+from safety.deaths import owed_after_event
 from safety.models import AdverseEvent, Agent, EventQuery, EventReview, FollowUp, ReviewKind
 from tests import factories
 from tests.conftest import PASSWORD, person
@@ -118,6 +121,37 @@ def test_a_grade_that_was_wrong_is_taken_back(participant: Participant, alice: U
     assert event.grade == 2
     with pytest.raises(Refused, match="correct the event"):
         actions.void_part(event.grades.standing().get(), reason="x", by=alice, now=now)
+
+
+def test_a_death_ends_the_course_and_lists_what_is_missing(
+    participant: Participant, alice: User, now: dt.datetime
+) -> None:
+    event = factories.adverse_event(
+        participant, by=alice, now=now, ctcae_code="10040047", grade=3, onset=day(now - 2 * DAY)
+    )
+    event.grade, event.results_in_death, event.results_in_death_on = 5, True, day(now)
+    actions.correct_adverse_event(event=event, by=alice, now=now)
+    assert course(event) == [(event.onset, 3), (day(now), 5)]
+    missing = [str(one.text) for one in owed_after_event(event) if not one.is_done]
+    assert [
+        words for words in ("cause of the death", "autopsy", "fatal outcome") if not any(words in m for m in missing)
+    ] == []
+    died_on = timezone.localdate(now - DAY)
+    participants.change_status(participant=participant, new=Status.DIED, on=died_on, reason="", by=alice, now=now)
+    event.cause_of_death, event.autopsy, event.outcome = "sepsis", "not_done", "fatal"
+    actions.correct_adverse_event(event=event, by=alice, now=now)
+    event.refresh_from_db()
+    open_ones = [str(one.text) for one in owed_after_event(event) if not one.is_done]
+    assert any(day(now) in one and f"{died_on}" in one for one in open_ones)
+    assert not any("autopsy" in one for one in open_ones)
+
+
+def test_a_death_told_in_part_is_refused(participant: Participant, alice: User, now: dt.datetime) -> None:
+    for said in ({"grade": 5}, {"results_in_death": True}, {"outcome": "fatal"}):
+        with pytest.raises(Refused, match="must agree"):
+            factories.adverse_event(participant, by=alice, now=now, **said)
+    with pytest.raises(Refused, match="tick it"):
+        factories.adverse_event(participant, by=alice, now=now, is_life_threatening_on=day(now))
 
 
 # --- what became known later ---------------------------------------------------------------------------

@@ -145,6 +145,7 @@ def grades_iec_hs(house: House) -> tuple[Any, list[str]]:
 
 def signs_event(house: House) -> tuple[Any, list[str]]:
     event = factories.adverse_event(house.infused(), by=house.ivan, now=house.now)
+    factories.adverse_event(event.participant, by=house.ivan, now=house.now, term="another")
     said = {f"relatedness_{row.agent}": "unrelated" for row in event.agents.all()}
     said |= {"outcome": "recovering", "is_serious_said": "no"}
     house.post(house.ivan, "safety_adverseevent_assess", [event.pk], **said)
@@ -248,7 +249,7 @@ def own_pages(row: Any) -> list[str]:
 
 
 # The row is no longer found from the participant, the bag or the grade that it was about.
-MOVED = {"participant_id", "product_id", "phase"}
+MOVED = {"participant_id", "product_id", "phase", "event_id"}
 # No page shows it any more: neither another scale or site, nor what no rule can have said.
 NOWHERE = {"toxicity", "flags", "reasons", "laboratory", "site_id"}
 
