@@ -11,7 +11,7 @@ from safety.admin.bedside import observed_lines
 from safety.admin.blood import finding_lines, laboratory_lines, summary_lines
 from safety.choices import FINDING_NAMES
 from safety.ctcae import catalogue
-from safety.dutywords import WHY
+from safety.dutywords import WHY, clock_of, recipient_name
 from safety.models import (
     AdverseEvent,
     BedsideAssessment,
@@ -21,12 +21,14 @@ from safety.models import (
     ReportingDuty,
     SafetyAlert,
     Scale,
+    Submission,
     ToxicityAssessment,
 )
 from safety.rules import crs, icaht, icans, iec_hs
 from safety.rules.grading import Reason
 from safety.wording import sentences
 from trialsite import audit
+from trialsite.study import get_study
 
 # By which the program finds an alert again; what it is about stands beside it.
 audit.unseen(SafetyAlert, "key")
@@ -133,6 +135,23 @@ def _ctcae_term(name: str, row: Any) -> str:
 def _ctcae_soc(name: str, row: Any) -> str:
     found = _term(row) if _is_chinese() else None
     return f"{found.soc_zh} ({name})" if found is not None else name
+
+
+@audit.in_words(ReportingDuty, "recipient")
+@audit.in_words(Submission, "recipient")
+def _recipient(code: str, row: Any) -> str:
+    return recipient_name(get_study().latest, code)
+
+
+@audit.in_words(ReportingDuty, "regime")
+def _regime(code: str, row: Any) -> str:
+    return next((str(one.name) for one in get_study().latest.regimes if one.code == code), code)
+
+
+@audit.in_words(ReportingDuty, "clock")
+def _clock(code: str, row: Any) -> str:
+    found = clock_of(get_study().latest, row)
+    return code if found is None else str(found.name)
 
 
 @audit.in_words(ReportingDuty, "why")

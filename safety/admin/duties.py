@@ -163,7 +163,11 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
                     ("counted_from", "due_at"),
                     "why_shown",
                     "source_shown",
-                )
+                ),
+                "description": _(
+                    "It follows from the event. If that is a mistake, correct or void the event: what is not owed is "
+                    "closed with it."
+                ),
             },
         ),
         (_("What was done"), {"fields": ("met_shown", ("acknowledged_at", "acknowledged_by"))}),

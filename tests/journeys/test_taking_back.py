@@ -49,6 +49,7 @@ from safety.models import (
     IcansAssessment,
     IecHsAssessment,
     OnCallShift,
+    ReportingDuty,
     SafetyAlert,
     Scale,
     ToxicityEpisode,
@@ -109,7 +110,11 @@ def all_of(consequences: Consequences) -> str:
 
 def test_only_what_is_computed_from_other_entries_cannot_be_voided() -> None:
     """Their pages say what to void instead."""
-    assert {page.model for page in RECORDS} - {page.model for page in PAGES} == {SafetyAlert, ToxicityEpisode}
+    assert {page.model for page in RECORDS} - {page.model for page in PAGES} == {
+        SafetyAlert,
+        ToxicityEpisode,
+        ReportingDuty,
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)

@@ -19,6 +19,7 @@ from safety.models import (
     AdverseEvent,
     EventQuery,
     EventReview,
+    ReportingDuty,
     SafetyAlert,
     Scale,
     ToxicityAssessment,
@@ -158,6 +159,17 @@ def _after_infusion(people: list[Participant], by: User, now: dt.datetime) -> No
     _made(AdverseEvent, [{"participant": one, **event, **told, **signed} for one in people], by, now)
     rows = [{"event": one.adverse_events.get(term="rash"), "kind": "assessment", "content": {}} for one in people]
     _made(EventReview, rows, by, now)
+    report = {"regime": "IND", "clock": "susar_other", "recipient": "cde", "kind": "initial", "trigger": "first"}
+    _made(
+        ReportingDuty,
+        [
+            {"event": one.adverse_events.get(term="rash"), "counted_from": now - DAY, "due_at": due, **report}
+            for one in people
+            for due in (now + HOUR, now + 9 * DAY)
+        ],
+        by,
+        now,
+    )
 
 
 def _visits(people: list[Participant], by: User, now: dt.datetime) -> None:
