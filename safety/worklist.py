@@ -116,7 +116,7 @@ def _duty(line: Line, now: dt.datetime) -> Row:
     assert line.at is not None
     page = reverse("admin:safety_reportingduty_change", args=[line.pk])
     left, is_late = countdown(line.at, now=now), line.at < now
-    facts = (recipient_name(get_study().latest, line.what), DutyKind(line.more).label, moment(line.at))
+    facts = (recipient_name(get_study().latest, line.what), str(DutyKind(line.more).label), moment(line.at))
     return Row(line.number, page, facts if is_late else (*facts, left), late=left if is_late else "")
 
 

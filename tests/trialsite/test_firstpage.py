@@ -230,9 +230,9 @@ def test_it_begins_with_what_is_urgent_then_today_then_the_rest(
 ) -> None:
     context = login(alice).get("/admin/").context
     urgent, today, later = ([one.code for one in context[name]] for name in ("urgent", "todays", "later"))
-    assert urgent == ["alerts", "broken", "rounds-overdue", "severe", "mails"]
+    assert urgent == ["alerts", "duties-near", "broken", "rounds-overdue", "severe", "mails"]
     assert today == ["infusions-today", "doses", "closing", "reconsents"]
-    assert later == ["overdue", "open", "soon", "screening", "episodes", "reactions", "queries", "serious"]
+    assert later == ["duties", "overdue", "open", "soon", "screening", "episodes", "reactions", "queries", "serious"]
     stands = [one.code for one in context["stands"]]
     assert stands[:3] == ["assessments", "reviews", "holds"], "judged and lifted by investigators"
 
