@@ -6,7 +6,7 @@ from typing import Any
 from bench import scene
 from bench.measure import Line, Size, Work, in_turns, insert, written_by
 from safety.actions import log_adverse_event
-from safety.models import ActionTaken, AdverseEvent, Outcome, Relatedness
+from safety.models import AdverseEvent, Outcome
 
 
 def lines(size: Size) -> Iterable[Line]:
@@ -20,8 +20,6 @@ def lines(size: Size) -> Iterable[Line]:
             onset=f"{now:%Y-%m-%d}",
             grade=2,
             outcome=Outcome.NOT_RECOVERED,
-            relatedness=Relatedness.POSSIBLE,
-            action_taken=ActionTaken.NONE,
             site_aware_at=now,
         )
 

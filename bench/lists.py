@@ -94,9 +94,7 @@ def _first_event() -> AdverseEvent:
         onset="2026-01",
         grade=2,
         ctcae_version="5.0",
-        relatedness="unlikely",
         outcome="recovering",
-        action_taken="none",
         site_aware_at=scene.now(),
         created_by=scene.coordinator(),
     )

@@ -16,7 +16,8 @@ from participants.models import Examination, Measurement, Participant
 from participants.rules.measures import MEASURES, PANEL_OF
 from safety.actions import assess_bedside, log_adverse_event, propose_event
 from safety.actions.alerts import acknowledge
-from safety.models import AdverseEvent, BedsideAssessment, SafetyAlert, ToxicityEpisode
+from safety.actions.events import Said
+from safety.models import AdverseEvent, Agent, BedsideAssessment, SafetyAlert, ToxicityEpisode
 from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
@@ -130,12 +131,12 @@ def episodes(scene: Scene, participant: Participant) -> None:
         severe = episode.highest_grade >= 3
         propose_event(
             episode=episode,
-            relatedness="definite",
             outcome="recovered",
-            action_taken="not_applicable",
             site_aware_at=episode.onset_at,
             by=scene.investigator,
             now=episode.resolved_at + DAY,
+            agents={Agent.CAR_T: Said(investigator="definite", action_taken="not_applicable")},
+            seriousness_said="serious" if severe else "not_serious",
             requires_hospitalisation=severe,
         )
 
@@ -179,8 +180,9 @@ def events(scene: Scene, participant: Participant, since: int) -> None:
             resolved="" if ended is None else (scene.today - ended * DAY).isoformat(),
             grade=grade,
             requires_hospitalisation=term == "肺部感染",
-            relatedness=related,
             outcome="not_recovered" if ended is None else "recovered",
+            seriousness_said="serious" if term == "肺部感染" else "not_serious",
             site_aware_at=aware,
         )
-        log_adverse_event(event=event, by=scene.investigator, now=scene.now)
+        agents = {Agent.CAR_T: Said(investigator=related, action_taken="not_applicable")}
+        log_adverse_event(event=event, by=scene.investigator, now=scene.now, agents=agents)

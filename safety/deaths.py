@@ -1,6 +1,7 @@
 """What must follow a death by a toxicity: its event, the status, the reports; each with where it is done."""
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -10,6 +11,7 @@ from participants.actions import long_moment
 from participants.models import Participant
 from participants.rules.status import Status
 from safety.models import AdverseEvent, Outcome, ToxicityEpisode
+from trialsite.partialdate import PartialDate
 from trialsite.study import Clock, get_study
 
 # Reports that a death may ask for; whether it is a SUSAR is a person's judgement.
@@ -42,7 +44,8 @@ def is_death(event: AdverseEvent) -> bool:
 
 def owed_after_event(event: AdverseEvent) -> tuple[Owed, ...]:
     """The same from the event's page."""
-    return (_told_as_death(event), _status(event.participant), *_reports(event.participant, event))
+    own = (_told_as_death(event), *_cause(event), _status(event.participant), *_disagreeing(event))
+    return (*own, *_reports(event.participant, event))
 
 
 def newest_episode(participant: Participant, toxicity: str) -> ToxicityEpisode | None:
@@ -63,6 +66,33 @@ def _told_as_death(event: AdverseEvent) -> Owed:
     is_told = event.grade == 5 and event.results_in_death and event.outcome == Outcome.FATAL
     text = _("Write grade 5, “results in death” and the fatal outcome in the adverse event.")
     return Owed(text, reverse("admin:safety_adverseevent_change", args=[event.pk]), is_told)
+
+
+def _cause(event: AdverseEvent) -> tuple[Owed, ...]:
+    """Only of the event that it was: a death by another one is told there."""
+    if not event.results_in_death:
+        return ()
+    change = reverse("admin:safety_adverseevent_change", args=[event.pk])
+    return (
+        Owed(
+            _("Write the day and the cause of the death."),
+            change,
+            bool(event.results_in_death_on and event.cause_of_death),
+        ),
+        Owed(_("Say whether there is an autopsy."), change, bool(event.autopsy)),
+    )
+
+
+def _disagreeing(event: AdverseEvent) -> Iterator[Owed]:
+    """A death on two days: in the event and in the status."""
+    if not event.results_in_death_on:
+        return
+    told = PartialDate.parse(event.results_in_death_on)
+    died = event.participant.statuses.standing().filter(status=Status.DIED).order_by("-effective_on").first()
+    if died is not None and not told.earliest <= died.effective_on <= told.latest:
+        values = {"event": event.results_in_death_on, "status": f"{died.effective_on:%Y-%m-%d}"}
+        text = _("The event tells the death of %(event)s, the status that of %(status)s: correct the wrong day.")
+        yield Owed(text % values, reverse("admin:safety_adverseevent_change", args=[event.pk]))
 
 
 def _status(participant: Participant) -> Owed:

@@ -37,6 +37,7 @@ from safety.models import (
     current,
     graded,
 )
+from safety.relation import relation_words, with_agents
 from safety.rules.rounds import State
 from safety.wording import ago
 from trialsite import wayback
@@ -71,7 +72,7 @@ def _grade(grade: int) -> str:
 
 def _events(asked: Asked) -> list[AdverseEvent]:
     """All that stand: death first, then what goes on, the worst first, then what is over."""
-    find = asked.participant.adverse_events.standing()
+    find = with_agents(asked.participant.adverse_events.standing())
     found: list[AdverseEvent] = asked.once("events", lambda: sorted(find, key=_urgency))
     return found
 
@@ -411,13 +412,13 @@ def _event(event: AdverseEvent, asked: Asked) -> dict[str, Any]:
     until = event.resolved or ("" if event.results_in_death else _("ongoing"))
     return {
         "term": event.term,
-        "link": _link("safety_adverseevent_change", event.pk, "events", asked),
+        "link": reverse("admin:safety_adverseevent_story", args=[event.pk]),
         "grade": event.grade,
         "grade_words": _grade(event.grade),
         "is_serious": event.is_serious,
         "is_open": _is_open(event),
-        "relation": event.get_relatedness_display(),
-        "outcome": event.get_outcome_display(),
+        "relation": relation_words(event),
+        "outcome": event.get_outcome_display() or _("open"),
         "span": _span([event.onset, until]),
     }
 

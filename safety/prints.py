@@ -10,6 +10,7 @@ from participants.actions import site_day
 from participants.models import Participant
 from safety import heatmap
 from safety.models import AdverseEvent, ToxicityAssessment, ToxicityEpisode, current
+from safety.relation import relation_words, with_agents
 from trialsite.printing import Picture, Section, Table, Words, moment, signatures
 from trialsite.subjectpage import Asked
 
@@ -56,7 +57,7 @@ def _picture(asked: Asked) -> Iterator[Any]:
 def _events(participant: Participant) -> Section:
     table = Table(
         head=(_("Adverse event"), _("Onset"), _("Resolved"), _("Grade"), _("Serious"), _("Relatedness"), _("Outcome")),
-        rows=tuple(_event(row) for row in participant.adverse_events.standing().order_by("onset", "id")),
+        rows=tuple(_event(row) for row in with_agents(participant.adverse_events.standing().order_by("onset", "id"))),
         widths=(54, 22, 22, 14, 14, 28, 28),
         empty=_("None is recorded."),
     )
@@ -70,8 +71,8 @@ def _event(row: AdverseEvent) -> tuple[str, ...]:
         row.resolved or "—",
         str(row.grade),
         _("yes") if row.is_serious else _("no"),
-        str(row.get_relatedness_display()),
-        str(row.get_outcome_display()),
+        relation_words(row),
+        str(row.get_outcome_display() or _("open")),
     )
 
 

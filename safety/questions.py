@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Model
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from dosing import actions as dosing
 from dosing.models import Infusion, Medication, MedicationKind
@@ -20,7 +20,8 @@ from safety.actions.assessments import grade_by_infusion, locked, questions_abou
 from safety.actions.blood import grades_on
 from safety.actions.contradictions import TASK
 from safety.choices import FINDING_NAMES, SEEN_KINDS, name_of
-from safety.models import BedsideAssessment, ToxicityAssessment, current
+from safety.models import AdverseEvent, BedsideAssessment, ToxicityAssessment, current
+from safety.rules import plausible
 from safety.rules.bedside import Vasopressor
 from safety.rules.contradictions import QUESTION_TEXT
 from safety.rules.grading import Reason
@@ -34,6 +35,32 @@ def questions_of(row: Record, *, changed: Collection[str] | None, by: Any, now: 
     if isinstance(row, BedsideAssessment | ToxicityAssessment) and row.observed is not None:
         for one in questions_about(row.participant, row.assessed_at, row.observed):
             yield Question(one.code, in_words(one))
+    if isinstance(row, AdverseEvent) and (changed is None or TOLD & set(changed)):
+        yield from _about_event(row)
+
+
+# The fields of an event that have to agree: a change of another one asks nothing again.
+TOLD = frozenset({"outcome", "resolved", "grade", "is_life_threatening"})
+EVENT_TEXT = {
+    "recovered_without_end": gettext_lazy(
+        "The outcome is “%(outcome)s”, and there is no end. Write the day on which it ended, as far as it is known, or "
+        "say why there is none."
+    ),
+    "end_not_recovered": gettext_lazy(
+        "It ended (%(resolved)s), and the outcome is “%(outcome)s”. Correct one of the two, or say why both are right."
+    ),
+    "life_threatening_low_grade": gettext_lazy(
+        "It is said to be life-threatening, and has grade %(grade)s. Life-threatening means a risk of death at the "
+        "time; grade 1 is mild, grade 2 moderate. Correct one of the two, or say why both are right."
+    ),
+}
+
+
+def _about_event(row: AdverseEvent) -> Iterator[Question]:
+    told = plausible.Told(row.outcome, bool(row.resolved), row.grade or 0, row.is_life_threatening)
+    values = {"outcome": row.get_outcome_display(), "resolved": row.resolved, "grade": row.grade}
+    for code in plausible.implausible(told):
+        yield Question(code, EVENT_TEXT[code] % values)
 
 
 def in_words(one: Reason) -> str:

@@ -37,3 +37,11 @@ def sweep_findings() -> dict[str, int]:
     counts = contradictions.sweep_findings(now=now)
     sweeps.record_run(contradictions.SWEEP, counts=counts, now=now)
     return counts
+
+
+@shared_task
+def sweep_duties() -> dict[str, int]:
+    now = timezone.now()
+    counts = actions.remind_of_duties(now=now)
+    sweeps.record_run("reporting-duties", counts=counts, now=now)
+    return counts

@@ -14,20 +14,25 @@ from safety.checks import title_of
 from safety.checks.words import lines as fact_lines
 from safety.choices import FINDING_NAMES, determinants_in_words
 from safety.ctcae import catalogue
+from safety.dutywords import WHY, clock_of, recipient_name
 from safety.models import (
     AdverseEvent,
     BedsideAssessment,
     DataFinding,
+    EventReview,
     IcahtAssessment,
     IecHsAssessment,
+    ReportingDuty,
     SafetyAlert,
     Scale,
+    Submission,
     ToxicityAssessment,
 )
 from safety.rules import crs, icaht, icans, iec_hs
 from safety.rules.grading import Reason
 from safety.wording import sentences
 from trialsite import audit
+from trialsite.study import get_study
 
 # By which the program finds an alert again; what it is about stands beside it.
 audit.unseen(SafetyAlert, "key")
@@ -38,6 +43,9 @@ audit.kind("assessment", gettext_lazy("toxicity assessment"), ToxicityAssessment
 audit.kind("iec_hs", gettext_lazy("IEC-HS assessment"), IecHsAssessment)
 audit.kind("rounds", gettext_lazy("bedside assessment that is due"))
 
+# Codes of the study's file, by which the program finds a duty again; the page says them in words.
+audit.unseen(ReportingDuty, "trigger")
+
 RULES: dict[str, Any] = {Scale.CRS.value: crs, Scale.ICANS.value: icans}
 
 
@@ -45,6 +53,12 @@ def _rule(row: Any) -> Any:
     """The rule that graded the row of this event."""
     tracked = row.pgh_tracked_model
     return {IecHsAssessment: iec_hs, IcahtAssessment: icaht}.get(tracked) or RULES[row.toxicity]
+
+
+@audit.in_words(EventReview, "content")
+def _signed(content: Mapping[str, Any], row: Any) -> str:
+    """Its parts stand in their own trails; here, of which event they were."""
+    return str(content.get("event", {}).get("term", ""))
 
 
 @audit.in_words(BedsideAssessment, "observations")
@@ -112,6 +126,28 @@ def _ctcae_term(name: str, row: Any) -> str:
 def _ctcae_soc(name: str, row: Any) -> str:
     found = _term(row) if _is_chinese() else None
     return f"{found.soc_zh} ({name})" if found is not None else name
+
+
+@audit.in_words(ReportingDuty, "recipient")
+@audit.in_words(Submission, "recipient")
+def _recipient(code: str, row: Any) -> str:
+    return recipient_name(get_study().latest, code)
+
+
+@audit.in_words(ReportingDuty, "regime")
+def _regime(code: str, row: Any) -> str:
+    return next((str(one.name) for one in get_study().latest.regimes if one.code == code), code)
+
+
+@audit.in_words(ReportingDuty, "clock")
+def _clock(code: str, row: Any) -> str:
+    found = clock_of(get_study().latest, row)
+    return code if found is None else str(found.name)
+
+
+@audit.in_words(ReportingDuty, "why")
+def _why(codes: Iterable[str], row: Any) -> str:
+    return "\n".join(str(WHY.get(code, code)) for code in codes)
 
 
 def _is_chinese() -> bool:

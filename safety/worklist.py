@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -11,13 +11,26 @@ from django.utils.translation import ngettext
 from dosing.models import Infusion
 from participants.actions import site_day
 from safety import alertlist
-from safety.actions import owed_counts
+from safety.actions import open_duties, owed_counts, unsigned
 from safety.actions.counts import OwedCount
 from safety.checks import title_of
-from safety.models import AdverseEvent, DataFinding, Scale, ToxicityAssessment, ToxicityEpisode, current, graded
+from safety.dutywords import countdown, recipient_name
+from safety.models import (
+    AdverseEvent,
+    DataFinding,
+    DutyKind,
+    EventQuery,
+    ReviewKind,
+    Scale,
+    ToxicityAssessment,
+    ToxicityEpisode,
+    current,
+    graded,
+)
 from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
 from trialsite.lines import Kind, Line
 from trialsite.models import User
+from trialsite.study import get_study
 
 LATELY = dt.timedelta(hours=24)
 CLOSE_FINDING = "safety.close_datafinding"
@@ -28,7 +41,9 @@ def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
     if user.has_perm("safety.view_crsassessment"):
         found += [_severe(user, now), _episodes(user)]
     if user.has_perm("safety.view_adverseevent"):
-        found += [_serious(user), _reactions(user)]
+        found += [_unassessed(user), _unreviewed(user), _asked(user), _serious(user), _reactions(user)]
+    if user.has_perm("safety.view_reportingduty"):
+        found += [_duties(user, now, is_near=True), _duties(user, now, is_near=False)]
     if user.has_perm(CLOSE_FINDING):
         found.append(_contradictions(user))
     return found
@@ -65,6 +80,49 @@ def _episode(line: Line) -> Row:
     page = reverse("admin:safety_toxicityepisode_change", args=[line.pk])
     facts = (graded(line.what, int(line.more)), moment(line.at))
     return Row(line.number, page, facts, since=line.at)
+
+
+# --- Reports ------------------------------------------------------------------------------------------
+
+NEAR = dt.timedelta(hours=24)
+
+
+def _duties(user: User, now: dt.datetime, *, is_near: bool) -> Kind:
+    """Reports that are owed: overdue or due within a day, and all others."""
+    rows = open_duties().filter(event__participant__site__in=sites_of(user), is_alarming=True)
+    rows = rows.filter(due_at__lte=now + NEAR) if is_near else rows.filter(due_at__gt=now + NEAR)
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="duties-near" if is_near else "duties",
+            title=_("Reports due within a day, or overdue") if is_near else _("Reports due"),
+            hint=_("Send the report, then record that it was sent."),
+            rows=tuple(_duty(line, now) for line in found),
+            count=found[0].of_all,
+            place=Place.URGENT if is_near else Place.LATER,
+            tone="alarm" if is_near else "attention",
+            link=reverse("admin:safety_reportingduty_changelist") + "?state=open",
+            columns=(_("Participant"), _("To be told"), _("Report"), _("Due"), _("Time left")),
+            work="safety.add_submission",
+        )
+
+    return Kind(
+        "duties-near" if is_near else "duties",
+        rows.select_related(None),
+        made,
+        what="recipient",
+        more="kind",
+        at="due_at",
+        participant="event__participant",
+    )
+
+
+def _duty(line: Line, now: dt.datetime) -> Row:
+    assert line.at is not None
+    page = reverse("admin:safety_reportingduty_change", args=[line.pk])
+    left, is_late = countdown(line.at, now=now), line.at < now
+    facts = (recipient_name(get_study().latest, line.what), str(DutyKind(line.more).label), moment(line.at))
+    return Row(line.number, page, facts if is_late else (*facts, left), late=left if is_late else "")
 
 
 # --- Neutrophil counts --------------------------------------------------------------------------------
@@ -172,6 +230,72 @@ def _assessment(line: Line) -> Row:
     )
 
 
+def _standing(user: User) -> QuerySet[AdverseEvent]:
+    return AdverseEvent.objects.standing().filter(participant__site__in=sites_of(user))
+
+
+def _unassessed(user: User) -> Kind:
+    """What no investigator has judged and signed as it stands; serious ones first."""
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="assessments",
+            title=_("Adverse events to be assessed"),
+            hint=_("Judge relatedness, outcome and seriousness, and sign; serious events come first."),
+            rows=tuple(_event(line, "assess") for line in found),
+            count=found[0].of_all,
+            link=reverse("admin:safety_adverseevent_changelist"),
+            columns=(_("Participant"), _("Event"), _("Grade"), ""),
+            work="safety.assess_adverseevent",
+        )
+
+    rows = unsigned(_standing(user), ReviewKind.ASSESSMENT).order_by("-is_serious", "site_aware_at", "pk")
+    return Kind("assessments", rows, made, what="term", more="grade", at="site_aware_at")
+
+
+def _unreviewed(user: User) -> Kind:
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="reviews",
+            title=_("Serious events to be reviewed"),
+            hint=_("An investigator has signed the assessment: read the event, and sign the review."),
+            rows=tuple(_event(line, "story") for line in found),
+            count=found[0].of_all,
+            columns=(_("Participant"), _("Event"), _("Grade"), ""),
+            work="safety.review_eventreview",
+        )
+
+    rows = unsigned(_standing(user), ReviewKind.REVIEW).order_by("site_aware_at", "pk")
+    return Kind("reviews", rows, made, what="term", more="grade", at="site_aware_at")
+
+
+def _asked(user: User) -> Kind:
+    rows = EventQuery.objects.standing().filter(event__participant__site__in=sites_of(user), answered_at__isnull=True)
+
+    def made(found: list[Line]) -> Section:
+        return Section(
+            code="queries",
+            title=_("Questions about events"),
+            hint=_("Answer them; question and answer stay with the event."),
+            rows=tuple(_query(line) for line in found),
+            count=found[0].of_all,
+            link=reverse("admin:safety_eventquery_changelist"),
+            columns=(_("Participant"), _("Event")),
+            work="safety.answer_eventquery",
+        )
+
+    ordered = rows.order_by("created_at", "pk")
+    return Kind(
+        "queries", ordered, made, what="event__term", more="event_id", at="created_at", participant="event__participant"
+    )
+
+
+def _query(line: Line) -> Row:
+    answer = reverse("admin:safety_eventquery_answer", args=[line.pk])
+    page = reverse("admin:safety_adverseevent_story", args=[int(line.more)])
+    return Row(line.number, answer, (line.what,), since=line.at, page=page)
+
+
 def _serious(user: User) -> Kind:
     rows = AdverseEvent.objects.standing().filter(
         participant__site__in=sites_of(user), is_serious=True, resolved="", results_in_death=False
@@ -193,12 +317,13 @@ def _serious(user: User) -> Kind:
     return Kind("serious", ordered, made, what="term", more="grade", at="site_aware_at")
 
 
-def _event(line: Line) -> Row:
+def _event(line: Line, page: str = "change") -> Row:
     return Row(
         line.number,
-        reverse("admin:safety_adverseevent_change", args=[line.pk]),
+        reverse(f"admin:safety_adverseevent_{page}", args=[line.pk]),
         (line.what, _("grade %(grade)s") % {"grade": line.more}),
         since=line.at,
+        page=reverse("admin:safety_adverseevent_story", args=[line.pk]),
     )
 
 

@@ -14,7 +14,13 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -22,7 +28,7 @@ from rest_framework.request import Request
 from dosing.models import Infusion
 from participants.actions import site_day
 from participants.models import Participant, Visit
-from safety.models import AdverseEvent, ToxicityAssessment
+from safety.models import AdverseEvent, Agent, EventAgent, ToxicityAssessment
 from sponsor.access import NowhereView, RecordedView
 from sponsor.pages import CURSOR, PAGE_SIZE, Pages
 from trialsite import freetext
@@ -202,7 +208,21 @@ class InfusionSerializer(RowSerializer):
         fields = (*ROW, "infused_at", "product_lot", "viable_car_t_cells_e8", "dose_band")
 
 
+class EventAgentSerializer(serializers.ModelSerializer[EventAgent]):
+    class Meta:
+        model = EventAgent
+        fields = ("agent", "investigator", "sponsor", "action_taken")
+        # All empty while nobody has judged it.
+        extra_kwargs = {name: {"allow_blank": True} for name in ("investigator", "sponsor", "action_taken")}
+
+
 class AdverseEventSerializer(RowSerializer):
+    relatedness = serializers.SerializerMethodField(
+        help_text="The investigator's view of the CAR-T cells; empty while it is open, or they were not given before."
+    )
+    action_taken = serializers.SerializerMethodField(help_text="With the CAR-T cells.")
+    agents = serializers.SerializerMethodField()
+
     class Meta:
         model = AdverseEvent
         fields = (
@@ -225,10 +245,22 @@ class AdverseEventSerializer(RowSerializer):
             "relatedness",
             "outcome",
             "action_taken",
+            "agents",
             "site_aware_at",
         )
         # Not every event is judged when it is logged.
-        extra_kwargs = {name: {"allow_blank": True} for name in ("relatedness", "outcome", "action_taken")}
+        extra_kwargs = {"outcome": {"allow_blank": True}}
+
+    def get_relatedness(self, row: AdverseEvent) -> str:
+        return getattr(row.relation_to(Agent.CAR_T), "investigator", "")
+
+    def get_action_taken(self, row: AdverseEvent) -> str:
+        return getattr(row.relation_to(Agent.CAR_T), "action_taken", "")
+
+    @extend_schema_field(EventAgentSerializer(many=True))
+    def get_agents(self, row: AdverseEvent) -> Any:
+        standing = sorted((one for one in row.agents.all() if not one.is_void), key=lambda one: one.pk)
+        return EventAgentSerializer(standing, many=True).data
 
 
 class ToxicityAssessmentSerializer(RowSerializer):
@@ -326,7 +358,8 @@ class InfusionView(ReadView):
 
 class AdverseEventView(ReadView):
     serializer_class = AdverseEventSerializer
-    queryset = AdverseEvent.objects.select_related("participant")
+    queryset = AdverseEvent.objects.select_related("participant").prefetch_related("agents")
+    shows = ("agents",)
 
 
 class ToxicityAssessmentView(ReadView):

@@ -187,10 +187,62 @@ MODELS: dict[str, Classified] = {
     "safety.AdverseEvent": _classified(
         f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version ctcae_code ctcae_term ctcae_soc "
         "results_in_death is_life_threatening requires_hospitalisation results_in_disability is_congenital_anomaly "
-        "is_other_important is_serious "
-        "relatedness outcome action_taken site_aware_at",
+        "is_other_important is_serious outcome site_aware_at",
         internal="created_at created_by infusion",
-        site_only="voided_by void_reason note",
+        # These leave with the datasets and the reports, not with this version of the API.
+        site_only="voided_by void_reason note onset_time resolved_time pattern special_interest seriousness_said "
+        "meddra_version meddra_llt_code meddra_llt meddra_pt_code meddra_pt meddra_soc results_in_death_on "
+        "is_life_threatening_on requires_hospitalisation_on results_in_disability_on is_congenital_anomaly_on "
+        "is_other_important_on cause_of_death autopsy sponsor_aware_at is_expected reference_safety treatment_given",
+    ),
+    "safety.EventAgent": _classified(
+        "agent investigator sponsor action_taken",
+        internal="id created_at created_by modified_at voided_at event",
+        site_only="voided_by void_reason named",
+    ),
+    "safety.EventGrade": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event",
+        site_only="voided_by void_reason grade since",
+    ),
+    "safety.EventMedication": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event medication",
+        site_only="voided_by void_reason",
+    ),
+    "safety.FollowUp": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event",
+        site_only="voided_by void_reason learned_at kind what",
+    ),
+    "safety.EventReview": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event content sha256",
+        site_only="voided_by void_reason kind",
+    ),
+    "safety.EventQuery": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event",
+        site_only="voided_by void_reason question answer answered_at answered_by",
+    ),
+    "safety.ReportingDuty": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event acknowledged_by met_by",
+        site_only="voided_by void_reason regime clock recipient kind trigger why counted_from due_at is_alarming "
+        "closed_at closed_because acknowledged_at",
+    ),
+    "safety.Submission": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at event",
+        site_only="voided_by void_reason recipient submitted_at submitted_by reference late_reason",
+    ),
+    "safety.SubmissionFile": _classified(
+        "", internal="id submission", site_only="name content_type size sha256 content"
+    ),
+    "safety.ReferenceSafety": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at site",
+        site_only="voided_by void_reason version effective_on source expected",
     ),
     "safety.ToxicityAssessment": _classified(
         f"{RECORD_EXPORTED} participant toxicity scale assessed_at findings grade determinants flags "

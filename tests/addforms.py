@@ -138,9 +138,7 @@ def _event(participant: Participant, now: dt.datetime, by: User) -> Filled:
         onset=f"{timezone.localtime(now):%Y-%m-%d}",
         grade="1",
         ctcae_code="10016558",
-        relatedness="possible",
         outcome="recovering",
-        action_taken="not_applicable",
         is_serious_said="no",
         **when("site_aware_at", now),
     )
@@ -186,6 +184,11 @@ def _guidance(participant: Participant, now: dt.datetime, by: User) -> Filled:
     return Filled(add("safety.GuidanceText"), {"site": participant.site_id, "toxicity": "CRS", "grade": "1", **texts})
 
 
+def _reference(participant: Participant, now: dt.datetime, by: User) -> Filled:
+    texts = {"version": "2.0", "effective_on": f"{timezone.localtime(now):%Y-%m-%d}", "source": "IB", "expected": "CRS"}
+    return Filled(add("safety.ReferenceSafety"), {"site": participant.site_id, **texts})
+
+
 FILL: dict[str, Fill] = {
     "participants.Participant": _person,
     "participants.Consent": _consent,
@@ -206,4 +209,5 @@ FILL: dict[str, Fill] = {
     "safety.Discharge": _discharge,
     "safety.OnCallShift": _shift,
     "safety.GuidanceText": _guidance,
+    "safety.ReferenceSafety": _reference,
 }

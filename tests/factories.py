@@ -14,6 +14,8 @@ from dosing.rules.product import State
 from participants import actions
 from participants.actions.measurements import prepared
 from participants.models import Consent, Examination, Measurement, Participant
+from safety.actions import Said, log_adverse_event
+from safety.models import SERIOUSNESS, AdverseEvent, Agent, ReferenceSafety
 from trialsite import signing
 from trialsite.models import Meaning, Site, User
 
@@ -192,3 +194,41 @@ def signed_by(person: User, participant: Participant, product: CellProduct, *, a
     )
     signing.sign(check, meaning=Meaning.IDENTITY, by=person)
     return check
+
+
+def adverse_event(participant: Participant, *, by: User, now: dt.datetime, **facts: Any) -> AdverseEvent:
+    """A headache of grade 2 as it was seen today: what an investigator judges is open. Pass what differs."""
+    agents = facts.pop("agents", {})
+    values = {
+        "term": "头痛",
+        "ctcae_code": "10019211",
+        "grade": 2,
+        "onset": f"{timezone.localtime(now):%Y-%m-%d}",
+        **facts,
+    }
+    event = AdverseEvent(participant=participant, **{"site_aware_at": now, **values})
+    return log_adverse_event(event=event, by=by, now=now, agents=agents)
+
+
+def judged_event(participant: Participant, *, by: User, now: dt.datetime, **facts: Any) -> AdverseEvent:
+    """The same with all judged: possibly due to the cells, recovering; serious where a criterion is given."""
+    is_serious = any(facts.get(name) for name in SERIOUSNESS)
+    said = {"seriousness_said": "serious" if is_serious else "not_serious", "outcome": "recovering", **facts}
+    agents = {Agent.CAR_T: Said(investigator="possible"), **said.pop("agents", {})}
+    event = adverse_event(participant, by=by, now=now, agents=agents, **said)
+    for row in event.agents.filter(investigator=""):
+        row.investigator = "unrelated"
+        row.save(update_fields=["investigator"])
+    return event
+
+
+def reference_safety(site: Site, *, by: User, now: dt.datetime) -> ReferenceSafety:
+    return ReferenceSafety.objects.create(
+        site=site,
+        version=f"{next(_numbers)}.0",
+        effective_on=now.date(),
+        source="brochure",
+        expected="CRS 1-3",
+        created_by=by,
+        created_at=now,
+    )

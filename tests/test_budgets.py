@@ -17,7 +17,7 @@ from participants.models import Examination, Measurement, Participant, Visit
 from participants.rules.measures import MEASURES
 from participants.rules.status import Status
 from safety.actions import assess_bedside, log_adverse_event
-from safety.models import ActionTaken, AdverseEvent, BedsideAssessment, Outcome, Relatedness, ToxicityAssessment
+from safety.models import AdverseEvent, BedsideAssessment, Outcome, ToxicityAssessment
 from tests import factories
 from tests.conftest import person
 from tests.safety.test_bedside import WELL
@@ -129,8 +129,6 @@ def fever(participant: Participant, now: dt.datetime) -> AdverseEvent:
         onset=f"{now:%Y-%m-%d}",
         grade=2,
         outcome=Outcome.NOT_RECOVERED,
-        relatedness=Relatedness.POSSIBLE,
-        action_taken=ActionTaken.NONE,
         site_aware_at=now,
     )
 

@@ -57,6 +57,11 @@ WITHOUT_KIND = {
     "safety.ToxicityEpisode.onset_at": "computed from assessments",
     "safety.ToxicityEpisode.highest_at": "computed from assessments",
     "safety.ToxicityEpisode.resolved_at": "computed from assessments",
+    "safety.ReportingDuty.counted_from": "computed",
+    "safety.ReportingDuty.due_at": "computed",
+    "safety.ReportingDuty.closed_at": "computed",
+    "safety.ReportingDuty.acknowledged_at": "the moment of the click",
+    "safety.Submission.submitted_at": "about the site; one in the future is refused there",
     "safety.IcahtAssessment.computed_at": "the moment of the click",
 }
 # Without a date, or about no participant.

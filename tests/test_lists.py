@@ -200,9 +200,7 @@ def events(site: Site, alice: User, now: dt.datetime) -> list[AdverseEvent]:
         "participant": participant,
         "onset": f"{now - 5 * DAY:%Y-%m-%d}",
         "grade": 2,
-        "relatedness": "unlikely",
         "outcome": "recovered",
-        "action_taken": "none",
         "site_aware_at": now,
         "created_by": alice,
     }

@@ -71,6 +71,7 @@ class Kind(StrEnum):
     WORD = "word"
     WORDS = "words"
     DAY = "day"
+    MOMENT = "moment"
     PARTIAL_DAY = "partial_day"
     BOUND = "bound"
     LOAD = "load"

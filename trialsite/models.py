@@ -111,6 +111,7 @@ class Meaning(models.TextChoices):
     GRADE = "grade", pgettext_lazy("signature", "sets another grade than the computed one")
     LIFT = "lift", pgettext_lazy("signature", "lifts a hold of treatment")
     ACCESS = "access", pgettext_lazy("signature", "has reviewed who may do what")
+    EVENT = "event", pgettext_lazy("signature", "stands for what an adverse event tells")
     VOID = "void", pgettext_lazy("signature", "voids an entry made by mistake")
 
 

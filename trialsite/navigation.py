@@ -66,6 +66,10 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Events of special interest"), "safety.safetyalert:interest", "star"),
             (_("Watch on the stopping rule"), "safety.safetyalert:stopping", "front_hand"),
             (_("Contradictions in the record"), "safety.datafinding", "difference"),
+            (_("Reporting duties"), "safety.reportingduty", "timer"),
+            (_("Reports sent"), "safety.submission", "outgoing_mail"),
+            (_("Questions about events"), "safety.eventquery", "contact_support"),
+            (_("Reference safety information"), "safety.referencesafety", "library_books"),
             (_("CTCAE 5.0 ↔ 6.0"), "safety.adverseevent:ctcae_versions", "compare_arrows"),
         ),
     ),
@@ -100,6 +104,11 @@ BEHIND: tuple[tuple[Any, str, str], ...] = (
     (_("Identity checks"), "dosing.identitycheck", "badge"),
     (_("Judgements of readiness"), "dosing.readinessruling", "balance"),
     (_("Texts of guidance"), "safety.guidancetext", "article"),
+    (_("Relations to agents"), "safety.eventagent", "hub"),
+    (_("Grades in the course of events"), "safety.eventgrade", "stacked_line_chart"),
+    (_("Drugs against events"), "safety.eventmedication", "pill"),
+    (_("Follow-ups of events"), "safety.followup", "forward"),
+    (_("Signatures under events"), "safety.eventreview", "draw"),
 )
 
 # What each role does every day, the most frequent first: with "Today" and "All records" at most ten entries.

@@ -26,7 +26,7 @@ ROLE_NAMES = {
     Role.PRINCIPAL_INVESTIGATOR: _("Principal investigator"),
     Role.PHARMACIST: _("Pharmacist"),
     Role.DATA_MANAGER: _("Data manager"),
-    Role.MONITOR: _("Monitor (reads only)"),
+    Role.MONITOR: _("Monitor (reads, and asks about events)"),
     Role.AUDITOR: _("Auditor (reads, with audit trail)"),
     Role.SPONSOR_PROGRAM: _("Sponsor's program (API only)"),
 }
@@ -65,6 +65,15 @@ CLINICAL = (
     "safety.discharge",
     "safety.guidancetext",
     "safety.adverseevent",
+    "safety.reportingduty",
+    "safety.submission",
+    "safety.eventagent",
+    "safety.eventgrade",
+    "safety.eventmedication",
+    "safety.followup",
+    "safety.eventreview",
+    "safety.eventquery",
+    "safety.referencesafety",
     "safety.crsassessment",
     "safety.icansassessment",
     "safety.bedsideassessment",
@@ -117,8 +126,21 @@ APPROVE_GUIDANCE = ("safety.approve_guidancetext", *_permissions("void", "safety
 EVENTS = (
     *_permissions("add", "safety.adverseevent"),
     *_permissions("change", "safety.adverseevent"),
-    *_permissions("void", "safety.adverseevent"),
+    *_permissions("void", "safety.adverseevent", "safety.eventagent", "safety.eventgrade", "safety.eventmedication"),
+    *_permissions("void", "safety.followup"),
+    "safety.answer_eventquery",
 )
+# Whoever sends reports of events.
+REPORT = (
+    "safety.acknowledge_reportingduty",
+    *_permissions("add", "safety.submission"),
+    *_permissions("void", "safety.submission"),
+)
+# Judging an event and signing it; reviewing it, and saying what the sponsor says, is the principal's.
+ASSESS_EVENTS = ("safety.assess_adverseevent", *_permissions("void", "safety.eventreview"))
+REVIEW_EVENTS = ("safety.review_eventreview", "safety.judge_adverseevent")
+ASK_EVENTS = (*_permissions("add", "safety.eventquery"), *_permissions("void", "safety.eventquery"))
+REFERENCE = (*_permissions("add", "safety.referencesafety"), *_permissions("void", "safety.referencesafety"))
 INFUSE = (
     *_permissions("add", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
     *_permissions("change", "dosing.infusion", "dosing.cellproduct", "dosing.leukapheresis"),
@@ -189,6 +211,8 @@ _INVESTIGATOR = (
     *INFUSE,
     *MEDICATE,
     *EVENTS,
+    *REPORT,
+    *ASSESS_EVENTS,
     *GRADE,
     *VOID_GRADE,
     *VOID_JUDGEMENTS,
@@ -212,6 +236,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *INFUSE,
         *MEDICATE,
         *EVENTS,
+        *REPORT,
         *GRADE,
         *WATCH,
         *DEVIATE,
@@ -220,6 +245,9 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
     Role.INVESTIGATOR: _INVESTIGATOR,
     Role.PRINCIPAL_INVESTIGATOR: (
         *_INVESTIGATOR,
+        *REVIEW_EVENTS,
+        *REFERENCE,
+        *ASK_EVENTS,
         *APPROVE_GUIDANCE,
         *VOID_ENTRIES,
         *ACCESS_TRAIL,
@@ -236,6 +264,9 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *IMPORT,
         *MEDICATE,
         *EVENTS,
+        *REPORT,
+        *ASK_EVENTS,
+        *REFERENCE,
         *VOID_GRADE,
         *VOID_ENTRIES,
         *DEVIATE,
@@ -245,7 +276,12 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *CLOSE_FINDINGS,
         "trialsite.requeue_notification",
     ),
-    Role.MONITOR: (*VIEW_CLINICAL, *NOTIFICATIONS, *SAFETY_TABLES),
+    Role.MONITOR: (
+        *VIEW_CLINICAL,
+        *NOTIFICATIONS,
+        *SAFETY_TABLES,
+        *_permissions("add", "safety.eventquery"),
+    ),
     Role.AUDITOR: (
         *VIEW_CLINICAL,
         *NOTIFICATIONS,

@@ -285,6 +285,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="1-59/5"),
         "options": {"expires": 290},
     },
+    "reporting-duties": {
+        "task": "safety.tasks.sweep_duties",
+        "schedule": crontab(minute="2-59/5"),
+        "options": {"expires": 290},
+    },
     "doors": {
         "task": "trialsite.tasks.sweep_doors",
         "schedule": crontab(minute="4-59/5"),

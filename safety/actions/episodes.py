@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pghistory
 from django.db import transaction
@@ -11,8 +12,9 @@ from django.utils.translation import gettext as _
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
 from participants.models import Participant
-from safety.actions.events import log_adverse_event
-from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityEpisode, current
+from safety.actions.course import course_of, rewrite_course
+from safety.actions.events import NOTHING_SAID, Said, log_adverse_event, settle
+from safety.models import AdverseEvent, BedsideAssessment, Scale, ToxicityAssessment, ToxicityEpisode, current
 from safety.rules import episodes as rules
 from safety.rules.episodes import Episode, Seen
 from trialsite.models import User
@@ -54,7 +56,7 @@ def sync_episodes(
             if row is None:
                 _begin(episode, participant=participant, scale=scale, number=number, by=by, now=now)
             else:
-                _follow(row, episode)
+                _follow(row, episode, by=by, now=now)
 
 
 def pair(rows: Sequence[ToxicityEpisode], found: Sequence[Episode]) -> list[ToxicityEpisode | None]:
@@ -85,17 +87,17 @@ def _begin(
     )
 
 
-def _follow(row: ToxicityEpisode, episode: Episode) -> None:
+def _follow(row: ToxicityEpisode, episode: Episode, *, by: User, now: dt.datetime) -> None:
     values = {name: getattr(episode, name) for name in FIELDS}
     if values != {name: getattr(row, name) for name in FIELDS}:
         for name, value in values.items():
             setattr(row, name, value)
         row.save(update_fields=list(FIELDS))
         if row.adverse_event is not None:
-            _keep_event_in_step(row, row.adverse_event)
+            _keep_event_in_step(row, row.adverse_event, by=by, now=now)
 
 
-def _keep_event_in_step(episode: ToxicityEpisode, event: AdverseEvent) -> None:
+def _keep_event_in_step(episode: ToxicityEpisode, event: AdverseEvent, *, by: User, now: dt.datetime) -> None:
     """Grade, onset and end follow the assessments. Death is told by people: grade 5 is theirs to write."""
     if event.is_void:
         return
@@ -105,7 +107,23 @@ def _keep_event_in_step(episode: ToxicityEpisode, event: AdverseEvent) -> None:
         # The terms of CRS and ICANS have all grades in both versions.
         event.grade = episode.highest_grade
     with pghistory.context(reason=_("follows the assessments of the episode")):
+        rewrite_course(event, _course_of(episode, event), by=by, now=now)
         event.save(update_fields=["onset", "resolved", "grade"])
+        settle(event, by=by, now=now)
+
+
+def _course_of(episode: ToxicityEpisode, event: AdverseEvent) -> list[tuple[str, int]]:
+    """Days and grades out of the assessments of the episode; a death that people told stays."""
+    rows = current(ToxicityAssessment.objects.filter(participant=episode.participant_id, toxicity=episode.toxicity))
+    rows = rows.filter(assessed_at__gte=episode.onset_at).order_by("assessed_at", "id")
+    if episode.resolved_at is not None:
+        rows = rows.filter(assessed_at__lte=episode.resolved_at)
+    graded = [(site_day(row.assessed_at), row.final_grade) for row in rows if row.final_grade in (1, 2, 3, 4)]
+    found = [(day.isoformat(), grade) for day, grade in rules.course(graded)]
+    told = [(row.since, row.grade) for row in course_of(event) if row.grade == 5]
+    if told and episode.highest_grade == 5:
+        told = [(site_day(episode.highest_at).isoformat(), 5)]
+    return [*found, *told] or [(event.onset, event.grade)]
 
 
 def is_in_step(episode: ToxicityEpisode) -> bool:
@@ -118,15 +136,13 @@ def is_in_step(episode: ToxicityEpisode) -> bool:
 def propose_event(
     *,
     episode: ToxicityEpisode,
-    relatedness: str,
-    outcome: str,
-    action_taken: str,
     site_aware_at: dt.datetime,
     by: User,
     now: dt.datetime,
-    **seriousness: bool,
+    agents: Mapping[str, Said] = NOTHING_SAID,
+    **judged: Any,
 ) -> AdverseEvent:
-    """Make the adverse event of special interest of an episode, with what a person must decide. Once each."""
+    """Make the adverse event of special interest of an episode, with what a person says or leaves open. Once each."""
     episode = ToxicityEpisode.objects.select_for_update(of=("self",)).get(pk=episode.pk)
     if episode.adverse_event_id is not None and not episode.adverse_event.is_void:  # type: ignore[union-attr]
         raise Refused(_("This episode has its adverse event already. Correct that one."))
@@ -141,16 +157,22 @@ def propose_event(
         onset=site_day(episode.onset_at).isoformat(),
         resolved=site_day(episode.resolved_at).isoformat() if episode.resolved_at else "",
         grade=episode.highest_grade,
-        relatedness=relatedness,
-        outcome=outcome,
-        action_taken=action_taken,
+        special_interest=_of_interest(episode),
         site_aware_at=site_aware_at,
-        **seriousness,
+        **judged,
     )
-    log_adverse_event(event=event, by=by, now=now)
+    log_adverse_event(event=event, by=by, now=now, agents=agents)
+    rewrite_course(event, _course_of(episode, event), by=by, now=now)
     episode.adverse_event = event
     episode.save(update_fields=["adverse_event"])
     return event
+
+
+def _of_interest(episode: ToxicityEpisode) -> str:
+    """Its code in the study's list; empty where the study has none for it."""
+    protocol = get_study().protocol(episode.participant.protocol_version)
+    wanted = {Scale.CRS: "CRS", Scale.ICANS: "ICANS"}[Scale(episode.toxicity)]
+    return wanted if wanted in {one.code for one in protocol.special_interest_events} else ""
 
 
 # --- Treatment in an episode -------------------------------------------------------------------------

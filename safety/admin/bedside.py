@@ -33,6 +33,7 @@ from participants.models import Participant, ReadHow
 from safety import actions, consequences, guidance, heatmap, overview
 from safety.actions import Given
 from safety.actions.calls import unanswered
+from safety.actions.events import Said
 from safety.actions.rounds import DueRound, round_of
 from safety.admin import seriousness
 from safety.admin.bedsideform import (
@@ -45,14 +46,14 @@ from safety.admin.bedsideform import (
     initial_of,
     last_time,
 )
+from safety.admin.eventform import ASSESS, action_field, view_field
 from safety.choices import FINDING_NAMES, SEEN_KINDS, SEVERAL, name_of, names_of
 from safety.models import (
     SERIOUSNESS,
-    ActionTaken,
     AdverseEvent,
+    Agent,
     BedsideAssessment,
     Outcome,
-    Relatedness,
     Scale,
     ToxicityAssessment,
     ToxicityEpisode,
@@ -623,13 +624,11 @@ def _open(kind: Any) -> list[tuple[str, Any]]:
 class EventForm(forms.Form):
     """What a person decides about the adverse event of an episode; the rest is known."""
 
-    relatedness = forms.ChoiceField(
-        label=_("relatedness to the CAR-T cells"), choices=_open(Relatedness), widget=UnfoldAdminSelectWidget
+    relatedness = view_field(Agent.CAR_T)
+    outcome = forms.ChoiceField(
+        label=_("outcome"), choices=_open(Outcome), required=False, widget=UnfoldAdminSelectWidget
     )
-    outcome = forms.ChoiceField(label=_("outcome"), choices=_open(Outcome), widget=UnfoldAdminSelectWidget)
-    action_taken = forms.ChoiceField(
-        label=_("action taken"), choices=_open(ActionTaken), widget=UnfoldAdminSelectWidget
-    )
+    action_taken = action_field(Agent.CAR_T)
     site_aware_at = formfields.MomentField(
         label=_("site aware at"),
         widget=UnfoldAdminSplitDateTimeWidget,
@@ -646,8 +645,31 @@ class EventForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         seriousness.compare(self, cleaned)
-        cleaned.pop(seriousness.SAID, None)
         return cleaned
+
+
+class SeenEventForm(EventForm):
+    """For those who record what was seen: the investigator's judgements stay open."""
+
+    relatedness = None  # type: ignore[assignment]  # Django's way to take a field away
+    outcome = None  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        seriousness.only_seen(self.fields[seriousness.SAID])
+
+
+def _proposed(data: dict[str, Any], *, may_assess: bool) -> dict[str, Any]:
+    """What the form says, as `propose_event` takes it."""
+    said = Said(investigator=data.get("relatedness"), action_taken=data["action_taken"])
+    judged = {"seriousness_said": seriousness.STORED[data[seriousness.SAID]]} if may_assess else {}
+    return {
+        "site_aware_at": data["site_aware_at"],
+        "agents": {Agent.CAR_T: said},
+        "outcome": data.get("outcome", ""),
+        **judged,
+        **{name: data[name] for name in SERIOUSNESS},
+    }
 
 
 @admin.register(ToxicityEpisode)
@@ -707,15 +729,18 @@ class ToxicityEpisodeAdmin(RecordAdmin):
         return request.user.has_perm("safety.propose_event")
 
     def propose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        may_assess = request.user.has_perm(ASSESS)
         return self.ask(
             request,
             object_id,
             allowed=self.has_propose_permission(request),
-            form_class=EventForm,
+            form_class=EventForm if may_assess else SeenEventForm,
             title=_("Make an adverse event of special interest of this episode"),
             intro=_("Onset, end and highest grade come from the assessments, and follow them from now on."),
             button=_("Make the adverse event"),
-            act=lambda obj, data, now: actions.propose_event(episode=obj, by=request.user, now=now, **data),
+            act=lambda obj, data, now: actions.propose_event(
+                episode=obj, by=request.user, now=now, **_proposed(data, may_assess=may_assess)
+            ),
             done=_("The adverse event is made, and follows the episode."),
         )
 

@@ -4,62 +4,43 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from participants.models import Participant
 from safety import actions, consequences
 from safety.actions.ctcae import resolve
-from safety.admin import ctcae, seriousness
+from safety.actions.meddra import has_meddra
+from safety.admin import ctcae, seriousness, story
 from safety.admin.alerts import owed_list
+from safety.admin.eventform import (
+    ACTIONS,
+    ASSESS,
+    VIEWS,
+    AdverseEventForm,
+    action_name,
+    said_of_agents,
+    view_name,
+)
 from safety.ctcae.catalogue import UnknownTerm, term
 from safety.deaths import is_death, owed_after_event
-from safety.models import AdverseEvent, SiteTermName
-from trialsite.recordadmin import RecordAdmin, RecordForm
+from safety.models import SERIOUSNESS, TREATMENTS, AdverseEvent, Agent, SiteTermName
+from trialsite.recordadmin import RecordAdmin
 from trialsite.voiding import Consequences
 
-
-class AdverseEventForm(RecordForm):
-    ctcae_code = ctcae.CtcaeField(label=_("CTCAE term"))
-    is_serious_said = seriousness.field()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk is not None:
-            # It was answered when the event was recorded; the boxes tell the rest.
-            self.fields.pop(seriousness.SAID, None)
-        if "ctcae_code" in self.fields:
-            field: Any = self.fields["ctcae_code"]
-            field.of_version(self.instance.ctcae_version or actions.ctcae_version(self._participant()))
-            # An event from before the term was asked for may stay without one.
-            field.required = self.instance.pk is None or bool(self.instance.ctcae_code)
-
-    def _participant(self) -> Participant | None:
-        """Who was chosen already, for the version of their protocol."""
-        value = self.data.get(self.add_prefix("participant")) if self.is_bound else self.initial.get("participant")
-        try:
-            return self.fields["participant"].clean(value)
-        except ValidationError:
-            return None
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        seriousness.compare(self, cleaned)
-        return cleaned
-
-    def check(self, row: AdverseEvent) -> None:
-        actions.check_adverse_event(row, now=timezone.now())
+GRADE_SINCE = "grade_since"
+VIEW_ROWS = (*(view_name(one) for one in Agent if one is not Agent.OTHER), (view_name(Agent.OTHER), "other_named"))
+ACTION_ROWS = tuple(action_name(one) for one in TREATMENTS)
 
 
 @admin.register(AdverseEvent)
 class AdverseEventAdmin(RecordAdmin):
+    """What is typed of an event; it is read on its story, where each step of the judgement has its button."""
+
     form = AdverseEventForm
     list_display = (
         "participant",
@@ -77,7 +58,6 @@ class AdverseEventAdmin(RecordAdmin):
         "is_serious",
         "grade",
         ("outcome", admin.ChoicesFieldListFilter),
-        ("relatedness", admin.ChoicesFieldListFilter),
     )
     search_fields = (
         "term",
@@ -88,24 +68,35 @@ class AdverseEventAdmin(RecordAdmin):
     )
     autocomplete_fields = ("participant", "infusion")
     list_select_related = ("participant",)
+    actions_detail = ["story", "assess", "void_record"]
     fieldsets = (
         (
             _("What happened"),
-            {"fields": ("participant", "term", ("onset", "resolved"), "ctcae_code", "grade", "infusion")},
-        ),
-        (
-            _("Seriousness (any of these makes it serious; a high grade alone does not)"),
             {
                 "fields": (
-                    seriousness.SAID,
-                    ("results_in_death", "is_life_threatening"),
-                    ("requires_hospitalisation", "results_in_disability"),
-                    ("is_congenital_anomaly", "is_other_important"),
+                    "participant",
+                    "term",
+                    ("onset", "onset_time"),
+                    ("resolved", "resolved_time"),
+                    "ctcae_code",
+                    "meddra_llt_code",
+                    ("grade", GRADE_SINCE),
+                    ("pattern", "special_interest"),
+                    "infusion",
                 )
             },
         ),
-        (_("Assessment"), {"fields": (("relatedness", "action_taken"), "outcome")}),
-        (_("Awareness"), {"fields": ("site_aware_at", "note")}),
+        (
+            _("Seriousness (any of these makes it serious; a high grade alone does not)"),
+            {"fields": (seriousness.SAID, *((name, f"{name}_on") for name in SERIOUSNESS))},
+        ),
+        (_("Of a death"), {"fields": (("cause_of_death", "autopsy"),)}),
+        (_("What was done"), {"fields": (*ACTION_ROWS, "treatment_given", "note")}),
+        (
+            _("The investigator's assessment (leave open what nobody has judged)"),
+            {"fields": (*VIEW_ROWS, "outcome")},
+        ),
+        (_("Awareness"), {"fields": ("site_aware_at", "sponsor_aware_at")}),
     )
 
     class Media:
@@ -113,27 +104,61 @@ class AdverseEventAdmin(RecordAdmin):
         css = {"all": ("safety/ctcae.css",)}
 
     def get_urls(self) -> list[URLPattern]:
-        return [*ctcae.urls(self), *super().get_urls()]
+        return [*ctcae.urls(self), *story.urls(self), *super().get_urls()]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*super().get_readonly_fields(request, obj), "ctcae_shown", "owed_shown")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None:
-            return fieldsets
-        fieldsets = [_left_out(one, seriousness.SAID) for one in fieldsets]
-        if is_death(obj):
+        fieldsets = [_without(one, self._left_out(request, obj)) for one in super().get_fieldsets(request, obj)]
+        fieldsets = [one for one in fieldsets if one[1]["fields"]]
+        if obj is not None and is_death(obj):
             fieldsets = [(_("What must follow a death"), {"fields": ("owed_shown",)}), *fieldsets]
-        if self.has_change_permission(request, obj):
+        if obj is None or self.has_change_permission(request, obj):
             return fieldsets
         return [_exchanged(one, "ctcae_code", "ctcae_shown") for one in fieldsets]
 
+    def _left_out(self, request: HttpRequest, obj: Any) -> set[str]:
+        """What this person does not say here: a judgement that is not theirs, or what is not asked yet or any more."""
+        may_assess, is_read = request.user.has_perm(ASSESS), obj and not self.has_change_permission(request, obj)
+        found = set() if may_assess else {*VIEWS, "other_named", "outcome"}
+        if obj is None or is_read:
+            found.add(GRADE_SINCE)
+        if obj is not None and not may_assess:
+            found.add(seriousness.SAID)
+        if is_read:
+            # Read with the agents on the story.
+            found |= {*VIEWS, *ACTIONS, "other_named", seriousness.SAID}
+            found.discard("outcome")
+        if not has_meddra():
+            found.add("meddra_llt_code")
+        return found
+
+    def rows_of(self, request: HttpRequest, obj: Any) -> list[Model]:
+        """Its agents are changed on the same page."""
+        return [*super().rows_of(request, obj), *obj.agents.order_by("pk")]
+
     def perform(self, request: HttpRequest, obj: Any, form: Any, change: bool, now: dt.datetime) -> None:
+        said = {"by": request.user, "now": now, "agents": said_of_agents(form.cleaned_data)}
         if change:
-            actions.correct_adverse_event(event=obj, by=request.user, now=now)
+            since = form.cleaned_data.get(GRADE_SINCE) or ""
+            actions.correct_adverse_event(event=obj, grade_since=since, **said)
         else:
-            actions.log_adverse_event(event=obj, by=request.user, now=now)
+            actions.log_adverse_event(event=obj, **said)
+
+    def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
+        actions.void_event(event=obj, reason=reason, by=by, now=now)
+
+    @action(description=_("Story of the event"))
+    def story(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("story", object_id))
+
+    @action(description=_("Assess and sign…"), permissions=["assess"])
+    def assess(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("assess", object_id))
+
+    def has_assess_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm(ASSESS) and not request.user.is_superuser
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
         return consequences.of_event(obj)
@@ -182,9 +207,12 @@ class AdverseEventAdmin(RecordAdmin):
         return event.resolved or _("ongoing")
 
 
-def _left_out(fieldset: Any, name: str) -> Any:
+def _without(fieldset: Any, names: set[str]) -> Any:
     title, options = fieldset
-    return title, {**options, "fields": tuple(field for field in options["fields"] if field != name)}
+    rows = [
+        tuple(name for name in row if name not in names) if isinstance(row, tuple) else row for row in options["fields"]
+    ]
+    return title, {**options, "fields": tuple(row for row in rows if row and row not in names)}
 
 
 def _exchanged(fieldset: Any, name: str, other: str) -> Any:

@@ -6,34 +6,51 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from safety.models import SERIOUSNESS
+from safety.models import SERIOUSNESS, SeriousnessSaid
 from trialsite.fields import PLEASE_CHOOSE
 
 SAID = "is_serious_said"
+YES, NO, OPEN = "yes", "no", "open"
 ANSWERS = [
     ("", PLEASE_CHOOSE),
-    ("yes", _("serious: at least one of the criteria")),
-    ("no", _("not serious: none of the criteria")),
+    (YES, _("serious: at least one of the criteria")),
+    (NO, _("not serious: none of the criteria")),
+    (OPEN, _("open: nobody has judged it yet")),
+]
+STORED = {YES: SeriousnessSaid.SERIOUS, NO: SeriousnessSaid.NOT_SERIOUS, OPEN: ""}
+
+
+def field() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=_("Is it serious?"), choices=ANSWERS, widget=UnfoldAdminSelectWidget(choices=ANSWERS)
+    )
+
+
+# For those who record what was seen: that it is not serious is an investigator's judgement, and stays open.
+SEEN = [
+    ("", PLEASE_CHOOSE),
+    (YES, _("serious: at least one of the criteria was seen")),
+    (NO, _("none of the criteria was seen; an investigator judges")),
 ]
 
 
-def field() -> forms.TypedChoiceField:
-    return forms.TypedChoiceField(
-        label=_("Is it serious?"),
-        choices=ANSWERS,
-        coerce=lambda value: value == "yes",
-        widget=UnfoldAdminSelectWidget(choices=ANSWERS),
-    )
+def only_seen(field: Any) -> None:
+    field.choices = SEEN
+
+
+def answer_of(said: str) -> str:
+    """The answer that stands on record, for the form."""
+    return next((answer for answer, stored in STORED.items() if stored == said), "")
 
 
 def compare(form: forms.BaseForm, cleaned: dict[str, Any]) -> None:
     """The answer and the boxes must tell the same; the error stands at the answer."""
     said = cleaned.get(SAID)
-    if said is None:
+    if not said:
         return
     ticked = [form.fields[name].label for name in SERIOUSNESS if cleaned.get(name)]
-    if said and not ticked:
+    if said == YES and not ticked:
         form.add_error(SAID, _("Tick what makes it serious, or answer that it is not."))
-    if ticked and not said:
+    if ticked and said != YES:
         text = _("“%(criterion)s” is ticked, and makes it serious: take the tick back, or answer “serious”.")
         form.add_error(SAID, text % {"criterion": ticked[0]})

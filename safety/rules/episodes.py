@@ -21,6 +21,21 @@ class Seen:
     source: int = 0
 
 
+def course(seen: Iterable[tuple[dt.date, int]]) -> list[tuple[dt.date, int]]:
+    """Days and grades of an episode, in the order of time: the highest of each day, where it differs from before.
+
+    Source: the grade history of ICH E2B(R3) and SDTM AE asks for changes, not for every look.
+    """
+    highest: dict[dt.date, int] = {}
+    for day, grade in seen:
+        highest[day] = max(grade, highest.get(day, 0))
+    found: list[tuple[dt.date, int]] = []
+    for day, grade in sorted(highest.items()):
+        if grade > 0 and (not found or found[-1][1] != grade):
+            found.append((day, grade))
+    return found
+
+
 @dataclass(frozen=True)
 class Episode:
     """From the first grade above 0; `resolved_at` is the first grade 0 after its last, None while it goes on."""

@@ -121,7 +121,6 @@ def test_a_reaction_leaves_the_list_with_its_event(
         term="infusion-related reaction",
         onset=infusion.day.isoformat(),
         grade=1,
-        relatedness="definite",
         outcome="recovered",
         site_aware_at=moment,
     )

@@ -50,6 +50,7 @@ from safety.models import (
     IcansAssessment,
     IecHsAssessment,
     OnCallShift,
+    ReportingDuty,
     SafetyAlert,
     Scale,
     ToxicityEpisode,
@@ -114,6 +115,7 @@ def test_only_what_is_computed_from_other_entries_cannot_be_voided() -> None:
         SafetyAlert,
         ToxicityEpisode,
         DataFinding,
+        ReportingDuty,
     }
 
 
@@ -170,7 +172,7 @@ def lived(participant: Participant, by: User, now: dt.datetime) -> None:
 def suffered(participant: Participant, by: User, now: dt.datetime) -> None:
     """What the pages of safety show: assessed at the bed, on each scale alone and in the blood, with what follows."""
     assessed(participant, now - 3 * HOUR, seen(temperature_c=Decimal("38.6")), by)
-    weight = {"relatedness": "probable", "outcome": "recovering", "action_taken": "not_applicable"}
+    weight = {"outcome": "recovering"}
     refused = VisitProcedure(participant=participant, visit_code="D28", code="MARROW", state="not_done")
     refused.not_done_reason = "refused"
     actions.record_procedure(row=refused, by=by, now=now)

@@ -246,7 +246,6 @@ class TestSaving:
             onset="2026-03-05",
             grade=4,
             ctcae_version="5.0",
-            relatedness="possible",
             outcome="recovering",
             site_aware_at=now,
             created_by=alice,
@@ -275,9 +274,7 @@ class TestEpisodes:
         self.course(participant, start, alice, "38.2")
         episode = ToxicityEpisode.objects.get()
         answers: dict[str, Any] = {
-            "relatedness": "definite",
             "outcome": "recovering",
-            "action_taken": "not_applicable",
             "site_aware_at": start,
         }
         event = actions.propose_event(episode=episode, **answers, by=ivan, now=now)
@@ -299,9 +296,7 @@ class TestEpisodes:
         episode = ToxicityEpisode.objects.get()
         actions.propose_event(
             episode=episode,
-            relatedness="definite",
             outcome="not_recovered",
-            action_taken="not_applicable",
             site_aware_at=now - DAY,
             by=ivan,
             now=now,

@@ -605,9 +605,7 @@ class TestPage:
             ctcae_soc="Investigations",
             onset="2026-01-01",
             grade=3,
-            relatedness="possible",
             outcome="not_recovered",
-            action_taken="not_applicable",
             site_aware_at=timezone.now(),
             created_by=alice,
         )

@@ -331,9 +331,7 @@ class TestDeath:
         assert "Next assessment by" not in message.body_text
         event = actions.propose_event(
             episode=ToxicityEpisode.objects.get(),
-            relatedness="definite",
             outcome="fatal",
-            action_taken="none",
             site_aware_at=now,
             results_in_death=True,
             by=ivan,

@@ -138,9 +138,7 @@ EVENT = {
     "onset": "2026-01",
     "resolved": "",
     "grade": "2",
-    "relatedness": "possible",
     "outcome": "not_recovered",
-    "action_taken": "not_applicable",
     "is_serious_said": "no",
     "note": "",
 }
@@ -157,8 +155,6 @@ EVENT = {
         pytest.param({"is_serious_said": ""}, "required", id="nobody-said-whether-it-is-serious"),
         pytest.param({"is_serious_said": "yes"}, "Tick what makes it serious", id="serious-for-no-reason"),
         pytest.param({"is_life_threatening": "on"}, "take the tick back", id="ticked-but-not-serious"),
-        pytest.param({"relatedness": ""}, "required", id="nobody-judged-the-relation"),
-        pytest.param({"action_taken": ""}, "required", id="nobody-said-what-was-done"),
         pytest.param({"grade": "5"}, "must agree", id="grade-5-without-death"),
         pytest.param({"results_in_death": "on", "is_serious_said": "yes"}, "must agree", id="death-without-grade-5"),
     ],

@@ -206,9 +206,7 @@ class TestBedside:
 def proposed(episode: ToxicityEpisode, by: User, now: dt.datetime) -> AdverseEvent:
     return actions.propose_event(
         episode=episode,
-        relatedness="probable",
         outcome="recovering",
-        action_taken="not_applicable",
         site_aware_at=now,
         by=by,
         now=now,
@@ -474,7 +472,11 @@ OURS = [
     if isinstance(page, RecordAdmin) and page.model._meta.app_label == "safety"
 ]
 # Computed from other rows: their page says what to void instead.
-COMPUTED = {"SafetyAlert": "void or correct the assessment", "ToxicityEpisode": "void or correct that one"}
+COMPUTED = {
+    "SafetyAlert": "void or correct the assessment",
+    "ToxicityEpisode": "void or correct that one",
+    "ReportingDuty": "correct or void the event",
+}
 
 
 @pytest.mark.parametrize("page", OURS, ids=lambda page: page.model.__name__)

@@ -90,9 +90,7 @@ def fever(participant: Participant, by: User) -> AdverseEvent:
         onset="2026-03-01",
         grade=1,
         ctcae_version="5.0",
-        relatedness="possible",
         outcome="recovering",
-        action_taken="none",
         site_aware_at=timezone.now(),
         created_by=by,
     )

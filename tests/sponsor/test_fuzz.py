@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, settings
 from schemathesis import Case, Config, GenerationMode
 
 from participants.models import Participant
-from safety.models import AdverseEvent
 from sponsor.auth import issue_token
 from sponsor.limits import Limit
 from tests import factories
@@ -40,17 +39,8 @@ schema.app = application
 def token(db: None, site: Site, alice: User, now: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A program of the sponsor, something to read, and nobody who counts how often."""
     participant = factories.infused(site=site, by=alice, now=now, infused_at=now - 21 * DAY)
-    for view in ("", "possible"):
-        AdverseEvent.objects.create(
-            participant=participant,
-            term="Fever",
-            onset="2026-03-01",
-            grade=1,
-            ctcae_version="5.0",
-            relatedness=view,
-            site_aware_at=now,
-            created_by=alice,
-        )
+    for make in (factories.adverse_event, factories.judged_event):
+        make(participant, by=alice, now=now)
     assessed(participant, now, seen(temperature_c=Decimal("38.4"), writes=False), alice)
     monkeypatch.setattr(Limit, "THROTTLE_RATES", dict.fromkeys(("program", "address"), "1000000/min"))
     # A real server closes its connection after a request; here it is the test's own.

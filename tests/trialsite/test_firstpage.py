@@ -15,7 +15,17 @@ from dosing.models import DosingHold, Infusion, LymphodepletionDose
 from dosing.rules.dose import DoseBand
 from participants.models import EligibilityConfirmation, Participant, ParticipantStatus, Reconsent, Visit
 from participants.rules.status import Status
-from safety.models import AdverseEvent, DataFinding, SafetyAlert, Scale, ToxicityAssessment, ToxicityEpisode
+from safety.models import (
+    AdverseEvent,
+    DataFinding,
+    EventQuery,
+    EventReview,
+    ReportingDuty,
+    SafetyAlert,
+    Scale,
+    ToxicityAssessment,
+    ToxicityEpisode,
+)
 from tests import factories
 from tests.conftest import person
 from trialsite import firstpage, waiting
@@ -144,8 +154,25 @@ def _after_infusion(people: list[Participant], by: User, now: dt.datetime) -> No
     found = {"code": "event_twice", "row_model": "safety.adverseevent", "found_at": now}
     _made(DataFinding, [{"participant": one, "row_id": one.pk, **found} for one in people], by, now)
     event = {"term": "fever", "onset": "2026-01", "grade": 3, "is_life_threatening": True, "ctcae_version": "5.0"}
-    told = {"relatedness": "related", "outcome": "not_resolved", "action_taken": "none", "site_aware_at": now - DAY}
+    told = {"outcome": "not_resolved", "site_aware_at": now - DAY}
     _made(AdverseEvent, [{"participant": one, **event, **told} for one in people], by, now)
+    asked = [{"event": one.adverse_events.get(), "question": "why?"} for one in people]
+    _made(EventQuery, asked, by, now)
+    signed = {"resolved": "2026-02", "term": "rash"}
+    _made(AdverseEvent, [{"participant": one, **event, **told, **signed} for one in people], by, now)
+    rows = [{"event": one.adverse_events.get(term="rash"), "kind": "assessment", "content": {}} for one in people]
+    _made(EventReview, rows, by, now)
+    report = {"regime": "IND", "clock": "susar_other", "recipient": "cde", "kind": "initial", "trigger": "first"}
+    _made(
+        ReportingDuty,
+        [
+            {"event": one.adverse_events.get(term="rash"), "counted_from": now - DAY, "due_at": due, **report}
+            for one in people
+            for due in (now + HOUR, now + 9 * DAY)
+        ],
+        by,
+        now,
+    )
 
 
 def _visits(people: list[Participant], by: User, now: dt.datetime) -> None:
@@ -206,10 +233,11 @@ def test_it_begins_with_what_is_urgent_then_today_then_the_rest(
 ) -> None:
     context = login(alice).get("/admin/").context
     urgent, today, later = ([one.code for one in context[name]] for name in ("urgent", "todays", "later"))
-    assert urgent == ["alerts", "broken", "rounds-overdue", "severe", "mails"]
+    assert urgent == ["alerts", "duties-near", "broken", "rounds-overdue", "severe", "mails"]
     assert today == ["infusions-today", "doses", "closing", "reconsents"]
-    assert later == ["overdue", "open", "soon", "screening", "episodes", "reactions", "serious"]
-    assert context["stands"][0].code == "holds", "lifted by an investigator"
+    assert later == ["duties", "overdue", "open", "soon", "screening", "episodes", "reactions", "queries", "serious"]
+    stands = [one.code for one in context["stands"]]
+    assert stands[:3] == ["assessments", "reviews", "holds"], "judged and lifted by investigators"
 
 
 def test_every_place_of_every_section_has_its_order(busy: None, alice: User, now: dt.datetime) -> None:

@@ -35,6 +35,8 @@ UNTRACKED = {
     "participants.MeasurementImport": "a job with its own who and when; each result that it writes is tracked",
     "participants.IdentityRead": "a log of readings: the application adds rows, and can change none",
     "pghistory.Context": "no rows: who and why stand in the event itself",
+    "safety.SubmissionFile": "files as they were sent, with a checksum; the application adds rows, and can change none",
+    "safety.MeddraTerm": "the site's own release, as its files are; an event keeps the names that it was coded with",
     "sponsor.ApiRead": "a log of reads: the application adds rows, and can change none",
     "trialsite.AuditSeal": "seals of the trail itself, chained, written by the database alone",
     "trialsite.Counter": "the last number given out; whatever got one is tracked",

@@ -143,6 +143,15 @@ def grades_iec_hs(house: House) -> tuple[Any, list[str]]:
     return one.iec_hs_assessments.get(), [page]
 
 
+def signs_event(house: House) -> tuple[Any, list[str]]:
+    event = factories.adverse_event(house.infused(), by=house.ivan, now=house.now)
+    factories.adverse_event(event.participant, by=house.ivan, now=house.now, term="another")
+    said = {f"relatedness_{row.agent}": "unrelated" for row in event.agents.all()}
+    said |= {"outcome": "recovering", "is_serious_said": "no"}
+    house.post(house.ivan, "safety_adverseevent_assess", [event.pk], **said)
+    return event.reviews.get(), [reverse("admin:safety_adverseevent_story", args=[event.pk])]
+
+
 def reviews_access(house: House) -> tuple[Any, list[str]]:
     Site.objects.get_or_create(code="OT", name_zh="别的医院", name_en="Another hospital")
     client, page = house.login(house.paula), reverse("admin:trialsite_accessreview_sign", args=[house.site.pk])
@@ -169,6 +178,7 @@ KINDS: dict[Callable[[House], tuple[Any, list[str]]], Meaning] = {
     regrades: Meaning.GRADE,
     grades_icaht: Meaning.GRADE,
     grades_iec_hs: Meaning.GRADE,
+    signs_event: Meaning.EVENT,
     reviews_access: Meaning.ACCESS,
     voids: Meaning.VOID,
 }
@@ -239,7 +249,7 @@ def own_pages(row: Any) -> list[str]:
 
 
 # The row is no longer found from the participant, the bag or the grade that it was about.
-MOVED = {"participant_id", "product_id", "phase"}
+MOVED = {"participant_id", "product_id", "phase", "event_id"}
 # No page shows it any more: neither another scale or site, nor what no rule can have said.
 NOWHERE = {"toxicity", "flags", "reasons", "laboratory", "site_id"}
 

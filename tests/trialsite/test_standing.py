@@ -17,7 +17,7 @@ from trialsite.voiding import void
 
 RECORDS = [model for model in apps.get_models() if issubclass(model, Record) and not model._meta.proxy]
 # Rows of a site, not of a person.
-OF_A_SITE = {"participants.Participant", "safety.OnCallShift", "safety.GuidanceText"}
+OF_A_SITE = {"participants.Participant", "safety.OnCallShift", "safety.GuidanceText", "safety.ReferenceSafety"}
 APPS = ("trialsite", "participants", "dosing", "safety", "sponsor", "demo")
 
 

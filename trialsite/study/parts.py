@@ -387,6 +387,22 @@ class Recognised(Part):
         return self
 
 
+class CollectionWindow(Part):
+    """From a moment of the study on, until the next window: which adverse events are collected."""
+
+    starts: Literal["consent", "lymphodepletion", "day"]
+    # Counted from the infusion, Day 0; only where it starts on a day.
+    day: int | None = None
+    collects: Annotated[tuple[Literal["all", "serious", "special_interest", "procedure"], ...], Field(min_length=1)]
+    name: Text
+
+    @model_validator(mode="after")
+    def _day_where_it_starts_on_one(self) -> Self:
+        if (self.starts == "day") != (self.day is not None):
+            raise ValueError("day belongs to a window that starts on a day, and only to that")
+        return self
+
+
 class SpecialInterestEvent(Part):
     code: Code
     name: Text

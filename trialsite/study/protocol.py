@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from trialsite.study.criteria import Criterion
 from trialsite.study.parts import (
     Bedside,
+    CollectionWindow,
     ConsentVersion,
     Design,
     Dose,
@@ -69,6 +70,8 @@ class Protocol(Part):
     special_interest_events: tuple[SpecialInterestEvent, ...]
     # None where the study has no such rule.
     stopping: Stopping | None = None
+    # In the order of time.
+    collection_windows: tuple[CollectionWindow, ...] = ()
     recipients: tuple[Recipient, ...]
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     reporting: Reporting

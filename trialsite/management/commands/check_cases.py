@@ -27,6 +27,7 @@ KIND_TEXT: dict[Kind, Any] = {
     Kind.WORD: gettext_lazy("one of these words"),
     Kind.WORDS: gettext_lazy("these words, several joined by +; none or nothing: no word"),
     Kind.DAY: gettext_lazy("a date, YYYY-MM-DD"),
+    Kind.MOMENT: gettext_lazy("a moment with its time zone: YYYY-MM-DDTHH:MM:SS+08:00"),
     Kind.PARTIAL_DAY: gettext_lazy("a date as far as it is known: YYYY-MM-DD, YYYY-MM or YYYY"),
     Kind.BOUND: gettext_lazy("a number, or a bound such as <30 or >1000"),
     Kind.LOAD: gettext_lazy(

@@ -248,6 +248,9 @@ def _events(protocol: Protocol) -> Iterator[str]:
     events = protocol.special_interest_events
     yield from table((event.code, event.name, _recognised(event.recognised)) for event in events)
 
+    yield ""
+    yield from table((_("collected"), window.name) for window in protocol.collection_windows)
+
 
 def _recognised(how: Recognised | None) -> str:
     """By what an event is known, besides the code that somebody sets on it."""
