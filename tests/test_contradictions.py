@@ -44,6 +44,8 @@ WITHOUT_KIND = {
     "dosing.LymphodepletionDose.infusion_on": "planned, on the participant",
     "dosing.LymphodepletionDose.creatinine_on": "computed: the day of the result that the dose rests on",
     "safety.GuidanceText.approved_at": "about nobody; the moment of the click",
+    "safety.ReferenceSafety.effective_on": "about no participant",
+    "safety.EventQuery.answered_at": "the moment of the click",
     "safety.SafetyAlert.happened_at": "computed",
     "safety.SafetyAlert.raised_at": "computed",
     "safety.SafetyAlert.escalated_at": "computed",
@@ -65,7 +67,13 @@ WITHOUT_KIND = {
     "safety.IcahtAssessment.computed_at": "the moment of the click",
 }
 # Without a date, or about no participant.
-UNDATED = {"participants.Participant", "dosing.DosingHold", "safety.OnCallShift", "safety.GuidanceText"}
+UNDATED = {
+    "participants.Participant",
+    "dosing.DosingHold",
+    "safety.OnCallShift",
+    "safety.GuidanceText",
+    "safety.ReferenceSafety",
+}
 DATED = sorted(set(FILL) - UNDATED)
 # Where another rule makes it impossible, or where nothing is wrong with it.
 NEVER_ASKED = {

@@ -209,8 +209,10 @@ def counts() -> dict[str, int]:
 
 # What is asked for only where another answer says so, and is not kept where it does not.
 DROPPED = {"temperature_not_done", "ice_not_done"}
-ASKED_WITH = {"investigator_reason": {"investigator_grade": "4"}}
-ABOUT_SOMEBODY = sorted(set(FILL) - {"safety.OnCallShift", "safety.GuidanceText", "participants.Participant"})
+ASKED_WITH = {"investigator_reason": {"investigator_grade": "4"}, "other_named": {"relatedness_other": "possible"}}
+ABOUT_SOMEBODY = sorted(
+    set(FILL) - {"safety.OnCallShift", "safety.GuidanceText", "safety.ReferenceSafety", "participants.Participant"}
+)
 
 
 @pytest.mark.django_db

@@ -38,7 +38,7 @@ RECORDS = [page for page in LISTS if isinstance(page, RecordAdmin)]
 # What grows with every day of every participant; the other lists have a few rows for each of them.
 LONG = (AdverseEvent, Visit, Examination, Medication)
 # A handful of texts, in the order of the ward's table.
-SHORT = {"safety.GuidanceText"}
+SHORT = {"safety.GuidanceText", "safety.ReferenceSafety"}
 # So that the planner of a nearly empty table shows what it can do in a full one.
 AS_IF_FULL = ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin", "hashagg")
 

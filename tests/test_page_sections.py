@@ -489,7 +489,15 @@ def test_what_safety_asks_for_of_one_participant(world: World) -> None:
             created_by=world.people["all"],
             created_at=world.now,
         )
-        a_copy(AdverseEvent, world.full, term="sepsis", grade=4, is_life_threatening=True, onset="2026-01")
+        a_copy(
+            AdverseEvent,
+            world.full,
+            term="sepsis",
+            grade=4,
+            is_life_threatening=True,
+            seriousness_said="",
+            onset="2026-01",
+        )
         found = owed(world, world.full, now=world.now + 3 * DAY)
     assert next(iter(found)).startswith("Alert"), "before everything else"
     alert = "Alert that nobody has acknowledged: CRS grade 4 (grade 3 or higher)"

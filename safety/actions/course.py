@@ -15,7 +15,7 @@ DEATH = 5
 def begin_course(event: AdverseEvent, *, by: User, now: dt.datetime) -> None:
     """The first grade: since the onset, or since the death where that is all that was told."""
     since = event.results_in_death_on if event.grade == DEATH and event.results_in_death_on else event.onset
-    _add(event, event.grade, since, by=by, now=now)
+    EventGrade.objects.create(event=event, grade=event.grade, since=since, created_by=by, created_at=now)
 
 
 def course_of(event: AdverseEvent) -> list[EventGrade]:

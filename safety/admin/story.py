@@ -35,7 +35,6 @@ from safety.models import (
 )
 from trialsite import audit, signing
 from trialsite.models import Meaning
-from trialsite.roles import ROLE_NAMES, ROLE_PERMISSIONS
 from trialsite.study import get_study
 from trialsite.subjectpage import Asked, Owed, Section
 
@@ -160,10 +159,6 @@ def _assessment_words(event: AdverseEvent) -> str:
     if not missing:
         return _("Sign the assessment.")
     return _("Assess and sign: %(what)s.") % {"what": _(", ").join(missing)}
-
-
-def owners(permission: str) -> list[str]:
-    return [str(ROLE_NAMES[role]) for role, granted in ROLE_PERMISSIONS.items() if permission in granted]
 
 
 # --- What is told ------------------------------------------------------------------------------------
