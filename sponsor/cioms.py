@@ -26,8 +26,9 @@ CRITERIA = (
     ("other", "12a. OTHER MEDICALLY IMPORTANT CONDITION"),
 )
 SEXES = {"1": "male", "2": "female", None: "unknown"}
-# What a cell infusion cannot be asked: it is given once, and cannot be stopped or begun again.
+# A cell infusion is given once, and cannot be stopped or begun again; of other drugs it is not recorded.
 ONCE = f"{EMPTY} YES   {EMPTY} NO   {TICKED} NA"
+OPEN = f"{EMPTY} YES   {EMPTY} NO   {EMPTY} NA"
 
 
 def cioms(event: AdverseEvent, *, now: dt.datetime) -> Print:
@@ -105,11 +106,11 @@ def _tick(is_so: bool) -> str:
 def _suspect(drug: Drug) -> Iterator[Block]:
     lots = ", ".join(dict.fromkeys(one.lot for one in drug.dosages if one.lot))
     name = f"{drug.name}; batch/lot {lots}" if lots else drug.name
-    yield _boxes(("14. SUSPECT DRUG(S) (include batch/lot no.)", f"{name}\n{_judged(drug)}".strip(), 112), _stops())
+    yield _boxes(("14. SUSPECT DRUG(S) (include batch/lot no.)", f"{name}\n{_judged(drug)}".strip(), 112), _stops(drug))
     yield _boxes(
         ("15. DAILY DOSE(S)", "; ".join(dict.fromkeys(one.text for one in drug.dosages)), 70),
         ("16. ROUTE(S) OF ADMINISTRATION", ", ".join(dict.fromkeys(one.route for one in drug.dosages)), 42),
-        _again(),
+        _again(drug),
     )
     yield _boxes(
         ("17. INDICATION(S) FOR USE", drug.indication, 62),
@@ -122,12 +123,12 @@ def _judged(drug: Drug) -> str:
     return "; ".join(f"{one.source}: {one.result}" for one in drug.assessments)
 
 
-def _stops() -> tuple[str, str, int]:
-    return "20. DID REACTION ABATE AFTER STOPPING DRUG?", ONCE, 70
+def _stops(drug: Drug) -> tuple[str, str, int]:
+    return "20. DID REACTION ABATE AFTER STOPPING DRUG?", ONCE if drug.recurred else OPEN, 70
 
 
-def _again() -> tuple[str, str, int]:
-    return "21. DID REACTION REAPPEAR AFTER REINTRODUCTION?", ONCE, 70
+def _again(drug: Drug) -> tuple[str, str, int]:
+    return "21. DID REACTION REAPPEAR AFTER REINTRODUCTION?", ONCE if drug.recurred else OPEN, 70
 
 
 def _day(when: When | None) -> str:

@@ -98,7 +98,7 @@ def batch_of(event: AdverseEvent, *, now: dt.datetime, amended: str = "") -> Bat
         told = told_of(event)
         sender = told.protocol.report_sender
         at = now.replace(microsecond=0)
-        number = f"{report_id(told)}-{at:%Y%m%d%H%M%S}" if sender else ""
+        number = f"{report_id(told)}-{timezone.localtime(at):%Y%m%d%H%M%S}" if sender else ""
         return Batch(
             number=number,
             message_id=number,

@@ -25,6 +25,9 @@ from trialsite.models import ListExport, Site, User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 DAY = dt.timedelta(days=1)
+# It has all grades.
+CRS = {"ctcae_code": "10052015"}
+URGENT: dict[str, Any] = {"is_life_threatening": True}
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def ten(now: dt.datetime) -> list[dict[str, Any]]:
 
 def test_ten_events_are_read_back_without_findings(participant: Participant, alice: User, now: dt.datetime) -> None:
     for number, facts in enumerate(ten(now)):
-        event = factories.judged_event(participant, by=alice, now=now, **{"term": f"头痛 {number}", **facts})
+        event = factories.judged_event(participant, by=alice, now=now, **{"term": f"CRS {number}", **CRS, **facts})
         batch = batch_of(event, now=now)
         assert findings(batch, now=now) == (), facts
         case = e2br3.parse(write(batch)).messages[0].icsr
@@ -67,7 +70,9 @@ def test_ten_events_are_read_back_without_findings(participant: Participant, ali
 def test_a_followup_moves_the_date_and_a_nullification_withdraws(
     participant: Participant, alice: User, now: dt.datetime
 ) -> None:
-    event = factories.judged_event(participant, by=alice, now=now, site_aware_at=now - DAY, is_life_threatening=True)
+    event = factories.judged_event(
+        participant, by=alice, now=now, site_aware_at=now - DAY, onset=day(now - DAY), **URGENT
+    )
     before = e2br3.parse(write(batch_of(event, now=now))).messages[0].icsr
     FollowUp.objects.create(
         event=event, learned_at=now, kind="nullification", what="no event", created_by=alice, created_at=now
