@@ -171,5 +171,5 @@ def _followups(told: Told) -> Table:
 
 
 def _signature() -> Table:
-    head = (mark("Name"), mark("Signature"), mark("Date"))
+    head = (mark("Name and role"), mark("Signature"), mark("Date"))
     return Table(head=tuple(map(_label, head)), rows=(("", "", ""),), widths=(62, 70, 50), row_height=14)
