@@ -81,7 +81,7 @@ def _person(told: Told) -> Pairs:
     yield _label(mark("Participant")), told.participant.number
     yield _label(mark("Sex")), both(told.participant.get_sex_display)
     yield _label(mark("Age at onset (years)")), "" if age is None else str(age)
-    yield _label(mark("Diagnosis")), "; ".join(both(lambda one=one: one) for one in told.protocol.conditions)
+    yield _label(mark("Diagnosis")), "; ".join(both(one.__str__) for one in told.protocol.conditions)
 
 
 def _event(told: Told) -> Pairs:
