@@ -550,12 +550,14 @@ class SweepRun(models.Model):
 class ListExport(models.Model):
     """A list or a print that left as a file: who took it, which rows they asked for, and a checksum of what it held."""
 
+    KINDS = (("csv", "CSV"), ("xlsx", "XLSX"), ("pdf", "PDF"), ("xml", "XML"))
+
     at = models.DateTimeField(_("at"))
     by = models.ForeignKey(User, models.PROTECT, verbose_name=_("exported by"), related_name="+")
     model = models.CharField(_("list"), max_length=80)
     # As in the address of the list; what somebody searched for stands here only if it is a number of the study.
     filters = models.CharField(_("filters"), max_length=1000, blank=True)
-    kind = models.CharField(_("format"), max_length=4, choices=[("csv", "CSV"), ("xlsx", "XLSX"), ("pdf", "PDF")])
+    kind = models.CharField(_("format"), max_length=4, choices=KINDS)
     rows = models.PositiveIntegerField(_("rows"))
     has_identity = models.BooleanField(_("with identity"))
     sha256 = models.CharField(_("SHA-256 of the file"), max_length=64)

@@ -1,7 +1,7 @@
 """The page of an event, read as a story: what it is and who must do what, then what happened, and what was said of it.
 
 A section is a `subjectpage.Section`. Besides our own, each module in `OTHERS` gives one by
-`section(event, *, user, now)`, or None where it has nothing to say.
+`section(event, *, user, now)`, or None where it has nothing to say; it may have addresses of its own by `urls(page)`.
 """
 
 import datetime as dt
@@ -38,7 +38,7 @@ from trialsite.models import Meaning
 from trialsite.study import get_study
 from trialsite.subjectpage import Asked, Owed, Section
 
-OTHERS = ("safety.admin.duties",)
+OTHERS = ("safety.admin.duties", "sponsor.reportfiles")
 ASSESS = "safety.assess_adverseevent"
 REVIEW = "safety.review_eventreview"
 CHANGE = "safety.change_adverseevent"
@@ -63,7 +63,14 @@ def urls(page: Any) -> list[URLPattern]:
         door("drugs", drugs_view, "drugs"),
         door("sponsor", sponsor_view, "sponsor"),
         door("question", question_view, "question"),
+        *(one for name in OTHERS if find_spec(name) is not None for one in _urls_of(name, page)),
     ]
+
+
+def _urls_of(name: str, page: Any) -> list[URLPattern]:
+    """The addresses that another module has under that of the event."""
+    found = getattr(import_module(name), "urls", None)
+    return list(found(page)) if found else []
 
 
 def address(event: AdverseEvent | int, name: str = "story") -> str:

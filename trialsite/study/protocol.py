@@ -33,7 +33,7 @@ from trialsite.study.parts import (
     Words,
 )
 from trialsite.study.policy import Policy
-from trialsite.study.reporting import Recipient, Regime, Reporting
+from trialsite.study.reporting import Recipient, Regime, Reporting, ReportSender
 
 
 class Protocol(Part):
@@ -75,6 +75,7 @@ class Protocol(Part):
     recipients: tuple[Recipient, ...]
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     reporting: Reporting
+    report_sender: ReportSender | None = None
 
     @field_validator("*", mode="after")
     @classmethod

@@ -40,3 +40,15 @@ class Regime(Part):
 class Reporting(Part):
     regime: str
     note: Text
+
+
+class ReportSender(Part):
+    """Who sends case reports (ICH E2B(R3)), and to whom; the names are those under which the receiver knows them."""
+
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
+    # The middle of the worldwide number of a case: country-organisation-number.
+    organisation: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,20}$")]
+    name: Text
+    # C.3.1 of E2B(R3).
+    kind: Literal["1", "2", "3", "4", "5", "6", "7"]
+    receiver: Annotated[str, Field(pattern=r"^[A-Z0-9_]{2,60}$")]

@@ -1,0 +1,148 @@
+"""The report files of an event: made from what is recorded, refused in plain words, and without anybody's identity."""
+
+import datetime as dt
+from typing import Any
+
+import e2br3
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from participants.models import Participant
+from safety.models import AdverseEvent, FollowUp
+from sponsor import reportfiles
+from sponsor.cioms import cioms
+from sponsor.icsr.facts import batch_of
+from sponsor.icsr.rules import Fault, Finding, findings
+from sponsor.icsr.wording import NAMES, sentence
+from sponsor.icsr.writer import write
+from sponsor.saeform import saeform
+from tests import factories
+from tests.pdftext import words_of
+from trialsite import pdf
+from trialsite.models import ListExport, Site, User
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
+DAY = dt.timedelta(days=1)
+# It has all grades.
+CRS = {"ctcae_code": "10052015"}
+URGENT: dict[str, Any] = {"is_life_threatening": True}
+
+
+@pytest.fixture
+def participant(site: Site, alice: User, now: dt.datetime) -> Participant:
+    return factories.infused(site=site, by=alice, now=now, infused_at=now - 5 * DAY)
+
+
+def day(at: dt.datetime) -> str:
+    return f"{timezone.localtime(at):%Y-%m-%d}"
+
+
+def ten(now: dt.datetime) -> list[dict[str, Any]]:
+    """Ten events as different as they come; the term tells them apart."""
+    died = {"results_in_death": True, "results_in_death_on": day(now), "grade": 5, "outcome": "fatal"}
+    return [
+        {"is_life_threatening": True, "grade": 4},
+        {"requires_hospitalisation": True, "requires_hospitalisation_on": day(now)},
+        {"results_in_disability": True, "outcome": "sequelae"},
+        {"is_congenital_anomaly": True},
+        {"is_other_important": True, "outcome": "unknown"},
+        {"onset": day(now - DAY), "resolved": day(now), "outcome": "recovered"},
+        {"onset": day(now)[:7], "term": "Headache", "is_other_important": True},
+        {"onset": day(now), "onset_time": dt.time(0, 5), "is_life_threatening": True},
+        {"note": "发热 <38.5> & 寒战", "treatment_given": "托珠单抗", "requires_hospitalisation": True},
+        {**died, "cause_of_death": "CRS"},
+    ]
+
+
+def test_ten_events_are_read_back_without_findings(participant: Participant, alice: User, now: dt.datetime) -> None:
+    for number, facts in enumerate(ten(now)):
+        event = factories.judged_event(participant, by=alice, now=now, **{"term": f"CRS {number}", **CRS, **facts})
+        batch = batch_of(event, now=now)
+        assert findings(batch, now=now) == (), facts
+        case = e2br3.parse(write(batch)).messages[0].icsr
+        assert case.safety_report_id == f"CN-ZJH-{participant.number}-{event.pk}"
+        assert case.reactions[0].native_term == event.term
+        assert case.drugs[0].role.code == "1"
+
+
+def test_a_followup_moves_the_date_and_a_nullification_withdraws(
+    participant: Participant, alice: User, now: dt.datetime
+) -> None:
+    event = factories.judged_event(
+        participant, by=alice, now=now, site_aware_at=now - DAY, onset=day(now - DAY), **URGENT
+    )
+    before = e2br3.parse(write(batch_of(event, now=now))).messages[0].icsr
+    FollowUp.objects.create(
+        event=event, learned_at=now, kind="nullification", what="no event", created_by=alice, created_at=now
+    )
+    after = e2br3.parse(write(batch_of(event, now=now))).messages[0].icsr
+    assert before.safety_report_id == after.safety_report_id
+    assert before.most_recent_date.value < after.most_recent_date.value
+    assert before.nullification_amendment is None
+    assert (after.nullification_amendment.code, after.nullification_reason) == ("1", "no event")
+
+
+def test_what_is_open_is_listed_and_no_file_is_made(
+    participant: Participant, alice: User, now: dt.datetime, client: Client
+) -> None:
+    event = factories.adverse_event(participant, by=alice, now=now)
+    said = reportfiles.missing(event, now=now)
+    assert said == ["E.i.7: outcome of the event (the investigator assesses it) is missing (头痛)"]
+    client.force_login(alice)
+    answer = client.get(reverse("admin:safety_adverseevent_file_icsr", args=[event.pk]))
+    assert answer.status_code == 409
+    assert said[0] in answer.content.decode()
+    assert not ListExport.objects.exists()
+
+
+@pytest.mark.parametrize("kind", reportfiles.FILES)
+def test_a_file_leaves_with_its_checksum_and_names_nobody(
+    kind: str, participant: Participant, alice: User, now: dt.datetime, client: Client
+) -> None:
+    event = factories.judged_event(participant, by=alice, now=now, is_life_threatening=True)
+    client.force_login(alice)
+    answer = client.get(reverse(f"admin:safety_adverseevent_file_{kind}", args=[event.pk]))
+    assert answer.status_code == 200
+    text = answer.content.decode() if kind == "icsr" else words_of(answer.content)
+    assert participant.number in text
+    secrets = (participant.name, f"{participant.birth_date}", participant.phone, participant.hospital_number)
+    for secret in filter(None, secrets):
+        assert "".join(secret.split()) not in text
+    assert participant.number in answer["Content-Disposition"]
+    (export,) = ListExport.objects.all()
+    assert (export.kind, len(export.sha256), export.has_identity) == ("xml" if kind == "icsr" else "pdf", 64, False)
+
+
+def test_cioms_has_all_its_boxes(participant: Participant, alice: User, now: dt.datetime) -> None:
+    event = factories.judged_event(participant, by=alice, now=now, is_life_threatening=True)
+    text = words_of(pdf.render(cioms(event, now=now), by=alice, at=now))
+    boxes = ("1.", "1a.", "2.", "2a.", "3.", "4.", "5.", "6.", "7+13.", "8.", "9.", "10.", "11.", "12.", "12a.")
+    more = ("14.", "15.", "16.", "17.", "18.", "19.", "20.", "21.", "22.", "23.", "24a.", "24b.", "24c.", "24d.")
+    for box in (*boxes, *more, "25a.", "26.", "[X]11.LIFETHREATENING", "[]8.PATIENTDIED", "[X]INITIAL"):
+        assert box in text, box
+
+
+def test_the_sae_form_is_in_both_languages(participant: Participant, alice: User, now: dt.datetime) -> None:
+    event = factories.judged_event(participant, by=alice, now=now, is_life_threatening=True)
+    text = words_of(pdf.render(saeform(event), by=alice, at=now))
+    for words in ("严重不良事件报告", "Seriousadverseeventreport", "Life-threatening".lower(), "头痛", "CAR-Tcells"):
+        assert words in text, words
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_each_finding_has_words(fault: Fault) -> None:
+    for element in NAMES:
+        assert element in sentence(Finding(element, fault))
+
+
+def test_the_page_of_the_event_has_the_files(
+    participant: Participant, alice: User, now: dt.datetime, client: Client
+) -> None:
+    event: AdverseEvent = factories.adverse_event(participant, by=alice, now=now)
+    client.force_login(alice)
+    page = client.get(reverse("admin:safety_adverseevent_story", args=[event.pk])).content.decode()
+    assert "E.i.7" in page
+    for _name, link in reportfiles.links(event):
+        assert link in page
