@@ -164,7 +164,7 @@ def _plain(row: Iterable[Any]) -> tuple[Any, ...]:
 def _serious_row(row: EventRow, names: dict[str, str]) -> tuple[Any, ...]:
     return (
         row.number,
-        Link(row.reported, reverse("admin:safety_adverseevent_change", args=[row.pk])),
+        Link(row.reported, reverse("admin:safety_adverseevent_story", args=[row.pk])),
         names[row.term] if row.code else "—",
         row.onset,
         row.resolved or _("ongoing"),

@@ -21,6 +21,7 @@ from safety.ctcae.catalogue import VERSIONS, UnknownTerm, term, terms, with_name
 from safety.models import (
     SERIOUSNESS,
     AdverseEvent,
+    Agent,
     IcahtAssessment,
     IecHsAssessment,
     ToxicityEpisode,
@@ -103,21 +104,24 @@ def row_of(event: AdverseEvent) -> EventRow:
         aware_at=event.site_aware_at,
         entered_at=event.created_at,
         is_reaction=event.infusion_id is not None,
-        special_interest=getattr(event, "special_interest", ""),
+        special_interest=event.special_interest,
     )
 
 
 def relatedness_of(event: AdverseEvent) -> str:
     """The investigator's view of the CAR-T cells, in words; empty while it is open."""
-    return str(event.get_relatedness_display())
+    row = event.relation_to(Agent.CAR_T)
+    return str(row.get_investigator_display()) if row is not None and row.investigator else ""
 
 
 def rows_of(sites: Iterable[Site] | None = None) -> list[EventRow]:
-    """Of these sites, or of all: one query, however many they are."""
+    """Of these sites, or of all: two queries, however many they are."""
     rows = AdverseEvent.objects.standing().filter(participant__in=Participant.objects.standing())
     if sites is not None:
         rows = rows.filter(participant__site__in=sites)
-    return [row_of(event) for event in rows.select_related("participant").order_by("onset", "id")]
+    return [
+        row_of(event) for event in rows.select_related("participant").prefetch_related("agents").order_by("onset", "id")
+    ]
 
 
 # --- populations -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dosing.actions.amounts import people_to_tell
 from dosing.models import Infusion, Leukapheresis, LymphodepletionDose, Medication
 from participants.actions import long_moment, site_day
 from participants.models import Participant
+from safety.actions import stopping
 from safety.actions.course import begin_course, course_of, follow_course
 from safety.actions.ctcae import check_ctcae, freeze_term, version_of
 from safety.actions.duties import renew
@@ -36,6 +37,7 @@ from trialsite import notifications
 from trialsite.models import User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 from trialsite.voiding import void
 
 NOTHING_SAID: Mapping[str, "Said"] = MappingProxyType({})
@@ -205,6 +207,14 @@ def settle(event: AdverseEvent, *, by: User, now: dt.datetime) -> None:
     unsign(event, by=by, now=now)
     tell_serious(event, now=now)
     renew(event, by=by, now=now)
+    _watch(event, by=by, now=now)
+
+
+def _watch(event: AdverseEvent, *, by: User, now: dt.datetime) -> None:
+    """A grade that the study's stopping rule counts is looked at at once; what takes one back, by the next sweep."""
+    said = get_study().latest.stopping
+    if said is not None and event.grade >= said.grade_from:
+        stopping.watch(now=now, by=by)
 
 
 @transaction.atomic
@@ -270,6 +280,7 @@ def void_event(*, event: AdverseEvent, reason: str, by: User, now: dt.datetime) 
     """Take the event out of the count: what was owed because of it is looked at anew."""
     void(event, reason=reason, by=by, now=now)
     renew(event, by=by, now=now)
+    _watch(event, by=by, now=now)
 
 
 @transaction.atomic

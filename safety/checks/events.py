@@ -9,10 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from dosing.models import Infusion
 from safety.checks import sql
 from safety.checks.registry import Found, Scope, check, found
-from safety.models import AdverseEvent, Outcome
+from safety.models import AdverseEvent
+from safety.rules.plausible import ENDED, GOES_ON, MODERATE
 
-OVER = (Outcome.RECOVERED, Outcome.SEQUELAE)
-GOES_ON = (Outcome.RECOVERING, Outcome.NOT_RECOVERED)
 # In the order of dates, after all of them.
 NEVER = "9999-12-31"
 
@@ -46,7 +45,7 @@ def event_known_before_onset(scope: Scope) -> Iterable[Found]:
     looks_at=(AdverseEvent,),
 )
 def recovered_without_end(scope: Scope) -> Iterable[Found]:
-    return found(scope.of(AdverseEvent).filter(resolved="", outcome__in=OVER), "onset", "outcome")
+    return found(scope.of(AdverseEvent).filter(resolved="", outcome__in=ENDED), "onset", "outcome")
 
 
 @check(
@@ -70,7 +69,7 @@ def ended_without_recovery(scope: Scope) -> Iterable[Found]:
     looks_at=(AdverseEvent,),
 )
 def life_threatening_but_mild(scope: Scope) -> Iterable[Found]:
-    rows = scope.of(AdverseEvent).filter(is_life_threatening=True, grade__lte=2)
+    rows = scope.of(AdverseEvent).filter(is_life_threatening=True, grade__lte=MODERATE)
     return found(rows, "grade", "is_life_threatening")
 
 

@@ -39,6 +39,7 @@ NAMES: dict[str, Any] = {
     "resolved": _("resolved"),
     "grade": _("grade"),
     "event_grade": _("grade of the event"),
+    "course_grade": _("highest grade of the course"),
     "outcome": _("outcome"),
     "results_in_death": _("results in death"),
     "is_life_threatening": _("life-threatening"),

@@ -23,6 +23,9 @@ from safety.models import (
     AdverseEvent,
     BedsideAssessment,
     DataFinding,
+    EventAgent,
+    EventGrade,
+    EventMedication,
     SafetyAlert,
     ToxicityAssessment,
     ToxicityEpisode,
@@ -61,13 +64,20 @@ class Told:
             "onset": f"{self.today - 4 * DAY}",
             "grade": 2,
             "ctcae_version": "5.0",
-            "relatedness": "unlikely",
             "outcome": "not_recovered",
-            "action_taken": "none",
             "site_aware_at": self.now - 3 * DAY,
         }
         made: AdverseEvent = self.make(AdverseEvent, **{**usual, **facts})
+        self.judge(made)
         return made
+
+    def judge(self, event: AdverseEvent, **facts: Any) -> None:
+        """Of the cells, as an investigator does; or otherwise."""
+        said = {"investigator": "possible", "action_taken": "none", **facts}
+        made = {"created_by": self.by, "created_at": self.now}
+        rows = EventAgent.objects.filter(event=event)
+        if not rows.update(**said):
+            EventAgent.objects.create(event=event, agent="car_t", **said, **made)
 
     def dies(self, *, days_ago: int = 1, is_told: bool = True) -> dt.date:
         """By the status and, unless it is not told, by the event; what goes on has its end."""
@@ -80,7 +90,7 @@ class Told:
         return day
 
     def fatal(self, event: AdverseEvent) -> None:
-        facts = {"grade": 5, "outcome": "fatal", "results_in_death": True}
+        facts = {"grade": 5, "outcome": "fatal", "results_in_death": True, "results_in_death_on": event.onset}
         AdverseEvent.objects.filter(pk=event.pk).update(**facts)
 
     def change(self, **facts: Any) -> None:
@@ -110,9 +120,9 @@ def straightforward(*, site: Site, by: User, now: dt.datetime) -> Told:
     assessed(participant, begun, FEVER, by)
     SafetyAlert.objects.update(acknowledged_at=begun, acknowledged_by=by)
     episode = ToxicityEpisode.objects.get(participant=participant)
-    judged = {"relatedness": "probable", "outcome": "not_recovered", "action_taken": "none"}
-    event = propose_event(episode=episode, site_aware_at=begun, by=by, now=begun + HOUR, **judged)
+    event = propose_event(episode=episode, site_aware_at=begun, by=by, now=begun + HOUR, outcome="not_recovered")
     told = Told(participant, by, now, event)
+    told.judge(event)
     what = {"kind": "tocilizumab", "name": "Actemra", "route": "iv", "indication": event.term, "is_ongoing": True}
     told.make(Medication, started_at=begun + 2 * HOUR, **what)
     told.make(Examination, panel="CBC", taken_at=now - 3 * DAY)
@@ -174,7 +184,7 @@ def _left(told: Told) -> None:
 
 
 def _stop(told: Told) -> None:
-    told.change(action_taken="interrupted")
+    told.judge(told.event, action_taken="interrupted")
 
 
 def _no_event(told: Told) -> None:
@@ -193,6 +203,22 @@ def _no_toxicity(told: Told) -> None:
 def _event_alone(told: Told) -> None:
     for model in (ToxicityEpisode, ToxicityAssessment):
         _void(model, told)
+
+
+def _open(told: Told, *, days: int) -> None:
+    told.change(is_other_important=True, is_other_important_on=f"{told.today}", site_aware_at=told.now - days * DAY)
+    told.judge(told.event, investigator="")
+
+
+def _another_course(told: Told) -> None:
+    made = {"created_by": told.by, "created_at": told.now}
+    EventGrade.objects.create(event=told.event, grade=4, since=f"{told.today}", **made)
+
+
+def _against_later(told: Told) -> None:
+    made = {"created_by": told.by, "created_at": told.now}
+    told.drug(started_at=told.now - 9 * DAY)
+    EventMedication.objects.create(event=told.event, medication=told.of(Medication).get(), **made)
 
 
 def _denied(told: Told) -> None:
@@ -288,8 +314,11 @@ CASES: dict[str, Callable[[Told], Any]] = {
     "life_threatening_but_mild": lambda told: told.change(is_life_threatening=True),
     "event_twice": lambda told: told.another_event(term=told.event.term.upper()),
     "reaction_denied": _denied,
-    "relatedness_missing": lambda told: told.change(relatedness="", is_other_important=True),
+    "relatedness_missing": lambda told: _open(told, days=8),
     "interruption_missing": _stop,
+    "criterion_without_day": lambda told: told.change(requires_hospitalisation=True),
+    "grade_differs_from_course": _another_course,
+    "drug_against_later_event": _against_later,
     "grade_without_episode": lambda told: told.graded(told.now - 9 * DAY, 1),
     "episode_without_event": _no_event,
     "episode_grade_differs": lambda told: told.change(grade=3),
@@ -332,9 +361,7 @@ SILENT: dict[str, Callable[[Told], Any]] = {
         told.now - DAY, hypotension=False, vasopressors=[], vasopressin=False
     ),
     "hypotension was not asked": lambda told: told.looked(told.now - DAY, vasopressors=["dopamine"]),
-    "a serious event that is six days known": lambda told: told.change(
-        relatedness="", is_other_important=True, site_aware_at=told.now - 6 * DAY
-    ),
+    "a serious event that is six days known": lambda told: _open(told, days=6),
     "an interruption that is there": _stopped,
 }
 

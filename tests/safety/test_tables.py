@@ -14,11 +14,12 @@ from django.utils import translation
 
 from participants.models import Consent, Participant
 from safety import actions, tablepages, tables
-from safety.actions import stopping
+from safety.actions import Said, stopping
 from safety.ctcae.catalogue import VERSIONS, terms
 from safety.models import (
     ActionTaken,
     AdverseEvent,
+    Agent,
     AlertKind,
     AlertState,
     Outcome,
@@ -56,11 +57,11 @@ def log(participant: Participant, *, by: User, now: dt.datetime, **facts: Any) -
         "onset": f"{now:%Y-%m-%d}",
         "grade": 2,
         "outcome": Outcome.NOT_RECOVERED,
-        "relatedness": Relatedness.POSSIBLE,
-        "action_taken": ActionTaken.NONE,
         "site_aware_at": now,
     }
-    return actions.log_adverse_event(event=AdverseEvent(participant=participant, **{**given, **facts}), by=by, now=now)
+    cells = {Agent.CAR_T: Said(investigator=Relatedness.POSSIBLE, action_taken=ActionTaken.NONE)}
+    event = AdverseEvent(participant=participant, **{**given, **facts})
+    return actions.log_adverse_event(event=event, agents=cells, by=by, now=now)
 
 
 def graded(participant: Participant, grade: int, *, at: dt.datetime, by: User) -> ToxicityAssessment:
