@@ -137,7 +137,7 @@ REPORT = (
     *_permissions("void", "safety.submission"),
 )
 # Judging an event and signing it; reviewing it, and saying what the sponsor says, is the principal's.
-ASSESS_EVENTS = ("safety.assess_adverseevent", *_permissions("void", "safety.eventreview"))
+ASSESS_EVENTS = ("safety.assess_adverseevent",)
 REVIEW_EVENTS = ("safety.review_eventreview", "safety.judge_adverseevent")
 ASK_EVENTS = (*_permissions("add", "safety.eventquery"), *_permissions("void", "safety.eventquery"))
 REFERENCE = (*_permissions("add", "safety.referencesafety"), *_permissions("void", "safety.referencesafety"))
@@ -172,6 +172,7 @@ VOID_JUDGEMENTS = _permissions(
     "safety.oncallshift",
     "safety.discharge",
     "safety.guidancetext",
+    "safety.eventreview",
 )
 VOID_ENTRIES = (
     *VOID_JUDGEMENTS,

@@ -15,7 +15,7 @@ from unfold.widgets import (
 from dosing.models import Medication
 from safety.admin import seriousness
 from safety.admin.eventform import view_field, view_name
-from safety.models import SERIOUSNESS, AdverseEvent, Agent, FollowUpKind, Outcome, ReferenceSafety
+from safety.models import SERIOUSNESS, AdverseEvent, Agent, FollowUpKind, Outcome, ReferenceSafety, Relatedness
 from trialsite import formfields
 from trialsite.fields import PLEASE_CHOOSE
 
@@ -48,7 +48,7 @@ def assessment_form(event: AdverseEvent) -> type[forms.Form]:
     for row in standing_agents(event):
         field = view_field(Agent(row.agent))
         field.required, field.initial = True, row.investigator
-        field.choices = [("", PLEASE_CHOOSE), *field.choices[1:]]
+        field.choices = [("", PLEASE_CHOOSE), *Relatedness.choices]
         fields[view_name(row.agent)] = field
     fields["outcome"] = _select(_("outcome"), Outcome.choices, initial=event.outcome)
     answer = seriousness.field()
@@ -118,7 +118,7 @@ def sponsor_form(event: AdverseEvent) -> type[forms.Form]:
     for row in standing_agents(event):
         field = view_field(Agent(row.agent), label=_("sponsor: related to {}"))
         field.required, field.initial = True, row.sponsor
-        field.choices = [("", PLEASE_CHOOSE), *field.choices[1:]]
+        field.choices = [("", PLEASE_CHOOSE), *Relatedness.choices]
         fields[view_name(row.agent)] = field
     expected = [("yes", _("expected")), ("no", _("unexpected, in kind, grade or frequency"))]
     fields["is_expected"] = _select(_("Is it expected by the reference?"), expected)

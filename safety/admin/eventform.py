@@ -139,7 +139,7 @@ class AdverseEventForm(AgentForm, RecordForm):  # type: ignore[misc]
             for name in (*VIEWS, "other_named"):
                 self.fields.pop(name, None)
         for row in self.instance.agents.standing() if self.instance.pk else ():
-            self.initial |= {view_name(row.agent): row.investigator, action_name(row.agent): row.action_taken}
+            self.initial.update({view_name(row.agent): row.investigator, action_name(row.agent): row.action_taken})
             if row.agent == Agent.OTHER:
                 self.initial["other_named"] = row.named
 

@@ -125,7 +125,7 @@ def test_a_database_from_before_the_first_release_is_brought_over_without_loss(s
         said = (
             "SELECT event_id, investigator, action_taken FROM safety_eventagent WHERE agent = 'car_t' ORDER BY event_id"
         )
-        assert database.execute(said).fetchall() == said_before
+        assert database.execute(moved).fetchall() == said_before
         days = "SELECT infusion_on, count(*) FROM dosing_lymphodepletiondose WHERE state = 'planned' GROUP BY 1"
         assert database.execute(days).fetchall() == [(dt.date(2026, 11, 27), 1)]
         with connection.cursor() as cursor:
