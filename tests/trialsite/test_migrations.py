@@ -122,7 +122,7 @@ def test_a_database_from_before_the_first_release_is_brought_over_without_loss(s
         assert phone is not None
         with override_settings(FIELD_KEYS=[KEYS["FIELD_KEYS"]]):
             assert decrypt(phone[0], "participant.phone") == "13800000008"
-        said = (
+        moved = (
             "SELECT event_id, investigator, action_taken FROM safety_eventagent WHERE agent = 'car_t' ORDER BY event_id"
         )
         assert database.execute(moved).fetchall() == said_before
