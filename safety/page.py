@@ -37,7 +37,7 @@ from safety.models import (
     current,
     graded,
 )
-from safety.relation import relation_words, with_agents
+from safety.relation import read_agents, relation_words
 from safety.rules.rounds import State
 from safety.wording import ago
 from trialsite import wayback
@@ -72,7 +72,7 @@ def _grade(grade: int) -> str:
 
 def _events(asked: Asked) -> list[AdverseEvent]:
     """All that stand: death first, then what goes on, the worst first, then what is over."""
-    find = with_agents(asked.participant.adverse_events.standing())
+    find = asked.participant.adverse_events.standing()
     found: list[AdverseEvent] = asked.once("events", lambda: sorted(find, key=_urgency))
     return found
 
@@ -401,6 +401,7 @@ def _events_summary(asked: Asked) -> Any:
 
 def _events_body(asked: Asked) -> dict[str, Any]:
     rows = _events(asked)
+    read_agents(rows[:SHOWN])
     return {
         "events": [_event(event, asked) for event in rows[:SHOWN]],
         "more": max(len(rows) - SHOWN, 0),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Value
 from django.utils.translation import gettext as _
 
 from dosing.actions.amounts import people_to_tell
@@ -122,31 +123,37 @@ class Said:
     named: str | None = None
 
 
+# A drug of the lymphodepletion, by the study file's code for it.
+DRUGS = {"flu": Agent.FLUDARABINE, "cy": Agent.CYCLOPHOSPHAMIDE}
+
+
 def given_before(participant: Participant, onset: str) -> list[Agent]:
-    """The study treatments that the participant had received by the last day that the onset can mean."""
+    """The study treatments that the participant had received by the last day that the onset can mean: one query."""
     last = PartialDate.parse(onset).latest
-    drugs = LymphodepletionDose.objects.standing().filter(participant=participant, given_at__date__lte=last)
-    given = set(drugs.values_list("drug", flat=True))
-    found = {
-        Agent.CAR_T: Infusion.objects.standing().filter(participant=participant, infused_at__date__lte=last).exists(),
-        Agent.FLUDARABINE: "flu" in given,
-        Agent.CYCLOPHOSPHAMIDE: "cy" in given,
-        Agent.LEUKAPHERESIS: Leukapheresis.objects.standing()
-        .filter(participant=participant, started_at__date__lte=last)
-        .exists(),
-    }
-    return [agent for agent, is_given in found.items() if is_given]
+
+    def of(model: Any, moment: str, what: Any) -> Any:
+        rows = model.objects.standing().filter(participant=participant, **{f"{moment}__date__lte": last})
+        return rows.order_by().values_list(what)
+
+    cells = of(Infusion, "infused_at", Value(Agent.CAR_T.value))
+    collected = of(Leukapheresis, "started_at", Value(Agent.LEUKAPHERESIS.value))
+    found = {DRUGS.get(one, one) for (one,) in of(LymphodepletionDose, "given_at", F("drug")).union(cells, collected)}
+    return [agent for agent in Agent if agent in found]
 
 
 def _say_of_agents(event: AdverseEvent, said: Mapping[str, Said], *, by: User, now: dt.datetime) -> None:
     known = {row.agent: row for row in event.agents.standing()}
     for agent, one in said.items():
         row = known.get(agent) or EventAgent(event=event, agent=agent, created_by=by, created_at=now)
-        values = {name: value for name, value in vars(one).items() if value is not None}
+        values = _values(one)
         if row.pk is None or any(getattr(row, name) != value for name, value in values.items()):
             for name, value in values.items():
                 setattr(row, name, value)
             row.save()
+
+
+def _values(said: Said) -> dict[str, str]:
+    return {name: value for name, value in vars(said).items() if value is not None}
 
 
 def _open_agents(event: AdverseEvent, said: Mapping[str, Said]) -> dict[str, Said]:
@@ -174,8 +181,16 @@ def log_adverse_event(
     event.created_by, event.created_at = by, now
     event.save()
     begin_course(event, by=by, now=now)
-    _say_of_agents(event, _open_agents(event, agents), by=by, now=now)
-    settle(event, by=by, now=now)
+    said = _open_agents(event, agents)
+    EventAgent.objects.bulk_create(
+        EventAgent(event=event, agent=agent, created_by=by, created_at=now, **_values(one))
+        for agent, one in said.items()
+    )
+    # Nothing was signed or owed before; only what is serious starts a clock.
+    if event.criteria:
+        tell_serious(event, now=now)
+        renew(event, by=by, now=now)
+    _watch(event, by=by, now=now)
     return event
 
 

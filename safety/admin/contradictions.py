@@ -107,7 +107,13 @@ class DataFindingAdmin(ReadOnlyRecordAdmin):
     fieldsets = (
         (
             _("What disagrees"),
-            {"fields": (("participant", "title"), "why", "facts_shown", "entry", "other_entry", "way_out")},
+            {
+                "fields": (("participant", "title"), "why", "facts_shown", "entry", "other_entry", "way_out"),
+                "description": _(
+                    "It is computed from what is recorded. If an entry is a mistake, correct or void that one: this "
+                    "closes by itself."
+                ),
+            },
         ),
         (
             _("What became of it"),

@@ -211,7 +211,7 @@ SIGNATURE = ("#id_participant_code", "#id_product_code", "#id_username", "#id_pa
         ),
         pytest.param(
             "coordinator",
-            f"{PEOPLE}?status__exact=lymphodepleted",
+            f"{PEOPLE}?status__exact=infused",
             "/admin/dosing/infusion/identity/{key}/",
             SIGNATURE,
             id="sign",

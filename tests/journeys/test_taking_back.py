@@ -47,10 +47,13 @@ from safety.models import (
     CrsAssessment,
     DataFinding,
     Discharge,
+    FollowUp,
+    FollowUpKind,
     IcansAssessment,
     IecHsAssessment,
     OnCallShift,
     ReportingDuty,
+    ReviewKind,
     SafetyAlert,
     Scale,
     ToxicityEpisode,
@@ -191,6 +194,21 @@ def suffered(participant: Participant, by: User, now: dt.datetime) -> None:
     row: dict[str, Any] = {"created_by": by, "created_at": now}
     OnCallShift.objects.create(site=participant.site, person=by, starts_at=now, ends_at=now + 8 * HOUR, **row)
     guidance_own(participant.site, by, now)
+    reported(participant, by, now)
+
+
+def reported(participant: Participant, by: User, now: dt.datetime) -> None:
+    """A serious event with its course, its drug, what became known later, a question, a report and a signature."""
+    event = factories.judged_event(participant, by=by, now=now, is_life_threatening=True, grade=3)
+    safety.record_grade(event=event, grade=1, since=f"{on(now):%Y-%m-%d}", by=by, now=now)
+    safety.link_medications(event=event, medications=Medication.objects.all(), by=by, now=now)
+    later = FollowUp(event=event, learned_at=now, kind=FollowUpKind.NEW_INFORMATION, what="it hurts less")
+    safety.add_followup(followup=later, by=by, now=now)
+    safety.ask_about(event=event, question="since when?", by=by, now=now)
+    factories.reference_safety(participant.site, by=by, now=now)
+    owed = safety.open_duties().filter(event=event)[:1]
+    safety.submit_report(duties=owed, submitted_at=now, reference="2026-1", by=by, now=now)
+    safety.sign_event(event=event, kind=ReviewKind.ASSESSMENT, by=by, now=now)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)

@@ -475,6 +475,7 @@ OURS = [
 COMPUTED = {
     "SafetyAlert": "void or correct the assessment",
     "ToxicityEpisode": "void or correct that one",
+    "DataFinding": "correct or void that one",
     "ReportingDuty": "correct or void the event",
 }
 
