@@ -154,7 +154,7 @@ def _after_infusion(people: list[Participant], by: User, now: dt.datetime) -> No
     found = {"code": "event_twice", "row_model": "safety.adverseevent", "found_at": now}
     _made(DataFinding, [{"participant": one, "row_id": one.pk, **found} for one in people], by, now)
     event = {"term": "fever", "onset": "2026-01", "grade": 3, "is_life_threatening": True, "ctcae_version": "5.0"}
-    told = {"outcome": "not_resolved", "site_aware_at": now - DAY}
+    told = {"outcome": "not_recovered", "site_aware_at": now - DAY}
     _made(AdverseEvent, [{"participant": one, **event, **told} for one in people], by, now)
     asked = [{"event": one.adverse_events.get(), "question": "why?"} for one in people]
     _made(EventQuery, asked, by, now)
