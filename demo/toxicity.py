@@ -184,5 +184,5 @@ def events(scene: Scene, participant: Participant, since: int) -> None:
             seriousness_said="serious" if term == "肺部感染" else "not_serious",
             site_aware_at=aware,
         )
-        agents = {Agent.CAR_T: Said(investigator=related, action_taken="not_applicable")}
+        agents = {Agent.CAR_T.value: Said(investigator=related, action_taken="not_applicable")}
         log_adverse_event(event=event, by=scene.investigator, now=scene.now, agents=agents)

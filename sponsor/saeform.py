@@ -155,8 +155,8 @@ def _written(when: object) -> str:
 
 
 def _course(told: Told) -> Pairs:
-    grades = told.event.grades.filter(voided_at__isnull=True).order_by("since", "id")
-    drugs = told.event.medications.filter(voided_at__isnull=True).select_related("medication").order_by("id")
+    grades = told.event.grades.own_standing().order_by("since", "id")
+    drugs = told.event.medications.own_standing().select_related("medication").order_by("id")
     given = (f"{told.plain(one.medication.name)} {one.medication.dose_text}".strip() for one in drugs)
     yield _label(mark("Course of grades")), "; ".join(f"{one.since}: {one.grade}" for one in grades)
     yield _label(mark("Course")), told.plain(told.event.note)

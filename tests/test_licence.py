@@ -27,6 +27,7 @@ PERMISSIVE = {
 DECIDED = {
     "axe-playwright-python": ("MPL-2.0", "carries axe, which looks at pages in tests, unmodified"),
     "certifi": ("MPL-2.0", "a list of certificates, for tests only, unmodified"),
+    "pytest-timeout": ("DFSG approved", "is MIT; the other word says only that Debian finds it free"),
     "django-otp": ("Unlicense", "given to the public domain; where that cannot be, free for any use"),
     "fpdf2": ("LGPL-3.0-only", "a library that is imported, unmodified, and that anybody can replace"),
     "hypothesis": ("MPL-2.0", "runs tests, unmodified, not part of what is installed at a site"),

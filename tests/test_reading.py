@@ -38,6 +38,8 @@ ROOMS = ("trialsite", "participants", "dosing", "safety", "sponsor", "demo")
 WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)} | {0x20: 0x3000}
 # One line of words that people read, and nothing compares: kept exactly as it was written.
 FREE_TEXT = {
+    "cause_of_death",
+    "other_named",
     "name_zh",
     "name_en",
     "first_name",

@@ -118,6 +118,9 @@ class Meaning(models.TextChoices):
 R = TypeVar("R", bound="Record")
 
 
+OWN_STANDS = Q(("voided_at__isnull", True))
+
+
 class RecordQuerySet(models.QuerySet[R]):
     """Rows of records, and which of them count; free text that names a person is refused by whatever way it comes."""
 
@@ -148,6 +151,10 @@ class RecordQuerySet(models.QuerySet[R]):
     def standing(self) -> Self:
         """Rows that count: not void themselves, nor part of somebody or something that is."""
         return self.filter(self.model.stands())
+
+    def own_standing(self) -> Self:
+        """Not void themselves, whatever became of what they are part of: for what has to be taken back with that."""
+        return self.filter(OWN_STANDS)
 
     def fallen(self) -> Self:
         """The others: void themselves, or with what they are part of."""

@@ -340,6 +340,8 @@ SPECTACULAR_SETTINGS = {
     ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # An agent has two views of the same five categories.
+    "ENUM_NAME_OVERRIDES": {"RelatednessEnum": "safety.models.events.Relatedness"},
     "SERVE_PUBLIC": True,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

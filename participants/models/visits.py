@@ -59,7 +59,7 @@ class VisitQuerySet(RecordQuerySet["Visit"]):
 
     def planned_between(self, first: dt.date, last: dt.date) -> VisitQuerySet:
         """The same whoever they are of, in no order: by the visits' own index, which knows of no participant."""
-        planned = self.filter(state=VisitState.PLANNED, voided_at__isnull=True).order_by()
+        planned = self.own_standing().filter(state=VisitState.PLANNED).order_by()
         return planned.alias(reminded=REMINDED).filter(reminded__overlap=DateRange(first, last, "[]"))
 
     def open_on(self, day: dt.date) -> VisitQuerySet:

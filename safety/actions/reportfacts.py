@@ -18,9 +18,10 @@ THREATENING = ("results_in_death", "is_life_threatening")
 
 def facts_of(event: AdverseEvent) -> Facts:
     """All that is known of the event, with what was sent about it; three queries."""
-    later = list(FollowUp.objects.filter(event=event, voided_at__isnull=True).order_by("learned_at", "id"))
-    sent = Submission.objects.filter(event=event, voided_at__isnull=True).order_by("submitted_at", "id")
-    agents = EventAgent.objects.filter(event=event, voided_at__isnull=True).order_by("id")
+    # What was told of an event that is void by now has to be taken back: its own parts count, whatever became of it.
+    later = list(FollowUp.objects.own_standing().filter(event=event).order_by("learned_at", "id"))
+    sent = Submission.objects.own_standing().filter(event=event).order_by("submitted_at", "id")
+    agents = EventAgent.objects.own_standing().filter(event=event).order_by("id")
     return Facts(
         site_aware_at=event.site_aware_at,
         sponsor_aware_at=event.sponsor_aware_at,

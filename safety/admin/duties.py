@@ -83,7 +83,7 @@ class SubmissionForm(forms.Form):
     submitted_by = forms.ModelChoiceField(
         label=_("Sent by"), queryset=User.objects.none(), widget=UnfoldAdminSelectWidget
     )
-    reference = forms.CharField(
+    reference = formfields.LineField(
         label=_("Reference"),
         max_length=80,
         widget=UnfoldAdminTextInputWidget,

@@ -130,7 +130,6 @@ class ReferenceSafetyAdmin(RecordAdmin):
 
     site_path = "site"
     list_display = ("version", "effective_on", "source", "site", "created_by", "void_mark")
-    search_fields = ("version", "source")
     list_select_related = ("site", "created_by")
     fieldsets = ((None, {"fields": ("site", ("version", "effective_on"), "source", "expected")}),)
 

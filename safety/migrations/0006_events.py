@@ -1124,7 +1124,7 @@ class Migration(migrations.Migration):
         ),
             migrations.AddConstraint(
             model_name='meddraterm',
-            constraint=models.UniqueConstraint(fields=('version', 'llt_code'), name='meddra_term_once'),
+            constraint=models.UniqueConstraint(fields=('version', 'llt_code'), name='meddra_term_once', violation_error_message='This release has the term already.',),
         ),
             migrations.AddField(
             model_name='referencesafety',
@@ -1306,7 +1306,7 @@ class Migration(migrations.Migration):
         ),
             migrations.AddConstraint(
             model_name='datafinding',
-            constraint=models.UniqueConstraint(condition=models.Q(('gone_at__isnull', True), ('voided_at__isnull', True)), fields=('code', 'row_model', 'row_id'), name='finding_present_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('gone_at__isnull', True), ('voided_at__isnull', True)), fields=('code', 'row_model', 'row_id'), name='finding_present_once', violation_error_message='This contradiction is listed already.',),
         ),
             migrations.AddConstraint(
             model_name='datafinding',
@@ -1394,7 +1394,7 @@ class Migration(migrations.Migration):
         ),
             migrations.AddConstraint(
             model_name='reportingduty',
-            constraint=models.UniqueConstraint(fields=('event', 'regime', 'clock', 'recipient', 'trigger', 'counted_from', 'due_at'), name='reporting_duty_once'),
+            constraint=models.UniqueConstraint(fields=('event', 'regime', 'clock', 'recipient', 'trigger', 'counted_from', 'due_at'), name='reporting_duty_once', violation_error_message='This duty is there already.',),
         ),
             migrations.AddConstraint(
             model_name='reportingduty',

@@ -139,6 +139,7 @@ class ReportingDuty(Record):
             models.UniqueConstraint(
                 fields=["event", "regime", "clock", "recipient", "trigger", "counted_from", "due_at"],
                 name="reporting_duty_once",
+                violation_error_message=_("This duty is there already."),
             ),
             models.CheckConstraint(
                 name="reporting_duty_due_after_awareness", condition=Q(due_at__gt=models.F("counted_from"))

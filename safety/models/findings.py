@@ -72,6 +72,7 @@ class DataFinding(Record):
                 fields=["code", "row_model", "row_id"],
                 condition=Q(voided_at__isnull=True, gone_at__isnull=True),
                 name="finding_present_once",
+                violation_error_message=_("This contradiction is listed already."),
             ),
             models.CheckConstraint(
                 name="finding_closed_says_how",

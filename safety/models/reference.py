@@ -58,7 +58,13 @@ class MeddraTerm(models.Model):
         ordering = ["version", "llt"]
         default_permissions = ("view",)
         indexes = [search_index("meddra_search", "llt", "pt", "llt_code")]
-        constraints = [models.UniqueConstraint(fields=["version", "llt_code"], name="meddra_term_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "llt_code"],
+                name="meddra_term_once",
+                violation_error_message=_("This release has the term already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.llt} ({self.llt_code})"

@@ -87,8 +87,8 @@ def told_of(event: AdverseEvent) -> Told:
     return Told(
         event=event,
         protocol=study.latest,
-        agents=tuple(event.agents.filter(voided_at__isnull=True).order_by("id")),
-        followups=tuple(event.followups.filter(voided_at__isnull=True).order_by("learned_at", "id")),
+        agents=tuple(event.agents.own_standing().order_by("id")),
+        followups=tuple(event.followups.own_standing().order_by("learned_at", "id")),
     )
 
 
@@ -335,7 +335,7 @@ def _amount(value: Decimal | None) -> str:
 def _concomitant(told: Told) -> Iterator[Drug]:
     """What had begun before the event and had not ended; what was given against it is told in the narrative."""
     onset = PartialDate.parse(told.event.onset).latest
-    against = told.event.medications.filter(voided_at__isnull=True).values("medication")
+    against = told.event.medications.own_standing().values("medication")
     rows = told.participant.medications.standing().exclude(pk__in=against).order_by("started_at", "id")
     for row in rows.filter(started_at__date__lte=onset).exclude(ended_at__date__lt=onset):
         if row.ended_at or row.is_ongoing or timezone.localtime(row.started_at).date() == onset:
@@ -367,14 +367,14 @@ def _narrative(told: Told) -> Iterator[str]:
         f"Participant {told.participant.number} of study {told.protocol.registry_id}: {told.plain(event.term)}, onset "
         f"{event.onset}, highest grade {event.grade} (CTCAE {event.ctcae_version})."
     )
-    grades = event.grades.filter(voided_at__isnull=True).order_by("since", "id")
+    grades = event.grades.own_standing().order_by("since", "id")
     if grades:
         yield "Course of grades: " + "; ".join(f"grade {one.grade} since {one.since}" for one in grades) + "."
     if event.note:
         yield told.plain(event.note)
     if event.treatment_given:
         yield f"Treatment: {told.plain(event.treatment_given)}"
-    for one in event.medications.filter(voided_at__isnull=True).select_related("medication").order_by("id"):
+    for one in event.medications.own_standing().select_related("medication").order_by("id"):
         yield f"Given against it: {told.plain(one.medication.name)} {one.medication.dose_text}".rstrip() + "."
     if event.outcome:
         yield f"Outcome: {event.get_outcome_display()}."
