@@ -26,6 +26,7 @@ from participants.admin.people import status_form
 from participants.models import Examination, Participant, Visit
 from participants.rules.measures import MEASURES
 from safety.admin.ctcae import CtcaeField
+from safety.admin.eventform import MeddraField
 from tests import factories
 from tests.conftest import PASSWORD
 from tests.test_admin import OURS, fields_of, infusion_form, page_of
@@ -144,6 +145,8 @@ def spellings(field: forms.Field) -> tuple[tuple[str, ...], list[tuple[str, ...]
                 ("2026.3.5", "上午8点5分"),
                 ("2026-03-05 08:05", ""),
             ]
+        case formfields.TimeField():
+            return ("08:05",), [("8时5分",), ("8：05",), ("０８：０５",), (" 0805 ",), ("上午8点5分",)]
         case formfields.DateField():
             return ("2026-03-05",), [
                 ("2026年3月5日",),
@@ -163,7 +166,7 @@ def spellings(field: forms.Field) -> tuple[tuple[str, ...], list[tuple[str, ...]
             return ("name@hospital.cn",), [("name@hospital.cn".translate(WIDE),), (" name@hospital.cn ",)]
         case formfields.SlugField():
             return ("ZJ-2",), [("ＺＪ－２",), (" ZJ – 2 ",)]
-        case CtcaeField():
+        case CtcaeField() | MeddraField():
             return ("10051792",), [("１００５１７９２",), (" 10051792 ",)]
         case formfields.CodeField() | formfields.WholeCodeField():
             return ("ZJ-022",), [("ＺＪ－０２２",), (" ZJ－ 022　",), ("ZJ–022",)]

@@ -67,7 +67,7 @@ def said_of_agents(cleaned: Mapping[str, Any]) -> dict[str, Said]:
     return found
 
 
-class MeddraField(forms.CharField):
+class MeddraField(formfields.LineField):
     """A lowest level term of the loaded release: its code or its whole name; of a part, what there is is offered."""
 
     def clean(self, value: Any) -> str:

@@ -92,7 +92,6 @@ class Walk:
     of_each_model: set[str]
     keys: dict[str, str] = field(default_factory=dict)
     amiss: dict[str, list[str]] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
     seen: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -101,8 +100,8 @@ class Walk:
         self.page.on("console", self._note)
 
     def _note(self, said: Any) -> None:
-        """All errors but that an address of the walk is no page, which it is asked anyway."""
-        is_of_the_walk = "Failed to load resource" in said.text and said.location["url"] in self.asked
+        """All errors but that an address of the walk is no page, which it is asked anyway; that is told late."""
+        is_of_the_walk = "Failed to load resource" in said.text and "/admin/" in said.location["url"]
         if said.type == "error" and not is_of_the_walk:
             self.refused.append(said.text)
 
@@ -118,7 +117,6 @@ class Walk:
     def _is_page(self, address: str) -> bool:
         """A page of the site: no part of one, no file, no refusal, and none that was seen under its own address."""
         self.refused.clear()
-        self.asked.add(self.site_url + address)
         try:
             response = self.page.goto(self.site_url + address)
         except Error:
