@@ -51,6 +51,8 @@ def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
     lines += ["def test_it(n):", "    there = pathlib.Path(__file__).with_name(os.environ['PYTEST_XDIST_WORKER'])"]
     (tmp_path / "test_group.py").write_text("\n".join([*lines, "    there.touch()"]), encoding="utf-8")
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-n", "2", "--dist", "loadgroup", str(tmp_path)]
+    # Its own folder: for the common one, it would take back rights that tests beside it have given to others.
+    argv += ["--basetemp", str(tmp_path / "inner")]
     alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     run = subprocess.run([*argv, "-c", os.devnull], env=alone, capture_output=True, text=True, check=False)
     assert "8 passed" in run.stdout, run.stdout[-2000:]
