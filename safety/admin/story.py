@@ -209,6 +209,11 @@ def _day(day: str, time: dt.time | None) -> str:
     return f"{day} {time:%H:%M}" if time else day
 
 
+def _said(event: AdverseEvent, name: str) -> str:
+    """A column in the reader's language, as the trail says it."""
+    return audit.text_of(AdverseEvent._meta.get_field(name), getattr(event, name), event)  # type: ignore[arg-type]
+
+
 def _happened(event: AdverseEvent) -> Section:
     collection = collected(event)
     lines = [
@@ -217,9 +222,9 @@ def _happened(event: AdverseEvent) -> Section:
         (_("pattern"), event.get_pattern_display()),
         (
             _("CTCAE term"),
-            f"{event.ctcae_term} ({event.ctcae_code}, {event.ctcae_version})" if event.ctcae_code else "",
+            f"{_said(event, 'ctcae_term')} · {event.ctcae_code} · {event.ctcae_version}" if event.ctcae_code else "",
         ),
-        (_("system organ class"), event.ctcae_soc),
+        (_("system organ class"), _said(event, "ctcae_soc") if event.ctcae_soc else ""),
         (_("MedDRA term (LLT)"), _meddra(event)),
         (_("site aware at"), long_moment(event.site_aware_at)),
         (_("sponsor aware at"), long_moment(event.sponsor_aware_at) if event.sponsor_aware_at else ""),

@@ -302,6 +302,17 @@ def test_coordinator_and_investigator_on_the_pages(
     assert "None." in told
 
 
+def test_a_chinese_story_says_term_and_class_in_chinese(
+    participant: Participant, ivan: User, now: dt.datetime, login: Any
+) -> None:
+    ivan.language = "zh-hans"
+    ivan.save()
+    event = factories.adverse_event(participant, by=ivan, now=now, term="x")
+    text = login(ivan).get(page("story", event)).content.decode()
+    assert "头痛 (Headache) · 10019211" in text
+    assert "神经系统疾病 (Nervous system disorders)" in text
+
+
 def test_an_event_of_another_site_has_no_story(
     participant: Participant, alice: User, charlie: User, login: Any, now: dt.datetime
 ) -> None:
