@@ -293,7 +293,7 @@ def remind_of_duties(*, now: dt.datetime) -> dict[str, int]:
 
     One event that cannot be told of does not keep the others from being told.
     """
-    counts = {"told": 0, "broken": 0}
+    counts = {"told": 0, "broken": _owe_what_nobody_owed(now=now)}
     for event, rows in groupby(open_duties().order_by("event_id", "due_at", "id"), key=lambda row: row.event):
         try:
             with transaction.atomic():
@@ -302,6 +302,19 @@ def remind_of_duties(*, now: dt.datetime) -> dict[str, int]:
             log.exception("duties of event %s", event.pk)
             counts["broken"] += 1
     return counts
+
+
+def _owe_what_nobody_owed(*, now: dt.datetime) -> int:
+    """The duties of serious events from before duties were rows; how many events could not be read."""
+    broken = 0
+    for event in AdverseEvent.objects.standing().filter(is_serious=True, duties__isnull=True).order_by("pk"):
+        try:
+            with transaction.atomic():
+                renew(event, by=event.created_by, now=now)
+        except (DatabaseError, LookupError, ValueError):
+            log.exception("duties of event %s", event.pk)
+            broken += 1
+    return broken
 
 
 def _remind(event: AdverseEvent, rows: Sequence[ReportingDuty], *, now: dt.datetime) -> int:

@@ -334,6 +334,24 @@ def test_an_event_that_cannot_be_told_of_does_not_stop_the_others(
     assert actions.remind_of_duties(now=now + 18 * HOUR) == {"told": 1, "broken": 1}
 
 
+def test_a_serious_event_from_before_duties_were_rows_gets_its_own(
+    participant: Participant, alice: User, now: dt.datetime
+) -> None:
+    event = AdverseEvent.objects.create(
+        participant=participant,
+        term="x",
+        onset=f"{now:%Y-%m-%d}",
+        grade=3,
+        is_life_threatening=True,
+        ctcae_version="5.0",
+        site_aware_at=now,
+        created_by=alice,
+    )
+    for _turn in range(2):
+        actions.remind_of_duties(now=now + HOUR)
+    assert [row.due_at for row in actions.open_duties().filter(event=event, recipient="sponsor")] == [now + 24 * HOUR]
+
+
 def test_a_message_names_the_number_and_no_more(
     participant: Participant, alice: User, paul: User, now: dt.datetime
 ) -> None:
