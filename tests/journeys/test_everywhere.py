@@ -101,7 +101,7 @@ class Walk:
 
     def _note(self, said: Any) -> None:
         """All errors but that an address of the walk is no page, which it is asked anyway; that is told late."""
-        is_of_the_walk = "Failed to load resource" in said.text and "/admin/" in said.location["url"]
+        is_of_the_walk = "Failed to load resource" in said.text and "/static/" not in said.location["url"]
         if said.type == "error" and not is_of_the_walk:
             self.refused.append(said.text)
 

@@ -26,7 +26,7 @@ from participants.models import Participant, ProtocolDeviation, VisitState
 from participants.rules.status import Status
 from safety.models import AdverseEvent
 from tests import factories
-from tests.conftest import PASSWORD, Once
+from tests.conftest import PASSWORD
 from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused
 
@@ -34,17 +34,17 @@ DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def moment() -> dt.datetime:
     """Pages ask the clock: these journeys happen now."""
     return timezone.now()
 
 
-@pytest.fixture(scope="module")
-def made(once: Once, moment: dt.datetime) -> Participant:
-    enrolled = factories.enrolled(site=once.site, by=once.ivan, now=moment - 20 * DAY)
+@pytest.fixture
+def participant(site: Site, ivan: User, moment: dt.datetime) -> Participant:
+    enrolled = factories.enrolled(site=site, by=ivan, now=moment - 20 * DAY)
     on = timezone.localtime(moment).date()
-    return plan_infusion(participant=enrolled, on=on, by=once.ivan, now=moment - 15 * DAY)
+    return plan_infusion(participant=enrolled, on=on, by=ivan, now=moment - 15 * DAY)
 
 
 def typed(participant: Participant, product: CellProduct, at: dt.datetime, **more: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from participants.models import Examination, Measurement, Participant, ProtocolD
 from participants.rules.eligibility import NOT_MET
 from participants.rules.status import Status
 from tests import factories
-from tests.conftest import PASSWORD, Once, person
+from tests.conftest import PASSWORD, person
 from tests.forms import forms_of
 from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused
@@ -31,16 +31,16 @@ DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def moment() -> dt.datetime:
     """Pages ask the clock: these journeys happen now."""
     return timezone.now()
 
 
-@pytest.fixture(scope="module")
-def made(once: Once, moment: dt.datetime) -> Participant:
+@pytest.fixture
+def participant(site: Site, ivan: User, moment: dt.datetime) -> Participant:
     """Enrolled twenty days ago, and ready for the infusion of today in every other way."""
-    planned = planned_for_today(once.site, once.ivan, moment)
+    planned = planned_for_today(site, ivan, moment)
     factories.ready(planned, at=moment - HOUR)
     return planned
 
