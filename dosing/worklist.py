@@ -30,7 +30,7 @@ from participants.actions import site_day
 from participants.actions.unchanged import OF_ELIGIBILITY, Kept, with_facts
 from participants.models import Participant
 from participants.rules.status import Status
-from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
+from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, site_keys
 from trialsite.lines import Kind, Line, count_of_all
 from trialsite.models import User
 from trialsite.study import get_study
@@ -66,7 +66,7 @@ def _near_misses(user: User) -> list[Section]:
     """Stopped identity checks, until the principal investigator has looked into each."""
     if not user.has_perm("dosing.review_identitystop"):
         return []
-    rows = IdentityStop.objects.standing().filter(participant__site__in=sites_of(user), reviewed_at__isnull=True)
+    rows = IdentityStop.objects.standing().filter(participant__site__in=site_keys(user), reviewed_at__isnull=True)
     known = rows.select_related("participant", "wristband_of", "bag__participant", "created_by")
     shown = list(known.annotate(of_all=count_of_all()).order_by("created_at")[:ROWS_SHOWN])
     if not shown:
@@ -107,7 +107,7 @@ def _against(user: User, now: dt.datetime) -> list[tuple[Any, tuple[Judged, ...]
     the judgement only of whom something has changed."""
     fitness = FitnessCheck.objects.standing().filter(participant=OuterRef("pk"), before=Before.INFUSION)
     newest = fitness.order_by().values("participant").annotate(newest=Max("checked_at")).values("newest")
-    waiting = Participant.objects.standing().filter(site__in=sites_of(user), status__in=BEFORE).select_related("site")
+    waiting = Participant.objects.standing().filter(site__in=site_keys(user), status__in=BEFORE).select_related("site")
     compared = IdentityCheck.objects.standing().filter(participant=OuterRef("pk")).order_by().values("created_at")
     known = waiting.annotate(checked_at=Subquery(newest), compared_at=ArraySubquery(compared))
     rows = with_facts(known, (*OF_ELIGIBILITY, *OF_READINESS))
@@ -201,7 +201,7 @@ def _infusion(participant: Any, judged: tuple[Judged, ...], today: dt.date) -> R
 def _doses(user: User, today: dt.date) -> Kind:
     """Lymphodepletion that is due today, or was, and nothing is recorded."""
     rows = LymphodepletionDose.objects.standing().filter(
-        Q(participant__status__in=BEFORE), participant__site__in=sites_of(user), state=DoseState.PLANNED
+        Q(participant__status__in=BEFORE), participant__site__in=site_keys(user), state=DoseState.PLANNED
     )
 
     def made(found: list[Line]) -> Section:
@@ -232,7 +232,7 @@ def _dose(line: Line, today: dt.date) -> Row:
 
 
 def _holds(user: User) -> Kind:
-    rows = DosingHold.objects.standing().filter(participant__site__in=sites_of(user), lifted_at__isnull=True)
+    rows = DosingHold.objects.standing().filter(participant__site__in=site_keys(user), lifted_at__isnull=True)
 
     def made(found: list[Line]) -> Section:
         return Section(

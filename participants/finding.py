@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.models import Participant
 from trialsite.finding import Verb
-from trialsite.firstpage import sites_of
+from trialsite.firstpage import site_keys
 
 ZEROS = re.compile(r"([A-Z])0*(?=[0-9])")
 
@@ -52,7 +52,7 @@ def participants(user: Any, numbers: tuple[str, ...]) -> Any:
     """
     if not user.has_perm("participants.view_participant"):
         return []
-    known = Participant.objects.standing().filter(site__in=sites_of(user))
+    known = Participant.objects.standing().filter(site__in=site_keys(user))
     bare = known.annotate(
         screening=Replace("screening_number", Value("-"), Value("")),
         numbered=Replace(F("participant_number"), Value("-"), Value("")),

@@ -16,7 +16,7 @@ from participants.rules.eligibility import Overall
 from participants.rules.status import Status
 from participants.wording import OVERALL_NAMES
 from trialsite import wayback
-from trialsite.firstpage import ROWS_SHOWN, Place, Places, Row, Section, sites_of
+from trialsite.firstpage import ROWS_SHOWN, Place, Places, Row, Section, site_keys
 from trialsite.lines import Kind, Line, count_of_all
 from trialsite.models import User
 from trialsite.study import get_study
@@ -51,7 +51,7 @@ def _places() -> Kind:
 
 
 def _visits(user: User, today: dt.date) -> list[Kind]:
-    visits = Visit.objects.filter(participant__site__in=sites_of(user))
+    visits = Visit.objects.filter(participant__site__in=site_keys(user))
     open_now = visits.open_on(today)
     later = visits.owed().filter(window_opens_on__gt=today, window_opens_on__lte=today + SOON)
     found = {
@@ -133,7 +133,7 @@ def _closes(within: dt.timedelta) -> str:
 
 
 def _reconsents(user: User, today: dt.date) -> Kind:
-    duties = Reconsent.objects.standing().filter(participant__site__in=sites_of(user), state=ReconsentState.OPEN)
+    duties = Reconsent.objects.standing().filter(participant__site__in=site_keys(user), state=ReconsentState.OPEN)
 
     def made(found: list[Line]) -> Section:
         is_late = any(line.on is not None and line.on <= today for line in found)
@@ -182,7 +182,7 @@ KEPT: Kept[Standing] = Kept()
 
 
 def _screening(user: User, now: dt.datetime) -> list[Section]:
-    waiting = Participant.objects.standing().filter(site__in=sites_of(user), status=Status.SCREENING)
+    waiting = Participant.objects.standing().filter(site__in=site_keys(user), status=Status.SCREENING)
     rows = list(with_facts(waiting.annotate(of_all=count_of_all())).order_by("screening_number")[:ROWS_SHOWN])
     if not rows:
         return []

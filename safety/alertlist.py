@@ -10,7 +10,7 @@ from safety.actions.calls import newest_about, pending, threads
 from safety.actions.rounds import DueRound, due_rounds
 from safety.models import AlertKind, OnCallShift, SafetyAlert
 from safety.rules.rounds import State
-from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
+from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, site_keys
 from trialsite.models import User
 
 # The page where both toxicities are assessed at once; without it the pages of each.
@@ -29,7 +29,7 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
 
 
 def _alerts(user: User, now: dt.datetime) -> list[Section]:
-    things = threads(pending().filter(participant__site__in=sites_of(user)))
+    things = threads(pending().filter(participant__site__in=site_keys(user)))
     if not things:
         return []
     return [
@@ -55,7 +55,7 @@ def _alerts(user: User, now: dt.datetime) -> list[Section]:
 
 def _on_call(user: User, now: dt.datetime) -> str:
     """Who is on call now; the alert itself says who is told next."""
-    shifts = OnCallShift.objects.standing().filter(site__in=sites_of(user), starts_at__lte=now, ends_at__gt=now)
+    shifts = OnCallShift.objects.standing().filter(site__in=site_keys(user), starts_at__lte=now, ends_at__gt=now)
     people = [str(shift.person) for shift in shifts.select_related("person").order_by("starts_at", "id")]
     if not people:
         return _("Nobody is on call: all investigators were told.")
@@ -87,7 +87,7 @@ def waits_since(alert: SafetyAlert) -> dt.datetime:
 
 
 def _rounds(user: User, now: dt.datetime) -> list[Section]:
-    due = due_rounds(sites_of(user), now)
+    due = due_rounds(site_keys(user), now)
     late = [one for one in due if one.state is State.OVERDUE]
     hint = _(
         "CRS and ICANS: twice a day, sooner after a higher grade, to Day 14 and until both are over. The ICE score: "

@@ -27,7 +27,7 @@ from safety.models import (
     current,
     graded,
 )
-from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, sites_of
+from trialsite.firstpage import ROWS_SHOWN, Place, Row, Section, moment, site_keys
 from trialsite.lines import Kind, Line
 from trialsite.models import User
 from trialsite.study import get_study
@@ -59,7 +59,7 @@ def sections(*, user: User, now: dt.datetime) -> list[Section]:
 def _episodes(user: User) -> Kind:
     """CRS and ICANS that are no adverse event yet, or whose event tells another grade: see `episodes.is_in_step`."""
     in_step = Q(adverse_event__in=AdverseEvent.objects.standing(), adverse_event__grade=F("highest_grade"))
-    rows = ToxicityEpisode.objects.standing().filter(participant__site__in=sites_of(user)).exclude(in_step)
+    rows = ToxicityEpisode.objects.standing().filter(participant__site__in=site_keys(user)).exclude(in_step)
 
     def made(found: list[Line]) -> Section:
         return Section(
@@ -89,7 +89,7 @@ NEAR = dt.timedelta(hours=24)
 
 def _duties(user: User, now: dt.datetime, *, is_near: bool) -> Kind:
     """Reports that are owed: overdue or due within a day, and all others."""
-    rows = open_duties().filter(event__participant__site__in=sites_of(user), is_alarming=True)
+    rows = open_duties().filter(event__participant__site__in=site_keys(user), is_alarming=True)
     rows = rows.filter(due_at__lte=now + NEAR) if is_near else rows.filter(due_at__gt=now + NEAR)
 
     def made(found: list[Line]) -> Section:
@@ -130,7 +130,7 @@ def _duty(line: Line, now: dt.datetime) -> Row:
 
 def _counts(user: User, now: dt.datetime) -> list[Section]:
     """Neutrophil counts without which early ICAHT could not be graded."""
-    owed, today = owed_counts(sites_of(user), now), site_day(now)
+    owed, today = owed_counts(site_keys(user), now), site_day(now)
     if not owed:
         return []
     return [
@@ -177,7 +177,7 @@ def _due(within: dt.timedelta) -> str:
 def _reactions(user: User) -> Kind:
     """Reactions that were ticked at the infusion, and are no adverse event yet."""
     told = AdverseEvent.objects.standing().filter(infusion=OuterRef("pk"))
-    rows = Infusion.objects.standing().filter(participant__site__in=sites_of(user), has_reaction=True)
+    rows = Infusion.objects.standing().filter(participant__site__in=site_keys(user), has_reaction=True)
 
     def made(found: list[Line]) -> Section:
         return Section(
@@ -201,7 +201,7 @@ def _reaction(line: Line) -> Row:
 
 def _severe(user: User, now: dt.datetime) -> Kind:
     """CRS or ICANS of grade 3 or more in the last day, whoever graded it."""
-    rows = current(ToxicityAssessment.objects.filter(participant__site__in=sites_of(user)))
+    rows = current(ToxicityAssessment.objects.filter(participant__site__in=site_keys(user)))
     lately = rows.annotate(final=Coalesce("investigator_grade", "grade")).filter(
         assessed_at__gte=now - LATELY, final__gte=3
     )
@@ -231,7 +231,7 @@ def _assessment(line: Line) -> Row:
 
 
 def _standing(user: User) -> QuerySet[AdverseEvent]:
-    return AdverseEvent.objects.standing().filter(participant__site__in=sites_of(user))
+    return AdverseEvent.objects.standing().filter(participant__site__in=site_keys(user))
 
 
 def _unassessed(user: User) -> Kind:
@@ -270,7 +270,7 @@ def _unreviewed(user: User) -> Kind:
 
 
 def _asked(user: User) -> Kind:
-    rows = EventQuery.objects.standing().filter(event__participant__site__in=sites_of(user), answered_at__isnull=True)
+    rows = EventQuery.objects.standing().filter(event__participant__site__in=site_keys(user), answered_at__isnull=True)
 
     def made(found: list[Line]) -> Section:
         return Section(
@@ -298,7 +298,7 @@ def _query(line: Line) -> Row:
 
 def _serious(user: User) -> Kind:
     rows = AdverseEvent.objects.standing().filter(
-        participant__site__in=sites_of(user), is_serious=True, resolved="", results_in_death=False
+        participant__site__in=site_keys(user), is_serious=True, resolved="", results_in_death=False
     )
 
     def made(found: list[Line]) -> Section:
@@ -329,7 +329,7 @@ def _event(line: Line, page: str = "change") -> Row:
 
 def _contradictions(user: User) -> Kind:
     """What the consistency checks found, the oldest first; only those who close them are asked."""
-    rows = DataFinding.objects.open().filter(participant__site__in=sites_of(user)).order_by("found_at", "pk")
+    rows = DataFinding.objects.open().filter(participant__site__in=site_keys(user)).order_by("found_at", "pk")
 
     def made(found: list[Line]) -> Section:
         return Section(

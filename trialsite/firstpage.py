@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from trialsite import lines, seals, sweeps, waiting, wayback
 from trialsite.lines import Kind, Line
-from trialsite.models import Notification, NotificationState, Site, SweepRun, User
+from trialsite.models import Notification, NotificationState, Site, SiteGiven, SweepRun, User
 from trialsite.roles import Role
 from trialsite.study import get_study
 
@@ -222,6 +222,11 @@ def sites_of(user: User) -> Any:
     return Site.objects.all() if user.is_superuser else user.sites.all()
 
 
+def site_keys(user: User) -> Any:
+    """The keys of the same, from one table: the first page names them in the query of each kind of its lines."""
+    return Site.objects.values("pk") if user.is_superuser else SiteGiven.objects.filter(user=user).values("site")
+
+
 # --- The ground floor's own -------------------------------------------------------------------------
 
 
@@ -282,7 +287,7 @@ def own_kinds(user: User) -> list[Kind]:
 def _failed(user: User) -> Iterable[Kind]:
     if not user.has_perm("trialsite.view_notification"):
         return
-    rows = Notification.objects.filter(state=NotificationState.FAILED, site__in=sites_of(user)).order_by("queued_at")
+    rows = Notification.objects.filter(state=NotificationState.FAILED, site__in=site_keys(user)).order_by("queued_at")
     yield Kind("mails", rows, _mails, what="subject", more="recipient__username", at="queued_at", participant=None)
 
 

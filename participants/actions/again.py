@@ -10,6 +10,7 @@ from participants.actions.eligibility import (
     Evaluation,
     counts_from_infusion,
     evaluate,
+    for_infusion_on,
     is_on,
     screened_and_enrolled,
 )
@@ -132,7 +133,7 @@ def _signature(known: Known, evaluation: Evaluation, *, now: dt.datetime) -> Sig
     if not known.is_confirmation_valid:
         return Signature.BROKEN
     if evaluation.anchors.infusion_on != participant.planned_infusion_on:
-        evaluation = evaluate(participant, now=now, known=known)
+        evaluation = for_infusion_on(evaluation, participant.planned_infusion_on, known=known, now=now)
     return Signature.CURRENT if is_on(known.confirmation, evaluation) else Signature.OUTDATED
 
 

@@ -122,6 +122,16 @@ def evaluate(
     return Evaluation(participant, protocol, anchors, decisions)
 
 
+def for_infusion_on(evaluation: Evaluation, day: dt.date | None, *, known: Known, now: dt.datetime) -> Evaluation:
+    """The same asked about another day of the infusion: once enrolled, only what counts back from it changes."""
+    if screened_and_enrolled(known)[1] is None:
+        return evaluate(evaluation.participant, now=now, infusion_on=day, known=known)
+    anchors = replace(evaluation.anchors, infusion_on=day)
+    later = replace(anchors, today=site_day(now), expires_after_days=None)
+    decisions = _decided_now(evaluation.decisions, known, evaluation.protocol, later, now=now)
+    return replace(evaluation, anchors=anchors, decisions=decisions)
+
+
 def _decided_now(
     decisions: Sequence[Decision], known: Known, protocol: Protocol, anchors: Anchors, *, now: dt.datetime
 ) -> tuple[Decision, ...]:
