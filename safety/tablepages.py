@@ -127,6 +127,8 @@ def serious(sites: Sequence[Site]) -> Report:
     rows = [row for row in tables.rows_of(sites) if row.is_serious]
     rows.sort(key=lambda row: (row.number, row.onset, row.pk))
     names, socs = tables.term_names(rows), tables.soc_names()
+    sent = tables.first_reports(row.pk for row in rows)
+    shown = [_serious_row(row, names, sent.get(row.pk)) for row in rows]
     head = (
         _("Participant"),
         _("Reported term"),
@@ -138,20 +140,23 @@ def serious(sites: Sequence[Site]) -> Report:
         _("Related to the CAR-T cells"),
         _("Outcome"),
         _("Site aware on"),
-        _("Days to entry"),
+        _("First report sent"),
+        _("Days to report"),
     )
     part = Part(
         title=_("%(count)s serious events") % {"count": len(rows)},
         head=head,
-        rows=tuple(_serious_row(row, names) for row in rows),
-        widths=(20, 34, 34, 20, 20, 40, 12, 28, 24, 20, 16),
+        rows=tuple(shown),
+        widths=(20, 34, 34, 20, 20, 36, 12, 26, 24, 20, 20, 16),
         empty=_("None is recorded."),
     )
-    data = tuple((*_plain(_serious_row(row, names)), socs.get(row.soc, row.soc), row.code) for row in rows)
+    data = tuple(
+        (*_plain(_serious_row(row, names, sent.get(row.pk))), socs.get(row.soc, row.soc), row.code) for row in rows
+    )
     notes = (
         _(
-            "By participant, then onset; void entries are left out. Days to entry: from the day on which the site knew "
-            "of the event to the day on which it was entered here."
+            "By participant, then onset; void entries are left out. Days to report: from the day on which the site "
+            "knew of the event to the day on which the first report about it was sent, to whomever."
         ),
     )
     return Report(SERIOUS, TITLES[SERIOUS], (part,), (*head, _("Class"), _("MedDRA code")), data, notes)
@@ -161,7 +166,8 @@ def _plain(row: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(str(cell) if isinstance(cell, Link) else cell for cell in row)
 
 
-def _serious_row(row: EventRow, names: dict[str, str]) -> tuple[Any, ...]:
+def _serious_row(row: EventRow, names: dict[str, str], sent: dt.datetime | None) -> tuple[Any, ...]:
+    aware_on, sent_on = site_day(row.aware_at), site_day(sent) if sent else None
     return (
         row.number,
         Link(row.reported, reverse("admin:safety_adverseevent_story", args=[row.pk])),
@@ -172,8 +178,9 @@ def _serious_row(row: EventRow, names: dict[str, str]) -> tuple[Any, ...]:
         row.grade,
         row.relatedness or _("open"),
         row.outcome or _("open"),
-        f"{site_day(row.aware_at):%Y-%m-%d}",
-        row.days_to_entry,
+        f"{aware_on:%Y-%m-%d}",
+        f"{sent_on:%Y-%m-%d}" if sent_on else _("not yet"),
+        (sent_on - aware_on).days if sent_on else "—",
     )
 
 

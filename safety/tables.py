@@ -24,6 +24,7 @@ from safety.models import (
     Agent,
     IcahtAssessment,
     IecHsAssessment,
+    Submission,
     ToxicityEpisode,
     current,
 )
@@ -68,14 +69,8 @@ class EventRow:
     relatedness: str
     outcome: str
     aware_at: dt.datetime
-    entered_at: dt.datetime
     is_reaction: bool
     special_interest: str
-
-    @property
-    def days_to_entry(self) -> int:
-        """Days of the site's calendar from knowing of it to its entry here."""
-        return (site_day(self.entered_at) - site_day(self.aware_at)).days
 
     def first_day(self, since: dt.date) -> dt.date | None:
         """The first day from `since` on at which it can have begun; None if it certainly began before."""
@@ -102,7 +97,6 @@ def row_of(event: AdverseEvent) -> EventRow:
         relatedness=relatedness_of(event),
         outcome=str(event.get_outcome_display()) if event.outcome else "",
         aware_at=event.site_aware_at,
-        entered_at=event.created_at,
         is_reaction=event.infusion_id is not None,
         special_interest=event.special_interest,
     )
@@ -122,6 +116,12 @@ def rows_of(sites: Iterable[Site] | None = None) -> list[EventRow]:
     return [
         row_of(event) for event in rows.select_related("participant").prefetch_related("agents").order_by("onset", "id")
     ]
+
+
+def first_reports(events: Iterable[int]) -> dict[int, dt.datetime]:
+    """When the first report about each of these events was sent, to whomever; without those that none went out for."""
+    rows = Submission.objects.standing().filter(event__in=list(events)).order_by()
+    return dict(rows.values_list("event").annotate(first=Min("submitted_at")))
 
 
 # --- populations -------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The pages of the tables of safety: what a page shows, the paper and the file hold too."""
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -12,10 +13,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from safety.tablepages import BY_POPULATION, TITLES, Report, on_paper, report_of
+from safety.tablepages import BY_POPULATION, STOPPING, TITLES, Report, on_paper, report_of
 from safety.tables import POPULATION_NAMES, Population
 from trialsite import listexport, printing
 from trialsite.firstpage import sites_of
+from trialsite.models import Site
 
 VIEW = "safety.view_safety_tables"
 MODEL = "safety.AdverseEvent"
@@ -34,19 +36,49 @@ def urls(page: Any) -> list[URLPattern]:
     return found
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the reader wants to see: of which of their sites, and for some tables of which population."""
+
+    code: str
+    population: Population
+    # Of all that the reader reaches; `site` is the code of the one that was chosen, if it was.
+    reached: list[Site]
+    site: str
+
+    @property
+    def sites(self) -> list[Site]:
+        return [one for one in self.reached if self.site in ("", one.code)]
+
+    @property
+    def report(self) -> Report:
+        return report_of(self.code, self.sites, self.population, now=timezone.now())
+
+    @property
+    def query(self) -> str:
+        """Of the address of a page or a file that shows the same."""
+        said = {"population": self.population if self.code in BY_POPULATION else "", "site": self.site}
+        found = urlencode({name: value for name, value in said.items() if value})
+        return f"?{found}" if found else ""
+
+
 def show(page: Any, code: str, request: HttpRequest) -> TemplateResponse:
-    report, population = _asked(request, code)
-    query = f"?{urlencode({'population': population})}" if code in BY_POPULATION else ""
+    asked = _asked(request, code)
     context = {
         **page.admin_site.each_context(request),
         "opts": page.opts,
-        "title": report.title,
-        "report": report,
-        "pages": [(title, _address(one) + query, one == code) for one, title in TITLES.items()],
+        "title": TITLES[code],
+        "report": asked.report,
+        "pages": [
+            (title, _address(one) + replace(asked, code=one).query, one == code) for one, title in TITLES.items()
+        ],
         "populations": list(POPULATION_NAMES.items()) if code in BY_POPULATION else [],
-        "population": population,
+        "population": asked.population,
+        # The stopping rule watches the study as a whole.
+        "sites": asked.reached if len(asked.reached) > 1 and code != STOPPING else [],
+        "site": asked.site,
         "files": [
-            (name, reverse(f"admin:safety_safetyalert_{code}_file", args=[kind]) + query)
+            (name, reverse(f"admin:safety_safetyalert_{code}_file", args=[kind]) + asked.query)
             for name, kind in ((_("Print (PDF)"), PDF), (_("Export (XLSX)"), XLSX), (_("Export (CSV)"), CSV))
         ],
     }
@@ -56,24 +88,28 @@ def show(page: Any, code: str, request: HttpRequest) -> TemplateResponse:
 def leave(page: Any, code: str, request: HttpRequest, kind: str) -> HttpResponseBase:
     if kind not in (CSV, XLSX, PDF):
         raise Http404
-    report, _population = _asked(request, code)
-    content = f"safety-{code}"
+    asked = _asked(request, code)
+    report, content = asked.report, f"safety-{code}"
     if kind == PDF:
-        printed = on_paper(report, sites_of(request.user))  # type: ignore[arg-type]  # nobody gets here without a login
+        printed = on_paper(report, asked.sites)
         return printing.leave(request, printed, model=MODEL, content=content, now=timezone.now())
     return listexport.leave(
         request, kind=kind, header=report.header, table=report.data, sheet=report.title, model=MODEL, content=content
     )
 
 
-def _asked(request: HttpRequest, code: str) -> tuple[Report, Population]:
-    """What is asked for; of a population that there is not, the usual one."""
+def _asked(request: HttpRequest, code: str) -> Asked:
+    """Of a population that there is not, the usual one; of a site that the reader does not reach, all that they do."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
-    asked = request.GET.get("population", "")
-    population = Population(asked) if asked in list(Population) else Population.SINCE_INFUSION
-    sites = list(sites_of(request.user))  # type: ignore[arg-type]  # nobody gets here without a login
-    return report_of(code, sites, population, now=timezone.now()), population
+    population, site = request.GET.get("population", ""), request.GET.get("site", "")
+    reached = list(sites_of(request.user))  # type: ignore[arg-type]  # nobody gets here without a login
+    return Asked(
+        code,
+        Population(population) if population in list(Population) else Population.SINCE_INFUSION,
+        reached,
+        site if site in {one.code for one in reached} else "",
+    )
 
 
 def _address(code: str) -> str:

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
+from participants.actions import site_day
 from participants.models import Consent, Participant
 from safety import actions, tablepages, tables
 from safety.actions import Said, stopping
@@ -27,6 +28,7 @@ from safety.models import (
     SafetyAlert,
     Scale,
     SettledBy,
+    Submission,
     ToxicityAssessment,
 )
 from safety.tables import Population
@@ -163,7 +165,45 @@ def test_the_files_hold_numbers(
     assert (fever["Grade ≥ 3, n"], fever["Grade 4"], fever["Grade 2"], fever["Events"]) == ("1", "1", "0", "3")
     (serious,) = file_of(login(mona), "serious")
     assert (serious["Participant"], serious["Serious because"]) == (people[0].number, "life-threatening")
-    assert (serious["Days to entry"], serious["End"], serious["MedDRA code"]) == ("0", "ongoing", "10016558")
+    assert (serious["First report sent"], serious["Days to report"]) == ("not yet", "—")
+    assert (serious["End"], serious["MedDRA code"]) == ("ongoing", "10016558")
+
+
+def test_the_line_listing_counts_the_days_to_the_first_report(
+    people: list[Participant], mona: User, alice: User, now: dt.datetime, login: Any, english: Any
+) -> None:
+    event = log(people[0], by=alice, now=now, grade=4, is_life_threatening=True)
+    for days in (3, 1):
+        Submission.objects.create(
+            event=event,
+            recipient="sponsor",
+            submitted_at=event.site_aware_at + days * DAY,
+            submitted_by=alice,
+            reference="by e-mail",
+            created_by=alice,
+        )
+    (serious,) = file_of(login(mona), "serious")
+    assert serious["First report sent"] == f"{site_day(event.site_aware_at + DAY)}"
+    assert serious["Days to report"] == "1"
+
+
+def test_whoever_has_two_sites_may_look_at_one(
+    people: list[Participant], site: Site, alice: User, charlie: User, now: dt.datetime, login: Any
+) -> None:
+    log(people[0], by=alice, now=now, grade=4, is_life_threatening=True, term="odd fever")
+    (elsewhere,) = charlie.sites.all()
+    both = login(person("both", Role.MONITOR, site, elsewhere))
+    assert [code for code in (site.code, elsewhere.code, "nowhere", "") if shows(both, "odd fever", site=code)] == [
+        site.code,
+        "nowhere",
+        "",
+    ]
+    one = login(person("one", Role.MONITOR, elsewhere))
+    assert not shows(one, "odd fever", site=site.code), "what one does not reach cannot be chosen"
+
+
+def shows(client: Client, words: str, **query: str) -> bool:
+    return words in page(client, "serious", **query).content.decode()
 
 
 # --- who may, and what leaves ------------------------------------------------------------------------
