@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from bench import scene
 from bench.measure import Line, Measured, Size, Work, in_turns
@@ -33,7 +34,7 @@ ASKED = {
     "adverse events: last page": ("?p={last}", 2),
     "adverse events: search a word": ("?q=fever", 2),
     "adverse events: search in Chinese": ("?q=发热", 2),
-    "adverse events: search a rare word": ("?q=fever+77", 2),
+    "adverse events: search a rare word": ("?q=quokka", 2),
     "adverse events: search a number": ("?q={number}", 2),
 }
 
@@ -68,7 +69,9 @@ def _events(count: int) -> Works:
         first,
         count - AdverseEvent.objects.count(),
         participant_id=f"{people} + {_any(1, max(count // EVENTS_OF_EACH, 1))}",
-        term=f"(ARRAY['Fever', 'Nausea', '发热', '腹泻', 'Rash'])[1 + {_any(2, 5)}] || ' ' || {_any(3, 1000)}",
+        # One word stands in as many rows among few as on a page among many.
+        term=f"CASE WHEN n <= {PAGE} THEN 'Quokka bite' ELSE "
+        f"(ARRAY['Fever', 'Nausea', '发热', '腹泻', 'Rash'])[1 + {_any(2, 5)}] || ' ' || {_any(3, 1000)} END",
         onset=f"to_char(date '2025-07-19' + {_any(4, 400)}::int, 'YYYY-MM-DD')",
         grade=f"1 + {_any(5, 4)}",
         is_life_threatening=f"{_any(6, 20)} = 0",
@@ -82,8 +85,14 @@ def _events(count: int) -> Works:
         for name, (query, goal) in ASKED.items()
     }
     whole, goal, _none = works["adverse events: the list"]
-    api = Work(_asking(_program(), f"/api/v1/adverse-events/?page_size={PAGE}"), writes=False)
-    return {**works, "adverse events: the list": (whole, goal, 8), "adverse events: API page": (api, 1.25, None)}
+    rows, program = f"/api/v1/adverse-events/?page_size={PAGE}", _program()
+    since = f"{rows}&modified_since={timezone.now():%Y-%m-%dT%H:%M:%SZ}"
+    return {
+        **works,
+        "adverse events: the list": (whole, goal, 8),
+        "adverse events: API page": (Work(_asking(program, rows), writes=False), 1.15, None),
+        "adverse events: API, what changed since": (Work(_asking(program, since), writes=False), 2, None),
+    }
 
 
 def _first_event() -> AdverseEvent:

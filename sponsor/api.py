@@ -65,6 +65,10 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     field_class = MomentField
 
 
+# Other rows of which a row shows something, by the names of their relations.
+SHOWS: dict[type[Record], tuple[str, ...]] = {Participant: ("consents", "statuses"), AdverseEvent: ("agents",)}
+
+
 class ChangesFilter(django_filters.FilterSet):
     modified_since = MomentFilter(
         method="changed_since",
@@ -80,7 +84,7 @@ class ChangesFilter(django_filters.FilterSet):
     participant_path = "participant"
 
     def changed_since(self, queryset: Any, name: str, value: dt.datetime) -> Any:
-        return queryset.filter(changed_at__gte=value)
+        return queryset.filter(pk__in=changed_keys(queryset.model, since=value))
 
     def of_participant(self, queryset: Any, name: str, value: str) -> Any:
         numbered = Participant.objects.filter(Q(screening_number=value) | Q(participant_number=value))
@@ -319,31 +323,46 @@ class ReadView(RecordedView, viewsets.ReadOnlyModelViewSet[Any]):
     # Ids are small numbers: an address with anything else is not found, rather than an error inside.
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ["get", "head", "options"]
-    # Other rows of which this one shows something, by the names of their relations.
-    shows: tuple[str, ...] = ()
 
     def get_queryset(self) -> Any:
-        return with_changes(super().get_queryset(), *self.shows)
+        return with_changes(super().get_queryset())
 
 
-def with_changes(queryset: Any, *shows: str) -> Any:
+def with_changes(queryset: Any) -> Any:
     """The rows with `changed_at`: when they changed, became void with what they are part of, or show something else."""
     moments: list[Any] = [F("modified_at")]
     for path in queryset.model.part_of:
         moments.append(Case(When(**{f"{path}__voided_at__isnull": False, "then": F(f"{path}__modified_at")})))
-    for name in shows:
-        relation = queryset.model._meta.get_field(name)
-        others = relation.related_model.objects.filter(**{relation.field.name: OuterRef("pk")})
+    for model, name in _shown(queryset.model):
+        others = model.objects.filter(**{name: OuterRef("pk")})
         moments.append(Subquery(others.order_by("-modified_at").values("modified_at")[:1]))
     # PostgreSQL leaves out what is null.
     return queryset.annotate(changed_at=Greatest(*moments))
+
+
+def changed_keys(model: type[Record], *, since: dt.datetime) -> Any:
+    """The keys of the rows whose `changed_at` is not before that: each way to change asked of its own index."""
+    rows = model.objects.order_by()
+    ways = [rows.filter(modified_at__gte=since).values_list("pk")]
+    for path in model.part_of:
+        fallen = {f"{path}__voided_at__isnull": False, f"{path}__modified_at__gte": since}
+        ways.append(rows.filter(**fallen).values_list("pk"))
+    for other, name in _shown(model):
+        ways.append(other.objects.order_by().filter(modified_at__gte=since).values_list(name))
+    first, *others = ways
+    return first.union(*others)
+
+
+def _shown(model: type[Record]) -> list[tuple[Any, str]]:
+    """The models of which a row shows something, each with the name of its way back."""
+    relations: list[Any] = [model._meta.get_field(name) for name in SHOWS.get(model, ())]
+    return [(one.related_model, one.field.name) for one in relations]
 
 
 class ParticipantView(ReadView):
     serializer_class = ParticipantSerializer
     filterset_class = ParticipantFilter
     queryset = Participant.objects.select_related("site").prefetch_related("consents", "statuses")
-    shows = ("consents", "statuses")
 
 
 class VisitView(ReadView):
@@ -359,7 +378,6 @@ class InfusionView(ReadView):
 class AdverseEventView(ReadView):
     serializer_class = AdverseEventSerializer
     queryset = AdverseEvent.objects.select_related("participant").prefetch_related("agents")
-    shows = ("agents",)
 
 
 class ToxicityAssessmentView(ReadView):

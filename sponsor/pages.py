@@ -1,7 +1,8 @@
-"""Pages in the order of change, complete up to a moment that each answer names.
+"""Pages in the order of the rows' keys, complete up to a moment that each answer names.
 
 The first page fixes the moment before which all changes are committed, and the cursor carries it: nothing that is
 committed later can slip in before the place where a reader is. Rows that change meanwhile come with the next look.
+The order of change would need all rows to be sorted for each page: what a row shows of others changes it too.
 """
 
 import datetime as dt
@@ -9,7 +10,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.core import signing
-from django.db.models import Q
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
@@ -27,7 +27,6 @@ class Place(NamedTuple):
     """Where a reader is: up to when this look goes, and the last row that was handed out."""
 
     until: dt.datetime
-    changed_at: dt.datetime
     id: int
 
 
@@ -36,13 +35,10 @@ class Pages(BasePagination):
         """`queryset` has `changed_at`: when the row, or what it shows of others, last changed."""
         size = _page_size(request)
         # Signed for this address and these filters: with others, it would be another row's place.
-        self.salt = f"{request.path}?{urlencode(_filters(request))}"
+        self.salt = f"by key: {request.path}?{urlencode(_filters(request))}"
         place = self._place(request)
         self.until = place.until if place else changes.horizon()
-        rows = queryset.filter(changed_at__lt=self.until).order_by("changed_at", "pk")
-        if place:
-            same = Q(changed_at=place.changed_at, pk__gt=place.id)
-            rows = rows.filter(Q(changed_at__gt=place.changed_at) | same)
+        rows = queryset.filter(changed_at__lt=self.until, pk__gt=place.id if place else 0).order_by("pk")
         found = list(rows[: size + 1])
         self.next = self._link(request, found[size - 1]) if len(found) > size else None
         return found[:size]
@@ -51,18 +47,18 @@ class Pages(BasePagination):
         if (cursor := request.query_params.get(CURSOR)) is None:
             return None
         try:
-            until, changed_at, row = signing.loads(cursor, salt=self.salt)
+            until, row = signing.loads(cursor, salt=self.salt)
         except signing.BadSignature:
             text = _(
                 "Not a cursor of ours for this address and these parameters. Take the whole link in “next” as it is, "
                 "or begin again without a cursor."
             )
             raise ValidationError({CURSOR: [text]}) from None
-        return Place(dt.datetime.fromisoformat(until), dt.datetime.fromisoformat(changed_at), row)
+        return Place(dt.datetime.fromisoformat(until), row)
 
     def _link(self, request: Request, last: Any) -> str:
-        place = [self.until.isoformat(), last.changed_at.isoformat(), last.pk]
-        return replace_query_param(request.build_absolute_uri(), CURSOR, signing.dumps(place, salt=self.salt))
+        place = signing.dumps([self.until.isoformat(), last.pk], salt=self.salt)
+        return replace_query_param(request.build_absolute_uri(), CURSOR, place)
 
     def get_paginated_response(self, data: Any) -> Response:
         # In UTC with a Z, which stands in an address as it is.
