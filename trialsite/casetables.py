@@ -147,7 +147,8 @@ class CaseTable:
     prefix (the column `expected` itself has the name ""), and the reason in words; it may raise UnusableValue.
     Columns of `optional` may be left out; a rule then gets None.
     `ordinary` holds the values of inputs that are not worth showing beside a difference. `examples` are rows that
-    hold, where the examples of the columns make none together.
+    hold, where the examples of the columns make none together. `bare` are columns of `expected` whose name says by
+    itself that a result stands there, without the prefix.
     """
 
     inputs: Mapping[str, Column]
@@ -157,10 +158,18 @@ class CaseTable:
     ordinary: Mapping[str, Any] = field(default_factory=dict)
     optional: Mapping[str, Column] = field(default_factory=dict)
     examples: tuple[Mapping[str, str], ...] = ()
+    bare: frozenset[str] = frozenset()
 
     def columns(self) -> dict[str, Column]:
         """Every column that takes part, by the name in the table's first row."""
-        return {**self.inputs, **self.optional, **{_expected(name): one for name, one in self.expected.items()}}
+        results = {self.result_column(name): one for name, one in self.expected.items()}
+        return {**self.inputs, **self.optional, **results}
+
+    def result_column(self, name: str) -> str:
+        """How the column is called in which this result is expected."""
+        if name in self.bare:
+            return name
+        return f"expected_{name}" if name else "expected"
 
     def example_rows(self) -> list[dict[str, str]]:
         """Rows that can be checked: a table to begin with."""
@@ -231,7 +240,7 @@ def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_columns(table: CaseTable, header: list[str]) -> None:
-    needed = [ID, *table.inputs, *(_expected(name) for name in table.expected)]
+    needed = [ID, *table.inputs, *(table.result_column(name) for name in table.expected)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise TableError(mark("row 1: column named twice: %(columns)s"), columns=", ".join(twice))
     if unknown := [name for name in header if name not in {*needed, *table.optional, *table.descriptive}]:
@@ -257,13 +266,10 @@ def _as_dict(header: list[str], number: int, row: list[str]) -> dict[str, str]:
 def _check_row(table: CaseTable, number: int, row: dict[str, str]) -> Difference | None:
     given = {**table.inputs, **{name: one for name, one in table.optional.items() if name in row}}
     inputs = {name: _parse(number, name, row[name], one) for name, one in given.items()}
-    expected = {
-        name: _parse(number, _expected(name), row[_expected(name)], one) for name, one in table.expected.items()
-    }
+    results = {name: table.result_column(name) for name in table.expected}
+    expected = {name: _parse(number, results[name], row[results[name]], one) for name, one in table.expected.items()}
     computed, reason = _evaluate(table, number, inputs)
-    differing = {
-        _expected(name): (value, computed[name]) for name, value in expected.items() if value != computed[name]
-    }
+    differing = {results[name]: (value, computed[name]) for name, value in expected.items() if value != computed[name]}
     if not differing:
         return None
     return Difference(number, row[ID], _worth_showing(table, row, inputs), differing, reason)
@@ -278,10 +284,6 @@ def _evaluate(table: CaseTable, number: int, inputs: Mapping[str, Any]) -> tuple
         raise TableError(text, row=number, column=error.column, reason=Wrong(error.text, **error.values)) from None
     except ValueError as error:
         raise TableError(mark("row %(row)s: %(reason)s"), row=number, reason=_as_wrong(error)) from None
-
-
-def _expected(name: str) -> str:
-    return f"expected_{name}" if name else "expected"
 
 
 def _worth_showing(table: CaseTable, row: dict[str, str], inputs: dict[str, Any]) -> dict[str, str]:

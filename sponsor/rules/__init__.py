@@ -1,0 +1,1 @@
+"""What a registry of trials asks of published results: pure."""
