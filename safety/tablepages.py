@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy
 
 from participants.actions import site_day
 from safety import tables
-from safety.actions import stopping
-from safety.models import AdverseEvent
+from safety.actions import next_duties, stopping
+from safety.dutywords import countdown, moment
+from safety.models import AdverseEvent, ReportingDuty
 from safety.rules import stopping as rules
 from safety.rules.tabulation import GRADES, Count, Line, by_class_and_term, count, percent
 from safety.tables import POPULATION_NAMES, EventRow, Interest, Population
@@ -90,7 +91,7 @@ BY_POPULATION = (CLASSES, INTEREST)
 
 def report_of(code: str, sites: Sequence[Site], population: Population, *, now: dt.datetime) -> Report:
     if code == SERIOUS:
-        return serious(sites)
+        return serious(sites, now=now)
     if code == STOPPING:
         return watch(now=now)
     return (classes if code == CLASSES else interest)(sites, population)
@@ -123,10 +124,12 @@ def _on_line(row: Row) -> tuple[str, ...]:
 # --- the line listing --------------------------------------------------------------------------------
 
 
-def serious(sites: Sequence[Site]) -> Report:
+def serious(sites: Sequence[Site], *, now: dt.datetime) -> Report:
     rows = [row for row in tables.rows_of(sites) if row.is_serious]
     rows.sort(key=lambda row: (row.number, row.onset, row.pk))
     names, socs = tables.term_names(rows), tables.soc_names()
+    duties = next_duties(row.pk for row in rows)
+    lines = tuple(_serious_row(row, names, _next_report(duties.get(row.pk), now)) for row in rows)
     head = (
         _("Participant"),
         _("Reported term"),
@@ -139,15 +142,16 @@ def serious(sites: Sequence[Site]) -> Report:
         _("Outcome"),
         _("Site aware on"),
         _("Days to entry"),
+        _("Next report due"),
     )
     part = Part(
         title=_("%(count)s serious events") % {"count": len(rows)},
         head=head,
-        rows=tuple(_serious_row(row, names) for row in rows),
-        widths=(20, 34, 34, 20, 20, 40, 12, 28, 24, 20, 16),
+        rows=lines,
+        widths=(20, 32, 30, 19, 19, 36, 12, 24, 22, 19, 14, 22),
         empty=_("None is recorded."),
     )
-    data = tuple((*_plain(_serious_row(row, names)), socs.get(row.soc, row.soc), row.code) for row in rows)
+    data = tuple((*_plain(line), socs.get(row.soc, row.soc), row.code) for row, line in zip(rows, lines, strict=True))
     notes = (
         _(
             "By participant, then onset; void entries are left out. Days to entry: from the day on which the site knew "
@@ -161,7 +165,11 @@ def _plain(row: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(str(cell) if isinstance(cell, Link) else cell for cell in row)
 
 
-def _serious_row(row: EventRow, names: dict[str, str]) -> tuple[Any, ...]:
+def _next_report(duty: ReportingDuty | None, now: dt.datetime) -> str:
+    return f"{moment(duty.due_at)} ({countdown(duty.due_at, now=now)})" if duty is not None else "—"
+
+
+def _serious_row(row: EventRow, names: dict[str, str], report: str) -> tuple[Any, ...]:
     return (
         row.number,
         Link(row.reported, reverse("admin:safety_adverseevent_story", args=[row.pk])),
@@ -174,6 +182,7 @@ def _serious_row(row: EventRow, names: dict[str, str]) -> tuple[Any, ...]:
         row.outcome or _("open"),
         f"{site_day(row.aware_at):%Y-%m-%d}",
         row.days_to_entry,
+        report,
     )
 
 

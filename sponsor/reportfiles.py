@@ -17,7 +17,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from safety.eventpage import Addition, Make, ReportFile
 from safety.models import AdverseEvent
 from sponsor.cioms import cioms
 from sponsor.icsr.facts import batch_of
@@ -27,11 +29,18 @@ from sponsor.icsr.writer import write
 from sponsor.saeform import saeform
 from trialsite import listexport, printing
 from trialsite.exports import attachment, timed_name
+from trialsite.models import User
+from trialsite.printing import Print
 from trialsite.subjectpage import Asked, Section
 
 XML_TYPE = "application/xml; charset=utf-8"
 MAY = "safety.view_adverseevent"
-FILES = ("sae", "cioms", "icsr")
+NAMES = {
+    "sae": gettext_lazy("SAE form (PDF)"),
+    "cioms": gettext_lazy("CIOMS I (PDF)"),
+    "icsr": gettext_lazy("Case report E2B(R3) (XML)"),
+}
+FILES = tuple(NAMES)
 
 
 def missing(event: AdverseEvent, *, now: dt.datetime) -> list[str]:
@@ -58,8 +67,7 @@ def section(event: AdverseEvent, *, user: Any, now: dt.datetime) -> Section | No
 
 
 def links(event: AdverseEvent) -> list[tuple[Any, str]]:
-    names = (_("SAE form (PDF)"), _("CIOMS I (PDF)"), _("Case report E2B(R3) (XML)"))
-    return [(name, reverse(f"admin:{_name(kind)}", args=[event.pk])) for kind, name in zip(FILES, names, strict=True)]
+    return [(name, reverse(f"admin:{_name(kind)}", args=[event.pk])) for kind, name in NAMES.items()]
 
 
 def _name(kind: str) -> str:
@@ -131,3 +139,35 @@ def _refused(request: HttpRequest, event: AdverseEvent, page: Any, said: list[st
         "story": reverse("admin:safety_adverseevent_story", args=[event.pk]),
     }
     return TemplateResponse(request, "admin/sponsor/file_refused.html", context, status=409)
+
+
+# --- for a report that is recorded as sent ------------------------------------------------------------
+
+
+def _paper(printed: Callable[[AdverseEvent, dt.datetime], Print]) -> Make:
+    def make(event: AdverseEvent, *, by: User, now: dt.datetime) -> bytes:
+        from trialsite import pdf  # only who prints waits for the fonts
+
+        return pdf.render(printed(event, now), by=by, at=now)
+
+    return make
+
+
+def _message(event: AdverseEvent, *, by: User, now: dt.datetime) -> bytes:
+    return write(batch_of(event, now=now))
+
+
+def _nothing(event: AdverseEvent, *, now: dt.datetime) -> list[str]:
+    """A paper may have gaps."""
+    return []
+
+
+ADDITION = Addition(
+    section=section,
+    urls=urls,
+    files=(
+        ReportFile("sae", NAMES["sae"], ".pdf", _paper(lambda event, now: saeform(event)), _nothing),
+        ReportFile("cioms", NAMES["cioms"], ".pdf", _paper(lambda event, now: cioms(event, now=now)), _nothing),
+        ReportFile("icsr", NAMES["icsr"], ".xml", _message, missing),
+    ),
+)

@@ -40,6 +40,13 @@ def open_duties() -> QuerySet[ReportingDuty]:
     return rows.select_related("event__participant__site").order_by("due_at", "id")
 
 
+def next_duties(events: Iterable[int]) -> dict[int, ReportingDuty]:
+    """Of each of these events the open duty that is due first and about which somebody is called: one query for all."""
+    rows = open_duties().select_related(None).filter(event__in=events, is_alarming=True)
+    # The first that is due is written last, and stays.
+    return {row.event_id: row for row in rows.reverse()}
+
+
 # --- What is owed ------------------------------------------------------------------------------------
 
 
@@ -125,10 +132,11 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Report:
-    """A file as it was sent; of its name only the end is kept."""
+    """A file as it was sent; of its name only the end is kept. `code` is what it is, where it was made here."""
 
     name: str
     content: bytes
+    code: str = ""
 
     @property
     def suffix(self) -> str:
@@ -146,10 +154,12 @@ def submit_report(
     submitted_by: User | None = None,
     late_reason: str = "",
     report: Report | None = None,
+    made: Sequence[Report] = (),
 ) -> Submission:
     """A report went out and meets these duties, which are all of one event and one recipient.
 
-    Raises Refused for a moment that cannot be, for a late one without its reason, and for a file that is no report.
+    `report` is a file as it was sent, `made` are those that were made for it at this moment. Raises Refused for a
+    moment that cannot be, for a late one without its reason, and for a file that is no report.
     """
     rows = list(
         ReportingDuty.objects.select_for_update(of=("self",))
@@ -157,6 +167,7 @@ def submit_report(
         .select_related("event__participant")
     )
     check_submission(rows, submitted_at=submitted_at, late_reason=late_reason, report=report, now=now)
+    _check_made(made, submitted_at, now=now)
     sent = Submission.objects.create(
         event=rows[0].event,
         recipient=rows[0].recipient,
@@ -167,8 +178,8 @@ def submit_report(
         created_by=by,
         created_at=now,
     )
-    if report is not None:
-        _keep(report, sent)
+    for one in (*made, *([report] if report is not None else [])):
+        _keep(one, sent)
     for row in rows:
         row.met_by = sent
         row.save(update_fields=["met_by"])
@@ -211,6 +222,20 @@ def _check_late(rows: Sequence[ReportingDuty], submitted_at: dt.datetime, late_r
         )
 
 
+def _check_made(made: Sequence[Report], submitted_at: dt.datetime, *, now: dt.datetime) -> None:
+    """What is made now holds what is known now: it is not what somebody sent before."""
+    if made and submitted_at != now:
+        raise Refused(
+            _(
+                "Files that are made here are made now, and cannot have been sent at %(at)s. Leave the time empty and "
+                "send them now, or make none and attach the file that was sent."
+            )
+            % {"at": long_moment(submitted_at)}
+        )
+    for one in made:
+        _check_file(one)
+
+
 def _check_file(report: Report | None) -> None:
     if report is None:
         return
@@ -227,9 +252,10 @@ def _check_file(report: Report | None) -> None:
 
 
 def _keep(report: Report, sent: Submission) -> None:
+    parts = (sent.event.participant.number, f"AE{sent.event_id}", sent.recipient, str(sent.pk), report.code)
     SubmissionFile.objects.create(
         submission=sent,
-        name=f"{sent.event.participant.number}-AE{sent.event_id}-{sent.recipient}-{sent.pk}{report.suffix}",
+        name=f"{'-'.join(filter(None, parts))}{report.suffix}",
         content_type=FORMATS[report.suffix],
         size=len(report.content),
         sha256=hashlib.sha256(report.content).hexdigest(),

@@ -72,9 +72,12 @@ class Submission(Record):
 
 
 class SubmissionFile(models.Model):
-    """What was sent, byte for byte, with its checksum; written once, with the submission, and kept in the database."""
+    """What was sent, byte for byte, with its checksum; written once, with the submission, and kept in the database.
 
-    submission = models.OneToOneField(Submission, models.PROTECT, verbose_name=_("report sent"), related_name="file")
+    One submission may have several: a form for people to read, and a message for programs.
+    """
+
+    submission = models.ForeignKey(Submission, models.PROTECT, verbose_name=_("report sent"), related_name="files")
     # Made of the study's numbers: the name that somebody's computer gave it may name a person.
     name = models.CharField(_("name of the file"), max_length=80)
     content_type = models.CharField(_("format"), max_length=80)
@@ -88,6 +91,13 @@ class SubmissionFile(models.Model):
         ordering = ["-id"]
         # Read with the report that it belongs to.
         default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["submission", "name"],
+                name="submission_file_once",
+                violation_error_message=_("This report has a file of this name already."),
+            )
+        ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:

@@ -298,7 +298,9 @@ def test_coordinator_and_investigator_on_the_pages(
     assert "Review this serious event" in principal.get(page("story", event)).content.decode()
     assert principal.post(page("review", event), {"password": PASSWORD}).status_code == 302
     told = principal.get(page("story", event)).content.decode()
-    assert "Who must do what" not in told
+    # Nothing is left to be judged, signed or answered: only its reports are owed.
+    owed = principal.get(page("story", event)).context["owed"]
+    assert {one.permission for one, _may in owed} == {"safety.add_submission"}
     assert "None." in told
 
 

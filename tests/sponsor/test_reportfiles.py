@@ -1,6 +1,7 @@
 """The report files of an event: made from what is recorded, refused in plain words, and without anybody's identity."""
 
 import datetime as dt
+import hashlib
 from typing import Any
 
 import e2br3
@@ -10,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from participants.models import Participant
-from safety.models import AdverseEvent, FollowUp
+from safety import actions
+from safety.models import AdverseEvent, FollowUp, ReportingDuty, Submission
 from sponsor import reportfiles
 from sponsor.cioms import cioms
 from sponsor.icsr.facts import batch_of
@@ -146,3 +148,94 @@ def test_the_page_of_the_event_has_the_files(
     assert "E.i.7" in page
     for _name, link in reportfiles.links(event):
         assert link in page
+
+
+# --- made and kept with the report that is recorded as sent --------------------------------------------
+
+
+def owed_to(event: AdverseEvent, recipient: str) -> ReportingDuty:
+    return actions.open_duties().filter(event=event, recipient=recipient)[0]
+
+
+def record(client: Client, row: ReportingDuty, by: User, *made: str, **said: Any) -> Any:
+    """What the page of a duty sends; late by the clock of the machine, and so with a reason."""
+    form = {
+        "duties": [str(row.pk)],
+        "made": list(made),
+        "submitted_by": str(by.pk),
+        "reference": "by e-mail",
+        "late_reason": "written up later",
+        **said,
+    }
+    return client.post(reverse("admin:safety_reportingduty_submit", args=[row.pk]), form)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "usual"),
+    [("sponsor", ["sae"]), ("cde", ["icsr"]), ("investigators", ["cioms"]), ("ethics_committee", ["sae"])],
+)
+def test_the_usual_files_of_a_recipient_are_ticked(
+    recipient: str, usual: list[str], participant: Participant, alice: User, now: dt.datetime, client: Client
+) -> None:
+    event = factories.judged_event(participant, by=alice, now=now, **CRS, **URGENT)
+    client.force_login(alice)
+    page = client.get(reverse("admin:safety_reportingduty_submit", args=[owed_to(event, recipient).pk]))
+    assert page.context["form"]["made"].value() == usual
+
+
+def test_what_is_submitted_is_made_and_kept_by_one_press(
+    participant: Participant, alice: User, now: dt.datetime, client: Client
+) -> None:
+    event = factories.judged_event(participant, by=alice, now=now, **CRS, **URGENT)
+    row = owed_to(event, "cde")
+    client.force_login(alice)
+    assert record(client, row, alice, *reportfiles.FILES).status_code == 302
+    row.refresh_from_db()
+    sent = row.met_by
+    assert sent is not None
+    files = list(sent.files.order_by("pk"))
+    stem = f"{participant.number}-AE{event.pk}-cde-{sent.pk}"
+    assert [one.name for one in files] == [f"{stem}-sae.pdf", f"{stem}-cioms.pdf", f"{stem}-icsr.xml"]
+    for one in files:
+        answer = client.get(reverse("admin:safety_submission_file", args=[sent.pk, one.pk]))
+        assert hashlib.sha256(answer.content).hexdigest() == one.sha256
+        assert ListExport.objects.filter(sha256=one.sha256).count() == 1
+    case = e2br3.parse(bytes(files[-1].content)).messages[0].icsr
+    assert case.safety_report_id == f"CN-ZJH-{participant.number}-{event.pk}"
+    for name in ("reportingduty", "submission"):
+        of = row.pk if name == "reportingduty" else sent.pk
+        page = client.get(reverse(f"admin:safety_{name}_change", args=[of])).content.decode()
+        assert all(one.sha256 in page and one.name in page for one in files)
+
+
+def test_what_is_missing_stops_only_the_file_concerned(
+    participant: Participant, alice: User, now: dt.datetime, client: Client
+) -> None:
+    event = factories.adverse_event(participant, by=alice, now=now, **URGENT)
+    row = owed_to(event, "cde")
+    client.force_login(alice)
+    page = client.get(reverse("admin:safety_reportingduty_submit", args=[row.pk]))
+    assert page.context["form"]["made"].value() == []
+    assert "E.i.7" in page.content.decode()
+    assert 'value="icsr"' not in page.content.decode()
+    refused = record(client, row, alice, "sae", "icsr")
+    assert refused.status_code == 200
+    assert "E.i.7" in str(refused.context["form"].errors["made"])
+    assert not Submission.objects.exists()
+    assert record(client, row, alice, "sae").status_code == 302
+    assert [one.name[-8:] for one in Submission.objects.get().files.all()] == ["-sae.pdf"]
+
+
+def test_what_is_made_now_was_not_sent_before(
+    participant: Participant, alice: User, now: dt.datetime, client: Client
+) -> None:
+    event = factories.judged_event(participant, by=alice, now=now, **CRS, **URGENT)
+    row = owed_to(event, "sponsor")
+    client.force_login(alice)
+    before = {"submitted_at_0": day(now), "submitted_at_1": f"{timezone.localtime(now):%H:%M:%S}"}
+    refused = record(client, row, alice, "sae", **before)
+    assert "cannot have been sent at" in refused.content.decode()
+    assert "Say when it was sent" in record(client, row, alice).content.decode()
+    assert not Submission.objects.exists()
+    assert record(client, row, alice, **before).status_code == 302
+    assert not Submission.objects.get().files.exists()
