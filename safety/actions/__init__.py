@@ -56,7 +56,9 @@ from safety.actions.duties import (
     protocol_of,
     remind_of_duties,
     renew,
+    submit_amendment,
     submit_report,
+    told_recipients,
     void_submission,
 )
 from safety.actions.episodes import Treatment, is_in_step, propose_event, sync_episodes, treatments_of
@@ -157,9 +159,11 @@ __all__ = [
     "sign_event",
     "site_names",
     "source_of",
+    "submit_amendment",
     "submit_report",
     "sync_episodes",
     "told_of",
+    "told_recipients",
     "treatments_of",
     "unanswered",
     "unsigned",

@@ -188,6 +188,40 @@ def submit_report(
     return sent
 
 
+@transaction.atomic
+def submit_amendment(
+    *, event: AdverseEvent, recipient: str, made: Report, reason: str, reference: str, by: User, now: dt.datetime
+) -> Submission:
+    """What this recipient was sent before is corrected, with nothing new to tell; `made` is the report made anew now.
+
+    Raises Refused where it was sent nothing, and without a reason.
+    """
+    event = AdverseEvent.objects.select_for_update(of=("self",)).select_related("participant").get(pk=event.pk)
+    if recipient not in told_recipients(event):
+        raise Refused(_("This recipient was sent no report yet: there is nothing to amend. Send the first report."))
+    if not reason.strip():
+        raise Refused(_("Say why the report is amended: the recipient reads it."))
+    _check_file(made)
+    sent = Submission.objects.create(
+        event=event,
+        recipient=recipient,
+        submitted_at=now,
+        submitted_by=by,
+        reference=reference,
+        amendment_reason=reason.strip(),
+        created_by=by,
+        created_at=now,
+    )
+    _keep(made, sent)
+    return sent
+
+
+def told_recipients(event: AdverseEvent) -> list[str]:
+    """Who was sent a report of this event, the first first."""
+    sent = Submission.objects.standing().filter(event=event).order_by("submitted_at", "id")
+    return list(dict.fromkeys(sent.values_list("recipient", flat=True)))
+
+
 def check_submission(
     rows: Sequence[ReportingDuty],
     *,

@@ -345,7 +345,7 @@ def files_of(row: Submission) -> SafeString:
     return format_html_join(
         "",
         '<br><a href="{}">{}</a> · <span class="ts-plain ts-wraps">SHA-256 {}</span>',
-        ((reverse("admin:safety_submission_file", args=[row.pk, one.pk]), one.name, one.sha256) for one in files),
+        ((file_page(one), one.name, one.sha256) for one in files),
     )
 
 
@@ -379,6 +379,7 @@ class SubmissionAdmin(ReadOnlyRecordAdmin):
                     ("submitted_at", "submitted_by"),
                     "reference",
                     "late_reason",
+                    "amendment_reason",
                     "met_shown",
                     "files_shown",
                 )
@@ -456,9 +457,22 @@ def section(rows: list[ReportingDuty]) -> Section:
         title=_("Reports"),
         permission=VIEW,
         template="admin/safety/event_duties.html",
-        body=lambda asked: {"duties": [_shown(row, asked) for row in rows]},
+        body=lambda asked: {"duties": [_shown(row, asked) for row in rows], "files": kept_of(rows[0].event_id)},
         summary=lambda asked: summary(rows, now=asked.now),
     )
+
+
+def kept_of(event: int) -> list[dict[str, Any]]:
+    """The files that were sent, the newest first, without their content."""
+    files = SubmissionFile.objects.filter(submission__event=event, submission__voided_at__isnull=True)
+    return [
+        {"name": file.name, "sha256": file.sha256, "at": moment(file.submission.submitted_at), "link": file_page(file)}
+        for file in files.select_related("submission").defer("content").order_by("-submission__submitted_at", "pk")
+    ]
+
+
+def file_page(file: SubmissionFile) -> str:
+    return reverse("admin:safety_submission_file", args=[file.submission_id, file.pk])
 
 
 def clock(rows: Iterable[ReportingDuty], *, now: dt.datetime) -> dict[str, str] | None:

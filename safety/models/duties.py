@@ -46,7 +46,7 @@ class DutyState(models.TextChoices):
 
 @pghistory.track()
 class Submission(Record):
-    """One report about an event went to one recipient at this moment; it meets one duty or several."""
+    """One report about an event went to one recipient at this moment; it meets duties, or amends one sent before."""
 
     part_of = ("event__participant",)
 
@@ -58,6 +58,8 @@ class Submission(Record):
         _("reference"), max_length=80, help_text=_("The recipient's number, or how it was told, such as by e-mail.")
     )
     late_reason = models.TextField(_("why it is late"), blank=True)
+    # Of a report that corrects one sent before, with nothing new to tell: it meets no duty.
+    amendment_reason = models.TextField(_("why it is amended"), blank=True)
 
     class Meta(Record.Meta):
         verbose_name = _("report sent")
