@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy
 
 from participants.actions import site_day
 from safety import tables
-from safety.actions import next_duties, stopping
+from safety.actions import next_due, stopping
 from safety.dutywords import countdown, moment
-from safety.models import AdverseEvent, ReportingDuty
+from safety.models import AdverseEvent
 from safety.rules import stopping as rules
 from safety.rules.tabulation import GRADES, Count, Line, by_class_and_term, count, percent
 from safety.tables import POPULATION_NAMES, EventRow, Interest, Population
@@ -128,8 +128,8 @@ def serious(sites: Sequence[Site], *, now: dt.datetime) -> Report:
     rows = [row for row in tables.rows_of(sites) if row.is_serious]
     rows.sort(key=lambda row: (row.number, row.onset, row.pk))
     names, socs = tables.term_names(rows), tables.soc_names()
-    duties = next_duties(row.pk for row in rows)
-    lines = tuple(_serious_row(row, names, _next_report(duties.get(row.pk), now)) for row in rows)
+    due = dict(AdverseEvent.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", next_due()))
+    lines = tuple(_serious_row(row, names, _next_report(due[row.pk], now)) for row in rows)
     head = (
         _("Participant"),
         _("Reported term"),
@@ -165,8 +165,8 @@ def _plain(row: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(str(cell) if isinstance(cell, Link) else cell for cell in row)
 
 
-def _next_report(duty: ReportingDuty | None, now: dt.datetime) -> str:
-    return f"{moment(duty.due_at)} ({countdown(duty.due_at, now=now)})" if duty is not None else "—"
+def _next_report(due_at: dt.datetime | None, now: dt.datetime) -> str:
+    return f"{moment(due_at)} ({countdown(due_at, now=now)})" if due_at is not None else "—"
 
 
 def _serious_row(row: EventRow, names: dict[str, str], report: str) -> tuple[Any, ...]:

@@ -9,11 +9,11 @@ from itertools import groupby
 from pathlib import PurePath
 
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from participants.actions import long_moment
-from safety.actions.calls import people_of
+from safety.actions.calls import TOLD, people_of
 from safety.actions.clocks import clocks_of
 from safety.actions.reportfacts import facts_of
 from safety.dutywords import countdown, recipient_name, why_in_words
@@ -21,7 +21,7 @@ from safety.models import AdverseEvent, ClosedBecause, ReportingDuty, Submission
 from safety.rules import reporting
 from safety.rules.reporting import Duty, Stage
 from trialsite import notifications
-from trialsite.models import Site, User
+from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
@@ -40,11 +40,10 @@ def open_duties() -> QuerySet[ReportingDuty]:
     return rows.select_related("event__participant__site").order_by("due_at", "id")
 
 
-def next_duties(events: Iterable[int]) -> dict[int, ReportingDuty]:
-    """Of each of these events the open duty that is due first and about which somebody is called: one query for all."""
-    rows = open_duties().select_related(None).filter(event__in=events, is_alarming=True)
-    # The first that is due is written last, and stays.
-    return {row.event_id: row for row in rows.reverse()}
+def next_due() -> Subquery:
+    """As a column of a query for events: by when the next report is due about which somebody is called."""
+    rows = open_duties().filter(event=OuterRef("pk"), is_alarming=True)
+    return Subquery(rows.values("due_at")[:1])
 
 
 # --- What is owed ------------------------------------------------------------------------------------
@@ -423,8 +422,35 @@ class Told:
         return _("; ").join(dict.fromkeys(why_in_words(row) for row in self.duties))
 
 
+def serious_key(event: AdverseEvent) -> str:
+    """Of the message that tells the principal investigators of a serious event."""
+    return f"event:{event.pk}:serious"
+
+
+def owed_reports(event: AdverseEvent, *, now: dt.datetime) -> list[Told]:
+    """What that message says of the reports that are owed: those that are due together, together."""
+    rows = open_duties().filter(event=event, is_alarming=True)
+    # How near the end is, is said in words; the stage has no part in them.
+    return [Told(event, list(group), Stage.AHEAD, now) for _about_them, group in groupby(rows, key=_about)]
+
+
+def untold(people: Iterable[User], rows: Sequence[ReportingDuty], stage: Stage, *, now: dt.datetime) -> list[User]:
+    """Those whom the message about the serious event itself did not tell the same: an event that is entered late has
+    duties that are near their end, or overdue, when they begin.
+    """
+    event, due = rows[0].event, rows[0].due_at
+    said = Notification.objects.filter(dedupe_key__startswith=f"{serious_key(event)}:", state__in=TOLD)
+    since = max(row.counted_from for row in rows)
+    same = {
+        person
+        for person, at in said.values_list("recipient", "queued_at")
+        if reporting.stage(since, due, at) is stage and (now - due).days == (at - due).days
+    }
+    return [person for person in people if person.pk not in same]
+
+
 def _tell(event: AdverseEvent, rows: Sequence[ReportingDuty], stage: Stage, *, now: dt.datetime) -> int:
-    people, about = _people(event.participant.site, stage), _about(rows[0])
+    people, about = untold(_people(event.participant.site, stage), rows, stage, now=now), _about(rows[0])
     turn = f"-{(now - rows[0].due_at).days}" if stage is Stage.OVERDUE else ""
     letter = notifications.Letter(
         key=f"{about}:{stage}{turn}",

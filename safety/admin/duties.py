@@ -535,6 +535,8 @@ def summary(rows: Iterable[ReportingDuty], *, now: dt.datetime) -> str:
     }
 
 
-def countdown_label(duty: ReportingDuty | None, *, now: dt.datetime) -> tuple[str, str] | None:
-    """For a column of a list, of what `actions.next_duties` has read: the colour's name, and the countdown in words."""
-    return None if duty is None else (tone(duty, now), countdown(duty.due_at, now=now))
+def countdown_label(due_at: dt.datetime | None, *, now: dt.datetime) -> tuple[str, str] | None:
+    """For a column of a list, of what `actions.next_due` has read: the colour's name, and the countdown in words."""
+    if due_at is None:
+        return None
+    return "overdue" if now > due_at else "open", countdown(due_at, now=now)

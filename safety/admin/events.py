@@ -168,8 +168,8 @@ class AdverseEventAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdverseEvent]:
         of_the_site = SiteTermName.objects.filter(code=OuterRef("ctcae_code")).values("name_zh")
-        found: QuerySet[AdverseEvent] = super().get_queryset(request).annotate(site_name_zh=Subquery(of_the_site[:1]))
-        return found
+        found: QuerySet[AdverseEvent] = super().get_queryset(request)
+        return found.annotate(site_name_zh=Subquery(of_the_site[:1]), next_due=actions.next_due())
 
     @display(description=_("CTCAE term"), ordering="ctcae_term")
     def ctcae_name(self, event: Any) -> str:
@@ -205,15 +205,9 @@ class AdverseEventAdmin(RecordAdmin):
     def serious_label(self, event: AdverseEvent) -> tuple[bool, Any]:
         return event.is_serious, _("serious") if event.is_serious else _("not serious")
 
-    def look_at(self, rows: list[Any]) -> None:
-        super().look_at(rows)
-        found = actions.next_duties(row.pk for row in rows)
-        for row in rows:
-            row.next_duty = found.get(row.pk)
-
-    @display(description=_("next report"), label=COLOURS)
+    @display(description=_("next report"), label=COLOURS, ordering="next_due")
     def report_left(self, event: Any) -> tuple[str, str] | None:
-        return countdown_label(event.next_duty, now=timezone.now())
+        return countdown_label(event.next_due, now=timezone.now())
 
     @display(description=_("resolved"), ordering="resolved")
     def end(self, event: AdverseEvent) -> Any:

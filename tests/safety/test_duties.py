@@ -303,6 +303,24 @@ def test_the_sweep_warns_ahead_and_escalates_until_somebody_knows(
     assert told(paul) == ["near", "overdue-0", "overdue-1"]
 
 
+@pytest.mark.parametrize(("hours", "stage"), [(20, "near"), (30, "overdue-0")])
+def test_an_event_that_is_entered_late_is_told_once(
+    participant: Participant, alice: User, ivan: User, paul: User, now: dt.datetime, hours: int, stage: str
+) -> None:
+    """The message about the event itself says what is owed; whoever has it gets no second one in the same moment."""
+    event = serious(participant, alice, now, site_aware_at=now - hours * HOUR, onset=f"{now - 2 * DAY:%Y-%m-%d}")
+    message = Notification.objects.get(recipient=paul, about=f"event:{event.pk}")
+    left = countdown(duty(event, "sponsor").due_at, now=now)
+    assert f"To be told: Sponsor, {timezone.localtime(now - (hours - 24) * HOUR):%-d %b}" in message.body_text
+    assert left in message.body_text
+    actions.remind_of_duties(now=now + dt.timedelta(minutes=5))
+    assert told(paul) == []
+    assert told(ivan) == [stage]
+    # The next day says something new.
+    actions.remind_of_duties(now=now + 48 * HOUR)
+    assert [one.startswith("overdue-") for one in told(paul)] == [True]
+
+
 def test_what_was_acknowledged_in_time_is_told_again_once_overdue(
     participant: Participant, alice: User, paul: User, now: dt.datetime
 ) -> None:
@@ -396,10 +414,10 @@ def test_the_first_page_counts_down(participant: Participant, alice: User, now: 
 def test_the_event_and_the_list_count_down(participant: Participant, alice: User, now: dt.datetime) -> None:
     event = serious(participant, alice, now)
     cough = factories.adverse_event(participant, by=alice, now=now, term="cough")
-    found = actions.next_duties([event.pk, cough.pk])
-    assert countdown_label(found[event.pk], now=now) == ("open", "24 hours left")
-    assert countdown_label(found[event.pk], now=now + 25 * HOUR) == ("overdue", "overdue by 1 hour")
-    assert countdown_label(found.get(cough.pk), now=now) is None
+    due = dict(AdverseEvent.objects.values_list("pk", actions.next_due()))
+    assert countdown_label(due[event.pk], now=now) == ("open", "24 hours left")
+    assert countdown_label(due[event.pk], now=now + 25 * HOUR) == ("overdue", "overdue by 1 hour")
+    assert countdown_label(due[cough.pk], now=now) is None
     assert clock(duties_of(event), now=now) == {"words": "next: Sponsor, 24 hours left", "tone": "ts-tone-open"}
     assert clock(duties_of(cough), now=now) is None
 
