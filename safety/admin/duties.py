@@ -20,6 +20,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
@@ -82,9 +83,9 @@ class StateFilter(admin.SimpleListFilter):
 class SubmissionForm(forms.Form):
     """What is asked of a report that was sent; the duties are those of one event to one recipient."""
 
-    duties = forms.MultipleChoiceField(label=_("It meets"), widget=forms.CheckboxSelectMultiple)
+    duties = forms.MultipleChoiceField(label=_("It meets"), widget=UnfoldAdminCheckboxSelectMultipleWidget)
     made = forms.MultipleChoiceField(
-        label=_("Make and attach now"), required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Make and attach now"), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     submitted_at = formfields.MomentField(
         label=_("Sent at"),
