@@ -138,17 +138,17 @@ def serious(sites: Sequence[Site], *, now: dt.datetime) -> Report:
         _("End"),
         _("Serious because"),
         _("Grade"),
+        _("Next report due"),
         _("Related to the CAR-T cells"),
         _("Outcome"),
         _("Site aware on"),
         _("Days to entry"),
-        _("Next report due"),
     )
     part = Part(
         title=_("%(count)s serious events") % {"count": len(rows)},
         head=head,
         rows=lines,
-        widths=(20, 32, 30, 19, 19, 36, 12, 24, 22, 19, 14, 22),
+        widths=(20, 32, 30, 19, 19, 36, 12, 22, 24, 22, 19, 14),
         empty=_("None is recorded."),
     )
     data = tuple((*_plain(line), socs.get(row.soc, row.soc), row.code) for row, line in zip(rows, lines, strict=True))
@@ -178,11 +178,11 @@ def _serious_row(row: EventRow, names: dict[str, str], report: str) -> tuple[Any
         row.resolved or _("ongoing"),
         _("; ").join(_criterion(name) for name in row.criteria),
         row.grade,
+        report,
         row.relatedness or _("open"),
         row.outcome or _("open"),
         f"{site_day(row.aware_at):%Y-%m-%d}",
         row.days_to_entry,
-        report,
     )
 
 

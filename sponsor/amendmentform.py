@@ -13,7 +13,7 @@ from trialsite.fields import PLEASE_CHOOSE
 class AmendmentForm(forms.Form):
     """Who was told, how, and why it was wrong."""
 
-    recipient = forms.ChoiceField(label=_("recipient"), widget=UnfoldAdminSelectWidget)
+    recipient = forms.ChoiceField(label=_("To be told"), widget=UnfoldAdminSelectWidget)
     reason = forms.CharField(
         label=_("Why it is amended"),
         max_length=2000,
