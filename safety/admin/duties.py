@@ -135,15 +135,16 @@ class SubmissionForm(forms.Form):
         field.widget.choices = [(code, name) for code, name in field.choices if not self.against[code]]
         usual = actions.protocol_of(duty.event).recipient_files(duty.recipient)
         field.initial = [code for code in usual if code in known and not self.against[code]]
-        field.help_text = _against(known, self.against)
+        kept = gettext("Kept with the report, each with its checksum, and offered for download there.")
+        field.help_text = format_html("{}{}", kept, _against(self.against))
         if not known:
             del self.fields["made"]
 
     def clean_made(self) -> list[str]:
         """What was offered may lack something by now: that one file is not made, and the form says why."""
         chosen: list[str] = self.cleaned_data["made"]
-        if any(self.against[code] for code in chosen):
-            raise forms.ValidationError(_against(eventpage.files(), self.against))
+        if lacking := _against({code: self.against[code] for code in chosen}):
+            raise forms.ValidationError(lacking)
         return chosen
 
     def clean(self) -> dict[str, Any]:
@@ -154,20 +155,11 @@ class SubmissionForm(forms.Form):
         return cleaned
 
 
-def _against(known: Mapping[str, ReportFile], against: Mapping[str, list[str]]) -> Any:
-    """Each file that cannot be made yet, with what is to be put right before."""
-    found = [(known[code].name, said) for code, said in against.items() if said]
-    kept = gettext("Kept with the report, each with its checksum, and offered for download there.")
-    if not found:
-        return kept
-    lines = format_html_join(
-        "", "<br><strong>{}</strong> {}", ((_cannot(name), gettext("; ").join(said)) for name, said in found)
-    )
-    return format_html("{}{}", kept, lines)
-
-
-def _cannot(name: Any) -> str:
-    return gettext("%(file)s cannot be made yet:") % {"file": name}
+def _against(against: Mapping[str, list[str]]) -> SafeString:
+    """Each file that cannot be made yet, with what is to be put right before; empty where all can."""
+    known, cannot = eventpage.files(), gettext("%(file)s cannot be made yet:")
+    lines = ((cannot % {"file": known[code].name}, gettext("; ").join(said)) for code, said in against.items() if said)
+    return format_html_join("", "<br><strong>{}</strong> {}", lines)
 
 
 def same_recipient(duty: ReportingDuty) -> QuerySet[ReportingDuty]:
