@@ -333,15 +333,15 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
             return "—"
         address = reverse("admin:safety_submission_change", args=[row.met_by_id])
         files = files_of(row.met_by)
-        return format_html('<a href="{}">{}</a>{}', address, moment(row.met_by.submitted_at), files)
+        return format_html('<a href="{}">{}</a><br>{}', address, moment(row.met_by.submitted_at), files)
 
 
 def files_of(row: Submission) -> SafeString:
     """The files of a report, each with its checksum, for download."""
     files = row.files.defer("content").order_by("pk")
     return format_html_join(
-        "",
-        '<br><a href="{}">{}</a> · <span class="ts-plain ts-wraps">SHA-256 {}</span>',
+        SafeString("<br>"),
+        '<a href="{}">{}</a> · <span class="ts-plain ts-wraps">SHA-256 {}</span>',
         ((file_page(one), one.name, one.sha256) for one in files),
     )
 
