@@ -17,6 +17,7 @@ PEOPLE = (
     ("pharmacist", Role.PHARMACIST, "何", "敏"),
     ("datamanager", Role.DATA_MANAGER, "郑", "宇"),
     ("monitor", Role.MONITOR, "周", "岚"),
+    ("medicalmonitor", Role.MEDICAL_MONITOR, "许", "文"),
     ("auditor", Role.AUDITOR, "吴", "桐"),
 )
 FAMILY = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜"

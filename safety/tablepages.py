@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from participants.actions import site_day
 from safety import tables
-from safety.actions import stopping
+from safety.actions import next_due, stopping
+from safety.dutywords import countdown, moment
 from safety.models import AdverseEvent
 from safety.rules import stopping as rules
 from safety.rules.tabulation import GRADES, Count, Line, by_class_and_term, count, percent
@@ -90,7 +91,7 @@ BY_POPULATION = (CLASSES, INTEREST)
 
 def report_of(code: str, sites: Sequence[Site], population: Population, *, now: dt.datetime) -> Report:
     if code == SERIOUS:
-        return serious(sites)
+        return serious(sites, now=now)
     if code == STOPPING:
         return watch(now=now)
     return (classes if code == CLASSES else interest)(sites, population)
@@ -123,12 +124,13 @@ def _on_line(row: Row) -> tuple[str, ...]:
 # --- the line listing --------------------------------------------------------------------------------
 
 
-def serious(sites: Sequence[Site]) -> Report:
+def serious(sites: Sequence[Site], *, now: dt.datetime) -> Report:
     rows = [row for row in tables.rows_of(sites) if row.is_serious]
     rows.sort(key=lambda row: (row.number, row.onset, row.pk))
     names, socs = tables.term_names(rows), tables.soc_names()
     sent = tables.first_reports(row.pk for row in rows)
-    shown = [_serious_row(row, names, sent.get(row.pk)) for row in rows]
+    due = dict(AdverseEvent.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", next_due()))
+    lines = tuple(_serious_row(row, names, sent.get(row.pk), _next_report(due[row.pk], now)) for row in rows)
     head = (
         _("Participant"),
         _("Reported term"),
@@ -137,6 +139,7 @@ def serious(sites: Sequence[Site]) -> Report:
         _("End"),
         _("Serious because"),
         _("Grade"),
+        _("Next report due"),
         _("Related to the CAR-T cells"),
         _("Outcome"),
         _("Site aware on"),
@@ -146,13 +149,11 @@ def serious(sites: Sequence[Site]) -> Report:
     part = Part(
         title=_("%(count)s serious events") % {"count": len(rows)},
         head=head,
-        rows=tuple(shown),
-        widths=(20, 34, 34, 20, 20, 36, 12, 26, 24, 20, 20, 16),
+        rows=lines,
+        widths=(19, 31, 29, 18, 18, 33, 11, 24, 20, 22, 18, 18, 14),
         empty=_("None is recorded."),
     )
-    data = tuple(
-        (*_plain(_serious_row(row, names, sent.get(row.pk))), socs.get(row.soc, row.soc), row.code) for row in rows
-    )
+    data = tuple((*_plain(line), socs.get(row.soc, row.soc), row.code) for row, line in zip(rows, lines, strict=True))
     notes = (
         _(
             "By participant, then onset; void entries are left out. Days to report: from the day on which the site "
@@ -166,7 +167,11 @@ def _plain(row: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(str(cell) if isinstance(cell, Link) else cell for cell in row)
 
 
-def _serious_row(row: EventRow, names: dict[str, str], sent: dt.datetime | None) -> tuple[Any, ...]:
+def _next_report(due_at: dt.datetime | None, now: dt.datetime) -> str:
+    return f"{moment(due_at)} ({countdown(due_at, now=now)})" if due_at is not None else "—"
+
+
+def _serious_row(row: EventRow, names: dict[str, str], sent: dt.datetime | None, report: str) -> tuple[Any, ...]:
     aware_on, sent_on = site_day(row.aware_at), site_day(sent) if sent else None
     return (
         row.number,
@@ -176,6 +181,7 @@ def _serious_row(row: EventRow, names: dict[str, str], sent: dt.datetime | None)
         row.resolved or _("ongoing"),
         _("; ").join(_criterion(name) for name in row.criteria),
         row.grade,
+        report,
         row.relatedness or _("open"),
         row.outcome or _("open"),
         f"{aware_on:%Y-%m-%d}",

@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 
 from safety.models import AdverseEvent
 from sponsor.icsr.facts import Told, batch_of, narrative, told_of, version_of
-from sponsor.icsr.model import Dosage, Drug, Icsr, NullFlavor, Reaction, Role, When
+from sponsor.icsr.model import Change, Dosage, Drug, Icsr, LabTest, NullFlavor, Reaction, Role, When
 from trialsite.printing import Block, Print, Section, Table
 
 TICKED, EMPTY = "[X]", "[  ]"
@@ -89,7 +89,22 @@ def _split(when: When | None) -> tuple[str, str, str]:
 def _described(told: Told, case: Icsr) -> str:
     code = case.reactions[0].meddra
     coded = [f"MedDRA {code.version}: {code.code} {case.reactions[0].translation}"] if code else []
-    return "\n".join([*coded, narrative(told), *([case.sender_comments] if case.sender_comments else [])])
+    comments = [case.sender_comments] if case.sender_comments else []
+    return "\n".join([*coded, narrative(told), *comments, *_tests(case)])
+
+
+def _tests(case: Icsr) -> list[str]:
+    found = [f"{one.name} {one.sign}{one.value:f} {one.unit}{_limits(one)}, {_day(one.at)}" for one in case.tests]
+    return [f"Tests: {'; '.join(found)}."] if found else []
+
+
+def _limits(test: LabTest) -> str:
+    """As the laboratory printed them."""
+    if test.low is not None and test.high is not None:
+        return f" (normal {test.low:f}-{test.high:f})"
+    if test.low is not None:
+        return f" (normal from {test.low:f})"
+    return f" (normal up to {test.high:f})" if test.high is not None else ""
 
 
 def _criteria(reaction: Reaction) -> Table:
@@ -157,7 +172,7 @@ def _concomitant(case: Icsr) -> str:
 
 def _sender(told: Told, case: Icsr) -> Iterator[Block]:
     version = version_of(told)
-    kind = "NULLIFICATION" if case.change else "FOLLOW-UP" if version else "INITIAL"
+    kind = "NULLIFICATION" if case.change is Change.NULLIFICATION else "FOLLOW-UP" if version else "INITIAL"
     sender = case.sender.organisation if case.sender else ""
     yield _boxes(
         ("24a. NAME AND ADDRESS OF MANUFACTURER / SPONSOR", f"{sender}\nStudy {case.study.registration}", 112),

@@ -234,7 +234,7 @@ MODELS: dict[str, Classified] = {
     "safety.Submission": _classified(
         "",
         internal="id created_at created_by modified_at voided_at event",
-        site_only="voided_by void_reason recipient submitted_at submitted_by reference late_reason",
+        site_only="voided_by void_reason recipient submitted_at submitted_by reference late_reason amendment_reason",
     ),
     "safety.SubmissionFile": _classified(
         "", internal="id submission", site_only="name content_type size sha256 content"

@@ -8,6 +8,7 @@ before all is known.
 import datetime as dt
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -17,21 +18,36 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from safety import actions
+from safety.actions import Report
+from safety.dutywords import recipient_name
+from safety.eventpage import Addition, Make, ReportFile
 from safety.models import AdverseEvent
+from sponsor.amendmentform import AmendmentForm
 from sponsor.cioms import cioms
 from sponsor.icsr.facts import batch_of
+from sponsor.icsr.model import Change
 from sponsor.icsr.rules import findings
 from sponsor.icsr.wording import sentence
 from sponsor.icsr.writer import write
 from sponsor.saeform import saeform
 from trialsite import listexport, printing
 from trialsite.exports import attachment, timed_name
+from trialsite.models import User
+from trialsite.printing import Print
+from trialsite.refusal import Refused
 from trialsite.subjectpage import Asked, Section
 
 XML_TYPE = "application/xml; charset=utf-8"
-MAY = "safety.view_adverseevent"
-FILES = ("sae", "cioms", "icsr")
+MAY, SEND = "safety.view_adverseevent", "safety.add_submission"
+NAMES = {
+    "sae": gettext_lazy("SAE form (PDF)"),
+    "cioms": gettext_lazy("CIOMS I (PDF)"),
+    "icsr": gettext_lazy("Case report E2B(R3) (XML)"),
+}
+FILES = tuple(NAMES)
 
 
 def missing(event: AdverseEvent, *, now: dt.datetime) -> list[str]:
@@ -53,13 +69,19 @@ def section(event: AdverseEvent, *, user: Any, now: dt.datetime) -> Section | No
         permission=MAY,
         template="admin/sponsor/story_files.html",
         body=body,
-        more=lambda asked: links(event),
+        more=lambda asked: [*links(event), *_amends(event, asked)],
     )
 
 
+def _amends(event: AdverseEvent, asked: Asked) -> list[tuple[Any, str]]:
+    """Only what was sent can be amended."""
+    if not (event.is_standing and asked.may(SEND) and actions.told_recipients(event)):
+        return []
+    return [(_("Amend a case report that was sent…"), reverse(f"admin:{_name('amend')}", args=[event.pk]))]
+
+
 def links(event: AdverseEvent) -> list[tuple[Any, str]]:
-    names = (_("SAE form (PDF)"), _("CIOMS I (PDF)"), _("Case report E2B(R3) (XML)"))
-    return [(name, reverse(f"admin:{_name(kind)}", args=[event.pk])) for kind, name in zip(FILES, names, strict=True)]
+    return [(name, reverse(f"admin:{_name(kind)}", args=[event.pk])) for kind, name in NAMES.items()]
 
 
 def _name(kind: str) -> str:
@@ -75,7 +97,8 @@ def urls(page: Any) -> list[URLPattern]:
 
         return path(f"<str:object_id>/files/{kind}/", page.admin_site.admin_view(view), name=_name(kind))
 
-    return [door(kind, make) for kind, make in zip(FILES, (_sae, _cioms, _icsr), strict=True)]
+    doors = zip((*FILES, "amend"), (_sae, _cioms, _icsr, _amend), strict=True)
+    return [door(kind, make) for kind, make in doors]
 
 
 def _event(page: Any, request: HttpRequest, object_id: str) -> AdverseEvent:
@@ -131,3 +154,75 @@ def _refused(request: HttpRequest, event: AdverseEvent, page: Any, said: list[st
         "story": reverse("admin:safety_adverseevent_story", args=[event.pk]),
     }
     return TemplateResponse(request, "admin/sponsor/file_refused.html", context, status=409)
+
+
+# --- amending ------------------------------------------------------------------------------------------
+
+
+def _amend(request: HttpRequest, event: AdverseEvent, page: Any) -> HttpResponse:
+    """C.1.11 = 2: what was sent is corrected, and the reason goes with it."""
+    names = [(code, recipient_name(actions.protocol_of(event), code)) for code in actions.told_recipients(event)]
+
+    def act(row: AdverseEvent, data: dict[str, Any], now: dt.datetime) -> Any:
+        made = amended(row, reason=data["reason"], now=now)
+        return actions.submit_amendment(event=row, made=made, by=request.user, now=now, **data)  # type: ignore[arg-type]
+
+    response: HttpResponse = page.ask(
+        request,
+        str(event.pk),
+        allowed=bool(names) and event.is_standing and request.user.has_perm(SEND),
+        form_class=partial(AmendmentForm, recipients=names),
+        title=_("Amend a case report that was sent"),
+        intro=_(
+            "For a mistake in what was sent. What became known since is a follow-up, and what was no event is "
+            "withdrawn: record that as what became known later. The E2B(R3) message is made now, and kept below."
+        ),
+        button=_("Make the amended report, and record it as sent"),
+        act=act,
+        done=_("The amended report is made and recorded as sent. Its file is below, for download."),
+        back="story",
+        back_query="#duties",
+    )
+    return response
+
+
+def amended(event: AdverseEvent, *, reason: str, now: dt.datetime) -> Report:
+    """Raises Refused for a report that is withdrawn, and for one that lacks something."""
+    batch = batch_of(event, now=now, amended=reason)
+    if batch.icsr.change is Change.NULLIFICATION:
+        raise Refused(_("This event is told to be none, and its report is withdrawn: there is nothing to amend."))
+    if found := findings(batch, now=now):
+        raise Refused([sentence(one) for one in found])
+    return Report("report.xml", write(batch), "icsr-amended")
+
+
+# --- for a report that is recorded as sent ------------------------------------------------------------
+
+
+def _paper(printed: Callable[[AdverseEvent, dt.datetime], Print]) -> Make:
+    def make(event: AdverseEvent, *, by: User, now: dt.datetime) -> bytes:
+        from trialsite import pdf  # only who prints waits for the fonts
+
+        return pdf.render(printed(event, now), by=by, at=now)
+
+    return make
+
+
+def _message(event: AdverseEvent, *, by: User, now: dt.datetime) -> bytes:
+    return write(batch_of(event, now=now))
+
+
+def _nothing(event: AdverseEvent, *, now: dt.datetime) -> list[str]:
+    """A paper may have gaps."""
+    return []
+
+
+ADDITION = Addition(
+    section=section,
+    urls=urls,
+    files=(
+        ReportFile("sae", NAMES["sae"], ".pdf", _paper(lambda event, now: saeform(event)), _nothing),
+        ReportFile("cioms", NAMES["cioms"], ".pdf", _paper(lambda event, now: cioms(event, now=now)), _nothing),
+        ReportFile("icsr", NAMES["icsr"], ".xml", _message, missing),
+    ),
+)

@@ -123,6 +123,17 @@ def test_identity_stays_with_the_site(
     assert "王小明" in login(alice).get(page_of(participant)).content.decode()
 
 
+def test_what_is_coloured_in_a_list_is_not_read_on_a_page() -> None:
+    """A column with colours gives the colour's name and the words: a page would show both as they stand in the code."""
+    shown = [
+        (page.model._meta.label, name)
+        for page in admin.site._registry.values()
+        for name in page.readonly_fields
+        if getattr(getattr(page, name, None), "label", None)
+    ]
+    assert shown == []
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.SPONSOR_PROGRAM])
 def test_every_role_opens_every_page_it_may_view(role: Role, participant: Participant, site: Site, login: Any) -> None:

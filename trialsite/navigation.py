@@ -174,6 +174,16 @@ EVERY_DAY: dict[Role, tuple[str, ...]] = {
         "safety.bedsideassessment:overview",
         "dosing.infusion",
     ),
+    Role.MEDICAL_MONITOR: (
+        "safety.adverseevent",
+        "safety.eventquery",
+        "safety.reportingduty",
+        "safety.safetyalert:serious",
+        "safety.safetyalert:interest",
+        "safety.safetyalert:classes",
+        "safety.safetyalert:stopping",
+        "participants.participant",
+    ),
     Role.AUDITOR: (
         "participants.participant:trail",
         "participants.participant",

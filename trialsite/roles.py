@@ -16,6 +16,7 @@ class Role(StrEnum):
     PHARMACIST = "pharmacist"
     DATA_MANAGER = "data manager"
     MONITOR = "monitor"
+    MEDICAL_MONITOR = "medical monitor"
     AUDITOR = "auditor"
     SPONSOR_PROGRAM = "sponsor program"
 
@@ -27,6 +28,7 @@ ROLE_NAMES = {
     Role.PHARMACIST: _("Pharmacist"),
     Role.DATA_MANAGER: _("Data manager"),
     Role.MONITOR: _("Monitor (reads, and asks about events)"),
+    Role.MEDICAL_MONITOR: _("Medical monitor (of the sponsor; reads events, and asks about them)"),
     Role.AUDITOR: _("Auditor (reads, with audit trail)"),
     Role.SPONSOR_PROGRAM: _("Sponsor's program (API only)"),
 }
@@ -88,6 +90,21 @@ def _permissions(verb: str, *models: str) -> tuple[str, ...]:
 
 
 VIEW_CLINICAL = _permissions("view", *CLINICAL)
+# What an event is told by, for somebody who judges events and nothing else.
+VIEW_EVENTS = _permissions(
+    "view",
+    "participants.participant",
+    "safety.adverseevent",
+    "safety.eventagent",
+    "safety.eventgrade",
+    "safety.eventmedication",
+    "safety.followup",
+    "safety.eventreview",
+    "safety.eventquery",
+    "safety.referencesafety",
+    "safety.reportingduty",
+    "safety.submission",
+)
 IDENTITY = ("participants.view_identity",)
 NOTIFICATIONS = ("trialsite.view_notification",)
 MEASURE = (*_permissions("add", "participants.examination"), *_permissions("change", "participants.examination"))
@@ -283,6 +300,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *SAFETY_TABLES,
         *_permissions("add", "safety.eventquery"),
     ),
+    Role.MEDICAL_MONITOR: (*VIEW_EVENTS, *SAFETY_TABLES, *_permissions("add", "safety.eventquery")),
     Role.AUDITOR: (
         *VIEW_CLINICAL,
         *NOTIFICATIONS,

@@ -9,11 +9,11 @@ from itertools import groupby
 from pathlib import PurePath
 
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from participants.actions import long_moment
-from safety.actions.calls import people_of
+from safety.actions.calls import TOLD, people_of
 from safety.actions.clocks import clocks_of
 from safety.actions.reportfacts import facts_of
 from safety.dutywords import countdown, recipient_name, why_in_words
@@ -21,7 +21,7 @@ from safety.models import AdverseEvent, ClosedBecause, ReportingDuty, Submission
 from safety.rules import reporting
 from safety.rules.reporting import Duty, Stage
 from trialsite import notifications
-from trialsite.models import Site, User
+from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
@@ -38,6 +38,12 @@ def open_duties() -> QuerySet[ReportingDuty]:
     """Neither met nor pointless; the first that is due comes first."""
     rows = ReportingDuty.objects.standing().filter(met_by__isnull=True, closed_at__isnull=True)
     return rows.select_related("event__participant__site").order_by("due_at", "id")
+
+
+def next_due() -> Subquery:
+    """As a column of a query for events: by when the next report is due about which somebody is called."""
+    rows = open_duties().filter(event=OuterRef("pk"), is_alarming=True)
+    return Subquery(rows.values("due_at")[:1])
 
 
 # --- What is owed ------------------------------------------------------------------------------------
@@ -125,10 +131,11 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Report:
-    """A file as it was sent; of its name only the end is kept."""
+    """A file as it was sent; of its name only the end is kept. `code` is what it is, where it was made here."""
 
     name: str
     content: bytes
+    code: str = ""
 
     @property
     def suffix(self) -> str:
@@ -146,10 +153,12 @@ def submit_report(
     submitted_by: User | None = None,
     late_reason: str = "",
     report: Report | None = None,
+    made: Sequence[Report] = (),
 ) -> Submission:
     """A report went out and meets these duties, which are all of one event and one recipient.
 
-    Raises Refused for a moment that cannot be, for a late one without its reason, and for a file that is no report.
+    `report` is a file as it was sent, `made` are those that were made for it at this moment. Raises Refused for a
+    moment that cannot be, for a late one without its reason, and for a file that is no report.
     """
     rows = list(
         ReportingDuty.objects.select_for_update(of=("self",))
@@ -157,6 +166,7 @@ def submit_report(
         .select_related("event__participant")
     )
     check_submission(rows, submitted_at=submitted_at, late_reason=late_reason, report=report, now=now)
+    _check_made(made, submitted_at, now=now)
     sent = Submission.objects.create(
         event=rows[0].event,
         recipient=rows[0].recipient,
@@ -167,14 +177,48 @@ def submit_report(
         created_by=by,
         created_at=now,
     )
-    if report is not None:
-        _keep(report, sent)
+    for one in (*made, *([report] if report is not None else [])):
+        _keep(one, sent)
     for row in rows:
         row.met_by = sent
         row.save(update_fields=["met_by"])
         _withdraw(row, now=now)
     renew(sent.event, by=by, now=now)
     return sent
+
+
+@transaction.atomic
+def submit_amendment(
+    *, event: AdverseEvent, recipient: str, made: Report, reason: str, reference: str, by: User, now: dt.datetime
+) -> Submission:
+    """What this recipient was sent before is corrected, with nothing new to tell; `made` is the report made anew now.
+
+    Raises Refused where it was sent nothing, and without a reason.
+    """
+    event = AdverseEvent.objects.select_for_update(of=("self",)).select_related("participant").get(pk=event.pk)
+    if recipient not in told_recipients(event):
+        raise Refused(_("This recipient was sent no report yet: there is nothing to amend. Send the first report."))
+    if not reason.strip():
+        raise Refused(_("Say why the report is amended: the recipient reads it."))
+    _check_file(made)
+    sent = Submission.objects.create(
+        event=event,
+        recipient=recipient,
+        submitted_at=now,
+        submitted_by=by,
+        reference=reference,
+        amendment_reason=reason.strip(),
+        created_by=by,
+        created_at=now,
+    )
+    _keep(made, sent)
+    return sent
+
+
+def told_recipients(event: AdverseEvent) -> list[str]:
+    """Who was sent a report of this event, the first first."""
+    sent = Submission.objects.standing().filter(event=event).order_by("submitted_at", "id")
+    return list(dict.fromkeys(sent.values_list("recipient", flat=True)))
 
 
 def check_submission(
@@ -211,6 +255,20 @@ def _check_late(rows: Sequence[ReportingDuty], submitted_at: dt.datetime, late_r
         )
 
 
+def _check_made(made: Sequence[Report], submitted_at: dt.datetime, *, now: dt.datetime) -> None:
+    """What is made now holds what is known now: it is not what somebody sent before."""
+    if made and submitted_at != now:
+        raise Refused(
+            _(
+                "Files that are made here are made now, and cannot have been sent at %(at)s. Leave the time empty and "
+                "send them now, or make none and attach the file that was sent."
+            )
+            % {"at": long_moment(submitted_at)}
+        )
+    for one in made:
+        _check_file(one)
+
+
 def _check_file(report: Report | None) -> None:
     if report is None:
         return
@@ -227,9 +285,10 @@ def _check_file(report: Report | None) -> None:
 
 
 def _keep(report: Report, sent: Submission) -> None:
+    parts = (sent.event.participant.number, f"AE{sent.event_id}", sent.recipient, str(sent.pk), report.code)
     SubmissionFile.objects.create(
         submission=sent,
-        name=f"{sent.event.participant.number}-AE{sent.event_id}-{sent.recipient}-{sent.pk}{report.suffix}",
+        name=f"{'-'.join(filter(None, parts))}{report.suffix}",
         content_type=FORMATS[report.suffix],
         size=len(report.content),
         sha256=hashlib.sha256(report.content).hexdigest(),
@@ -363,8 +422,35 @@ class Told:
         return _("; ").join(dict.fromkeys(why_in_words(row) for row in self.duties))
 
 
+def serious_key(event: AdverseEvent) -> str:
+    """Of the message that tells the principal investigators of a serious event."""
+    return f"event:{event.pk}:serious"
+
+
+def owed_reports(event: AdverseEvent, *, now: dt.datetime) -> list[Told]:
+    """What that message says of the reports that are owed: those that are due together, together."""
+    rows = open_duties().filter(event=event, is_alarming=True)
+    # How near the end is, is said in words; the stage has no part in them.
+    return [Told(event, list(group), Stage.AHEAD, now) for _about_them, group in groupby(rows, key=_about)]
+
+
+def untold(people: Iterable[User], rows: Sequence[ReportingDuty], stage: Stage, *, now: dt.datetime) -> list[User]:
+    """Those whom the message about the serious event itself did not tell the same: an event that is entered late has
+    duties that are near their end, or overdue, when they begin.
+    """
+    event, due = rows[0].event, rows[0].due_at
+    said = Notification.objects.filter(dedupe_key__startswith=f"{serious_key(event)}:", state__in=TOLD)
+    since = max(row.counted_from for row in rows)
+    same = {
+        person
+        for person, at in said.values_list("recipient", "queued_at")
+        if reporting.stage(since, due, at) is stage and (now - due).days == (at - due).days
+    }
+    return [person for person in people if person.pk not in same]
+
+
 def _tell(event: AdverseEvent, rows: Sequence[ReportingDuty], stage: Stage, *, now: dt.datetime) -> int:
-    people, about = _people(event.participant.site, stage), _about(rows[0])
+    people, about = untold(_people(event.participant.site, stage), rows, stage, now=now), _about(rows[0])
     turn = f"-{(now - rows[0].due_at).days}" if stage is Stage.OVERDUE else ""
     letter = notifications.Letter(
         key=f"{about}:{stage}{turn}",

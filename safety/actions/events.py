@@ -17,7 +17,7 @@ from participants.models import Participant
 from safety.actions import stopping
 from safety.actions.course import begin_course, course_of, follow_course
 from safety.actions.ctcae import check_ctcae, freeze_term, version_of
-from safety.actions.duties import renew
+from safety.actions.duties import owed_reports, renew, serious_key
 from safety.actions.meddra import freeze_meddra
 from safety.actions.reviews import sign_event, unsign
 from safety.models import (
@@ -188,8 +188,8 @@ def log_adverse_event(
     )
     # Nothing was signed or owed before; only what is serious starts a clock.
     if event.criteria:
-        tell_serious(event, now=now)
         renew(event, by=by, now=now)
+        tell_serious(event, now=now)
     _watch(event, by=by, now=now)
     return event
 
@@ -220,8 +220,8 @@ def correct_adverse_event(
 def settle(event: AdverseEvent, *, by: User, now: dt.datetime) -> None:
     """What follows every change of an event or of a part of it."""
     unsign(event, by=by, now=now)
-    tell_serious(event, now=now)
     renew(event, by=by, now=now)
+    tell_serious(event, now=now)
     _watch(event, by=by, now=now)
 
 
@@ -357,17 +357,21 @@ def judge_for_sponsor(
 
 
 def tell_serious(event: AdverseEvent, *, now: dt.datetime) -> None:
-    """The principal investigators, once for each event, in the transaction that makes it serious."""
+    """The principal investigators, once for each event, in the transaction that makes it serious.
+
+    The message says which reports are owed: the sweep does not say the same again (`duties.untold`).
+    """
     if not event.criteria:
         return
+    owed = owed_reports(event, now=now)
     for person in people_to_tell(event.participant.site):
         notifications.queue(
-            key=f"event:{event.pk}:serious",
+            key=serious_key(event),
             about=f"event:{event.pk}",
             site=event.participant.site,
             recipient=person,
             template="safety/email/serious_event",
-            context={"event": event, "criteria": [_name(one) for one in event.criteria]},
+            context={"event": event, "criteria": [_name(one) for one in event.criteria], "owed": owed},
             now=now,
         )
 

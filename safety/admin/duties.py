@@ -1,22 +1,26 @@
 """The pages of reporting duties and of the reports that were sent, and what other pages show of them."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from itertools import groupby
+from pathlib import PurePath
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
@@ -25,13 +29,14 @@ from unfold.widgets import (
 )
 
 from participants.actions import long_moment
-from safety import actions
+from safety import actions, eventpage
 from safety.dutywords import clock_of, countdown, moment, recipient_name, state_in_words, why_in_words
+from safety.eventpage import ReportFile
 from safety.models import AdverseEvent, DutyState, ReportingDuty, Submission, SubmissionFile
-from trialsite import formfields
+from trialsite import formfields, listexport
 from trialsite.models import User
 from trialsite.recordadmin import ReadOnlyRecordAdmin
-from trialsite.subjectpage import Asked, Section
+from trialsite.subjectpage import Asked, Owed, Section
 from trialsite.voiding import Consequences
 
 NUMBERS = ("event__participant__screening_number", "event__participant__participant_number")
@@ -78,8 +83,16 @@ class StateFilter(admin.SimpleListFilter):
 class SubmissionForm(forms.Form):
     """What is asked of a report that was sent; the duties are those of one event to one recipient."""
 
-    duties = forms.MultipleChoiceField(label=_("It meets"), widget=forms.CheckboxSelectMultiple)
-    submitted_at = formfields.MomentField(label=_("Sent at"), widget=UnfoldAdminSplitDateTimeWidget)
+    duties = forms.MultipleChoiceField(label=_("It meets"), widget=UnfoldAdminCheckboxSelectMultipleWidget)
+    made = forms.MultipleChoiceField(
+        label=_("Make and attach now"), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+    submitted_at = formfields.MomentField(
+        label=_("Sent at"),
+        required=False,
+        widget=UnfoldAdminSplitDateTimeWidget,
+        help_text=_("Leave it empty where files are made above: they are made, and sent, now."),
+    )
     submitted_by = forms.ModelChoiceField(
         label=_("Sent by"), queryset=User.objects.none(), widget=UnfoldAdminSelectWidget
     )
@@ -112,6 +125,41 @@ class SubmissionForm(forms.Form):
         person: Any = self.fields["submitted_by"]
         person.queryset = User.objects.filter(sites=duty.event.participant.site, is_active=True).order_by("id")
         person.initial = by.pk
+        self._offer(duty)
+
+    def _offer(self, duty: ReportingDuty) -> None:
+        """Those that can be made, the recipient's usual ones ticked; of the others what stands against them."""
+        known, now, field = eventpage.files(), timezone.now(), cast("Any", self.fields["made"])
+        self.against = {code: file.missing(duty.event, now=now) for code, file in known.items()}
+        field.choices = [(code, file.name) for code, file in known.items()]
+        field.widget.choices = [(code, name) for code, name in field.choices if not self.against[code]]
+        usual = actions.protocol_of(duty.event).recipient_files(duty.recipient)
+        field.initial = [code for code in usual if code in known and not self.against[code]]
+        kept = gettext("Kept with the report, each with its checksum, and offered for download there.")
+        field.help_text = format_html("{}{}", kept, _against(self.against))
+        if not known:
+            del self.fields["made"]
+
+    def clean_made(self) -> list[str]:
+        """What was offered may lack something by now: that one file is not made, and the form says why."""
+        chosen: list[str] = self.cleaned_data["made"]
+        if lacking := _against({code: self.against[code] for code in chosen}):
+            raise forms.ValidationError(lacking)
+        return chosen
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        is_unsaid = not cleaned.get("submitted_at") and not cleaned.get("made")
+        if is_unsaid and not {"made", "submitted_at"} & set(self.errors):
+            self.add_error("submitted_at", _("Say when it was sent, or make the files of the report now."))
+        return cleaned
+
+
+def _against(against: Mapping[str, list[str]]) -> SafeString:
+    """Each file that cannot be made yet, with what is to be put right before; empty where all can."""
+    known, cannot = eventpage.files(), gettext("%(file)s cannot be made yet:")
+    lines = ((cannot % {"file": known[code].name}, gettext("; ").join(said)) for code, said in against.items() if said)
+    return format_html_join("", "<br><strong>{}</strong> {}", lines)
 
 
 def same_recipient(duty: ReportingDuty) -> QuerySet[ReportingDuty]:
@@ -124,17 +172,22 @@ def _due(row: ReportingDuty) -> str:
 
 
 def send(data: dict[str, Any], rows: dict[str, ReportingDuty], *, by: Any, now: dt.datetime) -> Submission:
-    file = data["file"]
+    file, duties = data["file"], [rows[key] for key in data["duties"]]
     return actions.submit_report(
-        duties=[rows[key] for key in data["duties"]],
-        submitted_at=data["submitted_at"],
+        duties=duties,
+        submitted_at=data["submitted_at"] or now,
         submitted_by=data["submitted_by"],
         reference=data["reference"],
         late_reason=data["late_reason"],
         report=actions.Report(file.name, file.read()) if file else None,
+        made=[make(eventpage.files()[code], duties[0].event, by=by, now=now) for code in data.get("made", ())],
         by=by,
         now=now,
     )
+
+
+def make(file: ReportFile, event: AdverseEvent, *, by: Any, now: dt.datetime) -> actions.Report:
+    return actions.Report(f"report{file.suffix}", file.make(event, by=by, now=now), file.code)
 
 
 # --- Duties -------------------------------------------------------------------------------------------
@@ -159,7 +212,7 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
             {
                 "fields": (
                     ("event_link", "recipient_shown"),
-                    ("kind", "left"),
+                    ("kind", "left_shown"),
                     ("counted_from", "due_at"),
                     "why_shown",
                     "source_shown",
@@ -172,7 +225,7 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
         ),
         (_("What was done"), {"fields": ("met_shown", ("acknowledged_at", "acknowledged_by"))}),
     )
-    readonly_fields = ("event_link", "recipient_shown", "left", "why_shown", "source_shown", "met_shown")
+    readonly_fields = ("event_link", "recipient_shown", "left_shown", "why_shown", "source_shown", "met_shown")
 
     def get_urls(self) -> list[URLPattern]:
         def door(verb: str, view: Any) -> URLPattern:
@@ -222,7 +275,7 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
             % {"recipient": to_whom(duty), "due": moment(duty.due_at), "left": countdown_of(duty)},
             button=_("Record it as sent"),
             act=lambda obj, data, now: send(data, rows, by=request.user, now=now),
-            done=_("The report is recorded as sent."),
+            done=_("The report is recorded as sent. Its files are below, for download."),
         )
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -261,6 +314,10 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
         now = timezone.now()
         return tone(row, now), state_in_words(row, now=now)
 
+    @admin.display(description=_("time left"))
+    def left_shown(self, row: ReportingDuty) -> str:
+        return state_in_words(row, now=timezone.now())
+
     @admin.display(description=_("because"))
     def why_shown(self, row: ReportingDuty) -> str:
         return why_in_words(row)
@@ -275,7 +332,18 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
         if row.met_by is None:
             return "—"
         address = reverse("admin:safety_submission_change", args=[row.met_by_id])
-        return format_html('<a href="{}">{}</a>', address, moment(row.met_by.submitted_at))
+        files = files_of(row.met_by)
+        return format_html('<a href="{}">{}</a><br>{}', address, moment(row.met_by.submitted_at), files)
+
+
+def files_of(row: Submission) -> SafeString:
+    """The files of a report, each with its checksum, for download."""
+    files = row.files.defer("content").order_by("pk")
+    return format_html_join(
+        SafeString("<br>"),
+        '<a href="{}">{}</a> · <span class="ts-plain ts-wraps">SHA-256 {}</span>',
+        ((file_page(one), one.name, one.sha256) for one in files),
+    )
 
 
 def countdown_of(duty: ReportingDuty) -> str:
@@ -308,17 +376,19 @@ class SubmissionAdmin(ReadOnlyRecordAdmin):
                     ("submitted_at", "submitted_by"),
                     "reference",
                     "late_reason",
+                    "amendment_reason",
                     "met_shown",
-                    "file_shown",
+                    "files_shown",
                 )
             },
         ),
     )
-    readonly_fields = ("event_link", "recipient_shown", "met_shown", "file_shown")
+    readonly_fields = ("event_link", "recipient_shown", "met_shown", "files_shown")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.file_view)
-        return [path("<path:object_id>/file/", view, name="safety_submission_file"), *super().get_urls()]
+        address = "<path:object_id>/file/<int:file_id>/"
+        return [path(address, view, name="safety_submission_file"), *super().get_urls()]
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         actions.void_submission(submission=obj, reason=reason, by=by, now=now)
@@ -328,14 +398,24 @@ class SubmissionAdmin(ReadOnlyRecordAdmin):
             tuple(gettext("Owed again: %(duty)s.") % {"duty": _due(row)} for row in obj.duties.order_by("due_at", "id"))
         )
 
-    def file_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The file as it was sent, as an attachment: nothing of it runs in the browser."""
+    def file_view(self, request: HttpRequest, object_id: str, file_id: int) -> HttpResponse:
+        """A file as it was sent, as an attachment: nothing of it runs in the browser. It leaves, and that is kept."""
         obj = self.get_object(request, object_id)
-        file = SubmissionFile.objects.filter(submission=obj).first() if obj is not None else None
+        file = SubmissionFile.objects.filter(submission=obj, pk=file_id).first() if obj is not None else None
         if file is None:
             raise Http404
         if not self.has_view_permission(request, obj):
             raise PermissionDenied
+        listexport.record(
+            request,
+            at=timezone.now(),
+            kind=PurePath(file.name).suffix[1:],
+            model=self.opts.label,
+            filters=file.name,
+            rows=1,
+            has_identity=False,
+            sha256=file.sha256,
+        )
         headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "X-Content-Type-Options": "nosniff"}
         return HttpResponse(bytes(file.content), content_type=file.content_type, headers=headers)
 
@@ -359,33 +439,64 @@ class SubmissionAdmin(ReadOnlyRecordAdmin):
     def met_shown(self, row: Submission) -> str:
         return gettext(", ").join(_due(one) for one in row.duties.order_by("due_at", "id")) or "—"
 
-    @admin.display(description=_("file"))
-    def file_shown(self, row: Submission) -> Any:
-        file = SubmissionFile.objects.filter(submission=row).defer("content").first()
-        if file is None:
-            return gettext("no file was kept")
-        address = reverse("admin:safety_submission_file", args=[row.pk])
-        return format_html('<a href="{}">{}</a> · SHA-256 {}', address, file.name, file.sha256)
+    @admin.display(description=_("files"))
+    def files_shown(self, row: Submission) -> Any:
+        return files_of(row) or gettext("no file was kept")
 
 
 # --- For other pages ----------------------------------------------------------------------------------
 
 
-def section(event: AdverseEvent, *, user: Any, now: dt.datetime) -> Section | None:
-    """Reports that are owed and were sent, for the page of an event; None where nothing was ever owed."""
-    if not user.has_perm(VIEW):
-        return None
-    rows = list(duties_of(event))
-    if not rows:
-        return None
+def section(rows: list[ReportingDuty]) -> Section:
+    """Reports that are owed and were sent, for the page of an event."""
     return Section(
         code="duties",
         title=_("Reports"),
         permission=VIEW,
         template="admin/safety/event_duties.html",
-        body=lambda asked: {"duties": [_shown(row, asked) for row in rows]},
+        body=lambda asked: {"duties": [_shown(row, asked) for row in rows], "files": kept_of(rows[0].event_id)},
         summary=lambda asked: summary(rows, now=asked.now),
     )
+
+
+def kept_of(event: int) -> list[dict[str, Any]]:
+    """The files that were sent, the newest first, without their content."""
+    files = SubmissionFile.objects.filter(submission__event=event, submission__voided_at__isnull=True)
+    return [
+        {"name": file.name, "sha256": file.sha256, "at": moment(file.submission.submitted_at), "link": file_page(file)}
+        for file in files.select_related("submission").defer("content").order_by("-submission__submitted_at", "pk")
+    ]
+
+
+def file_page(file: SubmissionFile) -> str:
+    return reverse("admin:safety_submission_file", args=[file.submission_id, file.pk])
+
+
+def clock(rows: Iterable[ReportingDuty], *, now: dt.datetime) -> dict[str, str] | None:
+    """The next report that is owed, for the head of the page; None where nothing is."""
+    waiting = _waiting(rows)
+    if not waiting:
+        return None
+    return {"words": summary(waiting, now=now), "tone": TONES[tone(waiting[0], now)]}
+
+
+def owed(rows: Iterable[ReportingDuty], *, now: dt.datetime) -> Iterator[Owed]:
+    """Reports that are due together are owed together; what meets a single one is recorded at once."""
+    for due_at, together in groupby(_waiting(rows), key=lambda row: row.due_at):
+        group = list(together)
+        values = {
+            "recipients": gettext(", ").join(dict.fromkeys(to_whom(row) for row in group)),
+            "due": moment(due_at),
+            "left": countdown(due_at, now=now),
+        }
+        text = gettext("Report to: %(recipients)s. Due %(due)s, %(left)s.") % values
+        link = "#duties" if len(group) > 1 else reverse("admin:safety_reportingduty_submit", args=[group[0].pk])
+        yield Owed(text, link, SEND, is_urgent=now > due_at)
+
+
+def _waiting(rows: Iterable[ReportingDuty]) -> list[ReportingDuty]:
+    """What is open and somebody is called about; the first that is due comes first."""
+    return [row for row in rows if row.is_open and row.is_alarming]
 
 
 def duties_of(event: AdverseEvent) -> QuerySet[ReportingDuty]:
@@ -412,7 +523,7 @@ def _may_send(row: ReportingDuty, asked: Asked) -> bool:
 
 def summary(rows: Iterable[ReportingDuty], *, now: dt.datetime) -> str:
     """The next of what is open; how many were met where nothing is."""
-    waiting = [row for row in rows if row.is_open and row.is_alarming]
+    waiting = _waiting(rows)
     if not waiting:
         return gettext("nothing is owed")
     return gettext("next: %(recipient)s, %(left)s") % {
@@ -421,14 +532,8 @@ def summary(rows: Iterable[ReportingDuty], *, now: dt.datetime) -> str:
     }
 
 
-def with_duties(events: QuerySet[AdverseEvent]) -> QuerySet[AdverseEvent]:
-    """One query for the open duties of a whole list of events."""
-    return events.prefetch_related(Prefetch("duties", actions.open_duties().filter(is_alarming=True), "open_duties"))
-
-
-def countdown_label(event: Any, *, now: dt.datetime) -> tuple[str, str] | None:
-    """For a column of the list of events that `with_duties` has read: the colour's name, and the next countdown."""
-    rows: Sequence[ReportingDuty] = event.open_duties
-    if not rows:
+def countdown_label(due_at: dt.datetime | None, *, now: dt.datetime) -> tuple[str, str] | None:
+    """For a column of a list, of what `actions.next_due` has read: the colour's name, and the countdown in words."""
+    if due_at is None:
         return None
-    return tone(rows[0], now), countdown(rows[0].due_at, now=now)
+    return "overdue" if now > due_at else "open", countdown(due_at, now=now)

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextareaWidget,
@@ -100,7 +101,9 @@ class FollowUpForm(forms.Form):
 def drugs_form(event: AdverseEvent) -> type[forms.Form]:
     """The drugs that the participant received, to tick those that were given against the event."""
     rows = Medication.objects.standing().filter(participant=event.participant_id).order_by("started_at")
-    field = forms.ModelMultipleChoiceField(rows, label=_("drugs given against it"), widget=forms.CheckboxSelectMultiple)
+    field = forms.ModelMultipleChoiceField(
+        rows, label=_("drugs given against it"), widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
     return type("DrugsForm", (forms.Form,), {"medications": field})
 
 

@@ -8,6 +8,7 @@ from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -17,6 +18,7 @@ from safety.actions.ctcae import resolve
 from safety.actions.meddra import has_meddra
 from safety.admin import ctcae, seriousness, story
 from safety.admin.alerts import owed_list
+from safety.admin.duties import COLOURS, countdown_label
 from safety.admin.eventform import (
     ACTIONS,
     ASSESS,
@@ -48,6 +50,7 @@ class AdverseEventAdmin(RecordAdmin):
         "ctcae_name",
         "grade_label",
         "serious_label",
+        "report_left",
         "onset",
         "end",
         "outcome",
@@ -165,8 +168,8 @@ class AdverseEventAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdverseEvent]:
         of_the_site = SiteTermName.objects.filter(code=OuterRef("ctcae_code")).values("name_zh")
-        found: QuerySet[AdverseEvent] = super().get_queryset(request).annotate(site_name_zh=Subquery(of_the_site[:1]))
-        return found
+        found: QuerySet[AdverseEvent] = super().get_queryset(request)
+        return found.annotate(site_name_zh=Subquery(of_the_site[:1]), next_due=actions.next_due())
 
     @display(description=_("CTCAE term"), ordering="ctcae_term")
     def ctcae_name(self, event: Any) -> str:
@@ -201,6 +204,10 @@ class AdverseEventAdmin(RecordAdmin):
     @display(description=_("serious"), ordering="is_serious", label={True: "danger", False: "info"})
     def serious_label(self, event: AdverseEvent) -> tuple[bool, Any]:
         return event.is_serious, _("serious") if event.is_serious else _("not serious")
+
+    @display(description=_("next report"), label=COLOURS, ordering="next_due")
+    def report_left(self, event: Any) -> tuple[str, str] | None:
+        return countdown_label(event.next_due, now=timezone.now())
 
     @display(description=_("resolved"), ordering="resolved")
     def end(self, event: AdverseEvent) -> Any:

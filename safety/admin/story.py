@@ -1,14 +1,11 @@
 """The page of an event, read as a story: what it is and who must do what, then what happened, and what was said of it.
 
-A section is a `subjectpage.Section`. Besides our own, each module in `OTHERS` gives one by
-`section(event, *, user, now)`, or None where it has nothing to say; it may have addresses of its own by `urls(page)`.
+A section is a `subjectpage.Section`. Besides our own, apps above add theirs by `safety.eventpage`.
 """
 
 import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -20,9 +17,10 @@ from django.utils.translation import gettext as _
 
 from dosing.models import Medication
 from participants.actions import long_moment
-from safety import actions
+from safety import actions, eventpage
 from safety.actions.collection import collected
 from safety.actions.course import course_of
+from safety.admin import duties
 from safety.admin import eventasks as asks
 from safety.deaths import is_death, owed_after_event
 from safety.models import (
@@ -30,6 +28,7 @@ from safety.models import (
     AdverseEvent,
     EventQuery,
     FollowUp,
+    ReportingDuty,
     ReviewKind,
     ToxicityEpisode,
 )
@@ -38,7 +37,6 @@ from trialsite.models import Meaning
 from trialsite.study import get_study
 from trialsite.subjectpage import Asked, Owed, Section
 
-OTHERS = ("safety.admin.duties", "sponsor.reportfiles")
 ASSESS = "safety.assess_adverseevent"
 REVIEW = "safety.review_eventreview"
 CHANGE = "safety.change_adverseevent"
@@ -63,14 +61,8 @@ def urls(page: Any) -> list[URLPattern]:
         door("drugs", drugs_view, "drugs"),
         door("sponsor", sponsor_view, "sponsor"),
         door("question", question_view, "question"),
-        *(one for name in OTHERS if find_spec(name) is not None for one in _urls_of(name, page)),
+        *eventpage.urls(page),
     ]
-
-
-def _urls_of(name: str, page: Any) -> list[URLPattern]:
-    """The addresses that another module has under that of the event."""
-    found = getattr(import_module(name), "urls", None)
-    return list(found(page)) if found else []
 
 
 def address(event: AdverseEvent | int, name: str = "story") -> str:
@@ -87,6 +79,7 @@ def story_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     if not page.has_view_permission(request, event):
         raise PermissionDenied
     asked = Asked(event.participant, request, timezone.now())
+    reports = list(duties.duties_of(event)) if asked.may(duties.VIEW) else []
     context = {
         **page.admin_site.each_context(request),
         "title": _("Adverse event"),
@@ -95,8 +88,9 @@ def story_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         "opts": page.opts,
         "criteria": criteria(event),
         "interest": interest_name(event),
-        "owed": [(one, asked.may(one.permission)) for one in owed(event)],
-        "sections": [_shown(one, asked) for one in _sections(event, asked)],
+        "clock": duties.clock(reports, now=asked.now),
+        "owed": [(one, asked.may(one.permission)) for one in (*duties.owed(reports, now=asked.now), *owed(event))],
+        "sections": [_shown(one, asked) for one in _sections(event, asked, reports)],
         "menu": [(text, link) for text, link, permission in _menu(event) if asked.may(permission)],
         "trail": audit.trail(event, hidden=()) if request.user.has_perm("trialsite.view_audit_trail") else None,
         "person": reverse("admin:participants_participant_page", args=[event.participant_id]),
@@ -104,14 +98,12 @@ def story_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     return TemplateResponse(request, "admin/safety/story.html", context)
 
 
-def _sections(event: AdverseEvent, asked: Asked) -> Iterator[Section]:
+def _sections(event: AdverseEvent, asked: Asked, reports: list[ReportingDuty]) -> Iterator[Section]:
     for make in (_happened, _course, _treatment, _causality):
         yield make(event)
-    for name in OTHERS:
-        if find_spec(name) is not None:
-            found = import_module(name).section(event, user=asked.user, now=asked.now)
-            if found is not None:
-                yield found
+    if reports:
+        yield duties.section(reports)
+    yield from eventpage.sections(event, user=asked.user, now=asked.now)
     for make in (_followups, _signatures, _questions):
         yield make(event)
 

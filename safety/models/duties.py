@@ -46,7 +46,7 @@ class DutyState(models.TextChoices):
 
 @pghistory.track()
 class Submission(Record):
-    """One report about an event went to one recipient at this moment; it meets one duty or several."""
+    """One report about an event went to one recipient at this moment; it meets duties, or amends one sent before."""
 
     part_of = ("event__participant",)
 
@@ -58,6 +58,8 @@ class Submission(Record):
         _("reference"), max_length=80, help_text=_("The recipient's number, or how it was told, such as by e-mail.")
     )
     late_reason = models.TextField(_("why it is late"), blank=True)
+    # Of a report that corrects one sent before, with nothing new to tell: it meets no duty.
+    amendment_reason = models.TextField(_("why it is amended"), blank=True)
 
     class Meta(Record.Meta):
         verbose_name = _("report sent")
@@ -72,9 +74,12 @@ class Submission(Record):
 
 
 class SubmissionFile(models.Model):
-    """What was sent, byte for byte, with its checksum; written once, with the submission, and kept in the database."""
+    """What was sent, byte for byte, with its checksum; written once, with the submission, and kept in the database.
 
-    submission = models.OneToOneField(Submission, models.PROTECT, verbose_name=_("report sent"), related_name="file")
+    One submission may have several: a form for people to read, and a message for programs.
+    """
+
+    submission = models.ForeignKey(Submission, models.PROTECT, verbose_name=_("report sent"), related_name="files")
     # Made of the study's numbers: the name that somebody's computer gave it may name a person.
     name = models.CharField(_("name of the file"), max_length=80)
     content_type = models.CharField(_("format"), max_length=80)
@@ -88,6 +93,13 @@ class SubmissionFile(models.Model):
         ordering = ["-id"]
         # Read with the report that it belongs to.
         default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["submission", "name"],
+                name="submission_file_once",
+                violation_error_message=_("This report has a file of this name already."),
+            )
+        ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:

@@ -7,14 +7,19 @@ where it names somebody. Everything is told in English or as it was typed, whoev
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from dosing.models import DoseState, Medication
 from dosing.prints import cells
-from participants.models import Participant
+from participants.models import Measurement, Participant
+from participants.names import MEASURE_NAMES
+from participants.rules.measures import MEASURES, PANELS
+from participants.rules.normal import Limits
+from participants.units import convert
 from safety.models import AdverseEvent, Agent, Autopsy, EventAgent, FollowUp, FollowUpKind, Outcome
 from sponsor.icsr.model import (
     Assessment,
@@ -25,6 +30,8 @@ from sponsor.icsr.model import (
     Dosage,
     Drug,
     Icsr,
+    LabTest,
+    Native,
     NullFlavor,
     Patient,
     Reaction,
@@ -35,6 +42,7 @@ from sponsor.icsr.model import (
     Study,
     When,
 )
+from sponsor.icsr.relevant import Result, days, relevant
 from trialsite.freetext import MASKS
 from trialsite.partialdate import PartialDate
 from trialsite.study import Protocol, get_study
@@ -56,6 +64,9 @@ RELATED = frozenset({"definite", "probable", "possible"})
 METHOD = "CDE 2024 No. 31, five categories"
 SEXES = {"M": "1", "F": "2"}
 AUTOPSIES = {Autopsy.DONE: True, Autopsy.NOT_DONE: False, Autopsy.PLANNED: False}
+# What a laboratory measures as a number with limits, and how UCUM writes the units that differ from ours.
+LABORATORY = [measure.code for panel in ("CBC", "CHEM", "COAG") for measure in PANELS[panel]]
+UCUM = {"10^9/L": "10*9/L", "10^3/uL": "10*3/uL", "": "1"}
 # What is a drug, by the code that lymphodepletion has in the study file.
 LYMPHODEPLETION = {Agent.FLUDARABINE: "flu", Agent.CYCLOPHOSPHAMIDE: "cy"}
 
@@ -146,6 +157,8 @@ def _icsr(told: Told, at: dt.datetime, amended: str) -> Icsr:
         drugs=tuple(_drugs(told)),
         narrative=narrative(told),
         sender_comments=comments(told),
+        tests=tests(told),
+        native=(native(told),),
         change=change,
         change_reason=reason,
     )
@@ -178,13 +191,27 @@ def is_expedited(told: Told) -> bool | NullFlavor:
 
 def _patient(told: Told) -> Patient:
     conditions = "; ".join(condition.en for condition in told.protocol.conditions)
+    height = _body(told, "HEIGHT")
     return Patient(
         number=told.participant.number,
         age_years=age_at_onset(told),
         sex=SEXES.get(told.participant.sex),
+        weight_kg=_body(told, "WEIGHT"),
+        height_cm=None if height is None else int(height.to_integral_value(ROUND_HALF_UP)),
         history=conditions,
         death=_death(told) if told.event.results_in_death else None,
     )
+
+
+def _body(told: Told, code: str) -> Decimal | None:
+    """As it was last measured by the day of the onset, in kg or cm; else as it was measured first after it."""
+    day = PartialDate.parse(told.event.onset).latest
+    rows = Measurement.objects.standing().filter(participant=told.participant, code=code, value__isnull=False)
+    before = rows.filter(taken_at__date__lte=day).order_by("-taken_at", "-id").first()
+    row = before or rows.order_by("taken_at", "id").first()
+    if row is None or row.value is None:
+        return None
+    return convert(MEASURES[code], row.value, row.unit).quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
 def age_at_onset(told: Told) -> int | None:
@@ -199,6 +226,38 @@ def _death(told: Told) -> Death:
     on = PartialDate.parse(event.results_in_death_on) if event.results_in_death_on else None
     autopsy = AUTOPSIES.get(Autopsy(event.autopsy)) if event.autopsy else NullFlavor.UNKNOWN
     return Death(on=on, cause=told.plain(event.cause_of_death), autopsy=autopsy)
+
+
+# --- tests ---------------------------------------------------------------------------------------------
+
+
+def tests(told: Told) -> tuple[LabTest, ...]:
+    """F.r: what the laboratory found while the event began, as far as it matters."""
+    resolved = PartialDate.parse(told.event.resolved) if told.event.resolved else None
+    first, last = days(PartialDate.parse(told.event.onset), resolved)
+    rows = Measurement.objects.standing().filter(
+        participant=told.participant, code__in=LABORATORY, value__isnull=False, taken_at__date__range=(first, last)
+    )
+    return relevant(_result(row) for row in rows.order_by("taken_at", "id"))
+
+
+def _result(row: Measurement) -> Result:
+    measure = MEASURES[row.code]
+    printed = (row.reference_low, row.reference_high)
+    limits = (None if one is None else convert(measure, one, row.unit) for one in printed)
+    value = row.value or Decimal(0)
+    return Result(row.code, convert(measure, value, row.unit), row.comparator, Limits(*limits), _test(row, value))
+
+
+def _test(row: Measurement, value: Decimal) -> LabTest:
+    low, high = (None if one is None else _short(one) for one in (row.reference_low, row.reference_high))
+    name, unit = str(MEASURE_NAMES[row.code]), UCUM.get(row.unit, row.unit)
+    return LabTest(name, row.taken_at, _short(value), unit, row.comparator, low, high)
+
+
+def _short(value: Decimal) -> Decimal:
+    """Without the zeros that the column adds."""
+    return Decimal(f"{value.normalize():f}")
 
 
 # --- the event -----------------------------------------------------------------------------------------
@@ -283,8 +342,8 @@ def role_of(row: EventAgent | None) -> Role:
 
 def _assessments(row: EventAgent) -> Iterator[Assessment]:
     views = (
-        ("Investigator", row.investigator, row.get_investigator_display()),
-        ("Sponsor", row.sponsor, row.get_sponsor_display()),
+        (_("Investigator"), row.investigator, row.get_investigator_display()),
+        (_("Sponsor"), row.sponsor, row.get_sponsor_display()),
     )
     for source, view, words in views:
         if view:
@@ -361,26 +420,41 @@ def narrative(told: Told) -> str:
     return "\n".join(_narrative(told))
 
 
+def native(told: Told) -> Native:
+    """H.5: the narrative and the comments once more, in Chinese."""
+    with translation.override("zh-hans"):
+        return Native("\n".join([*_narrative(told), *_comments(told)]), "zho")
+
+
 def _narrative(told: Told) -> Iterator[str]:
     event = told.event
-    yield (
-        f"Participant {told.participant.number} of study {told.protocol.registry_id}: {told.plain(event.term)}, onset "
-        f"{event.onset}, highest grade {event.grade} (CTCAE {event.ctcae_version})."
-    )
+    yield _(
+        "Participant %(number)s of study %(study)s: %(term)s, onset %(onset)s, highest grade %(grade)s "
+        "(CTCAE %(ctcae)s)."
+    ) % {
+        "number": told.participant.number,
+        "study": told.protocol.registry_id,
+        "term": told.plain(event.term),
+        "onset": event.onset,
+        "grade": event.grade,
+        "ctcae": event.ctcae_version,
+    }
     grades = event.grades.own_standing().order_by("since", "id")
     if grades:
-        yield "Course of grades: " + "; ".join(f"grade {one.grade} since {one.since}" for one in grades) + "."
+        course = (_("grade %(grade)s since %(since)s") % {"grade": one.grade, "since": one.since} for one in grades)
+        yield _("Course of grades: %(course)s.") % {"course": _("; ").join(course)}
     if event.note:
         yield told.plain(event.note)
     if event.treatment_given:
-        yield f"Treatment: {told.plain(event.treatment_given)}"
+        yield _("Treatment: %(what)s") % {"what": told.plain(event.treatment_given)}
     for one in event.medications.own_standing().select_related("medication").order_by("id"):
-        yield f"Given against it: {told.plain(one.medication.name)} {one.medication.dose_text}".rstrip() + "."
+        drug = f"{told.plain(one.medication.name)} {one.medication.dose_text}".rstrip()
+        yield _("Given against it: %(drug)s.") % {"drug": drug}
     if event.outcome:
-        yield f"Outcome: {event.get_outcome_display()}."
+        yield _("Outcome: %(outcome)s.") % {"outcome": event.get_outcome_display()}
     for said in told.followups:
-        day = timezone.localtime(said.learned_at).date()
-        yield f"Learned on {day}: {told.plain(said.what)}"
+        values = {"day": timezone.localtime(said.learned_at).date(), "what": told.plain(said.what)}
+        yield _("Learned on %(day)s: %(what)s") % values
 
 
 def comments(told: Told) -> str:
@@ -391,8 +465,10 @@ def comments(told: Told) -> str:
 def _comments(told: Told) -> Iterator[str]:
     for row in told.agents:
         if row.agent in (Agent.LEUKAPHERESIS, Agent.PROCEDURE, Agent.DISEASE):
-            views = "; ".join(f"{one.source}: {one.result}" for one in _assessments(row)) or "not yet assessed"
-            yield f"Relation to {row.get_agent_display()}: {views}."
+            views = (f"{one.source}: {one.result}" for one in _assessments(row))
+            said = _("; ").join(views) or _("not yet assessed")
+            yield _("Relation to %(agent)s: %(views)s.") % {"agent": row.get_agent_display(), "views": said}
     if told.event.is_expected is not None:
-        words = "expected" if told.event.is_expected else "unexpected"
-        yield f"By the reference safety information {told.event.reference_safety} the event is {words}."
+        words = _("expected") if told.event.is_expected else _("unexpected")
+        values = {"reference": told.event.reference_safety, "words": words}
+        yield _("By the reference safety information %(reference)s the event is %(words)s.") % values

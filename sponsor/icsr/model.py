@@ -139,6 +139,27 @@ class Reaction:
 
 
 @dataclass(frozen=True)
+class LabTest:
+    """F.r: a result as its laboratory printed it; `unit` is UCUM's, `sign` is that of a bound such as <0.5."""
+
+    name: str
+    at: dt.datetime
+    value: Decimal
+    unit: str
+    sign: str = ""
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Native:
+    """H.5.r: the case once more in the language of the site."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True)
 class Dosage:
     """G.k.4.r; an amount only in units that the standard knows, else in the text."""
 
@@ -195,6 +216,8 @@ class Icsr:
     narrative: str
     sender_comments: str = ""
     reporter_comments: str = ""
+    tests: tuple[LabTest, ...] = ()
+    native: tuple[Native, ...] = ()
     report_type: str = "2"
     has_documents: bool = False
     first_sender: str = "2"

@@ -52,7 +52,7 @@ def findings(batch: Batch, *, now: dt.datetime) -> tuple[Finding, ...]:
     """
     found = (*_missing(batch), *_moments(batch, now), *_rules(batch.icsr), *_too_long(batch))
     if batch.icsr.change is Change.NULLIFICATION:
-        return tuple(one for one in found if one.element[0] not in "EG")
+        return tuple(one for one in found if one.element[0] not in "EFG")
     return found
 
 
@@ -86,6 +86,10 @@ def _mandatory(batch: Batch) -> Iterator[tuple[str, object, str]]:
     yield "E.i", case.reactions[0].key if case.reactions else None, ""
     for reaction in case.reactions:
         yield from _mandatory_of_reaction(reaction)
+    for native in case.native:
+        yield "H.5.r.1b", native.language, ""
+    for test in case.tests:
+        yield "F.r.2.1", test.name.strip(), ""
     for drug in case.drugs:
         yield "G.k.1", drug.role, drug.name
         yield "G.k.2.2", drug.name.strip(), drug.key
@@ -113,6 +117,9 @@ def _moments(batch: Batch, now: dt.datetime) -> Iterator[Finding]:
             yield Finding(element, Fault.WITHOUT_ZONE)
         elif at > now:
             yield Finding(element, Fault.IN_FUTURE)
+    for test in case.tests:
+        if test.at > now:
+            yield Finding("F.r.1", Fault.IN_FUTURE, test.name)
     if case.most_recent < case.first_received:
         yield Finding("C.1.5", Fault.OLDER_THAN_FIRST)
 
@@ -172,6 +179,10 @@ def _lengths(batch: Batch) -> Iterator[tuple[str, int, str, str]]:
     yield "D.9.2.r.2", 250, case.patient.death.cause if case.patient.death else "", ""
     yield "H.1", 100_000, case.narrative, ""
     yield "H.4", 20_000, case.sender_comments, ""
+    for native in case.native:
+        yield "H.5.r.1a", 100_000, native.text, ""
+    for test in case.tests:
+        yield "F.r.2.1", 250, test.name, test.name
     for source in case.sources:
         yield "C.2.r.2.1", 60, source.organisation, ""
     for reaction in case.reactions:

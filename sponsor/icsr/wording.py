@@ -37,6 +37,8 @@ NAMES = {
     "E.i.3.2a": gettext_lazy("seriousness: results in death"),
     "E.i.5": gettext_lazy("end of the event"),
     "E.i.7": gettext_lazy("outcome of the event (the investigator assesses it)"),
+    "F.r.1": gettext_lazy("date of a test"),
+    "F.r.2.1": gettext_lazy("name of a test"),
     "G.k.1": gettext_lazy("role of a drug"),
     "G.k.2.2": gettext_lazy("name of a drug"),
     "G.k.4.r.7": gettext_lazy("lot"),
@@ -44,6 +46,8 @@ NAMES = {
     "G.k.9.i.2.r.3": gettext_lazy("result of an assessment"),
     "H.1": gettext_lazy("narrative (the course of the event)"),
     "H.4": gettext_lazy("comments of the sender"),
+    "H.5.r.1a": gettext_lazy("narrative in the language of the site"),
+    "H.5.r.1b": gettext_lazy("language of the narrative"),
 }
 
 SENTENCES = {

@@ -7,7 +7,8 @@ of their elements; the schema itself belongs to HL7 and is not part of this proj
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,8 @@ from sponsor.icsr.model import (
     Dosage,
     Drug,
     Icsr,
+    LabTest,
+    Native,
     NullFlavor,
     Patient,
     Reaction,
@@ -39,6 +42,8 @@ Node = Any
 ICH = "2.16.840.1.113883.3.989.2.1"
 INTERACTION, TRIGGER, ACT_CODE = "2.16.840.1.113883.1.6", "2.16.840.1.113883.1.18", "2.16.840.1.113883.5.4"
 MEDDRA, COUNTRIES, SEXES = "2.16.840.1.113883.6.163", "1.0.3166.1.2.2", "1.0.5218"
+# Which side of normal a limit is: HL7's list of interpretations.
+SIDES = "2.16.840.1.113883.5.83"
 # Ids under ICH's arc 3, code lists under its arc 1.
 REPORT, CASE, INVESTIGATION = f"{ICH}.3.1", f"{ICH}.3.2", f"{ICH}.3.10"
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -184,6 +189,7 @@ def _investigation(case: Icsr) -> Node:
         E.component(_assessment(case), typeCode="COMP"),
         _component("1", case.has_documents),
         _component("23", case.is_expedited),
+        *(E.component(_native(one), typeCode="COMP") for one in case.native),
         _related("1", _assigned(_code(case.first_sender, 3))),
         *(_source(source) for source in case.sources),
         *([_sender(case.sender)] if case.sender else []),
@@ -252,6 +258,7 @@ def _role(case: Icsr) -> Node:
         E.subjectOf1(_study(case.study), typeCode="SBJ"),
         *(_about(one) for one in _of_patient(case.patient)),
         *(_about(_reaction(case, one)) for one in case.reactions),
+        *([_about(_tests(case.tests))] if case.tests else []),
         *([_about(_drugs(case))] if case.drugs else []),
         classCode="INVSBJ",
     )
@@ -347,6 +354,44 @@ def _of_reaction(reaction: Reaction) -> Iterator[Node]:
         yield _observation(code, _bl(getattr(reaction.seriousness, name) or NullFlavor.NO_INFORMATION))
     if reaction.outcome is not None:
         yield _observation("27", _ce(reaction.outcome, _list(11)))
+
+
+# --- F.r -----------------------------------------------------------------------------------------------
+
+
+def _tests(tests: Iterable[LabTest]) -> Node:
+    found = (E.component(_test(test), typeCode="COMP") for test in tests)
+    return _act("organizer", _code("3", 20), *found, kind="CATEGORY")
+
+
+def _test(test: LabTest) -> Node:
+    limits = ((test.low, "L"), (test.high, "H"))
+    return _act(
+        "observation",
+        E.code(E.originalText(test.name)),
+        E.effectiveTime(value=when(test.at)),
+        E.value(*_span(test), {TYPE: "IVL_PQ"}),
+        *(_limit(value, test.unit, side) for value, side in limits if value is not None),
+    )
+
+
+def _span(test: LabTest) -> Iterator[Node]:
+    """The number itself; of a bound the side on which it lies, without it."""
+    value = {"value": f"{test.value:f}", "unit": test.unit}
+    if test.sign == "<":
+        yield E.low(nullFlavor="NINF")
+        yield E.high(inclusive="false", **value)
+    elif test.sign == ">":
+        yield E.low(inclusive="false", **value)
+        yield E.high(nullFlavor="PINF")
+    else:
+        yield E.center(**value)
+
+
+def _limit(value: Decimal, unit: str, side: str) -> Node:
+    inner = _act("observationRange", _pq(f"{value:f}", unit), E.interpretationCode(code=side, codeSystem=SIDES))
+    inner.set("moodCode", "EVN.CRT")
+    return E.referenceRange(inner, typeCode="REFV")
 
 
 # --- G.k -----------------------------------------------------------------------------------------------
@@ -446,3 +491,9 @@ def _comments(case: Icsr) -> Iterator[Node]:
         if text:
             said = _act("observationEvent", _code("10", 19), _typed("ED", text), _assigned(_code(who, 21)))
             yield E.component1(said, typeCode="COMP")
+
+
+def _native(native: Native) -> Node:
+    """H.5.r: the whole case in another language, as the reporter would tell it."""
+    text = _typed("ED", native.text, language=native.language)
+    return _act("observationEvent", _code("36", 19), text, _assigned(_code("2", 21)))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from participants.models import Participant
 from safety import actions, tasks
 from safety.actions.duties import void_submission
-from safety.admin.duties import countdown_label, section, with_duties
+from safety.admin.duties import clock, countdown_label, duties_of
 from safety.dutywords import countdown
 from safety.models import (
     AdverseEvent,
@@ -252,7 +252,7 @@ def test_the_file_is_kept_as_it_was_sent_and_without_its_name(
 ) -> None:
     event, content = serious(participant, alice, now), b"%PDF-1.7 report"
     row = sent(duty(event, "cde"), at=now, by=alice, report=actions.Report("王小明 SAE.PDF", content))
-    file = SubmissionFile.objects.get(submission=row)
+    (file,) = row.files.all()
     assert bytes(file.content) == content
     assert (file.sha256, file.size) == (hashlib.sha256(content).hexdigest(), len(content))
     assert file.name == f"{participant.number}-AE{event.pk}-cde-{row.pk}.pdf"
@@ -301,6 +301,24 @@ def test_the_sweep_warns_ahead_and_escalates_until_somebody_knows(
     actions.acknowledge_duty(duty=duty(event, "sponsor"), by=paul, now=now + 50 * HOUR)
     actions.remind_of_duties(now=now + 96 * HOUR)
     assert told(paul) == ["near", "overdue-0", "overdue-1"]
+
+
+@pytest.mark.parametrize(("hours", "stage"), [(20, "near"), (30, "overdue-0")])
+def test_an_event_that_is_entered_late_is_told_once(
+    participant: Participant, alice: User, ivan: User, paul: User, now: dt.datetime, hours: int, stage: str
+) -> None:
+    """The message about the event itself says what is owed; whoever has it gets no second one in the same moment."""
+    event = serious(participant, alice, now, site_aware_at=now - hours * HOUR, onset=f"{now - 2 * DAY:%Y-%m-%d}")
+    message = Notification.objects.get(recipient=paul, about=f"event:{event.pk}")
+    left = countdown(duty(event, "sponsor").due_at, now=now)
+    assert f"To be told: Sponsor, {timezone.localtime(now - (hours - 24) * HOUR):%-d %b}" in message.body_text
+    assert left in message.body_text
+    actions.remind_of_duties(now=now + dt.timedelta(minutes=5))
+    assert told(paul) == []
+    assert told(ivan) == [stage]
+    # The next day says something new.
+    actions.remind_of_duties(now=now + 48 * HOUR)
+    assert [one.startswith("overdue-") for one in told(paul)] == [True]
 
 
 def test_what_was_acknowledged_in_time_is_told_again_once_overdue(
@@ -395,12 +413,38 @@ def test_the_first_page_counts_down(participant: Participant, alice: User, now: 
 
 def test_the_event_and_the_list_count_down(participant: Participant, alice: User, now: dt.datetime) -> None:
     event = serious(participant, alice, now)
-    found = section(event, user=alice, now=now)
-    assert found is not None
-    (row,) = with_duties(AdverseEvent.objects.all())
-    assert countdown_label(row, now=now) == ("open", "24 hours left")
-    assert countdown_label(row, now=now + 25 * HOUR) == ("overdue", "overdue by 1 hour")
-    assert section(factories.adverse_event(participant, by=alice, now=now, term="cough"), user=alice, now=now) is None
+    cough = factories.adverse_event(participant, by=alice, now=now, term="cough")
+    due = dict(AdverseEvent.objects.values_list("pk", actions.next_due()))
+    assert countdown_label(due[event.pk], now=now) == ("open", "24 hours left")
+    assert countdown_label(due[event.pk], now=now + 25 * HOUR) == ("overdue", "overdue by 1 hour")
+    assert countdown_label(due[cough.pk], now=now) is None
+    assert clock(duties_of(event), now=now) == {"words": "next: Sponsor, 24 hours left", "tone": "ts-tone-open"}
+    assert clock(duties_of(cough), now=now) is None
+
+
+def test_the_lists_of_events_count_down(login: Any, participant: Participant, ivan: User, now: dt.datetime) -> None:
+    event = serious(participant, ivan, now)
+    late = duty(event, "sponsor")
+    client = login(ivan)
+    shown = client.get(reverse("admin:safety_adverseevent_changelist")).content.decode()
+    assert countdown(late.due_at, now=timezone.now()) in shown
+    listed = client.get(reverse("admin:safety_safetyalert_serious")).content.decode()
+    assert f"2026-03-06 09:30 ({countdown(late.due_at, now=timezone.now())})" in listed
+
+
+def test_the_head_of_the_story_says_the_clock_and_who_reports(
+    login: Any, participant: Participant, alice: User, mona: User, now: dt.datetime
+) -> None:
+    event = serious(participant, alice, now)
+    address = reverse("admin:safety_adverseevent_story", args=[event.pk])
+    row = duty(event, "sponsor")
+    for who, verb in ((alice, reverse("admin:safety_reportingduty_submit", args=[row.pk])), (mona, "")):
+        found = login(who).get(address)
+        assert found.context["clock"]["words"] == f"next: Sponsor, {countdown(row.due_at, now=timezone.now())}"
+        first, may = found.context["owed"][0]
+        assert first.text.startswith("Report to: Sponsor. Due 2026-03-06 09:30, ")
+        assert may is bool(verb)
+        assert verb in found.content.decode()
 
 
 def test_a_report_is_recorded_on_its_page_with_its_file(
@@ -427,7 +471,8 @@ def test_a_report_is_recorded_on_its_page_with_its_file(
 
 
 def download(client: Client, row: Submission, content: bytes) -> None:
-    answer = client.get(reverse("admin:safety_submission_file", args=[row.pk]))
+    (file,) = row.files.all()
+    answer = client.get(reverse("admin:safety_submission_file", args=[row.pk, file.pk]))
     assert answer.content == content
     assert answer["Content-Disposition"].startswith("attachment")
 
@@ -437,7 +482,7 @@ def test_the_file_of_another_site_is_not_found(
 ) -> None:
     event = serious(participant, alice, now)
     row = sent(duty(event, "cde"), at=now, by=alice, report=actions.Report("a.pdf", b"%PDF"))
-    address = reverse("admin:safety_submission_file", args=[row.pk])
+    address = reverse("admin:safety_submission_file", args=[row.pk, row.files.get().pk])
     assert login(charlie).get(address).status_code == 404
     assert login(alice).get(address).status_code == 200
 

@@ -20,7 +20,7 @@ from tests.conftest import PASSWORD, person
 from trialsite import signing
 from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused
-from trialsite.roles import Role
+from trialsite.roles import ROLE_PERMISSIONS, Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 DAY = dt.timedelta(days=1)
@@ -298,8 +298,37 @@ def test_coordinator_and_investigator_on_the_pages(
     assert "Review this serious event" in principal.get(page("story", event)).content.decode()
     assert principal.post(page("review", event), {"password": PASSWORD}).status_code == 302
     told = principal.get(page("story", event)).content.decode()
-    assert "Who must do what" not in told
+    # Nothing is left to be judged, signed or answered: only its reports are owed.
+    owed = principal.get(page("story", event)).context["owed"]
+    assert {one.permission for one, _may in owed} == {"safety.add_submission"}
     assert "None." in told
+
+
+def test_the_medical_monitor_asks_and_is_answered_on_the_event(
+    participant: Participant, alice: User, login: Any, now: dt.datetime
+) -> None:
+    """The sponsor's doctor reads the story without anybody's name, asks there, and finds the answer there."""
+    event = factories.adverse_event(participant, by=alice, now=now, is_life_threatening=True)
+    doctor, site = login(person("meili", Role.MEDICAL_MONITOR, participant.site)), login(alice)
+    asks, story = page("question", event), page("story", event)
+    shown = doctor.get(story).content.decode()
+    assert asks in shown
+    assert participant.name not in shown
+    assert asks not in site.get(story).content.decode()
+    assert doctor.post(asks, {"question": "Which drug?"}).status_code == 302
+    answer = reverse("admin:safety_eventquery_answer", args=[EventQuery.objects.get().pk])
+    assert answer not in doctor.get(story).content.decode()
+    assert doctor.get(answer).status_code == 403
+    assert answer in site.get(story).content.decode()
+    assert site.post(answer, {"text": "None."}).status_code == 302
+    assert "None." in doctor.get(story).content.decode()
+
+
+def test_the_medical_monitor_may_read_events_and_ask_and_nothing_else() -> None:
+    granted = {name.split(".")[1] for name in ROLE_PERMISSIONS[Role.MEDICAL_MONITOR]}
+    assert {name for name in granted if not name.startswith("view_")} == {"add_eventquery"}
+    assert "view_identity" not in granted
+    assert granted < {name.split(".")[1] for name in ROLE_PERMISSIONS[Role.MONITOR]}
 
 
 def test_a_chinese_story_says_term_and_class_in_chinese(

@@ -43,7 +43,8 @@ from trialsite.study import get_study
 pytestmark = pytest.mark.django_db
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 SECRETS = ("王小明", "13800000000", "1990")
-READERS = (Role.INVESTIGATOR, Role.PRINCIPAL_INVESTIGATOR, Role.DATA_MANAGER, Role.MONITOR, Role.AUDITOR)
+JUDGES = (Role.INVESTIGATOR, Role.PRINCIPAL_INVESTIGATOR, Role.MEDICAL_MONITOR)
+READERS = (*JUDGES, Role.DATA_MANAGER, Role.MONITOR, Role.AUDITOR)
 
 
 @pytest.fixture

@@ -119,6 +119,10 @@ class Protocol(Part):
     def recipient(self, code: str) -> Recipient:
         return {recipient.code: recipient for recipient in self.recipients}[code]
 
+    def recipient_files(self, code: str) -> tuple[str, ...]:
+        """Which report files this recipient usually gets; none for one that this version does not know."""
+        return next((one.files for one in self.recipients if one.code == code), ())
+
 
 @dataclass(frozen=True)
 class Study:

@@ -8,8 +8,11 @@ from trialsite.study.parts import Code, Part, Text
 
 
 class Recipient(Part):
+    """Who is told; `files` are the report files that it usually gets."""
+
     code: Code
     name: Text
+    files: tuple[Literal["sae", "cioms", "icsr"], ...] = ()
 
 
 ReportedThing = Literal["sae", "susar_fatal_or_life_threatening", "susar_other", "new_information", "yearly"]

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import e2br3
@@ -18,6 +19,8 @@ from sponsor.icsr.model import (
     Dosage,
     Drug,
     Icsr,
+    LabTest,
+    Native,
     NullFlavor,
     Patient,
     Reaction,
@@ -82,6 +85,12 @@ OTHERS = (
     Drug("flu", "Fludarabine", Role.SUSPECT, (Dosage("50 mg", NOW - 15 * DAY),)),
     Drug("m-1", "Paracetamol", Role.CONCOMITANT),
 )
+TESTS = (
+    LabTest("CRP", NOW - 5 * DAY, Decimal("120.5"), "mg/L", high=Decimal(5)),
+    LabTest("Neutrophils (ANC)", NOW - 4 * DAY, Decimal("0.1"), "10*9/L", "<", Decimal("1.8"), Decimal("6.3")),
+    LabTest("Ferritin", NOW - 4 * DAY, Decimal(40000), "ug/L", ">"),
+)
+WEIGHED = Patient("ZJ-001", 34, "2", weight_kg=Decimal("61.5"), height_cm=168)
 TEN = {
     "hospitalised": {},
     "fatal": FATAL,
@@ -93,6 +102,8 @@ TEN = {
     "follow-up with an unknown outcome": {**reaction(outcome="0"), "most_recent": NOW},
     "nullified": {"change": Change.NULLIFICATION, "change_reason": "录入错误"},
     "several drugs": {"drugs": (CELLS, *OTHERS), "is_expedited": NullFlavor.NO_INFORMATION},
+    "with tests, told twice": {"tests": TESTS, "native": (Native("发热 <38.5>", "zho"),), "patient": WEIGHED},
+    "amended": {"change": Change.AMENDMENT, "change_reason": "批号录入错误"},
 }
 
 
@@ -140,6 +151,31 @@ def test_the_schema_agrees(facts: dict[str, Any]) -> None:
     assert e2br3.validate(write(batch(**facts))) == []
 
 
+def test_tests_body_and_the_native_words_stand_in_their_places() -> None:
+    """The reader that is not ours leaves these aside: they are found by the paths of the implementation guide."""
+    root = etree.fromstring(write(batch(tests=TESTS, native=(Native("发热 <38.5>", "zho"),), patient=WEIGHED)))
+
+    def found(path: str) -> list[Any]:
+        return list(root.xpath(path, namespaces={"h": "urn:hl7-org:v3"}))
+
+    tests = "//h:primaryRole/h:subjectOf2/h:organizer[h:code/@code='3']/h:component/h:observation"
+    assert found(f"{tests}/h:code/h:originalText/text()") == [one.name for one in TESTS]
+    assert found(f"{tests}/h:effectiveTime/@value")[0] == "202603071730+0800"
+    values = [[(etree.QName(end).localname, dict(end.attrib)) for end in one] for one in found(f"{tests}/h:value")]
+    assert values == [
+        [("center", {"value": "120.5", "unit": "mg/L"})],
+        [("low", {"nullFlavor": "NINF"}), ("high", {"inclusive": "false", "value": "0.1", "unit": "10*9/L"})],
+        [("low", {"inclusive": "false", "value": "40000", "unit": "ug/L"}), ("high", {"nullFlavor": "PINF"})],
+    ]
+    limits = f"{tests}/h:referenceRange/h:observationRange[@moodCode='EVN.CRT']"
+    assert found(f"{limits}/h:value/@value") == ["5", "1.8", "6.3"]
+    assert found(f"{limits}/h:interpretationCode/@code") == ["H", "L", "H"]
+    body = "//h:primaryRole/h:subjectOf2/h:observation[h:code/@code='{}']/h:value/@value"
+    assert found(body.format(7)) + found(body.format(17)) == ["61.5", "168"]
+    (native,) = found("//h:investigationEvent/h:component/h:observationEvent[h:code/@code='36']/h:value")
+    assert (native.text, native.get("language")) == ("发热 <38.5>", "zho")
+
+
 def test_both_judge_each_drug() -> None:
     (drug,) = e2br3.parse(write(batch())).messages[0].icsr.drugs
     (judged,) = drug.relatedness
@@ -179,6 +215,10 @@ WITHOUT = {
     "C.1.4": ({"first_received": NOW + DAY, "most_recent": NOW + DAY}, Fault.IN_FUTURE),
     "C.1.5": ({"most_recent": NOW - 4 * DAY}, Fault.OLDER_THAN_FIRST),
     "C.1.11.2": ({"change": Change.AMENDMENT}, Fault.CHANGE_WITHOUT_REASON),
+    "F.r.1": ({"tests": (replace(TESTS[0], at=NOW + DAY),)}, Fault.IN_FUTURE),
+    "F.r.2.1": ({"tests": (replace(TESTS[0], name=" "),)}, Fault.MISSING),
+    "H.5.r.1a": ({"native": (Native("字" * 100_001, "zho"),)}, Fault.TOO_LONG),
+    "H.5.r.1b": ({"native": (Native("字", ""),)}, Fault.MISSING),
     "G.k.4.r.7": ({"drugs": (replace(CELLS, dosages=(Dosage("x", lot="9" * 36),)),)}, Fault.TOO_LONG),
 }
 
@@ -194,6 +234,6 @@ def test_an_end_in_the_month_of_the_start_is_not_before_it() -> None:
 
 
 def test_a_report_is_withdrawn_without_what_it_never_knew() -> None:
-    unknown = reaction(outcome=None, meddra=None)
+    unknown = {**reaction(outcome=None, meddra=None), "tests": (replace(TESTS[0], at=NOW + DAY),)}
     assert findings(batch(**unknown), now=NOW) != ()
     assert findings(batch(**unknown, change=Change.NULLIFICATION, change_reason="no event"), now=NOW) == ()
