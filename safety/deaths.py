@@ -42,9 +42,13 @@ def is_death(event: AdverseEvent) -> bool:
 
 
 def owed_after_event(event: AdverseEvent) -> tuple[Owed, ...]:
-    """The same from the event's page."""
-    own = (_told_as_death(event), *_cause(event), _status(event.participant), *_disagreeing(event))
-    return (*own, *_reports(event.participant, event))
+    """The same from the event's form."""
+    return (*owed_beside_reports(event), *_reports(event.participant, event))
+
+
+def owed_beside_reports(event: AdverseEvent) -> tuple[Owed, ...]:
+    """What else must follow, where the reports are told by the event's duties."""
+    return (_told_as_death(event), *_cause(event), _status(event.participant), *_disagreeing(event))
 
 
 def newest_episode(participant: Participant, toxicity: str) -> ToxicityEpisode | None:

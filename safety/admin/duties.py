@@ -218,8 +218,8 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
             allowed=request.user.has_perm(SEND),
             form_class=partial(SubmissionForm, files=files, duty=duty, by=request.user),
             title=_("Record that a report was sent"),
-            intro=gettext("To: %(recipient)s. Due %(due)s, %(left)s.")
-            % {"recipient": to_whom(duty), "due": moment(duty.due_at), "left": countdown_of(duty)},
+            # Without the time that is left: the page would be another one by the time it is sent back.
+            intro=gettext("To: %(recipient)s. Due %(due)s.") % {"recipient": to_whom(duty), "due": moment(duty.due_at)},
             button=_("Record it as sent"),
             act=lambda obj, data, now: send(data, rows, by=request.user, now=now),
             done=_("The report is recorded as sent."),
@@ -276,10 +276,6 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
             return "—"
         address = reverse("admin:safety_submission_change", args=[row.met_by_id])
         return format_html('<a href="{}">{}</a>', address, moment(row.met_by.submitted_at))
-
-
-def countdown_of(duty: ReportingDuty) -> str:
-    return countdown(duty.due_at, now=timezone.now())
 
 
 def event_page(event: int) -> str:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -30,6 +31,7 @@ from safety.models import (
 from tests import factories
 from tests.addforms import add, when
 from tests.conftest import Once, person
+from tests.forms import form_of
 from tests.journeys.test_mistakes import day, saved, send, words_of
 from tests.safety.test_bedside import typed as bedside_typed
 from trialsite.models import Notification, Site, User
@@ -137,7 +139,7 @@ def sent(client: Client, duty: ReportingDuty, at: dt.datetime, **typed: Any) -> 
     address = submit_page(duty)
     assert address in words_of(client.get(story(duty.event)))
     file = SimpleUploadedFile("Wang Xiaoming.pdf", b"%PDF-1.7 report")
-    saved(send(client, address, **when("submitted_at", at), reference="R-1", file=file, **typed))
+    saved(send(client, address, made=[], **when("submitted_at", at), reference="R-1", file=file, **typed))
     duty.refresh_from_db()
     assert duty.met_by is not None
     kept = SubmissionFile.objects.get(submission=duty.met_by)
@@ -275,9 +277,7 @@ def test_an_event_that_becomes_serious_and_then_fatal(
     judged(investigator, event, outcome="fatal", serious="yes", **stay, results_in_death="on")
 
 
-def test_what_was_no_event_is_taken_back(
-    participant: Participant, coordinator: Client, now: dt.datetime, alice: User
-) -> None:
+def test_what_was_no_event_is_taken_back(participant: Participant, coordinator: Client, now: dt.datetime) -> None:
     stay = {"requires_hospitalisation": "on", "requires_hospitalisation_on": day(now - DAY)}
     event = recorded(
         coordinator,
@@ -304,6 +304,7 @@ def test_a_late_report_says_why(
     participant: Participant,
     coordinator: Client,
     principal: Client,
+    alice: User,
     ivan: User,
     paul: User,
     now: dt.datetime,
@@ -328,11 +329,16 @@ def test_a_late_report_says_why(
     first_page = words_of(principal.get(reverse("admin:index")))
     assert "Reports due within a day, or overdue" in first_page
 
-    late = {**when("submitted_at", now), "reference": "R-1"}
+    late = {**when("submitted_at", now), "reference": "R-1", "made": []}
     refused = words_of(send(coordinator, submit_page(duty), **late))
     assert "Say why it is late" in refused
     assert Submission.objects.count() == 0
-    sent(coordinator, duty, now, late_reason="周末无人值守")
+    opened = form_of(coordinator.get(submit_page(duty)))
+    # The reason has to be asked for: an hour later, and logged in anew, the page is still good.
+    with time_machine.travel(now + HOUR, tick=False):
+        coordinator.force_login(alice)
+        saved(coordinator.post(submit_page(duty), {**opened, **late, "late_reason": "周末无人值守"}))
+    duty.refresh_from_db()
     assert duty.state is DutyState.LATE
     told = [words_of(principal.get(story(event)))]
     told.append(words_of(coordinator.get(reverse("admin:safety_submission_change", args=[duty.met_by_id]))))
