@@ -309,7 +309,8 @@ def test_a_late_report_says_why(
     paul: User,
     now: dt.datetime,
 ) -> None:
-    known = now - 3 * DAY
+    # Overdue by one day, and within the next hour by two.
+    known = now - 3 * DAY + HOUR / 2
     event = recorded(
         coordinator,
         participant,
