@@ -159,7 +159,7 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
             {
                 "fields": (
                     ("event_link", "recipient_shown"),
-                    ("kind", "left"),
+                    ("kind", "left_shown"),
                     ("counted_from", "due_at"),
                     "why_shown",
                     "source_shown",
@@ -172,7 +172,7 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
         ),
         (_("What was done"), {"fields": ("met_shown", ("acknowledged_at", "acknowledged_by"))}),
     )
-    readonly_fields = ("event_link", "recipient_shown", "left", "why_shown", "source_shown", "met_shown")
+    readonly_fields = ("event_link", "recipient_shown", "left_shown", "why_shown", "source_shown", "met_shown")
 
     def get_urls(self) -> list[URLPattern]:
         def door(verb: str, view: Any) -> URLPattern:
@@ -260,6 +260,10 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
     def left(self, row: ReportingDuty) -> tuple[str, str]:
         now = timezone.now()
         return tone(row, now), state_in_words(row, now=now)
+
+    @admin.display(description=_("time left"))
+    def left_shown(self, row: ReportingDuty) -> str:
+        return state_in_words(row, now=timezone.now())
 
     @admin.display(description=_("because"))
     def why_shown(self, row: ReportingDuty) -> str:
