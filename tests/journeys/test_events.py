@@ -329,6 +329,7 @@ def test_a_late_report_says_why(
     assert "overdue" in mailed(paul, about)[0]
     first_page = words_of(principal.get(reverse("admin:index")))
     assert "Reports due within a day, or overdue" in first_page
+    assert f'href="{story(event)}?back=today#duties"' in first_page, "where it is made, sent and recorded"
 
     late = {**when("submitted_at", now), "reference": "R-1", "made": []}
     refused = words_of(send(coordinator, submit_page(duty), **late))
