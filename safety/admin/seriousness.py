@@ -49,7 +49,7 @@ def criteria(event: AdverseEvent | None = None) -> dict[str, forms.Field]:
 
 
 def _criterion(name: str, initial: Any) -> forms.Field:
-    options = {
+    options: dict[str, Any] = {
         "label": AdverseEvent._meta.get_field(name).verbose_name,  # type: ignore[union-attr]
         "required": False,
         "initial": initial,

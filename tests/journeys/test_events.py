@@ -90,7 +90,7 @@ def link(client: Client, address: str, words: str) -> str:
     links = re.findall(r'<a [^>]*href="([^"]+)"[^>]*>(.*?)</a>', shown, re.DOTALL)
     found = [target for target, inner in links if words in " ".join(re.sub("<[^>]+>", "", inner).split())]
     assert found, (words, [" ".join(re.sub("<[^>]+>", "", inner).split()) for _target, inner in links])
-    return found[0]
+    return str(found[0])
 
 
 def recorded(client: Client, participant: Participant, at: dt.datetime, **typed: Any) -> AdverseEvent:
