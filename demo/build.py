@@ -7,12 +7,14 @@ invented. It is for trying the product out: the command refuses a database that 
 import datetime as dt
 from collections.abc import Iterator
 
+from demo.events import deaths, episodes, events
 from demo.followup import end, visits
 from demo.people import make_people
 from demo.plans import PLANS, SMALL, Plan
+from demo.reports import make_reference
 from demo.scene import Scene
 from demo.screening import enrol, examine, fail, screen
-from demo.toxicity import bedside, blood, episodes, events, support
+from demo.toxicity import bedside, blood, support
 from demo.treatment import give, make_ready
 from participants.models import Participant
 
@@ -21,6 +23,7 @@ def build(*, now: dt.datetime, is_small: bool = False) -> Iterator[Participant]:
     """Make the people, then one participant after the other."""
     make_people()
     scene = Scene(now)
+    make_reference(scene)
     for plan in SMALL if is_small else PLANS:
         yield follow(scene, plan)
 
@@ -50,8 +53,9 @@ def treat(scene: Scene, participant: Participant, plan: Plan, since: int) -> Non
     give(scene, participant, plan, since)
     bedside(scene, participant, plan, since)
     blood(scene, participant, plan, since)
-    episodes(scene, participant)
     support(scene, participant, plan, since)
-    events(scene, participant, since)
+    episodes(scene, participant, plan)
+    events(scene, participant, plan, since)
     visits(scene, participant, plan, since)
     end(scene, participant, plan, since)
+    deaths(scene, participant, plan)

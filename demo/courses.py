@@ -1,6 +1,6 @@
 """What is seen of a toxicity from day to day, by course, and which other adverse events there may be."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 # Highest bedside findings of each day, by course: day → CRS finding, ICANS finding.
 CRS_COURSES: dict[str, dict[int, dict[str, Any]]] = {
@@ -42,15 +42,52 @@ ICANS_COURSES: dict[str, dict[int, dict[str, Any]]] = {
         10: {},
     },
 }
+
+
+class Other(NamedTuple):
+    """An event that somebody may have: from `first` day on for so many days (None: it goes on), and what it may be due
+    to. `is_admitted`: it brought the participant back to hospital."""
+
+    term: str
+    code: str
+    first: int
+    days: int | None
+    grade: int
+    cells: str
+    lymphodepletion: str = "unrelated"
+    is_admitted: bool = False
+
+
 EVENTS = (
-    # term, CTCAE code, first day, days, grade, related
-    ("中性粒细胞减少", "10029366", 5, 16, 4, "probable"),
-    ("血小板减少", "10035528", 6, 20, 3, "probable"),
-    ("贫血", "10002272", 4, 24, 2, "possible"),
-    ("低丙种球蛋白血症", "10022891", 28, None, 2, "definite"),
-    ("恶心", "10028813", 1, 3, 1, "unlikely"),
-    ("头痛", "10019211", 3, 2, 1, "possible"),
-    ("丙氨酸氨基转移酶升高", "10001551", 8, 10, 2, "possible"),
-    ("肺部感染", "10061229", 15, 14, 3, "possible"),
-    ("带状疱疹", "10040555", 60, 12, 2, "possible"),
+    Other("中性粒细胞减少", "10029366", 5, 16, 4, "probable", "definite"),
+    Other("血小板减少", "10035528", 6, 20, 3, "probable", "probable"),
+    Other("贫血", "10002272", 4, 24, 2, "possible", "probable"),
+    Other("低丙种球蛋白血症", "10022891", 28, None, 2, "definite"),
+    Other("恶心", "10028813", 1, 3, 1, "unlikely", "possible"),
+    Other("头痛", "10019211", 3, 2, 1, "possible"),
+    Other("丙氨酸氨基转移酶升高", "10001551", 8, 10, 2, "possible", "possible"),
+    Other("肺部感染", "10061229", 15, 14, 3, "possible", "possible", is_admitted=True),
+    Other("带状疱疹", "10040555", 60, 12, 2, "possible"),
 )
+
+
+class Death(NamedTuple):
+    """What somebody died of; `due_to` is said of the cells, and an expected one needs no report to the authority."""
+
+    term: str
+    code: str
+    due_to: str
+    is_expected: bool
+
+
+DIED_DAYS_AGO = 10
+DEATHS = {
+    "progression": Death("疾病进展", "10061818", "unrelated", is_expected=True),
+    "sepsis": Death("败血症", "10040047", "possible", is_expected=False),
+}
+# What the investigator's brochure lists: against it the sponsor says whether an event is expected.
+EXPECTED = """细胞因子释放综合征 1–4 级
+免疫效应细胞相关神经毒性综合征 1–4 级
+中性粒细胞减少、血小板减少、贫血 1–4 级
+低丙种球蛋白血症 1–3 级
+感染 1–4 级"""

@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.utils import timezone
 
+from demo.courses import DEATHS, DIED_DAYS_AGO
 from demo.plans import Plan
 from demo.scene import DAY, Scene
 from participants import actions
@@ -35,7 +36,7 @@ def _hold(scene: Scene, visit: Visit) -> None:
 
 def end(scene: Scene, participant: Participant, plan: Plan, since: int) -> None:
     ends = {
-        "died": (Status.DIED, 10, "疾病进展"),
+        "died": (Status.DIED, DIED_DAYS_AGO, DEATHS[plan.death or "progression"].term),
         "relapsed": (Status.RELAPSED, 15, "骨髓复发"),
         "withdrawn": (Status.WITHDRAWN, since - 110, "受试者撤回知情同意"),
         "lost": (Status.LOST_TO_FOLLOW_UP, since - 130, "三次电话未接通"),

@@ -6,17 +6,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Plan:
-    """One participant: what becomes of them, and how many days ago they were infused (None: not yet)."""
+    """One participant: what becomes of them, and how many days ago they were infused (None: not yet).
+
+    `leaves` names what is left to do, so that each kind of work can be tried; all else is done. `death` is what a
+    participant died of, and `is_prolonged` that CRS kept somebody longer in hospital.
+    """
 
     fate: str
     infused_days_ago: int | None = None
     course: str = "none"
     dose: str = "0.5"
     results: dict[str, Any] = field(default_factory=dict)
+    leaves: tuple[str, ...] = ()
+    death: str = ""
+    is_prolonged: bool = False
 
 
 PLANS = (
-    Plan("died", 455, "severe"),
+    Plan("died", 455, "severe", death="progression"),
     Plan("follow_up", 430, "mild"),
     Plan("relapsed", 400, "none"),
     Plan("follow_up", 371, "moderate"),
@@ -33,13 +40,13 @@ PLANS = (
     Plan("follow_up", 150, "none", "0.65"),
     Plan("follow_up", 121, "mild"),
     Plan("follow_up", 97, "severe"),
-    Plan("died", 80, "severe"),
+    Plan("died", 80, "severe", death="sepsis"),
     Plan("follow_up", 63, "none"),
     Plan("screen_failed", results={"STROKE": "yes"}),
     Plan("follow_up", 45, "icans", "0.22"),
-    Plan("infused", 29, "moderate"),
-    Plan("infused", 21, "mild"),
-    Plan("infused", 12, "icans"),
+    Plan("infused", 29, "moderate", is_prolonged=True),
+    Plan("infused", 21, "mild", leaves=("assessment",)),
+    Plan("infused", 12, "icans", leaves=("episode", "review", "question")),
     Plan("infused", 4, "severe"),
     Plan("screen_failed", results={"HBVDNA": ("1800", None, "20"), "PLAT": "61"}),
     Plan("ready"),

@@ -21,6 +21,8 @@ class Scene:
         self.site = Site.objects.order_by("pk").first()
         self.coordinator = User.objects.get(username="coordinator")
         self.investigator = User.objects.get(username="investigator")
+        self.principal = User.objects.get(username="pi")
+        self.monitor = User.objects.get(username="monitor")
         # Inside the study's window also when somebody tries the product after its end.
         last = get_study().latest.window.ends_on
         self.today = min(timezone.localtime(now).date(), last)
@@ -30,6 +32,10 @@ class Scene:
         day = self.today - days_ago * DAY
         moment = dt.datetime.combine(day, dt.time(hour, minute), tzinfo=timezone.get_current_timezone())
         return min(moment, self.now)
+
+    def after(self, at: dt.datetime, **span: float) -> dt.datetime:
+        """So much later; never after now."""
+        return min(at + dt.timedelta(**span), self.now)
 
     def soon(self, at: dt.datetime) -> dt.datetime:
         """When somebody has entered what was seen at that moment; never after now."""

@@ -1,12 +1,10 @@
-"""What the cells do: findings at the bed, blood, episodes, what was given for them, and other adverse events."""
+"""What the cells do: findings at the bed, blood, and what was given for them."""
 
 import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
-
-from demo.courses import CRS_COURSES, EVENTS, ICANS_COURSES
+from demo.courses import CRS_COURSES, ICANS_COURSES
 from demo.plans import Plan
 from demo.scene import DAY, Scene
 from dosing.actions import record_medication
@@ -14,10 +12,9 @@ from dosing.models import Medication, MedicationKind
 from participants import actions
 from participants.models import Examination, Measurement, Participant
 from participants.rules.measures import MEASURES, PANEL_OF
-from safety.actions import assess_bedside, log_adverse_event, propose_event
+from safety.actions import assess_bedside
 from safety.actions.alerts import acknowledge
-from safety.actions.events import Said
-from safety.models import AdverseEvent, Agent, BedsideAssessment, SafetyAlert, ToxicityEpisode
+from safety.models import BedsideAssessment, SafetyAlert
 from safety.rules.bedside import ICE_POINTS, Observations, Vasopressor
 from safety.rules.crs import OxygenDevice, OxygenReason
 from safety.rules.icans import Consciousness, IcePerformed, Oedema, PressureSign, Seizure
@@ -124,23 +121,6 @@ def _record(scene: Scene, participant: Participant, panel: str, at: dt.datetime,
     )
 
 
-def episodes(scene: Scene, participant: Participant) -> None:
-    """Each episode has its adverse event of special interest; one of the newest still waits for it."""
-    for episode in ToxicityEpisode.objects.filter(participant=participant, resolved_at__lt=scene.now - 14 * DAY):
-        assert episode.resolved_at is not None
-        severe = episode.highest_grade >= 3
-        propose_event(
-            episode=episode,
-            outcome="recovered",
-            site_aware_at=episode.onset_at,
-            by=scene.investigator,
-            now=episode.resolved_at + DAY,
-            agents={Agent.CAR_T: Said(investigator="definite", action_taken="not_applicable")},
-            seriousness_said="serious" if severe else "not_serious",
-            requires_hospitalisation=severe,
-        )
-
-
 def support(scene: Scene, participant: Participant, plan: Plan, since: int) -> None:
     """Tocilizumab on the days of the course on which a drug against CRS was given, and a steroid in the worst."""
     for day, found in CRS_COURSES[plan.course].items():
@@ -164,25 +144,3 @@ def _medicate(scene: Scene, participant: Participant, at: dt.datetime, kind: str
         indication="CRS",
     )
     record_medication(medication=row, by=scene.investigator, now=scene.soon(at))
-
-
-def events(scene: Scene, participant: Participant, since: int) -> None:
-    for term, code, first, days, grade, related in scene.dice.sample(EVENTS, 3):
-        if first >= since:
-            continue
-        ended = None if days is None or first + days > since else since - first - days
-        aware = scene.at(since - first, 17)
-        event = AdverseEvent(
-            participant=participant,
-            term=term,
-            ctcae_code=code,
-            onset=aware.astimezone(timezone.get_current_timezone()).date().isoformat(),
-            resolved="" if ended is None else (scene.today - ended * DAY).isoformat(),
-            grade=grade,
-            requires_hospitalisation=term == "肺部感染",
-            outcome="not_recovered" if ended is None else "recovered",
-            seriousness_said="serious" if term == "肺部感染" else "not_serious",
-            site_aware_at=aware,
-        )
-        agents = {Agent.CAR_T.value: Said(investigator=related, action_taken="not_applicable")}
-        log_adverse_event(event=event, by=scene.investigator, now=scene.now, agents=agents)

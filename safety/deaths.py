@@ -1,6 +1,5 @@
 """What must follow a death by a toxicity: its event, the status, the reports; each with where it is done."""
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,13 +9,13 @@ from django.utils.translation import gettext as _
 from participants.actions import long_moment
 from participants.models import Participant
 from participants.rules.status import Status
-from safety.models import AdverseEvent, Outcome, ToxicityEpisode
+from safety.dutywords import recipient_name
+from safety.models import AdverseEvent, Outcome, ReportingDuty, ToxicityEpisode
 from trialsite.partialdate import PartialDate
-from trialsite.study import Clock, get_study
+from trialsite.study import Protocol, get_study
 
 # Reports that a death may ask for; whether it is a SUSAR is a person's judgement.
 OF_A_DEATH = ("sae", "susar_fatal_or_life_threatening")
-UNITS = {"hours": dt.timedelta(hours=1), "days": dt.timedelta(days=1)}
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,13 @@ def is_death(event: AdverseEvent) -> bool:
 
 
 def owed_after_event(event: AdverseEvent) -> tuple[Owed, ...]:
-    """The same from the event's page."""
-    own = (_told_as_death(event), *_cause(event), _status(event.participant), *_disagreeing(event))
-    return (*own, *_reports(event.participant, event))
+    """The same from the event's form."""
+    return (*owed_beside_reports(event), *_reports(event.participant, event))
+
+
+def owed_beside_reports(event: AdverseEvent) -> tuple[Owed, ...]:
+    """What else must follow, where the reports are told by the event's duties."""
+    return (_told_as_death(event), *_cause(event), _status(event.participant), *_disagreeing(event))
 
 
 def newest_episode(participant: Participant, toxicity: str) -> ToxicityEpisode | None:
@@ -104,15 +107,21 @@ def _status(participant: Participant) -> Owed:
 
 
 def _reports(participant: Participant, event: AdverseEvent | None) -> tuple[Owed, ...]:
-    """The clocks of the regime; nobody records here that a report was sent, so that they stand until then."""
-    regime = get_study().protocol(participant.protocol_version).regime
-    clocks = [clock for clock in regime.clocks if clock.applies_to in OF_A_DEATH]
+    """The event's duties once it tells the death; before that, the clocks that a death may start."""
+    protocol = get_study().protocol(participant.protocol_version)
+    if event is not None and event.results_in_death:
+        rows = ReportingDuty.objects.standing().filter(event=event, is_alarming=True, closed_at__isnull=True)
+        return tuple(_duty(row, protocol) for row in rows.order_by("due_at", "id"))
     link = reverse("admin:safety_adverseevent_change", args=[event.pk]) if event is not None else ""
-    return tuple(Owed(_by_when(clock, event), link) for clock in clocks)
+    text = _("Report: %(report)s. The clock runs from the first knowledge of the death.")
+    clocks = [clock for clock in protocol.regime.clocks if clock.applies_to in OF_A_DEATH]
+    return tuple(Owed(text % {"report": clock.name}, link) for clock in clocks)
 
 
-def _by_when(clock: Clock, event: AdverseEvent | None) -> str:
-    limit = clock.limit * UNITS[clock.unit] if clock.unit in UNITS else None
-    if event is None or limit is None or not clock.counted_from.endswith("awareness"):
-        return _("Report: %(report)s. The clock runs from the first knowledge of the death.") % {"report": clock.name}
-    return _("Report: %(report)s, by %(at)s.") % {"report": clock.name, "at": long_moment(event.site_aware_at + limit)}
+def _duty(row: ReportingDuty, protocol: Protocol) -> Owed:
+    values = {
+        "report": f"{recipient_name(protocol, row.recipient)} · {row.get_kind_display()}",
+        "at": long_moment(row.due_at),
+    }
+    text = _("Report: %(report)s, by %(at)s.") % values
+    return Owed(text, reverse("admin:safety_reportingduty_change", args=[row.pk]), not row.is_open)

@@ -25,8 +25,7 @@ WHY: dict[str, Any] = {
 
 
 def recipient_name(protocol: Protocol, code: str) -> str:
-    """As the study file calls it; a code that this version lacks stands for itself."""
-    return next((str(one.name) for one in protocol.recipients if one.code == code), code)
+    return protocol.recipient_name(code)
 
 
 def clock_of(protocol: Protocol, duty: ReportingDuty) -> Clock | None:

@@ -114,12 +114,14 @@ def _duties(user: User, now: dt.datetime, *, is_near: bool) -> Kind:
         more="kind",
         at="due_at",
         participant="event__participant",
+        key="event_id",
     )
 
 
 def _duty(line: Line, now: dt.datetime) -> Row:
+    """Leads to the event, where the files of the report are made and it is recorded as sent."""
     assert line.at is not None
-    page = reverse("admin:safety_reportingduty_change", args=[line.pk])
+    page = reverse("admin:safety_adverseevent_story", args=[line.pk]) + "#duties"
     left, is_late = countdown(line.at, now=now), line.at < now
     facts = (recipient_name(get_study().latest, line.what), str(DutyKind(line.more).label), moment(line.at))
     return Row(line.number, page, facts if is_late else (*facts, left), late=left if is_late else "")

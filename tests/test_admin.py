@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -71,6 +72,13 @@ def test_nobody_can_delete(page: Any, rf: Any) -> None:
     request = rf.get("/")
     request.user = User(is_superuser=True, is_active=True)
     assert not page.has_delete_permission(request)
+
+
+@pytest.mark.parametrize("page", admin.site._registry.values(), ids=lambda p: p.opts.label)
+def test_what_is_read_on_a_page_is_words(page: Any) -> None:
+    """A coloured label is a pair of colour and words, which a list draws, and a page would print as it stands."""
+    shown = {*page.readonly_fields, *flatten_fieldsets(page.fieldsets or ())}
+    assert [name for name in shown if getattr(getattr(page, name, None), "label", None)] == []
 
 
 def test_no_role_holds_a_delete_permission() -> None:

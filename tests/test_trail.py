@@ -30,18 +30,11 @@ from safety.models import (
     AdverseEvent,
     DataFinding,
     Discharge,
-    EventMedication,
-    EventQuery,
-    EventReview,
-    FollowUp,
     GuidanceText,
     IcahtAssessment,
     IcahtPhase,
     IecHsAssessment,
     OnCallShift,
-    ReferenceSafety,
-    ReportingDuty,
-    Submission,
 )
 from safety.rules.iec_hs import IecHsFindings
 from trialsite import audit
@@ -127,20 +120,6 @@ def _what_the_demo_lacks(now: dt.datetime) -> None:
             participant=one, kind="visit_window", about=about, description=f"late {number}", reason="snow", **made
         )
     InfusionInterruption.objects.create(infusion=infusion, stopped_at=infusion.infused_at, reason="rash", **made)
-    event = AdverseEvent.objects.filter(participant__medications__isnull=False).latest("pk")
-    EventMedication.objects.create(event=event, medication=event.participant.medications.earliest("pk"), **made)
-    FollowUp.objects.create(event=event, kind="upgrade", what="worse", learned_at=now, **made)
-    EventQuery.objects.create(event=event, question="why?", **made)
-    report: dict[str, Any] = {"regime": "IND", "clock": "susar_other", "recipient": "cde", "kind": "initial"}
-    why = ["serious", "relatedness_open", "unexpected"]
-    ReportingDuty.objects.create(
-        event=event, trigger="first", why=why, counted_from=now, due_at=now + HOUR, **report, **made
-    )
-    Submission.objects.create(
-        event=event, recipient="cde", submitted_at=now, submitted_by=by, reference="1", late_reason="snow", **made
-    )
-    EventReview.objects.create(event=event, kind="review", content={"event": {"term": "x"}}, sha256="0", **made)
-    ReferenceSafety.objects.create(site=site, version="1", effective_on=now.date(), source="IB", expected="CRS", **made)
     ConsentWithdrawal.objects.create(
         participant=one, withdrawn_at=now, scope="treatment", may_keep_samples=True, may_contact=False, **made
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pghistory
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dosing.models import Medication, MedicationKind
 from participants.actions import site_day
@@ -22,9 +23,12 @@ from trialsite.refusal import Refused
 from trialsite.study import get_study
 from trialsite.voiding import void
 
-# The term under which an episode becomes an adverse event, and its code in each version of CTCAE: 5.0 has none of its
-# own for ICANS.
-TERMS = {Scale.CRS: "Cytokine release syndrome", Scale.ICANS: "Immune effector cell-associated neurotoxicity syndrome"}
+# The term under which an episode becomes an adverse event, in the language of whoever makes it, and its code in each
+# version of CTCAE: 5.0 has none of its own for ICANS.
+TERMS = {
+    Scale.CRS: gettext_lazy("Cytokine release syndrome"),
+    Scale.ICANS: gettext_lazy("Immune effector cell-associated neurotoxicity syndrome"),
+}
 CODES = {
     (Scale.CRS, "5.0"): "10052015",
     (Scale.CRS, "6.0"): "10052015",
@@ -152,7 +156,7 @@ def propose_event(
     version = get_study().protocol(episode.participant.protocol_version).policy.ctcae_version
     event = AdverseEvent(
         participant=episode.participant,
-        term=TERMS[scale],
+        term=str(TERMS[scale]),
         ctcae_code=CODES[scale, version],
         onset=site_day(episode.onset_at).isoformat(),
         resolved=site_day(episode.resolved_at).isoformat() if episode.resolved_at else "",

@@ -24,7 +24,6 @@ from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
-    UnfoldBooleanWidget,
 )
 
 from dosing.actions import TocilizumabHelp, day0_of, tocilizumab_help
@@ -49,8 +48,6 @@ from safety.admin.bedsideform import (
 from safety.admin.eventform import ASSESS, action_field, view_field
 from safety.choices import FINDING_NAMES, SEEN_KINDS, SEVERAL, name_of, names_of
 from safety.models import (
-    SERIOUSNESS,
-    AdverseEvent,
     Agent,
     BedsideAssessment,
     Outcome,
@@ -638,9 +635,7 @@ class EventForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in SERIOUSNESS:
-            label = AdverseEvent._meta.get_field(name).verbose_name  # type: ignore[union-attr]
-            self.fields[name] = forms.BooleanField(label=label, required=False, widget=UnfoldBooleanWidget)
+        self.fields.update(seriousness.criteria())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -668,7 +663,7 @@ def _proposed(data: dict[str, Any], *, may_assess: bool) -> dict[str, Any]:
         "agents": {Agent.CAR_T: said},
         "outcome": data.get("outcome", ""),
         **judged,
-        **{name: data[name] for name in SERIOUSNESS},
+        **seriousness.said_of_criteria(data),
     }
 
 

@@ -271,8 +271,8 @@ class ReportingDutyAdmin(ReadOnlyRecordAdmin):
             allowed=request.user.has_perm(SEND),
             form_class=partial(SubmissionForm, files=files, duty=duty, by=request.user),
             title=_("Record that a report was sent"),
-            intro=gettext("To: %(recipient)s. Due %(due)s, %(left)s.")
-            % {"recipient": to_whom(duty), "due": moment(duty.due_at), "left": countdown_of(duty)},
+            # Without the time that is left: the page would be another one by the time it is sent back.
+            intro=gettext("To: %(recipient)s. Due %(due)s.") % {"recipient": to_whom(duty), "due": moment(duty.due_at)},
             button=_("Record it as sent"),
             act=lambda obj, data, now: send(data, rows, by=request.user, now=now),
             done=_("The report is recorded as sent. Its files are below, for download."),
@@ -344,10 +344,6 @@ def files_of(row: Submission) -> SafeString:
         '<a href="{}">{}</a> · <span class="ts-plain ts-wraps">SHA-256 {}</span>',
         ((file_page(one), one.name, one.sha256) for one in files),
     )
-
-
-def countdown_of(duty: ReportingDuty) -> str:
-    return countdown(duty.due_at, now=timezone.now())
 
 
 def event_page(event: int) -> str:

@@ -10,13 +10,12 @@ from unfold.widgets import (
     UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
 )
 
 from dosing.models import Medication
 from safety.admin import seriousness
 from safety.admin.eventform import view_field, view_name
-from safety.models import SERIOUSNESS, AdverseEvent, Agent, FollowUpKind, Outcome, ReferenceSafety, Relatedness
+from safety.models import AdverseEvent, Agent, FollowUpKind, Outcome, ReferenceSafety, Relatedness
 from trialsite import formfields
 from trialsite.fields import PLEASE_CHOOSE
 
@@ -28,10 +27,6 @@ def _select(label: Any, choices: Any, **options: Any) -> forms.ChoiceField:
 
 def _text(label: Any, **options: Any) -> forms.CharField:
     return forms.CharField(label=label, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), **options)
-
-
-def _label(name: str) -> Any:
-    return AdverseEvent._meta.get_field(name).verbose_name  # type: ignore[union-attr]
 
 
 class _Assessment(forms.Form):
@@ -56,19 +51,16 @@ def assessment_form(event: AdverseEvent) -> type[forms.Form]:
     answer.choices = seriousness.ANSWERS[:-1]
     answer.initial = seriousness.answer_of(event.seriousness_said) if event.seriousness_said else ""
     fields[seriousness.SAID] = answer
-    for name in SERIOUSNESS:
-        fields[name] = forms.BooleanField(
-            label=_label(name), required=False, initial=getattr(event, name), widget=UnfoldBooleanWidget
-        )
+    fields |= seriousness.criteria(event)
     return type("AssessmentForm", (_Assessment,), fields)
 
 
 def assessed(data: dict[str, Any]) -> dict[str, Any]:
     """What the form says, as `assess_event` takes it."""
     views = {agent: data[view_name(agent)] for agent in Agent if view_name(agent) in data}
-    judged = {name: data[name] for name in SERIOUSNESS}
     said = seriousness.STORED[data[seriousness.SAID]]
-    return {"views": views, "outcome": data["outcome"], "seriousness_said": said, **judged}
+    criteria = seriousness.said_of_criteria(data)
+    return {"views": views, "outcome": data["outcome"], "seriousness_said": said, **criteria}
 
 
 def standing_agents(event: AdverseEvent) -> list[Any]:

@@ -16,7 +16,7 @@ from safety import actions
 from safety.actions.events import Said
 from safety.actions.meddra import has_meddra
 from safety.admin import ctcae, seriousness
-from safety.models import SERIOUSNESS, TREATMENTS, ActionTaken, AdverseEvent, Agent, Relatedness
+from safety.models import SERIOUSNESS, TREATMENTS, ActionTaken, AdverseEvent, Agent, Outcome, Relatedness
 from trialsite import formfields
 from trialsite.recordadmin import RecordForm
 from trialsite.study import get_study
@@ -166,6 +166,7 @@ class AdverseEventForm(AgentForm, RecordForm):  # type: ignore[misc]
         cleaned = super().clean()
         seriousness.compare(self, cleaned)
         self._say_seriousness(cleaned)
+        self._open_outcome(cleaned)
         if cleaned.get("other_named") and not cleaned.get(view_name(Agent.OTHER)):
             self.add_error(view_name(Agent.OTHER), _("Say how it relates to what else you named."))
         return cleaned
@@ -178,6 +179,12 @@ class AdverseEventForm(AgentForm, RecordForm):  # type: ignore[misc]
             event.seriousness_said = seriousness.STORED[said]
         elif event.seriousness_said and seriousness.STORED["yes" if ticked else "no"] != event.seriousness_said:
             event.seriousness_said = ""
+
+    def _open_outcome(self, cleaned: Mapping[str, Any]) -> None:
+        """A death that was seen contradicts the outcome that an investigator said: that is asked again."""
+        event, is_death = self.instance, bool(cleaned.get("results_in_death"))
+        if not self.may_assess and event.outcome and (event.outcome == Outcome.FATAL) != is_death:
+            event.outcome = ""
 
     def check(self, row: AdverseEvent) -> None:
         actions.check_adverse_event(row, now=timezone.now())

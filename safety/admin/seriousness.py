@@ -4,9 +4,10 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from safety.models import SERIOUSNESS, SeriousnessSaid
+from safety.models import SERIOUSNESS, AdverseEvent, SeriousnessSaid
+from trialsite import formfields
 from trialsite.fields import PLEASE_CHOOSE
 
 SAID = "is_serious_said"
@@ -36,6 +37,31 @@ SEEN = [
 
 def only_seen(field: Any) -> None:
     field.choices = SEEN
+
+
+# Whoever ticks a criterion is asked for its day: the clock starts there, and not before it was known.
+CRITERIA = tuple(name for one in SERIOUSNESS for name in (one, f"{one}_on"))
+
+
+def criteria(event: AdverseEvent | None = None) -> dict[str, forms.Field]:
+    """A box for each criterion, and the day since which it holds; as the event has them now."""
+    return {name: _criterion(name, getattr(event, name, None)) for name in CRITERIA}
+
+
+def _criterion(name: str, initial: Any) -> forms.Field:
+    options: dict[str, Any] = {
+        "label": AdverseEvent._meta.get_field(name).verbose_name,  # type: ignore[union-attr]
+        "required": False,
+        "initial": initial,
+    }
+    if name in SERIOUSNESS:
+        return forms.BooleanField(widget=UnfoldBooleanWidget, **options)
+    return formfields.PartialDateField(widget=UnfoldAdminTextInputWidget, **options)
+
+
+def said_of_criteria(cleaned: dict[str, Any]) -> dict[str, Any]:
+    """What the form says of the criteria, as the verbs take it."""
+    return {name: cleaned[name] for name in CRITERIA}
 
 
 def answer_of(said: str) -> str:

@@ -22,7 +22,7 @@ from safety.actions.collection import collected
 from safety.actions.course import course_of
 from safety.admin import duties
 from safety.admin import eventasks as asks
-from safety.deaths import is_death, owed_after_event
+from safety.deaths import is_death, owed_beside_reports
 from safety.models import (
     SERIOUSNESS,
     AdverseEvent,
@@ -140,7 +140,7 @@ def owed(event: AdverseEvent) -> Iterator[Owed]:
     if not event.is_standing:
         return
     if is_death(event):
-        for one in owed_after_event(event):
+        for one in owed_beside_reports(event):
             if not one.is_done:
                 yield Owed(one.text, one.link, CHANGE)
     signed = {row.kind for row in signing.counting(event.reviews.standing())}

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 from safety.models.events import AdverseEvent
 from trialsite.models import Record, User, all_or_none, immutable
 from trialsite.search import list_indexes
+from trialsite.study import get_study
 
 
 class DutyKind(models.TextChoices):
@@ -70,7 +71,7 @@ class Submission(Record):
         indexes = [*list_indexes("submission", "submitted_at")]
 
     def __str__(self) -> str:
-        return f"{self.event} · {self.recipient}"
+        return f"{self.event} · {get_study().latest.recipient_name(self.recipient)}"
 
 
 class SubmissionFile(models.Model):
@@ -165,7 +166,7 @@ class ReportingDuty(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event} · {self.get_kind_display()} · {self.recipient}"
+        return f"{self.event} · {self.get_kind_display()} · {get_study().latest.recipient_name(self.recipient)}"
 
     @property
     def name(self) -> str:

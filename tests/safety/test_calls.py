@@ -346,7 +346,12 @@ class TestDeath:
             text = login(ivan).get(url).content.decode()
             assert "What must follow a death" in text
             assert reverse("admin:participants_participant_status", args=[participant.pk]) in text
-            assert "SAE to the sponsor, by" in text
+            assert "Report: Sponsor · first report, by" in text
+        actions.submit_report(
+            duties=actions.open_duties().filter(recipient="sponsor"), submitted_at=now, reference="1", by=ivan, now=now
+        )
+        reports = [one for one in owed_after_death(participant, Scale.CRS) if one.text.startswith("Report: Sponsor")]
+        assert [one.is_done for one in reports] == [True]
 
 
 # --- What a message says -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """An adverse event from what a coordinator saw to what the principal investigator signed, and back by a change."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,9 +15,20 @@ from safety import actions
 from safety.actions.events import Said
 from safety.actions.reviews import open_of, unsigned
 from safety.deaths import owed_after_event
-from safety.models import AdverseEvent, Agent, EventQuery, EventReview, FollowUp, ReviewKind
+from safety.models import (
+    SERIOUSNESS,
+    AdverseEvent,
+    Agent,
+    BedsideAssessment,
+    EventQuery,
+    EventReview,
+    FollowUp,
+    ReviewKind,
+    ToxicityEpisode,
+)
 from tests import factories
 from tests.conftest import PASSWORD, person
+from tests.safety.test_bedside import seen
 from trialsite import signing
 from trialsite.models import Notification, Site, User
 from trialsite.refusal import Refused
@@ -24,6 +36,7 @@ from trialsite.roles import ROLE_PERMISSIONS, Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 DAY = dt.timedelta(days=1)
+PARTS = ("%Y-%m-%d", "%H:%M:%S")
 
 
 @pytest.fixture
@@ -329,6 +342,31 @@ def test_the_medical_monitor_may_read_events_and_ask_and_nothing_else() -> None:
     assert {name for name in granted if not name.startswith("view_")} == {"add_eventquery"}
     assert "view_identity" not in granted
     assert granted < {name.split(".")[1] for name in ROLE_PERMISSIONS[Role.MONITOR]}
+
+
+def test_whoever_ticks_a_criterion_is_asked_for_its_day(
+    participant: Participant, alice: User, ivan: User, now: dt.datetime, login: Any
+) -> None:
+    event = factories.adverse_event(participant, by=alice, now=now)
+    begun = BedsideAssessment(participant=participant, assessed_at=now - DAY)
+    actions.assess_bedside(assessment=begun, seen=seen(temperature_c=Decimal("38.6")), by=alice, now=now)
+    episode = reverse("admin:safety_toxicityepisode_proposal", args=[ToxicityEpisode.objects.get().pk])
+    forms = [reverse("admin:safety_adverseevent_add"), page("change", event), page("assess", event), episode]
+    for address in forms:
+        shown = login(ivan).get(address).content.decode()
+        for name in SERIOUSNESS:
+            assert [f'name="{name}"' in shown, f'name="{name}_on"' in shown] == [True, True], (address, name)
+    saved = login(ivan).post(
+        episode,
+        {
+            **{f"site_aware_at_{part}": f"{timezone.localtime(now - DAY):{form}}" for part, form in enumerate(PARTS)},
+            "is_serious_said": "yes",
+            "requires_hospitalisation": "on",
+            "requires_hospitalisation_on": day(now),
+        },
+    )
+    assert saved.status_code == 302
+    assert AdverseEvent.objects.latest("pk").requires_hospitalisation_on == day(now)
 
 
 def test_a_chinese_story_says_term_and_class_in_chinese(

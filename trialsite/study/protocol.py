@@ -116,6 +116,10 @@ class Protocol(Part):
     def reminder_stage(self, code: str) -> ReminderStage:
         return {stage.code: stage for stage in self.reminder_stages}[code]
 
+    def recipient_name(self, code: str) -> str:
+        """In the reader's language; a code that this version lacks stands for itself."""
+        return next((str(one.name) for one in self.recipients if one.code == code), code)
+
     def recipient(self, code: str) -> Recipient:
         return {recipient.code: recipient for recipient in self.recipients}[code]
 
