@@ -205,7 +205,7 @@ class AdverseEventAdmin(RecordAdmin):
     def serious_label(self, event: AdverseEvent) -> tuple[bool, Any]:
         return event.is_serious, _("serious") if event.is_serious else _("not serious")
 
-    @display(description=_("next report"), label=COLOURS, ordering="next_due")
+    @display(description=_("next report"), label=COLOURS)
     def report_left(self, event: Any) -> tuple[str, str] | None:
         return countdown_label(event.next_due, now=timezone.now())
 
