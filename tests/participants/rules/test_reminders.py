@@ -323,7 +323,7 @@ def test_what_leaves_now(post: Post, now: str, told: str, mails: list[str], held
     assert {one.key: reason.name for one, reason in found.held} == held
 
 
-MOMENTS = st.datetimes(dt.datetime(2026, 3, 5), dt.datetime(2026, 3, 7), timezones=st.just(SITE))
+MOMENTS = st.integers(0, 2 * 24 * 60).map(lambda minutes: at("05 00:00") + dt.timedelta(minutes=minutes))
 QUIET = st.one_of(st.none(), st.builds(Quiet, st.times(), st.times()))
 
 
