@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext
+from django.utils.translation import ngettext
 
 from participants.actions import long_date, reminders, site_day
 from participants.actions.reminders import DIGEST, ESCALATION, VISIT, Desk, Owing
@@ -16,19 +16,20 @@ from participants.models import Absence, Visit, VisitReminder
 from participants.rules import reminders as rules
 from trialsite.models import Notification, NotificationState, Site
 from trialsite.study import get_study
+from trialsite.study.policy import mark
 
 DAYS = 30
 # Of what was held back, the newest.
 SHOWN = 50
 # What the program itself writes beside a message that it does not send, to be said in the reader's language.
 REASONS = (
-    gettext_noop("the visit was moved"),
-    gettext_noop("the visit is no longer owed"),
-    gettext_noop("somebody has acknowledged it"),
-    gettext_noop("not sent in time to be of use"),
-    gettext_noop("the visit is settled"),
-    gettext_noop("no longer due"),
-    gettext_noop("the recipient has no e-mail or is not active"),
+    mark("the visit was moved"),
+    mark("the visit is no longer owed"),
+    mark("somebody has acknowledged it"),
+    mark("not sent in time to be of use"),
+    mark("the visit is settled"),
+    mark("no longer due"),
+    mark("the recipient has no e-mail or is not active"),
 )
 
 
@@ -85,7 +86,8 @@ def plan(sites: Collection[Site], *, now: dt.datetime) -> Plan:
     owing = [one for visit in visits for one in _owing_of(visit, today)]
     told = reminders.told_of(owing)
     lines = [_line(one, desks[one.visit.participant.site_id], told, now) for one in owing]
-    return Plan(_days(lines), [*_seen_to(visits, today), *_away(desks, today), *_not_sent(sites, now)])
+    held = [*_seen_to(visits, today), *_away(desks, today), *_to_participants(owing), *_not_sent(sites, now)]
+    return Plan(_days(lines), held)
 
 
 # --- What will go out --------------------------------------------------------------------------------
@@ -181,6 +183,22 @@ def _while_away(one: Absence, desk: Desk) -> str:
     if deputy is None:
         return _("away from %(first)s to %(last)s, and nobody stands in: the others are told") % days
     return _("away from %(first)s to %(last)s: %(deputy)s reads them") % {**days, "deputy": deputy}
+
+
+def _to_participants(owing: Iterable[Owing]) -> Iterator[Held]:
+    """The program itself writes to no participant: the site passes the words on, to those who want it."""
+    for one in {one.visit.participant_id: one for one in reversed(list(owing)) if _is_for_participant(one)}.values():
+        if one.visit.may_be_reminded:  # type: ignore[attr-defined]  # from `visits_near`
+            why = _("wants to be reminded: the site's own reminder has the words to pass on by telephone")
+        elif one.visit.may_be_reminded is None:  # type: ignore[attr-defined]
+            why = _("was not asked at the consent whether to be reminded")
+        else:
+            why = _("does not want to be reminded")
+        yield Held(_("To the participant"), one.visit.participant.number, why, one.due_on)
+
+
+def _is_for_participant(one: Owing) -> bool:
+    return one.stage in get_study().protocol(one.visit.protocol_version).reminding.participants.stages
 
 
 def _not_sent(sites: Collection[Site], now: dt.datetime) -> Iterator[Held]:

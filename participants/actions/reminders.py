@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
-from django.utils import timezone
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from participants.actions.days import end_of_day, long_date, site_day
 from participants.models import (
     Absence,
+    Consent,
     ReminderPreference,
     Visit,
     VisitAcknowledgement,
@@ -68,17 +69,25 @@ class Owing:
 
 
 def visits_near(first: dt.date, last: dt.date, *, sites: Collection[int] | None = None) -> list[Visit]:
-    """Owed visits of which a reminder may be due on a day of this span, with whether their window is acknowledged; of
-    these sites, or of all."""
+    """Owed visits of which a reminder may be due on a day of this span, of these sites or of all; with whether their
+    window is acknowledged, and whether the participant wants to be reminded."""
     stages = [one for protocol in get_study().versions.values() for one in protocol.reminder_stages]
     ahead = max(-stage.offset_days for stage in stages)
     behind = max(stage.offset_days + stage.lapses_after_days for stage in stages)
     begins, ends = first - dt.timedelta(days=max(behind, 0)), last + dt.timedelta(days=max(ahead, 0))
     known = VisitAcknowledgement.objects.filter(visit=OuterRef("pk"), closes_on=OuterRef("window_closes_on"))
-    visits = Visit.objects.owed_between(begins, ends).annotate(is_acknowledged=Exists(known))
+    visits = Visit.objects.owed_between(begins, ends).annotate(
+        is_acknowledged=Exists(known), may_be_reminded=Subquery(_wishes())
+    )
     if sites is not None:
         visits = visits.filter(participant__site__in=sites)
     return list(visits.select_related("participant__site"))
+
+
+def _wishes() -> QuerySet[Consent, Any]:
+    """What the participant of a visit said last, of those times at which it was asked."""
+    asked = Consent.objects.standing().filter(participant=OuterRef("participant"), may_be_reminded__isnull=False)
+    return asked.order_by("-consented_at", "-pk").values("may_be_reminded")[:1]
 
 
 def dates_of(visit: Visit) -> rules.VisitDates:
@@ -364,7 +373,21 @@ def reminder_context(visit: Visit, stage: str, *, today: dt.date) -> dict[str, A
         "days_to_target": (visit.target_date - today).days,
         "days_to_close": (visit.window_closes_on - today).days,
         "today": today,
+        "for_participant": words_for_participant(visit, stage),
     }
+
+
+def words_for_participant(visit: Visit, stage: str) -> str:
+    """What the site may pass on to a participant who wants to be reminded; empty for others, and at other stages.
+
+    It names neither study nor disease nor person: whoever looks at the telephone learns that there is a visit.
+    """
+    asked = get_study().protocol(visit.protocol_version).reminding.participants
+    if stage not in asked.stages or not getattr(visit, "may_be_reminded", False):
+        return ""
+    with translation.override(asked.language):
+        day = {"day": long_date(visit.target_date)}
+        return _("Reminder: you are expected at the hospital on %(day)s. If you cannot come, please call us.") % day
 
 
 # --- At the door -------------------------------------------------------------------------------------
