@@ -187,9 +187,9 @@ def sort_out(due: Iterable[Due], *, post: Post, told: Collection[str], now: dt.d
     once = list({one.key: one for one in due}.values())
     reasons = {one.key: _hold(one, post, told, now) for one in once}
     free = [one for one in once if reasons[one.key] is None]
-    alone = [one for one in free if one.is_urgent or post.is_single]
-    together = tuple(one for one in free if one not in alone)
-    mails = [*((one,) for one in alone), *([together] if together else [])]
+    alone = [(one,) for one in free if one.is_urgent or post.is_single]
+    together = tuple(one for one in free if not (one.is_urgent or post.is_single))
+    mails = [*alone, *([together] if together else [])]
     held = tuple((one, reason) for one in once if (reason := reasons[one.key]) is not None)
     return Sorted(tuple(mails), held)
 
