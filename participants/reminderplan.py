@@ -187,7 +187,9 @@ def _while_away(one: Absence, desk: Desk) -> str:
 
 def _to_participants(owing: Iterable[Owing]) -> Iterator[Held]:
     """The program itself writes to no participant: the site passes the words on, to those who want it."""
-    for one in {one.visit.participant_id: one for one in reversed(list(owing)) if _is_for_participant(one)}.values():
+    theirs = sorted((one for one in owing if _is_for_participant(one)), key=lambda one: one.due_on, reverse=True)
+    first = {one.visit.participant_id: one for one in theirs}
+    for one in sorted(first.values(), key=lambda one: one.due_on):
         if one.visit.may_be_reminded:  # type: ignore[attr-defined]  # from `visits_near`
             why = _("wants to be reminded: the site's own reminder has the words to pass on by telephone")
         elif one.visit.may_be_reminded is None:  # type: ignore[attr-defined]

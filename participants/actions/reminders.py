@@ -382,8 +382,10 @@ def words_for_participant(visit: Visit, stage: str) -> str:
 
     It names neither study nor disease nor person: whoever looks at the telephone learns that there is a visit.
     """
+    if not getattr(visit, "may_be_reminded", False):
+        return ""
     asked = get_study().protocol(visit.protocol_version).reminding.participants
-    if stage not in asked.stages or not getattr(visit, "may_be_reminded", False):
+    if stage not in asked.stages:
         return ""
     with translation.override(asked.language):
         day = {"day": long_date(visit.target_date)}

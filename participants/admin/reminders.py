@@ -29,6 +29,7 @@ from trialsite.refusal import Refused
 from trialsite.study import get_study
 
 MINE = "participants_visit_my_reminders"
+DAY, TIME = {"placeholder": "YYYY-MM-DD"}, {"placeholder": "HH:MM"}
 
 
 def visit_urls(page: Any) -> list[URLPattern]:
@@ -83,13 +84,13 @@ class PreferenceForm(forms.Form):
         required=False,
         widget=UnfoldAdminRadioSelectWidget,
     )
-    quiet_from = formfields.TimeField(label=_("quiet from"), required=False, widget=UnfoldAdminTimeWidget)
-    quiet_until = formfields.TimeField(label=_("quiet until"), required=False, widget=UnfoldAdminTimeWidget)
+    quiet_from = formfields.TimeField(label=_("quiet from"), required=False, widget=UnfoldAdminTimeWidget(attrs=TIME))
+    quiet_until = formfields.TimeField(label=_("quiet until"), required=False, widget=UnfoldAdminTimeWidget(attrs=TIME))
 
 
 class AbsenceForm(forms.Form):
-    first_on = formfields.DateField(label=_("first day away"), widget=UnfoldAdminDateWidget)
-    last_on = formfields.DateField(label=_("last day away"), widget=UnfoldAdminDateWidget)
+    first_on = formfields.DateField(label=_("first day away"), widget=UnfoldAdminDateWidget(attrs=DAY))
+    last_on = formfields.DateField(label=_("last day away"), widget=UnfoldAdminDateWidget(attrs=DAY))
     deputy = forms.ModelChoiceField(
         label=_("deputy"),
         queryset=User.objects.none(),

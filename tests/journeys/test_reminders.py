@@ -64,7 +64,7 @@ EXPECTED: list[Told] = [
     (61, HOUR, "alice", "Tomorrow: visit M2 of ZJ-001"),
     (62, HOUR, "alice", "Today: visit M2 of ZJ-001"),
     # Alice is on holiday: Dana reads it, in Chinese.
-    (85, HOUR, "dana", "7 天后：ZJ-001 的访视 M3"),
+    (85, HOUR, "dana", "ZJ-001 的访视 M3 将在 7 天后进行"),
     (91, HOUR, "dana", "明天：ZJ-001 的访视 M3"),
     (92, HOUR, "dana", "今天：ZJ-001 的访视 M3"),
     # M6 waits for the participant, and Alice says so in time: nobody else is told.
