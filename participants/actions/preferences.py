@@ -28,8 +28,11 @@ def choose_reminders(
 
 def possible_deputies(person: User) -> QuerySet[User]:
     """Who may read this person's reminders: people who work with the visits at each of the person's sites."""
+    sites = list(person.sites.all())
+    if not sites:
+        return User.objects.none()
     people = User.objects.filter(is_active=True, groups__name__in=[role.value for role in STAFF])
-    for site in person.sites.all():
+    for site in sites:
         people = people.filter(sites=site)
     return people.exclude(email="").exclude(pk=person.pk).order_by("username").distinct()
 

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
@@ -46,7 +46,13 @@ STAFF = (
 # --- What is owed ------------------------------------------------------------------------------------
 
 
-Thing = tuple[int, str, dt.date, str]
+class Thing(NamedTuple):
+    """What somebody is told of once, whatever row holds the visit now."""
+
+    participant: int
+    code: str
+    target_date: dt.date
+    stage: str
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,7 @@ class Owing:
 
     @property
     def thing(self) -> Thing:
-        """What somebody is told of once, whatever row holds the visit now."""
-        return self.visit.participant_id, self.visit.code, self.visit.target_date, self.stage
+        return Thing(self.visit.participant_id, self.visit.code, self.visit.target_date, self.stage)
 
 
 def visits_near(first: dt.date, last: dt.date, *, sites: Collection[int] | None = None) -> list[Visit]:
@@ -120,11 +125,14 @@ def owed_stage(visit: Visit, *, today: dt.date) -> rules.Owed | None:
 
 def owing_of(visit: Visit, *, today: dt.date) -> list[Owing]:
     """What the visit owes its site today, and, where nobody has acknowledged it, those who are told then."""
-    tracks = [stages_of(visit)]
-    if not visit.is_acknowledged:  # type: ignore[attr-defined]  # from `visits_near`
-        tracks.append(escalation_of(visit))
-    found = [rules.owed(dates_of(visit), stages, today=today) for stages in tracks]
-    return [Owing(visit, one.stage, one.due_on, due_at(visit, one.due_on)) for one in found if one is not None]
+    found = []
+    if one := owed_stage(visit, today=today):
+        # What is late goes with the others of today: one mail a day.
+        found.append(Owing(visit, one.stage, one.due_on, due_at(visit, today)))
+    is_known: bool = visit.is_acknowledged  # type: ignore[attr-defined]  # from `visits_near`
+    if not is_known and (one := rules.owed(dates_of(visit), escalation_of(visit), today=today)):
+        found.append(Owing(visit, one.stage, one.due_on, due_at(visit, one.due_on)))
+    return found
 
 
 def due_at(visit: Visit, day: dt.date) -> dt.datetime:
@@ -251,16 +259,24 @@ def _by_person(readings: Iterable[Reading]) -> list[list[Reading]]:
     return list(found.values())
 
 
+# Enough to know what was told: the texts of the messages stay where they are.
+KNOWN = (
+    *("visit", "target_date", "stage", "recipient", "message", "times"),
+    *("visit__participant", "visit__code", "message__state"),
+)
+
+
 def told_of(owing: Iterable[Owing]) -> dict[str, VisitReminder]:
     """Who was told of what, or is being told, by the key of the reading; and whose message was cancelled.
 
     A visit that was voided is planned anew in another row: what somebody was told of it holds.
     """
     things = {one.thing: one.visit.pk for one in owing}
-    rows = VisitReminder.objects.filter(visit__participant__in={thing[0] for thing in things})
+    people, days = {one.participant for one in things}, {one.target_date for one in things}
+    rows = VisitReminder.objects.filter(visit__participant__in=people, target_date__in=days)
     found: dict[str, VisitReminder] = {}
-    for row in rows.select_related("message", "visit"):
-        thing = (row.visit.participant_id, row.visit.code, row.target_date, row.stage)
+    for row in rows.select_related("message", "visit").only(*KNOWN):
+        thing = Thing(row.visit.participant_id, row.visit.code, row.target_date, row.stage)
         if thing in things and (is_told(row) or things[thing] == row.visit_id):
             found[key_of(thing, row.recipient_id)] = row
     return found

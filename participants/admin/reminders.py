@@ -192,11 +192,10 @@ def acknowledged(visit: Visit) -> str:
 
 
 def _acknowledge(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    visit: Visit | None = page.get_object(request, object_id)
     response: HttpResponse = page.ask(
         request,
         object_id,
-        allowed=page.has_change_permission(request, visit),
+        allowed=page.has_acknowledge_permission(request),
         form_class=AcknowledgeForm,
         title=_("Acknowledge the reminder"),
         intro=_("You know of this visit and see to it. Nobody else is told that its window is about to close."),

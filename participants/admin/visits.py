@@ -104,7 +104,10 @@ class VisitAdmin(RecordAdmin):
     )
     actions_detail = ["print_worksheet", "acknowledge", "void_record"]
 
-    @action(description=_("Acknowledge the reminder…"), permissions=["change"])
+    def has_acknowledge_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm(self.permission("change"))
+
+    @action(description=_("Acknowledge the reminder…"), permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(self.url("acknowledge", object_id))
 

@@ -64,7 +64,7 @@ def test_all_that_is_due_is_in_one_mail_and_each_thing_once(participant: Partici
     (mail,) = Notification.objects.filter(about__startswith="visit")
     lines = re.findall(r"^\d+\. (.+?)\s*$", mail.body_text, re.MULTILINE)
     assert len(lines) == len(set(lines)) == VisitReminder.objects.count() > 3
-    assert f"Visits, 5 March 2026: {len(lines)} reminders" == mail.subject
+    assert f"Visits, 5 Mar 2026: {len(lines)} reminders" == mail.subject
     assert "Today: visit D21 of ZJ-001" in lines
     assert "Visit D28 of ZJ-001 in 7 days" in lines
     assert "王小明" not in mail.body_text + mail.body_html + mail.subject
@@ -270,10 +270,10 @@ def test_the_preview_says_what_will_go_out_and_what_will_not_and_why(
     time_machine.move_to(now, tick=False)
     away(alice, bob, now, 6, 6)
     text = preview(login(alice))
-    assert "Seven days before the target The target date is 12 March 2026. Alice" in text
+    assert "Seven days before the target The target date is 12 Mar 2026. Alice" in text
     assert "Bob · 2026-03-11 07:30 (in place of Alice )" in text.replace("Alice)", "Alice )")
-    assert "The window closes on 15 March 2026 and nobody has acknowledged the visit." in text
-    assert "away from 11 March 2026 to 11 March 2026: Bob reads them" in text
+    assert "The window closes on 15 Mar 2026 and nobody has acknowledged the visit." in text
+    assert "away from 11 Mar 2026 to 11 Mar 2026: Bob reads them" in text
     assert "was not asked at the consent whether to be reminded" in text
     actions.acknowledge_visit(visit=d28, by=alice, now=now)
     actions.remind_of_visits(now=now)
