@@ -270,7 +270,7 @@ def test_the_preview_says_what_will_go_out_and_what_will_not_and_why(
     time_machine.move_to(now, tick=False)
     away(alice, bob, now, 6, 6)
     text = preview(login(alice))
-    assert "Seven days before the target The target date is 12 Mar 2026. Alice" in text
+    assert "Seven days before the target . The target date is 12 Mar 2026. → Alice" in text
     assert "Bob · 2026-03-11 07:30 (in place of Alice )" in text.replace("Alice)", "Alice )")
     assert "The window closes on 15 Mar 2026 and nobody has acknowledged the visit." in text
     assert "away from 11 Mar 2026 to 11 Mar 2026: Bob reads them" in text
@@ -281,8 +281,8 @@ def test_the_preview_says_what_will_go_out_and_what_will_not_and_why(
         state=NotificationState.CANCELLED, error="the visit was moved", finished_at=now
     )
     text = preview(login(alice))
-    assert "ZJ-001 · D28 · Escalation — somebody has acknowledged it" in text
-    assert "Alice the visit was moved" in text
+    assert "D28 · Escalation somebody has acknowledged it" in text
+    assert "→ Alice the visit was moved" in text
 
 
 def test_the_preview_shows_a_site_its_own(participant: Participant, charlie: User, login: Any) -> None:
