@@ -114,6 +114,9 @@ class Life:
     def _read(self, mail: Any, day: int, at: str) -> None:
         subject = " ".join(str(make_header(decode_header(mail["Subject"]))).split())
         text = body(mail)
+        kept = Notification.objects.get(message_id=mail["Message-ID"])
+        assert (kept.state, kept.subject) == (NotificationState.SENT, subject)
+        assert kept.body_text in text.replace("\r\n", "\n"), "what it said is kept as it was sent"
         lines = re.findall(r"^\d+\. (.+?)\s*$", text, re.MULTILINE) or [subject]
         to = mail["To"].partition("@")[0]
         self.arrived += [(day, at, to, line) for line in lines]
