@@ -353,7 +353,8 @@ def _times(reading: Reading, known: Mapping[str, VisitReminder]) -> int:
 
 def _keep(alike: Mapping[str, list[list[Reading]]], known: Mapping[str, VisitReminder]) -> None:
     """Which message tells whom of what."""
-    new, again = [], []
+    new: list[VisitReminder] = []
+    again: list[VisitReminder] = []
     for key, mails in alike.items():
         for reading in (one for mail in mails for one in mail):
             row = known.get(reading.key) or _new_row(reading)
@@ -419,7 +420,7 @@ def still_wanted(message: Notification) -> str | None:
     A sweep that ran while a date was moved has written of the old date. What still holds of a message that does not
     leave is told in another one by the next sweep.
     """
-    rows = list(VisitReminder.objects.filter(message=message.dedupe_key).select_related("visit"))
+    rows = list(VisitReminder.objects.filter(message=message).select_related("visit"))
     owed = set(Visit.objects.owed().filter(pk__in=[row.visit_id for row in rows]).values_list("pk", flat=True))
     reasons = (_why_not(row, is_owed=row.visit_id in owed) for row in rows)
     return next((reason for reason in reasons if reason), None)

@@ -335,7 +335,7 @@ class ReminderStage(Part):
 Reminded = Literal["coordinator", "investigator", "principal investigator", "data manager", "pharmacist"]
 
 
-class Escalation(Part):
+class WindowEscalation(Part):
     """Who else is told when a window is about to close and nobody has said that they know; never held back."""
 
     days_before_close: Annotated[int, Field(ge=0)]
@@ -359,7 +359,7 @@ class Reminding(Part):
     quiet_until: dt.time
     # The first of these roles in which somebody can be reached.
     recipients: Annotated[tuple[Reminded, ...], Field(min_length=1)]
-    escalation: Escalation
+    escalation: WindowEscalation
     participants: ToParticipants
 
 
