@@ -9,8 +9,13 @@ class ParticipantsConfig(AppConfig):
 
     def ready(self) -> None:
         """A study file that asks for tests which nobody can record stops the start, as any other mistake in it does."""
+        from participants.actions import reminders
         from participants.entering import unknown_tests
+        from trialsite import notifications
         from trialsite.study import get_study
+
+        for kind in (reminders.VISIT, reminders.DIGEST):
+            notifications.ask_before_sending(kind, reminders.still_wanted)
 
         for protocol in get_study().versions.values():
             if wrong := unknown_tests(protocol):

@@ -35,7 +35,7 @@ MODELS: dict[str, Classified] = {
         # The first consent's moment is part of the participant's row.
         "consented_at",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason version guardian_consented participant_assented",
+        site_only="voided_by void_reason version guardian_consented participant_assented may_be_reminded",
     ),
     "participants.ConsentWithdrawal": _classified(
         "",

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from dosing.actions import infuse
 from dosing.rules.readiness import Code
 from participants.actions import remind_of_visits
-from participants.models import Examination, Measurement, Participant, Visit
+from participants.models import Examination, Measurement, Participant, ReminderPreference, Visit, VisitReminder
 from participants.rules.measures import MEASURES
 from participants.rules.status import Status
 from safety.actions import assess_bedside, log_adverse_event
@@ -138,19 +138,24 @@ def fever(participant: Participant, now: dt.datetime) -> AdverseEvent:
 # --- Reminders -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("is_single", [False, True])
 @pytest.mark.parametrize("count", [FEW, MANY])
-def test_the_reminders_of_a_sweep_are_queued_at_once(site: Site, alice: User, now: dt.datetime, count: int) -> None:
+def test_the_reminders_of_a_sweep_are_queued_at_once(
+    site: Site, alice: User, now: dt.datetime, count: int, is_single: bool
+) -> None:
     told = [
         alice,
         *(person(f"alice{number}", Role.COORDINATOR, site, language=["en", "zh-hans"][number]) for number in (0, 1)),
     ]
+    ReminderPreference.objects.bulk_create(ReminderPreference(person=one, is_single=is_single) for one in told)
     due_tomorrow(people(factories.screened(site=site, by=alice, now=now), count, by=alice), by=alice, now=now)
     asked = statements(lambda: remind_of_visits(now=now))
     assert len(asked) <= 10, "\n".join(asked)
     assert len(written(asked, "trialsite_notification")) == 1
-    assert Notification.objects.count() == count * len(told)
+    messages = (count if is_single else 1) * len(told)
+    assert (VisitReminder.objects.count(), Notification.objects.count()) == (count * len(told), messages)
     assert len(statements(lambda: remind_of_visits(now=now))) < len(asked), "nothing is written again"
-    assert Notification.objects.count() == count * len(told)
+    assert Notification.objects.count() == messages
 
 
 def test_each_reminder_is_in_the_language_of_whoever_reads_it(site: Site, alice: User, now: dt.datetime) -> None:

@@ -158,7 +158,8 @@ def _pages(user: Any, asked: Asked) -> list[Found]:
         for title, target, _icon in navigation.entries()
         if navigation.may_open(user, target)
     ]
-    own = [("my_logins", _("My logins")), ("all_records", _("All records")), ("index", _("Today"))]
+    own = [("my_logins", _("My logins")), ("participants_visit_my_reminders", _("My reminders"))]
+    own += [("all_records", _("All records")), ("index", _("Today"))]
     pages += [(_names(name, title, ""), (title, reverse(f"admin:{name}"))) for name, title in own]
     return [Found(str(title), gettext("page"), link) for title, link in _ranked(asked, pages)]
 

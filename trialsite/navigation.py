@@ -28,6 +28,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Enrolment log"), "participants.enrolmentlogentry", "how_to_reg"),
             (_("Participant flow"), "participants.screeninglogentry:flow", "account_tree"),
             (_("Visits"), "participants.visit", "event"),
+            (_("Reminders of the next 30 days"), "participants.visit:reminders", "notifications"),
             (_("Procedures of visits"), "participants.visitprocedure", "task_alt"),
             (_("Protocol deviations"), "participants.protocoldeviation", "rule"),
         ),
@@ -252,7 +253,11 @@ def favicon(request: HttpRequest) -> str:
 
 def account(request: HttpRequest) -> list[dict[str, Any]]:
     """What everybody does for their own login, under their name."""
-    entries = [(gettext("My logins"), "my_logins"), (gettext("Change password"), "password_change")]
+    entries = [
+        (gettext("My reminders"), "participants_visit_my_reminders"),
+        (gettext("My logins"), "my_logins"),
+        (gettext("Change password"), "password_change"),
+    ]
     if settings.SECOND_FACTOR:
         entries.append((gettext("Recovery codes"), "recovery_codes"))
     return [{"title": title, "link": reverse(f"admin:{name}")} for title, name in entries]

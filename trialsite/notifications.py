@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import logging
 import smtplib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
@@ -89,8 +89,7 @@ def queue_all(letters: Sequence[Letter], *, now: dt.datetime) -> dict[str, int]:
     keys = {letter.key_of(person) for letter in letters for person in letter.recipients}
     if not keys:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [QUEUE_LOCK])
+    queue_alone()
     known = set(Notification.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
     new = {letter.key: _new_rows(letter, known, now=now) for letter in letters}
     # Whoever queues one of these by itself waits for no lock: who is first there is first.
@@ -98,6 +97,12 @@ def queue_all(letters: Sequence[Letter], *, now: dt.datetime) -> dict[str, int]:
     if any(new.values()):
         wake(DELIVERY_TASK)
     return {key: len(rows) for key, rows in new.items()}
+
+
+def queue_alone() -> None:
+    """Until the commit, nobody else queues the messages of a sweep."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [QUEUE_LOCK])
 
 
 def _new_rows(letter: Letter, known: Container[str], *, now: dt.datetime) -> list[Notification]:
@@ -134,6 +139,21 @@ def _texts(letter: Letter, language: str) -> dict[str, str]:
             "body_text": render_to_string(f"{template}.txt", context).strip() + "\n",
             "body_html": render_to_string(f"{template}.html", {**context, "subject": subject}),
         }
+
+
+# Why a message must no longer leave, asked at the moment at which it would; by what it is about, before the colon.
+_ASKED: dict[str, Callable[[Notification], str | None]] = {}
+
+
+def ask_before_sending(kind: str, why_not: Callable[[Notification], str | None]) -> None:
+    """Messages about this kind of thing are compared with it once more: what it says may be another by then."""
+    _ASKED[kind] = why_not
+
+
+def still_wanted(notification: Notification) -> str | None:
+    """None, or the reason for which it is cancelled in place of being sent."""
+    ask = _ASKED.get(notification.about.partition(":")[0])
+    return ask(notification) if ask else None
 
 
 def cancel(*, about: str, reason: str, now: dt.datetime) -> int:
@@ -220,6 +240,8 @@ def _deliver(row: Notification, mailer: BaseEmailBackend) -> str:
     """Send one claimed message and record the outcome: sent, retry, failed or stale."""
     if row.relevant_until is not None and row.relevant_until < timezone.now():
         return _finish(row, NotificationState.CANCELLED, "stale", error="not sent in time to be of use")
+    if reason := still_wanted(row):
+        return _finish(row, NotificationState.CANCELLED, "stale", error=reason)
     address = row.recipient.email
     if not (address and row.recipient.is_active):
         return _finish(row, NotificationState.FAILED, "failed", error="the recipient has no e-mail or is not active")

@@ -67,6 +67,7 @@ from participants.actions.procedures import (
     void_procedure,
 )
 from participants.actions.reads import note_beside, note_reading, note_readings
+from participants.actions.reminders import acknowledge_visit, owed_stage, remind_of_visits, reminder_recipients
 from participants.actions.status import (
     change_status,
     check_can_become,
@@ -83,11 +84,8 @@ from participants.actions.visits import (
     check_visit,
     follow_up_plans,
     outside_text,
-    owed_stage,
     preview_follow_up,
     record_visit,
-    remind_of_visits,
-    reminder_recipients,
     schedule_follow_up,
     window_text,
 )
@@ -131,6 +129,7 @@ __all__ = [
     "Evaluation",
     "Known",
     "Suggestion",
+    "acknowledge_visit",
     "add_deviation",
     "against_infusion",
     "asked_again",

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from participants.actions.days import long_date, long_moment, minute, site_day
 from participants.actions.deviations import report_deviation
+from participants.actions.reminders import reminder_recipients
 from participants.actions.status import change_status
-from participants.actions.visits import reminder_recipients
 from participants.models import (
     Consent,
     ConsentWithdrawal,

@@ -1,14 +1,11 @@
-"""Verbs of visits: plan and record them, remind of them."""
+"""Verbs of visits: plan and record them."""
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import pghistory
 from django.db import transaction
 from django.db.models import Min
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,13 +13,12 @@ from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.status import cancel_visits_after, ended_on, follow_fact
 from participants.models import DeviationKind, Participant, ParticipantStatus, Visit, VisitState
-from participants.rules import reminders, schedule, settling
+from participants.rules import schedule, settling
 from participants.rules.settling import ToldBy
 from participants.rules.status import Status
 from trialsite import notifications
-from trialsite.models import Site, User, people_in
+from trialsite.models import User
 from trialsite.refusal import Refused
-from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
 from trialsite.wake import wake
 
@@ -249,85 +245,3 @@ def _keep_follow_up(participant: Participant, *, by: User, now: dt.datetime) -> 
         by=by,
         now=now,
     )
-
-
-# --- Reminders ---------------------------------------------------------------------------------
-
-
-def remind_of_visits(*, now: dt.datetime) -> dict[str, int]:
-    """Queue what visits owe today to the coordinators of their sites; counts by stage.
-
-    Running it twice, twice at once or after days of silence is harmless: a visit owes at most one stage a
-    day, and each stage of a visit's date has one key for each person.
-    """
-    today = site_day(now)
-    people: dict[int, list[User]] = {}
-    letters: dict[str, tuple[str, notifications.Letter]] = {}
-    for visit in _visits_near(today):
-        stage = owed_stage(visit, today=today)
-        if stage is None:
-            continue
-        site = visit.participant.site
-        if site.pk not in people:
-            people[site.pk] = reminder_recipients(site)
-        letter = _reminder(visit, stage, people[site.pk], today=today)
-        letters[letter.key] = (stage.stage, letter)
-    queued = notifications.queue_all([letter for _stage, letter in letters.values()], now=now)
-    counts: Counter[str] = Counter()
-    for key, (stage_code, _letter) in letters.items():
-        counts[stage_code] += queued.get(key, 0)
-    return dict(counts)
-
-
-def _visits_near(today: dt.date) -> list[Visit]:
-    """Owed visits whose first reminder may have come and whose last has not lapsed."""
-    stages = [s for protocol in get_study().versions.values() for s in protocol.reminder_stages]
-    ahead = max(-stage.offset_days for stage in stages)
-    behind = max(stage.offset_days + stage.lapses_after_days for stage in stages)
-    first, last = today - dt.timedelta(days=max(behind, 0)), today + dt.timedelta(days=max(ahead, 0))
-    visits = Visit.objects.owed_between(first, last)
-    return list(visits.select_related("participant__site"))
-
-
-def owed_stage(visit: Visit, *, today: dt.date) -> reminders.Owed | None:
-    protocol = get_study().protocol(visit.protocol_version)
-    codes = protocol.visit(visit.code).reminders
-    stages = [
-        reminders.Stage(s.code, reminders.Anchor(s.anchor), s.offset_days, s.lapses_after_days, s.min_window_days)
-        for s in protocol.reminder_stages
-        if s.code in codes
-    ]
-    dates = reminders.VisitDates(visit.target_date, visit.window_opens_on, visit.window_closes_on)
-    return reminders.owed(dates, stages, today=today)
-
-
-def reminder_recipients(site: Site) -> list[User]:
-    """The site's coordinators; where there is none to be reached, its investigators must know instead."""
-    for role in (Role.COORDINATOR, Role.INVESTIGATOR, Role.PRINCIPAL_INVESTIGATOR):
-        if people := list(people_in(role, site)):
-            return people
-    return []
-
-
-def _reminder(visit: Visit, stage: reminders.Owed, people: list[User], *, today: dt.date) -> notifications.Letter:
-    end_of_use = dt.datetime.combine(stage.useful_until, dt.time.max, tzinfo=timezone.get_current_timezone())
-    return notifications.Letter(
-        key=f"visit:{visit.pk}:{visit.target_date}:{stage.stage}",
-        about=f"visit:{visit.pk}",
-        site=visit.participant.site,
-        recipients=people,
-        template="participants/email/visit_reminder",
-        context=_reminder_context(visit, stage.stage, today=today),
-        relevant_until=end_of_use,
-    )
-
-
-def _reminder_context(visit: Visit, stage: str, *, today: dt.date) -> dict[str, Any]:
-    return {
-        "visit": visit,
-        "stage": stage,
-        "is_closing": stage.startswith("closing"),
-        "days_to_target": (visit.target_date - today).days,
-        "days_to_close": (visit.window_closes_on - today).days,
-        "today": today,
-    }

@@ -55,6 +55,7 @@ class ConsentAdmin(RecordAdmin):
     fieldsets = (
         (None, {"fields": ("participant", "version", "consented_at")}),
         (_("Under 18"), {"fields": (("guardian_consented", "participant_assented"),)}),
+        (_("Reminders"), {"fields": ("may_be_reminded",)}),
         (_("After a study procedure"), {"fields": ("deviation_reason",), "classes": ("collapse",)}),
     )
 

@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants import actions
-from participants.admin import enter
+from participants.admin import enter, reminders
 from participants.admin.prints import visit_urls
 from participants.models import Visit, VisitProcedure, VisitState
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
@@ -84,7 +84,7 @@ class VisitAdmin(RecordAdmin):
                 "fields": (
                     ("participant", "code", "title"),
                     ("target_date", "window"),
-                    "is_long_term_follow_up",
+                    ("is_long_term_follow_up", "acknowledged"),
                 )
             },
         ),
@@ -93,18 +93,41 @@ class VisitAdmin(RecordAdmin):
             {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")},
         ),
     )
-    readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
-    actions_detail = ["print_worksheet", "void_record"]
+    readonly_fields = (
+        "participant",
+        "code",
+        "title",
+        "target_date",
+        "window",
+        "is_long_term_follow_up",
+        "acknowledged",
+    )
+    actions_detail = ["print_worksheet", "acknowledge", "void_record"]
+
+    def has_acknowledge_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm(self.permission("change"))
+
+    @action(description=_("Acknowledge the reminder…"), permissions=["acknowledge"])
+    def acknowledge(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return HttpResponseRedirect(self.url("acknowledge", object_id))
 
     @action(description=_("Print the worksheet (PDF)"), permissions=["view"])
     def print_worksheet(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(self.url("worksheet", object_id))
 
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        visit = self.get_object(request, str(object_id))
+        return reminders.without_vain(super().get_actions_detail(request, object_id), visit)
+
+    @display(description=_("acknowledged"))
+    def acknowledged(self, visit: Visit) -> str:
+        return reminders.acknowledged(visit)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        return [*enter.visit_urls(self), *visit_urls(self), *super().get_urls()]
+        return [*enter.visit_urls(self), *visit_urls(self), *reminders.visit_urls(self), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

@@ -20,6 +20,7 @@ from participants.models.people import (
     numbered,
 )
 from participants.models.reads import IdentityRead, ReadHow
+from participants.models.reminders import Absence, ReminderPreference, VisitAcknowledgement, VisitReminder, study_quiet
 from participants.models.visits import (
     DeviationKind,
     ProcedureState,
@@ -34,6 +35,7 @@ from participants.models.visits import (
 __all__ = [
     "HISTORY",
     "STATUS_NAMES",
+    "Absence",
     "Consent",
     "ConsentWithdrawal",
     "DeviationKind",
@@ -54,14 +56,18 @@ __all__ = [
     "Reconsent",
     "ReconsentCause",
     "ReconsentState",
+    "ReminderPreference",
     "RulingKind",
     "ScreeningLogEntry",
     "Severity",
     "Sex",
     "Visit",
+    "VisitAcknowledgement",
     "VisitProcedure",
+    "VisitReminder",
     "VisitState",
     "WithdrawalScope",
     "numbered",
     "procedure_title",
+    "study_quiet",
 ]

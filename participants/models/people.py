@@ -190,6 +190,15 @@ class Consent(Record):
         blank=True,
         help_text=_("A minor's own agreement, beside the guardian's signature; leave open for adults."),
     )
+    may_be_reminded = models.BooleanField(
+        _("wants to be reminded of visits"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "By telephone or text message, in words that name neither study nor disease; leave open where it was not "
+            "asked."
+        ),
+    )
 
     twin = Twin(same=("participant", "version"), at="consented_at")
     dated = {"consented_at": Kind.CONSENT}

@@ -8,13 +8,17 @@ import pytest
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from participants.actions.visits import _reminder_context
+from participants.actions.reminders import ESCALATION, reminder_context
 from participants.worklist import _closes
 from trialsite.study import get_study
 
 TODAY = dt.date(2026, 3, 5)
 NO_DAYS = re.compile(r"(?<![0-9])-?0 days?|(?<![0-9])0 天|-[0-9]+ (days?|天)")
-STAGES = [*(stage.code for stage in get_study().latest.reminder_stages), "missed"]
+STAGES = [*(stage.code for stage in get_study().latest.reminder_stages), "missed", ESCALATION]
+
+
+def counts_to_the_end(stage: str) -> bool:
+    return stage == ESCALATION or stage.startswith("closing")
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -25,14 +29,14 @@ def test_a_reminder_says_today(stage: str, days: int, language: str) -> None:
     visit = SimpleNamespace(
         participant=SimpleNamespace(number="ZJ-001"),
         code="D28",
-        target_date=TODAY + dt.timedelta(days=days if not stage.startswith("closing") else -1),
+        target_date=TODAY + dt.timedelta(days=-1 if counts_to_the_end(stage) else days),
         window_closes_on=TODAY + dt.timedelta(days=days),
     )
     with translation.override(language):
-        context = _reminder_context(visit, stage, today=TODAY)  # type: ignore[arg-type]
+        context = reminder_context(visit, stage, today=TODAY)  # type: ignore[arg-type]
         subject = render_to_string("participants/email/visit_reminder-subject.txt", context)
     assert not NO_DAYS.search(subject), subject
-    if days == 0 and stage.startswith("closing"):
+    if days == 0 and counts_to_the_end(stage):
         assert ("closes today" in subject) or ("今天关闭" in subject)
 
 

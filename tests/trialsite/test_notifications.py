@@ -15,7 +15,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from participants.actions import remind_of_visits
-from participants.models import Visit
+from participants.models import Visit, VisitReminder
 from tests import factories
 from trialsite import notifications
 from trialsite.local.processes import free_port
@@ -220,8 +220,7 @@ class TestSweep:
         self, site: Site, alice: User, charlie: User, ivan: User, visit: Visit, now: dt.datetime
     ) -> None:
         swept(now)
-        about = Notification.objects.filter(about=f"visit:{visit.pk}")
-        assert [row.recipient for row in about] == [alice]
+        assert [row.recipient for row in told_of(visit)] == [alice]
 
     def test_run_twice_it_queues_nothing_twice(self, alice: User, visit: Visit, now: dt.datetime) -> None:
         assert swept(now) > 0
@@ -236,14 +235,14 @@ class TestSweep:
 
         with ThreadPoolExecutor(4) as pool:
             queued = sum(pool.map(sweep, range(4)))
-        assert queued == Notification.objects.count()
-        assert Notification.objects.filter(about=f"visit:{visit.pk}").count() == 1
+        assert queued == VisitReminder.objects.count()
+        assert len(told_of(visit)) == Notification.objects.count() == 1
 
     def test_after_three_silent_days_it_queues_nothing_stale(self, alice: User, visit: Visit, now: dt.datetime) -> None:
         """T-1 was never sent; on the day of the visit only the day's reminder is."""
         swept(visit_morning(visit, days=0))
-        (row,) = Notification.objects.filter(about=f"visit:{visit.pk}")
-        assert ":day:" in row.dedupe_key
+        (row,) = told_of(visit)
+        assert row.stage == "day"
 
     def test_a_recorded_visit_owes_nothing_and_withdraws_what_waits(
         self, alice: User, visit: Visit, now: dt.datetime
@@ -254,10 +253,10 @@ class TestSweep:
         later = visit_morning(visit, days=0)
         visit.state, visit.occurred_on = Visit.State.DONE, visit.target_date
         record_visit(visit=visit, by=alice, now=later)
-        (row,) = Notification.objects.filter(about=f"visit:{visit.pk}")
-        assert row.state == NotificationState.CANCELLED
+        (row,) = told_of(visit)
+        assert notifications.still_wanted(row.message) == "the visit is no longer owed"
         swept(later)
-        assert Notification.objects.filter(about=f"visit:{visit.pk}").count() == 1
+        assert len(told_of(visit)) == 1
 
     def test_without_a_coordinator_the_investigators_are_told(
         self, alice: User, ivan: User, visit: Visit, now: dt.datetime
@@ -274,6 +273,10 @@ class TestSweep:
         near = Visit.objects.owed().count()
         with django_assert_max_num_queries(2 + 3 * near):
             swept(now)
+
+
+def told_of(visit: Visit) -> list[VisitReminder]:
+    return list(visit.reminders.select_related("message", "recipient"))
 
 
 def visit_morning(visit: Visit, *, days: int) -> dt.datetime:

@@ -34,6 +34,7 @@ UNTRACKED = {
     "contenttypes.ContentType": "the numbers of the models; the application can only read them",
     "participants.MeasurementImport": "a job with its own who and when; each result that it writes is tracked",
     "participants.IdentityRead": "a log of readings: the application adds rows, and can change none",
+    "participants.VisitReminder": "which message told whom of a visit; the message itself is tracked",
     "pghistory.Context": "no rows: who and why stand in the event itself",
     "safety.SubmissionFile": "files as they were sent, with a checksum; the application adds rows, and can change none",
     "safety.MeddraTerm": "the site's own release, as its files are; an event keeps the names that it was coded with",

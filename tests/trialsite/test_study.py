@@ -447,6 +447,18 @@ MISTAKES = [
         id="stage-twice",
     ),
     pytest.param(
+        swap("hour = 07:30:00", "hour = 06:59:00"),
+        "reminding.hour",
+        "lies in the quiet hours, 21:00 to 07:00",
+        id="hour-before-quiet-ends",
+    ),
+    pytest.param(
+        swap('stages = ["T-7", "T-1"]', 'stages = ["T-9"]'),
+        "reminding.participants.stages",
+        "is not a known reminder stage; known are: T-7",
+        id="unknown-stage-of-participants",
+    ),
+    pytest.param(
         swap('code = "ECG"', 'code = "ECOG"'),
         "procedures[4].code",
         "stands there twice",

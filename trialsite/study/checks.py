@@ -17,6 +17,7 @@ from trialsite.study.parts import (
     Procedure,
     Recruitment,
     ReminderStage,
+    Reminding,
     Site,
     SpecialInterestEvent,
     Stopping,
@@ -52,6 +53,17 @@ def _check_procedures(procedures: tuple[Procedure, ...]) -> Found:
 
 def _check_stages(reminder_stages: tuple[ReminderStage, ...]) -> Found:
     yield from _twice("reminder_stages", (stage.code for stage in reminder_stages))
+
+
+def _check_reminding(reminding: Reminding, reminder_stages: tuple[ReminderStage, ...]) -> Found:
+    yield from _unknown(
+        ("reminding", "participants", "stages"), reminding.participants.stages, reminder_stages, "reminder stage"
+    )
+    since, until = reminding.quiet_from, reminding.quiet_until
+    quiet = since <= reminding.hour < until if since <= until else reminding.hour >= since or reminding.hour < until
+    if quiet:
+        reason = f"lies in the quiet hours, {since:%H:%M} to {until:%H:%M}: nothing would leave then"
+        yield ("reminding", "hour"), f"{reminding.hour:%H:%M}", reason
 
 
 def _check_visits(visits: tuple[Visit, ...]) -> Found:
@@ -212,6 +224,7 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     _check_visits,
     _check_visit_procedures,
     _check_visit_reminders,
+    _check_reminding,
     _check_long_term,
     _check_lymphodepletion,
     _check_lowered,

@@ -332,6 +332,37 @@ class ReminderStage(Part):
     min_window_days: Annotated[int, Field(ge=0)] = 0
 
 
+Reminded = Literal["coordinator", "investigator", "principal investigator", "data manager", "pharmacist"]
+
+
+class WindowEscalation(Part):
+    """Who else is told when a window is about to close and nobody has said that they know; never held back."""
+
+    days_before_close: Annotated[int, Field(ge=0)]
+    lapses_after_days: Annotated[int, Field(ge=0)]
+    roles: Annotated[tuple[Reminded, ...], Field(min_length=1)]
+
+
+class ToParticipants(Part):
+    """Which stages a participant who agreed to it hears of too, and in which language unless they chose another."""
+
+    stages: tuple[str, ...]
+    language: Literal["zh-hans", "en"]
+
+
+class Reminding(Part):
+    """Who is reminded, and at which hours of the site's day."""
+
+    hour: dt.time
+    # Unless a person chose others: hours at which nothing leaves that is not urgent.
+    quiet_from: dt.time
+    quiet_until: dt.time
+    # The first of these roles in which somebody can be reached.
+    recipients: Annotated[tuple[Reminded, ...], Field(min_length=1)]
+    escalation: WindowEscalation
+    participants: ToParticipants
+
+
 Phase = Literal["screening", "treatment", "inpatient", "follow_up", "long_term"]
 
 

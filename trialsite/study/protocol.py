@@ -24,6 +24,7 @@ from trialsite.study.parts import (
     ProhibitedMedication,
     Recruitment,
     ReminderStage,
+    Reminding,
     Site,
     SpecialInterestEvent,
     Stopping,
@@ -65,6 +66,7 @@ class Protocol(Part):
     policy: Policy
     procedures: tuple[Procedure, ...]
     reminder_stages: Annotated[tuple[ReminderStage, ...], Field(min_length=1)]
+    reminding: Reminding
     visits: Annotated[tuple[Visit, ...], Field(min_length=1)]
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     special_interest_events: tuple[SpecialInterestEvent, ...]

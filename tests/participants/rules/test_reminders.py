@@ -6,7 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.rules.reminders import Anchor, Owed, Stage, VisitDates, owed, stage_day
+from participants.rules.reminders import (
+    Anchor,
+    Due,
+    Hold,
+    Owed,
+    Post,
+    Quiet,
+    Stage,
+    VisitDates,
+    due_at,
+    leaves_at,
+    owed,
+    readers,
+    sort_out,
+    stage_day,
+    stage_days,
+    stand_in,
+)
 
 STAGES = [
     Stage("T-7", Anchor.TARGET, -7, 30),
@@ -177,3 +194,171 @@ def test_what_is_owed_has_come_and_is_still_of_use(target: dt.date, before: int,
     if found is not None:
         assert found.due_on <= today <= found.useful_until
         assert (found.stage == "missed") == (today > visit.closes)
+
+
+def test_the_days_of_a_span_are_those_of_each_stage_in_order() -> None:
+    days = stage_days(D28, STAGES, first=dt.date(2026, 3, 1), last=dt.date(2026, 3, 9))
+    assert [(day.day, stage.code) for day, stage in days] == [(1, "T-7"), (7, "T-1"), (8, "day"), (9, "closing")]
+    assert stage_days(D28, STAGES, first=dt.date(2026, 3, 2), last=dt.date(2026, 3, 6)) == []
+
+
+# --- When it leaves ----------------------------------------------------------------------------------
+
+SITE = dt.timezone(dt.timedelta(hours=8))
+NIGHT = Quiet(dt.time(21), dt.time(7))
+NOON = Quiet(dt.time(12), dt.time(14))
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(f"2026-03-{text}").replace(tzinfo=SITE)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "due", "leaves"),
+    [
+        pytest.param(None, "05 23:00", "05 23:00", id="nobody-asked-for-quiet"),
+        pytest.param(NIGHT, "05 20:59", "05 20:59", id="a-minute-before-the-night"),
+        pytest.param(NIGHT, "05 21:00", "06 07:00", id="the-night-begins"),
+        pytest.param(NIGHT, "05 23:59", "06 07:00", id="late-in-the-evening"),
+        pytest.param(NIGHT, "06 00:00", "06 07:00", id="midnight"),
+        pytest.param(NIGHT, "06 06:59", "06 07:00", id="a-minute-before-the-morning"),
+        pytest.param(NIGHT, "06 07:00", "06 07:00", id="the-morning"),
+        pytest.param(NOON, "05 11:59", "05 11:59", id="before-a-rest-within-the-day"),
+        pytest.param(NOON, "05 12:00", "05 14:00", id="the-rest-begins"),
+        pytest.param(NOON, "05 14:00", "05 14:00", id="the-rest-is-over"),
+        pytest.param(Quiet(dt.time(9), dt.time(9)), "05 09:00", "05 09:00", id="the-same-hour-twice-is-never-quiet"),
+    ],
+)
+def test_quiet_hours_hold_back_until_they_end(quiet: Quiet | None, due: str, leaves: str) -> None:
+    assert leaves_at(at(due), quiet, is_urgent=False) == at(leaves)
+    assert leaves_at(at(due), quiet, is_urgent=True) == at(due)
+
+
+def test_a_days_reminders_are_due_at_the_hour_of_the_study_file() -> None:
+    assert due_at(dt.date(2026, 3, 5), dt.time(7, 30), zone=SITE) == at("05 07:30")
+
+
+# --- Who reads it ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("away", "reachable", "reader"),
+    [
+        pytest.param({}, {1, 2, 3}, 1, id="present"),
+        pytest.param({1: 2}, {1, 2, 3}, 2, id="the-deputy"),
+        pytest.param({1: 2, 2: 3}, {1, 2, 3}, 3, id="the-deputy-of-the-deputy"),
+        pytest.param({1: None}, {1, 2, 3}, None, id="nobody-stands-in"),
+        pytest.param({1: 2, 2: None}, {1, 2, 3}, None, id="the-deputy-is-away-too"),
+        pytest.param({1: 2, 2: 1}, {1, 2, 3}, None, id="each-for-the-other"),
+        pytest.param({1: 4}, {1, 2, 3}, None, id="a-deputy-who-works-elsewhere"),
+        pytest.param({}, {2, 3}, None, id="not-to-be-reached"),
+    ],
+)
+def test_who_reads_anothers_mail(away: dict[int, int | None], reachable: set[int], reader: int | None) -> None:
+    assert stand_in(1, away, reachable) == reader
+
+
+@pytest.mark.parametrize(
+    ("circles", "away", "told"),
+    [
+        pytest.param([{1, 2}, {3}], {}, {1: set(), 2: set()}, id="all-of-the-first-circle"),
+        pytest.param([set(), {3}], {}, {3: set()}, id="the-second-where-the-first-is-empty"),
+        pytest.param([{9}, {3}], {}, {3: set()}, id="nobody-of-the-first-can-be-reached"),
+        pytest.param([{1, 2}, {3}], {1: 2}, {2: {1}}, id="for-oneself-and-for-another-at-once"),
+        pytest.param([{1, 2}, {3}], {1: 3}, {2: set(), 3: {1}}, id="a-deputy-of-another-circle"),
+        pytest.param([{1, 2}, {3}], {1: None}, {2: set()}, id="the-others-are-there"),
+        pytest.param([{1}, {3}], {1: None}, {3: set()}, id="nobody-of-the-first-is-there"),
+        pytest.param([{1}, {3}], {1: None, 3: None}, {1: set()}, id="all-are-away-told-all-the-same"),
+        pytest.param([set(), {3}], {3: None}, {3: set()}, id="the-only-one-is-away"),
+        pytest.param([set(), set()], {}, {}, id="there-is-nobody"),
+    ],
+)
+def test_who_is_told(circles: list[set[int]], away: dict[int, int | None], told: dict[int, set[int]]) -> None:
+    assert readers(circles, away=away, reachable={1, 2, 3}) == told
+
+
+PEOPLE = st.sets(st.integers(1, 6), max_size=6)
+
+
+@given(
+    circles=st.lists(PEOPLE, max_size=3),
+    away=st.dictionaries(st.integers(1, 6), st.one_of(st.none(), st.integers(1, 6)), max_size=6),
+    reachable=PEOPLE,
+)
+def test_nobody_is_told_who_cannot_be_reached_and_somebody_is(
+    circles: list[set[int]], away: dict[int, int | None], reachable: set[int]
+) -> None:
+    told = readers(circles, away=away, reachable=reachable)
+    assert set(told) <= reachable
+    assert bool(told) == any(circle & reachable for circle in circles)
+    if any(one not in away for one in told):
+        assert not [one for one in told if one in away], "whoever is away is told only where nobody else is"
+    assert not [one for one, places in told.items() if one in places]
+
+
+# --- What one person is sent -------------------------------------------------------------------------
+
+MORNING = at("05 07:30")
+
+
+def due(key: str, *, when: dt.datetime = MORNING, is_urgent: bool = False) -> Due:
+    return Due(key, when, is_urgent)
+
+
+@pytest.mark.parametrize(
+    ("post", "now", "told", "mails", "held"),
+    [
+        pytest.param(Post(), "05 07:30", (), ["u", "a b"], {}, id="together-and-the-urgent-alone"),
+        pytest.param(Post(is_single=True), "05 07:30", (), ["a", "u", "b"], {}, id="each-by-itself"),
+        pytest.param(Post(), "05 07:29", (), [], {"a": "HOUR", "u": "HOUR", "b": "HOUR"}, id="before-the-hour"),
+        pytest.param(Post(quiet=NIGHT), "05 21:00", (), ["u"], {"a": "QUIET", "b": "QUIET"}, id="at-night"),
+        pytest.param(Post(quiet=NIGHT), "05 21:00", "u", [], {"a": "QUIET", "u": "TOLD", "b": "QUIET"}, id="told"),
+        pytest.param(Post(), "05 09:00", "au", ["b"], {"a": "TOLD", "u": "TOLD"}, id="what-came-up-after-the-digest"),
+    ],
+)
+def test_what_leaves_now(post: Post, now: str, told: str, mails: list[str], held: dict[str, str]) -> None:
+    three = [due("a"), due("u", is_urgent=True), due("b")]
+    found = sort_out(three, post=post, told=set(told), now=at(now))
+    assert [" ".join(one.key for one in mail) for mail in found.mails] == mails
+    assert {one.key: reason.name for one, reason in found.held} == held
+
+
+MOMENTS = st.integers(0, 2 * 24 * 60).map(lambda minutes: at("05 00:00") + dt.timedelta(minutes=minutes))
+QUIET = st.one_of(st.none(), st.builds(Quiet, st.times(), st.times()))
+
+
+@given(
+    things=st.lists(st.builds(Due, st.sampled_from("abcdef"), MOMENTS, st.booleans()), max_size=12),
+    post=st.builds(Post, st.booleans(), QUIET),
+    told=st.sets(st.sampled_from("abcdef")),
+    now=MOMENTS,
+)
+def test_everything_due_is_in_one_place_and_nothing_twice(
+    things: list[Due], post: Post, told: set[str], now: dt.datetime
+) -> None:
+    found = sort_out(things, post=post, told=told, now=now)
+    sent = [one.key for mail in found.mails for one in mail]
+    held = {one.key: reason for one, reason in found.held}
+    assert sorted([*sent, *held]) == sorted({one.key for one in things}), "each once: in a mail, or held back"
+    assert not told & set(sent), "nothing twice"
+    last = {one.key: one for one in things}
+    assert all(last[key].at <= now for key in sent), "nothing before its hour"
+    quiet = [key for key, reason in held.items() if reason is Hold.QUIET]
+    assert not [key for key in quiet if last[key].is_urgent], "quiet hours never delay an urgent one"
+    assert len([mail for mail in found.mails if len(mail) > 1]) <= 1, "one digest"
+    assert all(len(mail) == 1 for mail in found.mails if post.is_single or any(one.is_urgent for one in mail))
+    again = sort_out(things, post=post, told=told | set(sent), now=now)
+    assert again.mails == (), "a second sweep sends nothing"
+
+
+@given(due=MOMENTS, quiet=QUIET, is_urgent=st.booleans())
+def test_it_leaves_once_at_the_first_moment_that_is_not_quiet(
+    due: dt.datetime, quiet: Quiet | None, is_urgent: bool
+) -> None:
+    leaves = leaves_at(due, quiet, is_urgent=is_urgent)
+    assert due <= leaves <= due + DAY
+    assert leaves_at(leaves, quiet, is_urgent=is_urgent) == leaves
+    if is_urgent or quiet is None:
+        assert leaves == due
+    elif leaves > due:
+        assert leaves.time() == quiet.until

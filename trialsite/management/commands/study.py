@@ -21,6 +21,7 @@ from trialsite.study import (
     Drug,
     Protocol,
     Recognised,
+    Reminding,
     StudyFileError,
     get_study,
     load_protocol,
@@ -230,6 +231,18 @@ def _reminders(protocol: Protocol) -> Iterator[str]:
         groups.setdefault(visit.reminders, []).append(visit.code)
     for stages, codes in groups.items():
         yield f"{' '.join(codes)}: {', '.join(stages) or _('none')}"
+    yield ""
+    yield from table(_hours(protocol.reminding))
+
+
+def _hours(reminding: Reminding) -> Iterator[tuple[object, ...]]:
+    quiet = f"{reminding.quiet_from:%H:%M} – {reminding.quiet_until:%H:%M}"
+    escalation = ", ".join(str(ROLE_NAMES[Role(role)]) for role in reminding.escalation.roles)
+    yield _("Hour"), f"{reminding.hour:%H:%M}"
+    yield _("Quiet hours"), quiet
+    yield _("Recipients"), ", ".join(str(ROLE_NAMES[Role(role)]) for role in reminding.recipients)
+    yield _("Escalation"), f"{-reminding.escalation.days_before_close}: {escalation}"
+    yield _("Participants who agreed"), ", ".join(reminding.participants.stages)
 
 
 def _criteria(protocol: Protocol) -> Iterator[str]:
