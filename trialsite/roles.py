@@ -47,6 +47,9 @@ CLINICAL = (
     "participants.reconsent",
     "participants.eligibilityruling",
     "participants.eligibilityconfirmation",
+    "participants.diseaseassessment",
+    "participants.subsequenttherapy",
+    "participants.survivalcontact",
     "dosing.infusion",
     "dosing.infusioninterruption",
     "dosing.leukapheresis",
@@ -90,6 +93,7 @@ def _permissions(verb: str, *models: str) -> tuple[str, ...]:
 VIEW_CLINICAL = _permissions("view", *CLINICAL)
 IDENTITY = ("participants.view_identity",)
 NOTIFICATIONS = ("trialsite.view_notification",)
+RESPONSE = ("participants.diseaseassessment", "participants.subsequenttherapy", "participants.survivalcontact")
 MEASURE = (*_permissions("add", "participants.examination"), *_permissions("change", "participants.examination"))
 IMPORT = (
     *_permissions("add", "participants.measurementimport"),
@@ -101,6 +105,8 @@ SCREEN = (
     *_permissions("add", "participants.visitprocedure"),
     *MEASURE,
     *IMPORT,
+    *_permissions("add", *RESPONSE),
+    *_permissions("change", *RESPONSE),
 )
 GRADE = (
     *_permissions("add", "safety.crsassessment", "safety.icansassessment", "safety.bedsideassessment"),
@@ -160,6 +166,7 @@ VOID_JUDGEMENTS = _permissions(
     "participants.eligibilityconfirmation",
     "participants.participantstatus",
     "participants.consentwithdrawal",
+    *RESPONSE,
     "dosing.infusion",
     "dosing.infusioninterruption",
     "dosing.lymphodepletiondose",

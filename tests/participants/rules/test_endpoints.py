@@ -1,8 +1,8 @@
 """When a time ends and how, and the estimates: against published data sets, by hand, and by their laws.
 
-`published/survival_data.csv` holds data that lifelines 0.30.3 (MIT) ships: the remissions of 6-MP and placebo (Freireich
-1963) and larynx cancer (Kardaun 1983; ties broken by a millionth in the order of the file, the deaths by early and late
-stage). `survival_lifelines.csv` holds what lifelines makes of them: KaplanMeierFitter and AalenJohansenFitter.
+`published/survival_data.csv` holds data that lifelines 0.30.3 (MIT) ships: the remissions of 6-MP and placebo
+(Freireich 1963) and larynx cancer (Kardaun 1983; ties broken by a millionth in the order of the file, the deaths by
+early and late stage). `survival_lifelines.csv` holds what its KaplanMeierFitter and AalenJohansenFitter make of them.
 """
 
 import csv
