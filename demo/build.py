@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from demo.followup import end, visits
 from demo.people import make_people
 from demo.plans import PLANS, SMALL, Plan
+from demo.response import response
 from demo.scene import Scene
 from demo.screening import enrol, examine, fail, screen
 from demo.toxicity import bedside, blood, episodes, events, support
@@ -54,4 +55,5 @@ def treat(scene: Scene, participant: Participant, plan: Plan, since: int) -> Non
     support(scene, participant, plan, since)
     events(scene, participant, since)
     visits(scene, participant, plan, since)
+    response(scene, participant, plan, since)
     end(scene, participant, plan, since)

@@ -172,7 +172,7 @@ def percent(share: float) -> str:
 
 def median_in_words(curve: Curve) -> str:
     """In months with its limits; "not reached" where the curve does not fall to a half."""
-    low, high = (_("—") if one is None else months(one) for one in curve.median_limits)
+    low, high = ("—" if one is None else months(one) for one in curve.median_limits)
     middle = _("not reached") if curve.median is None else months(curve.median)
     return f"{middle} ({low} – {high})"
 

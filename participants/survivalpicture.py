@@ -121,7 +121,8 @@ def _drawn(number: int, line: Line, scale: _Scale, ticks: list[int]) -> Drawn:
         _area(curve, scale, last),
         "".join(_mark(scale.x(one.days), scale.y(one.estimate)) for one in curve.steps if one.censored),
         number > 1,
-        Text(f"{corners[-1][0] + 6:.1f}", f"{corners[-1][1] + 4:.1f}", f"({number})"),
+        # Above or below the end, so that two curves that end in one place keep their numbers apart.
+        Text(f"{corners[-1][0] + 6:.1f}", f"{corners[-1][1] - 4 + 14 * (number - 1):.1f}", f"({number})"),
         tuple(
             Text(f"{scale.x(day):.1f}", str(row_y), str(curve.at_risk(day)))
             for day in (month * DAYS_OF_A_MONTH for month in ticks)

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -28,20 +29,22 @@ from trialsite.voiding import Consequences
 
 VIEW = "participants.view_diseaseassessment"
 NUMBERS = ("participant__screening_number", "participant__participant_number")
-RESPONSE_LABELS = {
-    Response.CR: "success",
-    Response.CRH: "success",
-    Response.CRI: "info",
-    Response.NO_REMISSION: "warning",
-    Response.RELAPSE: "danger",
-    Response.NOT_EVALUABLE: "warning",
+# Words beside a tone, as the house marks a state; the theme's own labels would make CRH of CRh.
+TONES = {
+    Response.CR: "good",
+    Response.CRH: "good",
+    Response.CRI: "good",
+    Response.NO_REMISSION: "bad",
+    Response.RELAPSE: "bad",
+    Response.NOT_EVALUABLE: "open",
+    Mrd.NEGATIVE: "good",
+    Mrd.INSUFFICIENT: "open",
+    Mrd.POSITIVE: "bad",
 }
-MRD_LABELS = {
-    Mrd.NEGATIVE: "success",
-    Mrd.INSUFFICIENT: "info",
-    Mrd.POSITIVE: "danger",
-    Mrd.NOT_EVALUABLE: "warning",
-}
+
+
+def _state(tone: str, words: Any) -> str:
+    return format_html('<span class="ts-state ts-tone-{}">{}</span>', tone, words)
 
 
 class ResponseRecordAdmin(RecordAdmin):
@@ -115,14 +118,16 @@ class DiseaseAssessmentAdmin(ResponseRecordAdmin):
         for row in rows:
             row.judged = courses.judge(row, counts.get(row.participant_id, []))
 
-    @display(description=_("response"), label=RESPONSE_LABELS)
-    def response_label(self, row: Any) -> tuple[str, Any]:
+    @display(description=_("response"))
+    def response_label(self, row: Any) -> str:
         name = str(RESPONSE_NAMES[row.judged.response])
-        return row.judged.response, gettext("%(name)s (investigator)") % {"name": name} if row.judged.differs else name
+        words = gettext("%(name)s (investigator)") % {"name": name} if row.judged.differs else name
+        return _state(TONES[row.judged.response], words)
 
-    @display(description=_("MRD by rule"), label=MRD_LABELS)
-    def mrd_label(self, row: Any) -> tuple[str, Any]:
-        return row.judged.assessed.mrd, MRD_NAMES[row.judged.assessed.mrd]
+    @display(description=_("MRD by rule"))
+    def mrd_label(self, row: Any) -> str:
+        mrd = row.judged.assessed.mrd
+        return _state("open" if mrd is Mrd.NOT_EVALUABLE else TONES[mrd], MRD_NAMES[mrd])
 
     @display(description=_("findings"))
     def findings(self, row: Any) -> str:

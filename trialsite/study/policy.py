@@ -185,10 +185,12 @@ class Policy(Part):
         )
     )
     lost_after_attempts: Annotated[int, Field(ge=2, le=10)] = Field(
-        description=mark("Lost to follow-up: at least this many attempts on different days that nobody answered, and")
+        description=mark("Lost to follow-up: at least this many attempts on different days that nobody answered.")
     )
     lost_over_days: Annotated[int, Field(ge=14, le=365)] = Field(
-        description=mark("so many days from the first to the last of these attempts.")
+        description=mark(
+            "Lost to follow-up: at least so many days from the first to the last attempt that nobody answered."
+        )
     )
     rfs_subsequent_therapy: Literal["both", "censor", "ignore"] = Field(
         description=mark(
