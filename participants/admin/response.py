@@ -30,7 +30,7 @@ from trialsite.voiding import Consequences
 VIEW = "participants.view_diseaseassessment"
 NUMBERS = ("participant__screening_number", "participant__participant_number")
 # Words beside a tone, as the house marks a state; the theme's own labels would make CRH of CRh.
-TONES = {
+TONES: dict[str, str] = {
     Response.CR: "good",
     Response.CRH: "good",
     Response.CRI: "good",
@@ -40,6 +40,7 @@ TONES = {
     Mrd.NEGATIVE: "good",
     Mrd.INSUFFICIENT: "open",
     Mrd.POSITIVE: "bad",
+    Mrd.NOT_EVALUABLE: "open",
 }
 
 
@@ -127,7 +128,7 @@ class DiseaseAssessmentAdmin(ResponseRecordAdmin):
     @display(description=_("MRD by rule"))
     def mrd_label(self, row: Any) -> str:
         mrd = row.judged.assessed.mrd
-        return _state("open" if mrd is Mrd.NOT_EVALUABLE else TONES[mrd], MRD_NAMES[mrd])
+        return _state(TONES[mrd], MRD_NAMES[mrd])
 
     @display(description=_("findings"))
     def findings(self, row: Any) -> str:

@@ -14,7 +14,7 @@ from django.utils import translation
 from participants import actions, bcells, courses, efficacy, survivalpicture
 from participants.models import DiseaseAssessment, Participant, SubsequentTherapy, SurvivalContact
 from participants.questions import questions_of
-from participants.rules.endpoints import Endpoint, Subsequent, outcome
+from participants.rules.endpoints import Endpoint, Subsequent, Time, kaplan_meier, outcome
 from participants.rules.response import Mrd, Response
 from participants.rules.status import Status
 from tests import factories
@@ -350,3 +350,20 @@ def test_nobody_sees_the_efficacy_of_another_site(participant: Participant, char
     address = reverse("admin:participants_diseaseassessment_efficacy")
     assert participant.number not in b"".join(client.get(f"{address}times/")).decode()  # type: ignore[arg-type]
     assert client.get(f"{address}?site={participant.site.code}").status_code == 404
+
+
+def test_no_curve_is_told_from_another_by_its_colour() -> None:
+    """The second is dashed, each has its number, its marks of censoring and its line of those at risk."""
+    times = [Time(30, True, "relapse"), Time(200, False), Time(400, False)]
+    lines = tuple(efficacy.Line(name, name, kaplan_meier(times)) for name in ("one", "other"))
+    with translation.override("en"):
+        drawn = survivalpicture.picture(efficacy.Plot("rfs", "RFS", lines))
+    first, second = drawn.curves
+    assert (first.is_dashed, second.is_dashed) == (False, True)
+    assert [one.words for one in (first.end, second.end)] == ["(1)", "(2)"]
+    assert first.end.y != second.end.y
+    assert first.marks.count("M") == 2
+    assert [one.words for one in first.at_risk][:3] == ["3", "2", "2"]
+    assert "one: 1 events of 3" in drawn.description
+    nobody = survivalpicture.picture(efficacy.Plot("os", "OS", (efficacy.Line("os", "OS", kaplan_meier([])),)))
+    assert nobody.curves[0].path.startswith("M56.0")
