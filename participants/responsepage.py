@@ -1,14 +1,18 @@
 """Response and survival on the page of a participant: what was found, what followed, and whether contact is lost."""
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from participants import bcells, courses
 from participants.actions.days import site_day
-from participants.models import DiseaseAssessment, SurvivalContact, Vital
+from participants.models import DiseaseAssessment, MrdState, Participant, SurvivalContact, Vital
 from participants.responses import ENDPOINT_NAMES, MRD_NAMES, RESPONSE_NAMES, cause_in_words, response_in_words
 from participants.rules.contact import Attempt, silence
 from participants.rules.endpoints import Endpoint, Subsequent, outcome
@@ -23,17 +27,32 @@ CONTACTS = "participants.view_survivalcontact"
 STATUS = "participants.change_status"
 
 
-def _assessments(asked: Asked) -> list[DiseaseAssessment]:
-    """The newest first."""
-    rows = asked.participant.disease_assessments.standing().order_by("-assessed_on", "-id")
-    found: list[DiseaseAssessment] = asked.once("assessments", lambda: list(rows))
-    return found
+def known() -> dict[str, ArraySubquery]:
+    """What is owed, and what the folded section says, are read with the participant's own row: by no query more."""
+    assessed = DiseaseAssessment.objects.own_standing().filter(participant=OuterRef("pk"))
+    asked = SurvivalContact.objects.own_standing().filter(participant=OuterRef("pk"))
+    return {
+        "newest_assessments": ArraySubquery(
+            assessed.order_by("-assessed_on", "-id").values(
+                told=JSONObject(on="assessed_on", stated="stated_response", mrd="mrd")
+            )[:1]
+        ),
+        "contacts_told": ArraySubquery(
+            asked.order_by("contacted_on", "id").values(
+                told=JSONObject(on="contacted_on", vital="vital", alive="last_alive_on")
+            )
+        ),
+    }
 
 
-def _contacts(asked: Asked) -> list[SurvivalContact]:
-    rows = asked.participant.survival_contacts.standing().order_by("contacted_on", "id")
-    found: list[SurvivalContact] = asked.once("survival_contacts", lambda: list(rows))
-    return found
+def _known(asked: Asked, name: str) -> list[dict[str, str]]:
+    """As the page has read it; wherever else the section is shown, one query."""
+    found: list[dict[str, str]] | None = getattr(asked.participant, name, None)
+    if found is not None:
+        return found
+    rows = Participant.objects.filter(pk=asked.participant.pk).annotate(**known())
+    told: dict[str, list[dict[str, str]]] = asked.once("response", lambda: rows.values(*known()).get())
+    return told[name]
 
 
 # --- What is owed --------------------------------------------------------------------------------------
@@ -49,13 +68,14 @@ def owed(asked: Asked) -> Iterator[Owed]:
 
 
 def _owed_death(asked: Asked) -> Iterator[Owed]:
-    if any(one.vital == Vital.DEAD for one in _contacts(asked)):
+    if any(one["vital"] == Vital.DEAD for one in _known(asked, "contacts_told")):
         yield Owed(_("A contact learnt of the death: record the status “died” with its day"), _status(asked), STATUS)
 
 
 def _owed_loss(asked: Asked) -> Iterator[Owed]:
-    alive = [courses.day_of(one.last_alive_on) for one in _contacts(asked) if one.last_alive_on]
-    tries = (Attempt(one.contacted_on, one.vital != Vital.NO_ANSWER) for one in _contacts(asked))
+    told = _known(asked, "contacts_told")
+    alive = [courses.day_of(one["alive"]) for one in told if one["alive"]]
+    tries = (Attempt(dt.date.fromisoformat(one["on"]), one["vital"] != Vital.NO_ANSWER) for one in told)
     quiet = silence(tries, max(alive, default=None))
     policy = get_study().protocol(asked.participant.protocol_version).policy
     if not quiet.is_loss(attempts=policy.lost_after_attempts, over_days=policy.lost_over_days):
@@ -80,13 +100,13 @@ def _status(asked: Asked) -> str:
 
 
 def _summary(asked: Asked) -> Any:
-    rows = _assessments(asked)
+    rows = _known(asked, "newest_assessments")
     if not rows:
         return _("none recorded")
     newest = rows[0]
-    said = str(RESPONSE_NAMES[Response(newest.stated_response)]) if newest.stated_response else ""
-    mrd = _("MRD: %(state)s") % {"state": newest.get_mrd_display()}
-    return " · ".join(text for text in (newest.assessed_on, said, mrd) if text)
+    said = str(RESPONSE_NAMES[Response(newest["stated"])]) if newest["stated"] else ""
+    mrd = _("MRD: %(state)s") % {"state": MrdState(newest["mrd"]).label}
+    return " · ".join(text for text in (newest["on"], said, mrd) if text)
 
 
 def _body(asked: Asked) -> dict[str, Any]:
