@@ -155,7 +155,7 @@ def _nearest(counts: Iterable[Count], on: dt.date, within: int) -> dict[str, Cou
     for one in counts:
         away = abs((one.on - on).days)
         known = near.get(one.code)
-        if away <= within and (known is None or (away, -one.on.toordinal()) < _away(known, on)):
+        if away <= within and (known is None or _away(one, on) <= _away(known, on)):
             near[one.code] = one
     return near
 
@@ -203,8 +203,12 @@ class History:
 
     @cached_property
     def relapsed_on(self) -> dt.date | None:
-        """The first assessment that shows it, or the day of the status where that is earlier."""
-        seen = [one.on for one in self.assessments if one.response is Response.RELAPSE]
+        """The first assessment since the infusion that shows it, or the day of the status where that is earlier.
+
+        One from before the cells is of the leukaemia's history.
+        """
+        since = [one for one in self.assessments if self.day0 is not None and one.on >= self.day0]
+        seen = [one.on for one in since if one.response is Response.RELAPSE]
         status = self._since(Status.RELAPSED)
         return min([*seen, *([status] if status else [])], default=None)
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from participants import courses
-from participants.models import Participant, Visit
+from participants.models import Participant, ParticipantStatus, Visit
 from participants.responses import CAUSE_NAMES, ENDPOINT_NAMES, MRD_NAMES, RESPONSE_NAMES, SUBSEQUENT_NAMES, conventions
 from participants.rules.endpoints import (
     Cause,
@@ -24,6 +24,7 @@ from participants.rules.endpoints import (
     outcome,
 )
 from participants.rules.response import Mrd, Response
+from participants.rules.status import Status
 from trialsite.models import Site
 from trialsite.study import get_study
 
@@ -79,9 +80,10 @@ class Efficacy:
 
 
 def of_sites(sites: Sequence[Site]) -> Efficacy:
-    """Everybody who was infused; ten queries, however many they are."""
-    people = list(Participant.objects.standing().filter(site__in=sites).order_by("participant_number", "id"))
-    infused = [one for one in courses.histories(people) if one.day0 is not None]
+    """Everybody who was infused; nine queries, however many they are."""
+    given = ParticipantStatus.objects.own_standing().filter(status=Status.INFUSED)
+    rows = Participant.objects.standing().filter(site__in=sites, pk__in=given.values("participant"))
+    infused = courses.histories(list(rows.order_by("participant_number", "id")))
     return Efficacy(tuple(infused), tuple(_plots(infused)), tuple(_by_visit(infused)))
 
 

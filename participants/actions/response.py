@@ -18,6 +18,7 @@ from participants.models import (
     SurvivalContact,
     Vital,
 )
+from participants.rules.response import Response
 from participants.rules.status import Status
 from trialsite.models import Record, User
 from trialsite.partialdate import PartialDate
@@ -64,7 +65,7 @@ def relapse_to_note(row: DiseaseAssessment, *, now: dt.datetime) -> dt.date | No
     """The day since which the status would be “relapsed”; None where it is so already, or cannot follow."""
     judged = courses.judge(row)
     day = PartialDate.parse(row.assessed_on)
-    if judged.response != courses.Response.RELAPSE or day.day is None:
+    if judged.response != Response.RELAPSE or day.day is None:
         return None
     return _possible(row.participant, Status.RELAPSED, day.earliest, now=now)
 

@@ -12,7 +12,15 @@ from django.urls import reverse
 from django.utils import translation
 
 from participants import actions, bcells, courses, efficacy, survivalpicture
-from participants.models import DiseaseAssessment, Participant, SubsequentTherapy, SurvivalContact
+from participants.actions.measurements import prepared
+from participants.models import (
+    DiseaseAssessment,
+    Examination,
+    Measurement,
+    Participant,
+    SubsequentTherapy,
+    SurvivalContact,
+)
 from participants.questions import questions_of
 from participants.rules.endpoints import Endpoint, Subsequent, Time, kaplan_meier, outcome
 from participants.rules.response import Mrd, Response
@@ -93,11 +101,11 @@ def test_counts_that_are_not_typed_come_from_the_nearest_blood_report(
     row = assessment(participant, day(now, 60), anc=None, platelets=None)
     at = now - (AGO - 60) * DAY
     assert courses.judge(row).response is Response.NOT_EVALUABLE
-    factories_count(participant, ivan, at - 8 * DAY, now, NEUT="1.5", PLAT="200")
+    reported(participant, ivan, at - 8 * DAY, now, NEUT="1.5", PLAT="200")
     assert courses.judge(row).response is Response.NOT_EVALUABLE
-    factories_count(participant, ivan, at + 7 * DAY, now, NEUT="1.5", PLAT="60")
+    reported(participant, ivan, at + 7 * DAY, now, NEUT="1.5", PLAT="60")
     assert courses.judge(row).response is Response.CRH
-    factories_count(participant, ivan, at - 3 * DAY, now, NEUT="0.2", PLAT="60")
+    reported(participant, ivan, at - 3 * DAY, now, NEUT="0.2", PLAT="60")
     judged = courses.judge(row)
     assert judged.response is Response.CRI
     assert set(judged.counted_on.values()) == {day(now, 57)}
@@ -105,10 +113,8 @@ def test_counts_that_are_not_typed_come_from_the_nearest_blood_report(
     assert courses.judge(row).response is Response.CRH
 
 
-def factories_count(participant: Participant, by: User, at: dt.datetime, now: dt.datetime, **values: str) -> None:
-    from participants.actions.measurements import prepared
-    from participants.models import Examination, Measurement
-
+def reported(participant: Participant, by: User, at: dt.datetime, now: dt.datetime, **values: str) -> None:
+    """A report of the laboratory with these values."""
     panel = "IMMUNE" if "BCELL_PCT" in values else "CBC"
     examination = Examination(participant=participant, panel=panel, taken_at=at, created_by=by, created_at=now)
     examination.save()
@@ -147,6 +153,15 @@ def test_a_relapse_changes_the_status_once_somebody_says_who_judged_it(
     assert not asked(assessment(participant, day(now, 160), blood_blasts="present"), ivan, now), "it is known"
     lines = actions.response_consequences(row).follows
     assert any("stays" in line for line in lines)
+
+
+def test_a_relapse_before_the_cells_is_history(participant: Participant, ivan: User, now: dt.datetime) -> None:
+    row = assessment(participant, day(now, -400), blood_blasts="present")
+    assert "relapse" not in asked(row, ivan, now)
+    actions.record_assessment(row=row, by=ivan, now=now)
+    assert courses.history_of(participant).relapsed_on is None
+    actions.record_assessment(row=assessment(participant, day(now, 0), blood_blasts="present"), by=ivan, now=now)
+    assert courses.history_of(participant).relapsed_on == day(now, 0)
 
 
 def test_a_relapse_of_a_month_leaves_the_day_of_the_status_to_people(
@@ -288,10 +303,10 @@ def test_the_page_of_the_participant_asks_about_a_loss(
 @pytest.mark.usefixtures("english")
 def test_b_cell_aplasia_by_the_laboratory(participant: Participant, ivan: User, now: dt.datetime) -> None:
     for number, share in ((28, "0.1"), (90, "2.9")):
-        factories_count(participant, ivan, now - (AGO - number) * DAY, now, BCELL_PCT=share)
+        reported(participant, ivan, now - (AGO - number) * DAY, now, BCELL_PCT=share)
     (line,) = bcells.lines(participant)
     assert line.words == f"B-cell aplasia since {day(now, 28)}"
-    factories_count(participant, ivan, now - 20 * DAY, now, BCELL_PCT="3")
+    reported(participant, ivan, now - 20 * DAY, now, BCELL_PCT="3")
     (line,) = bcells.lines(participant)
     assert line.words == f"B cells came back, seen on {day(now, 180)}"
 
