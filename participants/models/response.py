@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pghistory
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -49,14 +50,14 @@ class MrdMethod(models.TextChoices):
     NGS = "ngs", _("sequencing (NGS)")
 
 
-def _amount(name: str, *, whole: int, places: int, most: int | None = None) -> models.DecimalField:  # type: ignore[type-arg]
+def _amount(name: str, *, whole: int, places: int, most: int | None = None) -> models.DecimalField[Any, Any]:
     validators = PERCENT if most == 100 else (MinValueValidator(0),)
     return models.DecimalField(
         name, max_digits=whole + places, decimal_places=places, null=True, blank=True, validators=validators
     )
 
 
-def _bound(name: str) -> models.CharField:  # type: ignore[type-arg]
+def _bound(name: str) -> models.CharField[Any, Any]:
     return models.CharField(name, max_length=1, choices=list(COMPARATORS.items()), blank=True)
 
 
