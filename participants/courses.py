@@ -174,7 +174,7 @@ def counts_of(people: Sequence[Participant]) -> dict[int, list[Count]]:
     )
     found: dict[int, list[Count]] = defaultdict(list)
     for whose, at, code, value, sign in rows:
-        found[whose].append(Count(timezone.localtime(at).date(), code, Amount(value, sign)))
+        found[whose].append(Count(timezone.localtime(at).date(), code, Amount(Decimal(value or 0), sign)))
     return found
 
 

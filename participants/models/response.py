@@ -50,14 +50,14 @@ class MrdMethod(models.TextChoices):
     NGS = "ngs", _("sequencing (NGS)")
 
 
-def _amount(name: str, *, whole: int, places: int, most: int | None = None) -> models.DecimalField[Any, Any]:
+def _amount(name: Any, *, whole: int, places: int, most: int | None = None) -> models.DecimalField[Any, Any]:
     validators = PERCENT if most == 100 else (MinValueValidator(0),)
     return models.DecimalField(
         name, max_digits=whole + places, decimal_places=places, null=True, blank=True, validators=validators
     )
 
 
-def _bound(name: str) -> models.CharField[Any, Any]:
+def _bound(name: Any) -> models.CharField[Any, Any]:
     return models.CharField(name, max_length=1, choices=list(COMPARATORS.items()), blank=True)
 
 

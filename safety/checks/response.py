@@ -35,8 +35,10 @@ def contact_without_death(scope: Scope) -> Iterable[Found]:
 )
 def alive_after_death(scope: Scope) -> Iterable[Found]:
     rows = scope.of(SurvivalContact).filter(participant__status=Status.DIED).exclude(last_alive_on="")
-    rows = rows.annotate(died_on=sql.died_on(), died_text=sql.text_of(sql.died_on()))
-    return found(rows.filter(sql.certainly_after(F("last_alive_on"), F("died_text"))), "last_alive_on", "died_on")
+    # The contact has a day of death of its own: this is that of the status.
+    rows = rows.annotate(status_died_on=sql.died_on(), died_text=sql.text_of(sql.died_on()))
+    later = rows.filter(sql.certainly_after(F("last_alive_on"), F("died_text")))
+    return found(later, "last_alive_on", died_on="status_died_on")
 
 
 @check(
