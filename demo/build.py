@@ -12,6 +12,7 @@ from demo.followup import end, visits
 from demo.people import make_people
 from demo.plans import PLANS, SMALL, Plan
 from demo.reports import make_reference
+from demo.response import response
 from demo.scene import Scene
 from demo.screening import enrol, examine, fail, screen
 from demo.toxicity import bedside, blood, support
@@ -57,5 +58,6 @@ def treat(scene: Scene, participant: Participant, plan: Plan, since: int) -> Non
     episodes(scene, participant, plan)
     events(scene, participant, plan, since)
     visits(scene, participant, plan, since)
+    response(scene, participant, plan, since)
     end(scene, participant, plan, since)
     deaths(scene, participant, plan)

@@ -21,7 +21,7 @@ from trialsite import wayback
 from trialsite.subjectpage import Asked
 
 # What a laboratory measures, in the order of the page.
-LABORATORY = ("CBC", "CHEM", "COAG", "MARROW", "CD19", "VIRUS", "HCG")
+LABORATORY = ("CBC", "CHEM", "COAG", "MARROW", "CD19", "IMMUNE", "VIRUS", "HCG")
 CODES = tuple(measure.code for panel in LABORATORY for measure in PANELS[panel])
 # So many points of each test are drawn, the newest; and so many tests are named in the summary.
 DRAWN, NAMED = 30, 4

@@ -23,6 +23,7 @@ PANEL_NAMES: dict[str, Any] = {
     "ICE": _("ICE score before the cells"),
     "MARROW": _("Bone marrow and MRD"),
     "CD19": _("CD19 on leukaemia cells"),
+    "IMMUNE": _("B cells and CAR-T cells"),
     "VIRUS": _("Virology"),
     "HCG": _("Pregnancy test"),
 }
@@ -78,6 +79,11 @@ MEASURE_NAMES: dict[str, Any] = {
     "CD19": _("CD19 of the leukaemia cells"),
     "CD19_METHOD": _("CD19: method"),
     "CD19_SAMPLE": _("CD19: sample taken at"),
+    "BCELL_PCT": _("CD19+ B cells of the lymphocytes"),
+    "BCELL": _("CD19+ B cells"),
+    "CAR_COPIES": _("CAR copies per µg DNA"),
+    "CAR_PCT": _("CAR-T cells of the T cells"),
+    "CAR_METHOD": _("CAR: method"),
     "HBSAG": "HBsAg",
     "HBCAB": "HBcAb",
     "HBVDNA": "HBV DNA",
@@ -148,6 +154,7 @@ UNIT_NAMES = {
     "months": pgettext_lazy("unit", "months"),
     "years": pgettext_lazy("unit", "years"),
     "copies/mL": pgettext_lazy("unit", "copies/mL"),
+    "copies/ug": pgettext_lazy("unit", "copies/µg"),
 }
 _ANSWERS: dict[str, Any] = {
     "yes": _("yes"),
@@ -164,6 +171,8 @@ _ANSWERS: dict[str, Any] = {
     "partial": _("positive in part of the cells"),
     "flow": _("flow cytometry"),
     "ihc": _("immunohistochemistry"),
+    "qpcr": _("qPCR"),
+    "ddpcr": _("digital PCR (ddPCR)"),
     "other": pgettext_lazy("finding", "other"),
     "initial_diagnosis": _("first diagnosis"),
     "relapse": _("relapse"),

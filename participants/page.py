@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from participants import actions, labs, trails, visitbars
+from participants import actions, labs, responsepage, trails, visitbars
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall, Result
 from participants.rules.status import NO_MORE_VISITS, Status
@@ -88,7 +88,7 @@ def is_coming(participant: Participant) -> bool:
 
 
 def owed(asked: Asked) -> list[Owed]:
-    return [*_owed_visits(asked), *_owed_consents(asked)]
+    return [*_owed_visits(asked), *_owed_consents(asked), *responsepage.owed(asked)]
 
 
 def _owed_visits(asked: Asked) -> list[Owed]:
@@ -360,6 +360,7 @@ SECTIONS = (
         body=_labs_body,
         verbs=(Verb(gettext_lazy("Enter results…"), "participants_examination_add", "participants.add_examination"),),
     ),
+    responsepage.SECTION,
     Section(
         code="visits",
         title=gettext_lazy("Visits"),

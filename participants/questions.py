@@ -21,6 +21,7 @@ from participants.actions.measurements import allowed_by, part_above_whole
 from participants.actions.voids import lines_about, void_deviations
 from participants.models import Consent, ConsentWithdrawal, Examination, Measurement
 from participants.names import MEASURE_NAMES
+from participants.responsequestions import about_response
 from participants.rules.contradictions import Code
 from participants.rules.wholes import parts_above_wholes
 from trialsite.models import Record
@@ -64,7 +65,7 @@ def questions_of(row: Record, *, changed: Collection[str] | None, by: Any, now: 
     refused = [sentence(row, one) for one in found if one.finding.is_refused]
     if refused:
         raise Refused(" ".join(refused))
-    return [*(_question(row, one) for one in found), *_about_values(row)]
+    return [*(_question(row, one) for one in found), *_about_values(row), *about_response(row, changed, by=by, now=now)]
 
 
 def _about_values(row: Record) -> list[Question]:

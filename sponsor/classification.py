@@ -92,6 +92,23 @@ MODELS: dict[str, Classified] = {
         "closed_at closed_by close_note is_untrue reported_to_sponsor_at reported_to_sponsor_by reported_to_ethics_at "
         "reported_to_ethics_by",
     ),
+    "participants.DiseaseAssessment": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason assessed_on marrow marrow_bound marrow_blasts blood_blasts extramedullary "
+        "extramedullary_sites anc platelets transfusion mrd mrd_method mrd_sensitivity mrd_bound mrd_level "
+        "stated_response note",
+    ),
+    "participants.SubsequentTherapy": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason kind name started_on ended_on is_ongoing reason note",
+    ),
+    "participants.SurvivalContact": _classified(
+        "",
+        internal="id created_at created_by modified_at voided_at participant",
+        site_only="voided_by void_reason contacted_on means vital answered_by last_alive_on died_on note",
+    ),
     "dosing.Infusion": _classified(
         f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band",
         internal="created_at created_by product",

@@ -169,6 +169,23 @@ def _deviation(participant: Participant, now: dt.datetime, by: User) -> Filled:
     return Filled(add("participants.ProtocolDeviation"), data, "occurred_on", is_day=True)
 
 
+def _assessment(participant: Participant, now: dt.datetime, by: User) -> Filled:
+    looked = {"marrow": "done", "marrow_blasts": "1", "blood_blasts": "absent", "extramedullary": "absent"}
+    day = f"{timezone.localtime(now):%Y-%m-%d}"
+    data = of(participant, assessed_on=day, transfusion="no", mrd="not_done", **looked)
+    return Filled(add("participants.DiseaseAssessment"), data, "assessed_on", is_day=True)
+
+
+def _later_therapy(participant: Participant, now: dt.datetime, by: User) -> Filled:
+    data = of(participant, kind="dli", reason="mrd", started_on=f"{timezone.localtime(now):%Y-%m-%d}")
+    return Filled(add("participants.SubsequentTherapy"), data, "started_on", is_day=True)
+
+
+def _contact(participant: Participant, now: dt.datetime, by: User) -> Filled:
+    data = of(participant, contacted_on=f"{timezone.localtime(now):%Y-%m-%d}", means="phone", vital="no_answer")
+    return Filled(add("participants.SurvivalContact"), data, "contacted_on", is_day=True)
+
+
 def _discharge(participant: Participant, now: dt.datetime, by: User) -> Filled:
     data = of(participant, **when("discharged_at", now - 2 * HOUR), **when("readmitted_at", now - HOUR))
     return Filled(add("safety.Discharge"), data, "discharged_at", also=("readmitted_at",))
@@ -195,6 +212,9 @@ FILL: dict[str, Fill] = {
     "participants.ConsentWithdrawal": _withdrawal,
     "participants.Examination": _examination,
     "participants.ProtocolDeviation": _deviation,
+    "participants.DiseaseAssessment": _assessment,
+    "participants.SubsequentTherapy": _later_therapy,
+    "participants.SurvivalContact": _contact,
     "dosing.Medication": _medication,
     "dosing.Leukapheresis": _leukapheresis,
     "dosing.CellProduct": _product,

@@ -89,9 +89,14 @@ NEVER_ASKED = {
         # After the first infusion, and so after enrolment and consent.
         "dosing.Infusion",
         "safety.Discharge",
+        "participants.SubsequentTherapy",
+        # The leukaemia was looked at before anybody asked for consent; asking whether somebody lives is no procedure.
+        "participants.DiseaseAssessment",
+        "participants.SurvivalContact",
     },
-    # Who has died is infused no more: the status stands against it. A death is reported late after it.
-    Code.AFTER_DEATH: {"dosing.Infusion", "participants.ProtocolDeviation"},
+    # Who has died is infused no more: the status stands against it. A death is reported late after it, and learnt of
+    # after it: that somebody was alive after it is asked about.
+    Code.AFTER_DEATH: {"dosing.Infusion", "participants.ProtocolDeviation", "participants.SurvivalContact"},
     Code.AFTER_NO_MORE_DATA: {"participants.ConsentWithdrawal", "dosing.Infusion"},
 }
 

@@ -80,6 +80,10 @@ class Kind(StrEnum):
     GRADE = "grade"
     GRADE_RANGE = "grade_range"
     FEBRILE = "febrile"
+    MRD = "mrd"
+    ENDPOINT = "endpoint"
+    STORY = "story"
+    DAY_IN_TEXT = "day_in_text"
     INPUTS = "inputs"
 
 

@@ -49,6 +49,9 @@ CLINICAL = (
     "participants.reconsent",
     "participants.eligibilityruling",
     "participants.eligibilityconfirmation",
+    "participants.diseaseassessment",
+    "participants.subsequenttherapy",
+    "participants.survivalcontact",
     "dosing.infusion",
     "dosing.infusioninterruption",
     "dosing.leukapheresis",
@@ -107,6 +110,7 @@ VIEW_EVENTS = _permissions(
 )
 IDENTITY = ("participants.view_identity",)
 NOTIFICATIONS = ("trialsite.view_notification",)
+RESPONSE = ("participants.diseaseassessment", "participants.subsequenttherapy", "participants.survivalcontact")
 MEASURE = (*_permissions("add", "participants.examination"), *_permissions("change", "participants.examination"))
 IMPORT = (
     *_permissions("add", "participants.measurementimport"),
@@ -118,6 +122,8 @@ SCREEN = (
     *_permissions("add", "participants.visitprocedure"),
     *MEASURE,
     *IMPORT,
+    *_permissions("add", *RESPONSE),
+    *_permissions("change", *RESPONSE),
 )
 GRADE = (
     *_permissions("add", "safety.crsassessment", "safety.icansassessment", "safety.bedsideassessment"),
@@ -177,6 +183,7 @@ VOID_JUDGEMENTS = _permissions(
     "participants.eligibilityconfirmation",
     "participants.participantstatus",
     "participants.consentwithdrawal",
+    *RESPONSE,
     "dosing.infusion",
     "dosing.infusioninterruption",
     "dosing.lymphodepletiondose",

@@ -34,6 +34,7 @@ ORDER = (
     "events",
     "medication",
     "labs",
+    "response",
     "visits",
     "deviations",
     "trail",

@@ -35,7 +35,7 @@ ADD_PROCEDURE = "participants.add_visitprocedure"
 # The last section: what became of the visit itself.
 VISIT = "visit"
 # Panels that a laboratory reports; what a device or a person says has another place of origin.
-FROM_LABORATORY = frozenset({"CBC", "CHEM", "COAG", "MARROW", "CD19", "VIRUS", "HCG"})
+FROM_LABORATORY = frozenset({"CBC", "CHEM", "COAG", "MARROW", "CD19", "IMMUNE", "VIRUS", "HCG"})
 
 
 class OfferForm(forms.Form):

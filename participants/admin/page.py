@@ -9,7 +9,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from participants import actions, page
+from participants import actions, page, responsepage
 from participants.models import Participant
 from participants.rules.status import Status
 from trialsite import subjectpage, wayback
@@ -34,7 +34,7 @@ def urls(admin: Any) -> list[URLPattern]:
 
 def _asked(admin: Any, request: HttpRequest, participant_id: int) -> Asked:
     # With its site, and without what the form of the participant reads beforehand.
-    rows = admin.get_queryset(request).prefetch_related(None).select_related("site")
+    rows = admin.get_queryset(request).prefetch_related(None).select_related("site").annotate(**responsepage.known())
     participant = rows.filter(pk=participant_id).first()
     if participant is None:
         raise Http404

@@ -46,6 +46,8 @@ class Code(StrEnum):
     AFTER_NO_MORE_DATA = "after_no_more_data"
     AFTER_LEAVING = "after_leaving"
     OUTSIDE = "outside"
+    DEATH_NOT_IN_STATUS = "death_not_in_status"
+    DEATH_ON_ANOTHER_DAY = "death_on_another_day"
 
 
 REFUSED = frozenset({Code.BEFORE_BIRTH, Code.FUTURE})
@@ -172,3 +174,24 @@ def worst(found: Iterable[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
     for name, finding in found:
         first.setdefault(finding.code, (name, finding))
     return list(first.values())
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a contact learnt: of a death, and the first and last day on which it can have been, where any is known."""
+
+    is_dead: bool
+    on: tuple[dt.date, dt.date] | None = None
+
+
+def about_death(told: Told, died_on: dt.date | None) -> Code | None:
+    """Whether a contact and the status tell one death; a day known in part contradicts only if none of its days fits.
+
+    That somebody was alive after the death is a date of its own, and asked about as such.
+    """
+    if not told.is_dead:
+        return None
+    if died_on is None:
+        return Code.DEATH_NOT_IN_STATUS
+    is_other = told.on is not None and not told.on[0] <= died_on <= told.on[1]
+    return Code.DEATH_ON_ANOTHER_DAY if is_other else None

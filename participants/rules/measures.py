@@ -166,6 +166,13 @@ MARROW = (
     _number("BM_BLASTS", "%", "0..100", "0..100", takes_bound=True),
     _number("MRD", "%", "0..100", "0..100", has_lloq=True),
 )
+IMMUNE = (
+    _number("BCELL_PCT", "%", "0..100", "0..40", has_lloq=True),
+    _number("BCELL", "/uL", "0..100000", "0..2000", has_lloq=True),
+    _number("CAR_COPIES", "copies/ug", "0..10000000", "0..500000", has_lloq=True),
+    _number("CAR_PCT", "%", "0..100", "0..95", has_lloq=True),
+    _choice("CAR_METHOD", "qpcr", "ddpcr", "flow", "other"),
+)
 CD19 = (
     _choice("CD19", "positive", "partial", "negative", lasts=True),
     _choice("CD19_METHOD", "flow", "ihc", "other", lasts=True),
@@ -255,6 +262,7 @@ PANELS: dict[str, tuple[Measure, ...]] = {
     "ICE": ICE,
     "MARROW": MARROW,
     "CD19": CD19,
+    "IMMUNE": IMMUNE,
     "VIRUS": VIROLOGY,
     "HCG": PREGNANCY,
 }

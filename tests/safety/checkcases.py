@@ -12,10 +12,12 @@ from dosing.models import Infusion, InfusionInterruption, Leukapheresis, Lymphod
 from participants.models import (
     Consent,
     ConsentWithdrawal,
+    DiseaseAssessment,
     Examination,
     Participant,
     ParticipantStatus,
     ProtocolDeviation,
+    SurvivalContact,
     Visit,
 )
 from safety.actions import propose_event
@@ -168,6 +170,15 @@ def _dies_with(change: Callable[[Told, dt.date], Any]) -> Callable[[Told], Any]:
     return lambda told: change(told, told.dies(days_ago=3))
 
 
+def _contacted(told: Told, **facts: Any) -> None:
+    told.make(SurvivalContact, contacted_on=told.today, means="phone", answered_by="family", **facts)
+
+
+def _assessed(told: Told, **facts: Any) -> None:
+    nothing = {"marrow": "not_done", "blood_blasts": "absent", "extramedullary": "absent", "mrd": "not_done"}
+    told.make(DiseaseAssessment, assessed_on=f"{told.today}", transfusion="no", **{**nothing, **facts})
+
+
 def _two_fatal(told: Told) -> None:
     told.fatal(told.event)
     told.fatal(told.another_event())
@@ -296,6 +307,9 @@ CASES: dict[str, Callable[[Told], Any]] = {
     "medication_after_death": _after(Medication, "started_at"),
     "sample_after_death": _after(Examination, "taken_at"),
     "bedside_after_death": _bedside_after_death,
+    "contact_without_death": lambda told: _contacted(told, vital="dead"),
+    "alive_after_death": _dies_with(lambda told, day: _contacted(told, vital="alive", last_alive_on=f"{day + DAY}")),
+    "relapse_without_status": lambda told: _assessed(told, blood_blasts="present"),
     "infusion_before_consent": _consent_late,
     "dose_before_consent": _consent_late,
     "leukapheresis_before_consent": lambda told: _leukapheresis(told, told.now - 60 * DAY),

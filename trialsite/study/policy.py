@@ -173,6 +173,25 @@ class Policy(Part):
     cr_untransfused_days: Annotated[int, Field(ge=0, le=28)] = Field(
         description=mark("Blood counts show a complete remission only without transfusion for this many days.")
     )
+    response_counts_within_days: Annotated[int, Field(ge=0, le=28)] = Field(
+        description=mark(
+            "A disease assessment without its own blood count takes the nearest one on record, at most this many days "
+            "away."
+        )
+    )
+    b_cell_aplasia_below_percent: Annotated[int, Field(ge=1, le=5)] = Field(
+        description=mark(
+            "B-cell aplasia: CD19-positive B cells are less than this share of the lymphocytes, in percent."
+        )
+    )
+    lost_after_attempts: Annotated[int, Field(ge=2, le=10)] = Field(
+        description=mark("Lost to follow-up: at least this many attempts on different days that nobody answered.")
+    )
+    lost_over_days: Annotated[int, Field(ge=14, le=365)] = Field(
+        description=mark(
+            "Lost to follow-up: at least so many days from the first to the last attempt that nobody answered."
+        )
+    )
     rfs_subsequent_therapy: Literal["both", "censor", "ignore"] = Field(
         description=mark(
             "Relapse-free survival and a later therapy or transplant: censor there, ignore it, or report both."

@@ -45,6 +45,18 @@ KIND_TEXT: dict[Kind, Any] = {
         "a number, or a bound such as <2.5; for febrile neutropenia neutrophils and temperature, such as: ANC 0.5; "
         "T 38.0 for 61 min"
     ),
+    Kind.MRD: gettext_lazy(
+        "a number in percent, a bound such as <0.01, or that nothing was found with what the assay can see: "
+        "not_detected_sens_0.01"
+    ),
+    Kind.ENDPOINT: gettext_lazy(
+        "OS, RFS or EFS; behind it “not censored” where later therapy does not end it, “CNCT19” where it is an event"
+    ),
+    Kind.STORY: gettext_lazy(
+        "short phrases with a comma between them, each with its day: relapse 2026-03-01; death, last marrow, last "
+        "contact, lost to follow-up, allo-HSCT, new treatment, no CR"
+    ),
+    Kind.DAY_IN_TEXT: gettext_lazy("a date, YYYY-MM-DD, with words before or after it"),
     Kind.INPUTS: gettext_lazy("named inputs, as listed below for each kind of case"),
 }
 
