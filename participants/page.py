@@ -150,7 +150,9 @@ def following(asked: Asked) -> Next | None:
     state = Status(asked.participant.status)
     if state is Status.SCREENING:
         return _next_of_screening(asked)
-    if state in (Status.INFUSED, Status.IN_FOLLOW_UP) and asked.may("participants.view_visit"):
+    if state in (Status.INFUSED, Status.IN_FOLLOW_UP, Status.RELAPSED, Status.COMPLETED) and asked.may(
+        "participants.view_visit"
+    ):
         return _next_visit(asked)
     return None
 
@@ -286,6 +288,12 @@ def _visits_body(asked: Asked) -> dict[str, Any]:
     return {"stretches": visitbars.stretches(_visits(asked), today=today, link=lambda one: _visit_link(one, asked))}
 
 
+def _visits_more(asked: Asked) -> list[tuple[Any, str]]:
+    plan = reverse("admin:participants_participant_plan", args=[asked.participant.pk])
+    calendar = reverse("admin:participants_visit_calendar")
+    return [(_("Plan to take home (PDF)"), plan), (_("Calendar of visits"), calendar)]
+
+
 def _visit_link(visit: Visit, asked: Asked) -> str:
     """Where it is entered; for those who may only read, where it is read."""
     if asked.may("participants.change_visit"):
@@ -367,6 +375,15 @@ SECTIONS = (
         template="admin/participants/page/visits.html",
         summary=_visits_summary,
         body=_visits_body,
+        more=_visits_more,
+        verbs=(
+            Verb(
+                gettext_lazy("Unscheduled visit…"),
+                "participants_participant_unscheduled",
+                "participants.change_visit",
+                is_of_participant=True,
+            ),
+        ),
     ),
     Section(
         code="deviations",

@@ -30,6 +30,7 @@ BY_TABLE = {
     "participants_measurementimport": KEEP,
     "participants_laboratorylayout": KEEP,
     "participants_identityread": APPEND,
+    "participants_calendarfeed": KEEP,
     "safety_submissionfile": APPEND,
     "sponsor_apiread": APPEND,
     "trialsite_user": KEEP,

@@ -54,6 +54,7 @@ class ConsentAdmin(RecordAdmin):
     list_select_related = ("participant", "created_by")
     fieldsets = (
         (None, {"fields": ("participant", "version", "consented_at")}),
+        (_("Beyond the study's end"), {"fields": ("long_term_agreed",)}),
         (_("Under 18"), {"fields": (("guardian_consented", "participant_assented"),)}),
         (_("After a study procedure"), {"fields": ("deviation_reason",), "classes": ("collapse",)}),
     )

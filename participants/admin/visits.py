@@ -14,9 +14,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants import actions
-from participants.admin import enter
+from participants.admin import calendar, enter
 from participants.admin.prints import visit_urls
 from participants.models import Visit, VisitProcedure, VisitState
+from participants.models.visits import STANDING_NAMES
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
 from trialsite.study import get_study
 from trialsite.voiding import Consequences
@@ -90,10 +91,27 @@ class VisitAdmin(RecordAdmin):
         ),
         (
             _("What became of it"),
-            {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")},
+            {
+                "fields": (
+                    ("state", "occurred_on", "contact"),
+                    "deviation_reason",
+                    "not_done_reason",
+                    ("released_because", "released_on"),
+                    "note",
+                )
+            },
         ),
     )
-    readonly_fields = ("participant", "code", "title", "target_date", "window", "is_long_term_follow_up")
+    readonly_fields = (
+        "participant",
+        "code",
+        "title",
+        "target_date",
+        "window",
+        "is_long_term_follow_up",
+        "released_because",
+        "released_on",
+    )
     actions_detail = ["print_worksheet", "void_record"]
 
     @action(description=_("Print the worksheet (PDF)"), permissions=["view"])
@@ -104,7 +122,8 @@ class VisitAdmin(RecordAdmin):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        return [*enter.visit_urls(self), *visit_urls(self), *super().get_urls()]
+        # First: "calendar" is no number of a row.
+        return [*calendar.urls(self), *enter.visit_urls(self), *visit_urls(self), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -139,18 +158,17 @@ class VisitAdmin(RecordAdmin):
             "overdue": "danger",
             "open": "warning",
             "done": "success",
+            "partly": "warning",
             "planned": "info",
             "not_done": "danger",
             "cancelled": "default",
         },
     )
     def state_label(self, visit: Visit) -> tuple[str, Any]:
+        """Planned, open, overdue, or what became of it."""
         today = actions.site_day(timezone.now())
-        if visit.state == VisitState.PLANNED and visit.window_closes_on < today:
-            return "overdue", _("overdue")
-        if visit.state == VisitState.PLANNED and visit.window_opens_on <= today:
-            return "open", _("window open")
-        return visit.state, visit.get_state_display()
+        standing = visit.standing_on(today)
+        return standing.value, STANDING_NAMES[standing]
 
     @display(description=_("long-term"))
     def long_term_mark(self, visit: Visit) -> Any:

@@ -1,6 +1,7 @@
 """Rows of the app: one file a subject."""
 
 from participants.models.eligibility import EligibilityConfirmation, EligibilityRuling, RulingKind
+from participants.models.feeds import CalendarFeed
 from participants.models.imports import LaboratoryLayout, MeasurementImport
 from participants.models.logs import EnrolmentLogEntry, ScreeningLogEntry
 from participants.models.measurements import Examination, Measurement
@@ -26,6 +27,7 @@ from participants.models.visits import (
     ProtocolDeviation,
     Severity,
     Visit,
+    VisitContact,
     VisitProcedure,
     VisitState,
     procedure_title,
@@ -34,6 +36,7 @@ from participants.models.visits import (
 __all__ = [
     "HISTORY",
     "STATUS_NAMES",
+    "CalendarFeed",
     "Consent",
     "ConsentWithdrawal",
     "DeviationKind",
@@ -59,6 +62,7 @@ __all__ = [
     "Severity",
     "Sex",
     "Visit",
+    "VisitContact",
     "VisitProcedure",
     "VisitState",
     "WithdrawalScope",
