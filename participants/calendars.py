@@ -73,18 +73,18 @@ def visits_between(sites: Iterable[Site], first: dt.date, last: dt.date) -> list
     return list(rows.select_related("participant").order_by("target_date", "pk")[: MOST + 1])
 
 
-def day_of(visit: Visit) -> dt.date:
-    """The day on which it stands in a calendar: its own, or of one that is to come the best of its window."""
+def day_of(visit: Visit, *, today: dt.date | None = None) -> dt.date:
+    """The day on which it stands in a calendar: its own, or of one that is to come the best of its window.
+
+    Of a window that is open the best day is today or later, where `today` is given.
+    """
     if visit.occurred_on is not None:
         return visit.occurred_on
-    if visit.state == VisitState.PLANNED:
-        return preferred_day(
-            visit.target_date,
-            opens=visit.window_opens_on,
-            closes=visit.window_closes_on,
-            workdays=workdays.known(),
-        )
-    return visit.target_date
+    opens, closes = visit.window_opens_on, visit.window_closes_on
+    if visit.state != VisitState.PLANNED or (today is not None and closes < today):
+        return visit.target_date
+    opens = opens if today is None else max(opens, today)
+    return preferred_day(max(visit.target_date, opens), opens=opens, closes=closes, workdays=workdays.known())
 
 
 # --- What stands on the page --------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class Entry:
 
     @property
     def is_moved(self) -> bool:
-        """Whether its best day is another than its target, because that one is not worked."""
+        """Whether its best day is another than its target: that one is not worked, or has passed."""
         return self.visit.state == VisitState.PLANNED and self.on != self.visit.target_date
 
 
@@ -158,7 +158,7 @@ def entries(visits: Iterable[Visit], *, today: dt.date, link: Link) -> tuple[Ent
 
 def _entry(visit: Visit, today: dt.date, link: Link) -> Entry:
     standing = visit.standing_on(today)
-    return Entry(visit, day_of(visit), link(visit), standing, str(STANDING_NAMES[standing]))
+    return Entry(visit, day_of(visit, today=today), link(visit), standing, str(STANDING_NAMES[standing]))
 
 
 def weeks(shown: Span, found: Sequence[Entry], *, today: dt.date) -> tuple[Week, ...]:
@@ -198,6 +198,10 @@ def _strips(found: Iterable[Entry], calendar: visitbars.Calendar) -> Iterator[St
 # --- The list, with each window as a bar ----------------------------------------------------------------
 
 
+def scale(shown: Span) -> visitbars.Calendar:
+    return visitbars.Calendar(shown.first, shown.last)
+
+
 def bars(shown: Span, found: Iterable[Entry], *, today: dt.date) -> tuple[tuple[Entry, visitbars.Bar], ...]:
-    calendar = visitbars.Calendar(shown.first, shown.last)
+    calendar = scale(shown)
     return tuple((one, visitbars.bar(one.visit, calendar, today, one.link)) for one in found)

@@ -1,4 +1,4 @@
-"""The visits of a participant to take home: each with its best day and its window, dates and words in both languages."""
+"""The visits of a participant to take home: each with its best day and its window, in both languages."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -6,41 +6,40 @@ from typing import Any
 
 from django.utils import formats, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import pgettext
 
 from participants import workdays
 from participants.calendars import day_of
-from participants.models import Participant, Visit, VisitState
+from participants.models import Participant, Visit, VisitContact, VisitState
 from participants.rules.calendar import Kind
 from trialsite.identity import seen_by
 from trialsite.printing import Facts, Print, Section, Table, Words
 from trialsite.study import get_study
 
 LANGUAGES = ("zh-hans", "en")
-TITLE = gettext_noop("Plan of visits")
-HEAD = (gettext_noop("Visit"), gettext_noop("Day"), gettext_noop("Possible from – to"), gettext_noop("Where"))
-AT_SITE, BY_TELEPHONE = gettext_noop("at the site"), gettext_noop("by telephone")
-WHO, NAME = gettext_noop("Participant"), gettext_noop("Name")
-NONE = gettext_noop("No visit is planned.")
-ASK = gettext_noop("If a day does not suit you, please call your study team: another day of the window is possible.")
 
 
 def plan(participant: Participant, *, user: Any, today: dt.date) -> Print:
     """What is still to come; it names the person to those who may see it, for it is given into a hand."""
     visits = [one for one in participant.visits.standing() if _is_to_come(one, today)]
     table = Table(
-        head=tuple(both(one) for one in HEAD),
-        rows=tuple(_row(one) for one in visits),
+        head=(
+            both(lambda: pgettext("plan", "Visit")),
+            both(lambda: pgettext("plan", "Day")),
+            both(lambda: pgettext("plan", "Possible from – to")),
+            both(lambda: pgettext("plan", "How")),
+        ),
+        rows=tuple(_row(one, today) for one in visits),
         widths=(56, 52, 46, 28),
         size=9,
-        empty=both(NONE),
+        empty=both(lambda: _("No visit is planned.")),
     )
     return Print(
-        title=both(TITLE),
+        title=both(lambda: _("Plan of visits"), " · "),
         sections=(
             Section("who", "", (Facts(tuple(_who(participant, user))),)),
             Section("visits", "", (table,)),
-            Section("notes", "", (*_unknown(visits), *(Words(line) for line in both(ASK).split("\n")))),
+            Section("notes", "", (*_unknown(visits), *_words(_ask))),
         ),
         site=str(participant.site),
         number=participant.number,
@@ -53,19 +52,19 @@ def _is_to_come(visit: Visit, today: dt.date) -> bool:
 
 
 def _who(participant: Participant, user: Any) -> list[tuple[str, str]]:
-    names = [(both(NAME), participant.name)] if "name" in seen_by(user) else []
-    return [(both(WHO), participant.number), *names]
+    names = [(both(lambda: pgettext("person", "name")), participant.name)] if "name" in seen_by(user) else []
+    return [(both(lambda: _("Participant")), participant.number), *names]
 
 
-def _row(visit: Visit) -> tuple[str, ...]:
+def _row(visit: Visit, today: dt.date) -> tuple[str, ...]:
     line = get_study().protocol(visit.protocol_version).visit(visit.code)
-    where = BY_TELEPHONE if line.by_telephone else AT_SITE
-    day = day_of(visit)
+    contact = VisitContact.TELEPHONE if line.by_telephone else VisitContact.SITE
+    day = day_of(visit, today=today)
     return (
         f"{visit.code} · {line.name.zh}\n{line.name.en}",
-        _in_both(lambda: f"{_long(day)}{_holiday(day)}"),
+        both(lambda: f"{_long(day)}{_holiday(day)}"),
         f"{visit.window_opens_on:%Y-%m-%d}\n– {visit.window_closes_on:%Y-%m-%d}",
-        both(where),
+        both(lambda: str(contact.label)),
     )
 
 
@@ -78,29 +77,31 @@ def _long(day: dt.date) -> str:
     return f"{formats.date_format(day, 'DATE_FORMAT')} {formats.date_format(day, 'D')}"
 
 
-def both(text: str) -> str:
+def both(say: Callable[[], str], between: str = "\n") -> str:
     """In Chinese, and below it in English."""
-    return _in_both(lambda: _(text))
-
-
-def _in_both(say: Callable[[], str]) -> str:
     said = []
     for language in LANGUAGES:
         with translation.override(language):
             said.append(say())
-    return "\n".join(dict.fromkeys(said))
+    return between.join(dict.fromkeys(said))
 
 
-UNKNOWN = gettext_noop("The public holidays of %(years)s are not announced yet: a day may still move.")
+def _words(say: Callable[[], str]) -> tuple[Words, ...]:
+    return tuple(Words(line) for line in both(say).split("\n"))
+
+
+def _ask() -> str:
+    return _("If a day does not suit you, please call your study team: another day of the window is possible.")
 
 
 def _unknown(visits: list[Visit]) -> tuple[Words, ...]:
-    """The plan says what it does not know; of years that are far away nobody expects it."""
+    """The plan says from when on it does not know the holidays."""
     days = [day_of(one) for one in visits]
-    if not days:
-        return ()
-    years = workdays.known().unknown_years(min(days), max(days))[:1]
+    years = workdays.known().unknown_years(min(days), max(days)) if days else ()
     if not years:
         return ()
-    text = _in_both(lambda: _(UNKNOWN) % {"years": f"{years[0]}–"})
-    return tuple(Words(line) for line in text.split("\n"))
+    return _words(
+        lambda: (
+            _("The public holidays from %(year)s on are not announced yet: a day may still move.") % {"year": years[0]}
+        )
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pghistory
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from participants.actions.days import long_date, site_day
 from participants.models import HISTORY, Consent, Participant, ParticipantStatus, Visit, VisitState
@@ -215,10 +215,15 @@ def lines_of(participant: Participant, happened: Sequence[Happened]) -> list[str
 
 
 def _line(because: Because | None, codes: list[str]) -> str:
-    values: Mapping[str, object] = {"visits": _(", ").join(codes), "why": BECAUSE_NAMES[because] if because else ""}
-    if because is None:
-        return _("Due again: %(visits)s.") % values
-    return _("No longer due, %(why)s: %(visits)s.") % values
+    values = {"visits": _(", ").join(codes), "count": len(codes)}
+    if because is not None:
+        return _("No longer due, %(why)s: %(visits)s.") % {**values, "why": BECAUSE_NAMES[because]}
+    text = ngettext(
+        "%(count)s visit is due again, with its reminders: %(visits)s.",
+        "%(count)s visits are due again, with their reminders: %(visits)s.",
+        len(codes),
+    )
+    return text % values
 
 
 def _dropped(participant: Participant, happened: Sequence[Happened]) -> list[str]:

@@ -53,6 +53,7 @@ def _calendar(page: Any, request: HttpRequest) -> HttpResponse:
         "is_cut": len(visits) > calendars.MOST,
         "most": calendars.MOST,
         "weeks": calendars.weeks(shown, found, today=today) if shown.view is not View.LIST else (),
+        "scale": calendars.scale(shown),
         "bars": calendars.bars(shown, found, today=today) if shown.view is View.LIST else (),
         "unknown": workdays.known().unknown_years(*_days_of(shown)),
         **_ways(shown, chosen, today),
