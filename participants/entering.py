@@ -155,7 +155,7 @@ def _consent(page: Page) -> list[Section]:
             page,
             Consent(participant=page.participant),
             first=("version", "consented_at"),
-            more=("long_term_agreed", "guardian_consented", "participant_assented", "deviation_reason"),
+            more=("long_term_agreed", "guardian_consented", "participant_assented", "deviation_reason", "changes_seen"),
             offered={"consented_at": page.offered_day},
         )
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 from django.utils import formats, translation
 from django.utils.translation import gettext as _
@@ -12,15 +11,14 @@ from participants import workdays
 from participants.calendars import day_of
 from participants.models import Participant, Visit, VisitContact, VisitState
 from participants.rules.calendar import Kind
-from trialsite.identity import seen_by
 from trialsite.printing import Facts, Print, Section, Table, Words
 from trialsite.study import get_study
 
 LANGUAGES = ("zh-hans", "en")
 
 
-def plan(participant: Participant, *, user: Any, today: dt.date) -> Print:
-    """What is still to come; it names the person to those who may see it, for it is given into a hand."""
+def plan(participant: Participant, *, today: dt.date) -> Print:
+    """What is still to come, by number only: it is carried about, and may be lost."""
     visits = [one for one in participant.visits.standing() if _is_to_come(one, today)]
     table = Table(
         head=(
@@ -37,23 +35,17 @@ def plan(participant: Participant, *, user: Any, today: dt.date) -> Print:
     return Print(
         title=both(lambda: _("Plan of visits"), " · "),
         sections=(
-            Section("who", "", (Facts(tuple(_who(participant, user))),)),
+            Section("who", "", (Facts(((both(lambda: _("Participant")), participant.number),)),)),
             Section("visits", "", (table,)),
             Section("notes", "", (*_unknown(visits), *_words(_ask))),
         ),
         site=str(participant.site),
         number=participant.number,
-        identity=frozenset({"name"}) & seen_by(user),
     )
 
 
 def _is_to_come(visit: Visit, today: dt.date) -> bool:
     return visit.state == VisitState.PLANNED and visit.window_closes_on >= today
-
-
-def _who(participant: Participant, user: Any) -> list[tuple[str, str]]:
-    names = [(both(lambda: pgettext("person", "name")), participant.name)] if "name" in seen_by(user) else []
-    return [(both(lambda: _("Participant")), participant.number), *names]
 
 
 def _row(visit: Visit, today: dt.date) -> tuple[str, ...]:

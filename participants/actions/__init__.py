@@ -60,7 +60,15 @@ from participants.actions.measurements import (
     record_examination,
     wrong_answer,
 )
-from participants.actions.owed import asked_of, events_of, happened_to, keep_owed, preview_status
+from participants.actions.owed import (
+    asked_of,
+    events_of,
+    happened_to,
+    keep_owed,
+    preview_consent,
+    preview_status,
+    preview_withdrawal,
+)
 from participants.actions.procedures import (
     check_procedure,
     procedure_consequences,
@@ -207,9 +215,11 @@ __all__ = [
     "participant_consequences",
     "plan_infusion",
     "prepared",
+    "preview_consent",
     "preview_follow_up",
     "preview_release",
     "preview_status",
+    "preview_withdrawal",
     "procedure_consequences",
     "record_consent",
     "record_examination",

@@ -14,7 +14,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from participants.actions.days import long_date, site_day
-from participants.models import HISTORY, Consent, Participant, ParticipantStatus, Visit, VisitState
+from participants.models import (
+    HISTORY,
+    Consent,
+    ConsentWithdrawal,
+    Participant,
+    ParticipantStatus,
+    Visit,
+    VisitState,
+    WithdrawalScope,
+)
 from participants.models.visits import BECAUSE_NAMES, procedure_title
 from participants.rules import owed
 from participants.rules.owed import Because, Happened
@@ -53,10 +62,14 @@ def rules_of(protocol: Protocol) -> dict[Because, owed.AfterEvent]:
 
 
 def happened_to(
-    participant: Participant, history: Sequence[ParticipantStatus] | None = None, *, also: Iterable[Step] = ()
+    participant: Participant,
+    history: Sequence[ParticipantStatus] | None = None,
+    *,
+    also: Iterable[Step] = (),
+    consent: Consent | None = None,
 ) -> tuple[Happened, ...]:
-    """Everything that bears on what is owed; `also` are steps of the history that are not recorded yet."""
-    return (*events_of(participant, history, also=also), *_without_long_term(participant))
+    """Everything that bears on what is owed; `also` and `consent` are what is not recorded yet."""
+    return (*events_of(participant, history, also=also), *_without_long_term(participant, consent))
 
 
 def events_of(
@@ -72,9 +85,10 @@ def events_of(
     )
 
 
-def _without_long_term(participant: Participant) -> list[Happened]:
+def _without_long_term(participant: Participant, new: Consent | None) -> list[Happened]:
     """Where the newest consent says no, or nobody may ask any more; nothing is known of somebody without consent."""
-    consents = list(participant.consents.standing().order_by("consented_at", "id"))
+    known = [one for one in participant.consents.standing().order_by("id") if new is None or one.pk != new.pk]
+    consents = sorted([*known, *([new] if new else [])], key=lambda one: one.consented_at)
     silent = participant.withdrawals.standing().filter(may_contact=False).order_by("withdrawn_at").first()
     days = [site_day(silent.withdrawn_at)] if silent else []
     if consents and not owed.agrees_to_long_term(_answer(consents), is_included=_is_included(consents[-1])):
@@ -204,6 +218,20 @@ def _is_from_field(participant: Participant, one: Happened, because: Because) ->
 def preview_status(participant: Participant, *, new: Status, on: dt.date) -> list[str]:
     """In words, what this step of the status history would change of the visits."""
     return lines_of(participant, happened_to(participant, also=[Step(new, on)]))
+
+
+def preview_consent(consent: Consent) -> list[str]:
+    """In words, what this consent, or its correction, would change of the visits."""
+    return lines_of(consent.participant, happened_to(consent.participant, consent=consent))
+
+
+def preview_withdrawal(withdrawal: ConsentWithdrawal) -> list[str]:
+    """In words, what this withdrawal would change of the visits."""
+    day = site_day(withdrawal.withdrawn_at)
+    is_leaving = withdrawal.scope != WithdrawalScope.TREATMENT
+    happened = happened_to(withdrawal.participant, also=[Step(Status.WITHDRAWN, day)] if is_leaving else [])
+    silent = [] if withdrawal.may_contact else [Happened(Because.NO_LONG_TERM, day)]
+    return lines_of(withdrawal.participant, [*happened, *silent])
 
 
 def lines_of(participant: Participant, happened: Sequence[Happened]) -> list[str]:

@@ -26,7 +26,7 @@ def participant_urls(page: Any) -> list[URLPattern]:
         participant, now = _row(page, request, participant_id), timezone.now()
         if not request.user.has_perm("participants.view_visit"):
             raise PermissionDenied
-        printed = plan.plan(participant, user=request.user, today=actions.site_day(now))
+        printed = plan.plan(participant, today=actions.site_day(now))
         return _leave(request, printed, participant, "plan", now)
 
     wrap = page.admin_site.admin_view

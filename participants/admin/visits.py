@@ -93,7 +93,8 @@ class VisitAdmin(RecordAdmin):
             _("What became of it"),
             {
                 "fields": (
-                    ("state", "occurred_on", "contact"),
+                    ("state", "occurred_on"),
+                    "contact",
                     "deviation_reason",
                     "not_done_reason",
                     ("released_because", "released_on"),

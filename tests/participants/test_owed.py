@@ -282,3 +282,24 @@ def test_an_unscheduled_visit_is_recorded_on_the_participants_page(
     page = client.get(reverse("admin:participants_visit_enter", args=[visit.pk])).content.decode()
     assert "Everything that this visit asks is recorded." in page, "it asks for nothing, and offers what it may need"
     assert "Blood count" in page
+
+
+def test_a_withdrawal_shows_what_it_ends_before_it_is_recorded(
+    participant: Participant, alice: User, now: dt.datetime, login: Any
+) -> None:
+    client = login(alice)
+    address = reverse("admin:participants_consentwithdrawal_add")
+    typed = {
+        "participant": participant.pk,
+        "withdrawn_at_0": f"{now:%Y-%m-%d}",
+        "withdrawn_at_1": "09:00",
+        "scope": "visits",
+        "may_keep_samples": "true",
+        "may_contact": "true",
+    }
+    shown = client.post(address, typed)
+    assert "No longer due, withdrawal of consent: M2" in shown.content.decode()
+    assert not ConsentWithdrawal.objects.exists()
+    seen = shown.context["adminform"].form["changes_seen"].value()
+    assert client.post(address, {**typed, "changes_seen": seen}).status_code == 302
+    assert participant.visits.get(code="M2").released_because == "withdrawal"
