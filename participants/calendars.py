@@ -66,9 +66,8 @@ def span(view: View, on: dt.date) -> Span:
 
 def visits_between(sites: Iterable[Site], first: dt.date, last: dt.date) -> list[Visit]:
     """Those whose window or own day meets these days, without those that do not apply; one more than are shown."""
-    meets = Q(window_opens_on__lte=last, window_closes_on__gte=first) | Q(occurred_on__range=(first, last))
     gone = Q(state=VisitState.PLANNED, participant__status__in=[one.value for one in NO_MORE_VISITS])
-    rows = Visit.objects.standing().filter(meets, participant__site__in=list(sites))
+    rows = Visit.objects.standing().meeting(first, last).filter(participant__site__in=list(sites))
     rows = rows.exclude(state=VisitState.CANCELLED).exclude(gone)
     return list(rows.select_related("participant").order_by("target_date", "pk")[: MOST + 1])
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -129,9 +128,7 @@ def written(person: User, *, on: dt.date) -> bytes:
 
 def _visits(person: User, on: dt.date) -> Iterable[Visit]:
     """From two months ago to a year ahead; void ones too, for they may stand on somebody's phone."""
-    first, last = on - BEHIND, on + AHEAD
-    meets = Q(window_opens_on__lte=last, window_closes_on__gte=first) | Q(occurred_on__range=(first, last))
-    rows = Visit.objects.filter(meets, participant__site__in=person.sites.all())
+    rows = Visit.objects.all().meeting(on - BEHIND, on + AHEAD).filter(participant__site__in=person.sites.all())
     return rows.select_related("participant").order_by("pk")
 
 

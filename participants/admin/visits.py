@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -114,6 +114,11 @@ class VisitAdmin(RecordAdmin):
         "released_on",
     )
     actions_detail = ["print_worksheet", "void_record"]
+    actions_list = ["to_calendar"]
+
+    @action(description=_("Calendar of visits"), permissions=["view"])
+    def to_calendar(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:participants_visit_calendar"))
 
     @action(description=_("Print the worksheet (PDF)"), permissions=["view"])
     def print_worksheet(self, request: HttpRequest, object_id: Any) -> HttpResponse:

@@ -95,11 +95,24 @@ class VisitQuerySet(RecordQuerySet["Visit"]):
         planned = self.own_standing().filter(state=VisitState.PLANNED).order_by()
         return planned.alias(reminded=REMINDED).filter(reminded__overlap=DateRange(first, last, "[]"))
 
+    def meeting(self, first: dt.date, last: dt.date) -> VisitQuerySet:
+        """Whose window or own day meets these days, both included.
+
+        No window is longer than the study's longest: so an index finds those that opened in reach.
+        """
+        opened = Q(window_opens_on__range=(first - _longest_window(), last), window_closes_on__gte=first)
+        return self.filter(opened | Q(occurred_on__range=(first, last)))
+
     def open_on(self, day: dt.date) -> VisitQuerySet:
         return self.owed().filter(window_opens_on__lte=day, window_closes_on__gte=day)
 
     def overdue_on(self, day: dt.date) -> VisitQuerySet:
         return self.owed().filter(window_closes_on__lt=day)
+
+
+def _longest_window() -> dt.timedelta:
+    visits = (visit for protocol in get_study().versions.values() for visit in protocol.visits)
+    return dt.timedelta(days=max(visit.window_close_day - visit.window_open_day for visit in visits))
 
 
 @pghistory.track()
