@@ -289,9 +289,11 @@ def _visits_body(asked: Asked) -> dict[str, Any]:
 
 
 def _visits_more(asked: Asked) -> list[tuple[Any, str]]:
-    plan = reverse("admin:participants_participant_plan", args=[asked.participant.pk])
+    plan = reverse("admin:participants_participant_plan_print", args=[asked.participant.pk])
     calendar = reverse("admin:participants_visit_calendar")
-    return [(_("Plan to take home (PDF)"), plan), (_("Calendar of visits"), calendar)]
+    found = [(_("Plan to take home (PDF)"), plan), (_("Calendar of visits"), calendar)]
+    may = asked.may("participants.change_visit") and not asked.participant.is_void and not is_before_infusion(asked)
+    return [(_("Unscheduled visit…"), _own("unscheduled", asked, "visits")), *found] if may else found
 
 
 def _visit_link(visit: Visit, asked: Asked) -> str:
@@ -376,14 +378,6 @@ SECTIONS = (
         summary=_visits_summary,
         body=_visits_body,
         more=_visits_more,
-        verbs=(
-            Verb(
-                gettext_lazy("Unscheduled visit…"),
-                "participants_participant_unscheduled",
-                "participants.change_visit",
-                is_of_participant=True,
-            ),
-        ),
     ),
     Section(
         code="deviations",

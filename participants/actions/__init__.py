@@ -66,6 +66,7 @@ from participants.actions.owed import (
     happened_to,
     keep_owed,
     preview_consent,
+    preview_day,
     preview_status,
     preview_withdrawal,
 )
@@ -216,6 +217,7 @@ __all__ = [
     "plan_infusion",
     "prepared",
     "preview_consent",
+    "preview_day",
     "preview_follow_up",
     "preview_release",
     "preview_status",

@@ -220,6 +220,13 @@ def preview_status(participant: Participant, *, new: Status, on: dt.date) -> lis
     return lines_of(participant, happened_to(participant, also=[Step(new, on)]))
 
 
+def preview_day(row: ParticipantStatus, *, on: dt.date) -> list[str]:
+    """In words, what another day of this step would change of the visits."""
+    others = row.participant.statuses.standing().exclude(pk=row.pk).order_by(*HISTORY)
+    step = Step(Status(row.status), on)
+    return lines_of(row.participant, happened_to(row.participant, list(others), also=[step]))
+
+
 def preview_consent(consent: Consent) -> list[str]:
     """In words, what this consent, or its correction, would change of the visits."""
     return lines_of(consent.participant, happened_to(consent.participant, consent=consent))

@@ -408,7 +408,7 @@ class ParticipantAdmin(RecordAdmin):
             request,
             object_id,
             allowed=self.has_status_permission(request),
-            form_class=day_form(obj) if obj else forms.Form,
+            form_class=shown_first(day_form(obj), partial(_owed_by_day, obj)) if obj else forms.Form,
             title=_("Correct the day of a status"),
             intro=_(
                 "The row with the wrong day becomes void with your reason, and one with the right day takes its place. "
@@ -453,6 +453,10 @@ class ParticipantAdmin(RecordAdmin):
 
 def _owed_after(participant: Participant, data: dict[str, Any]) -> list[str]:
     return actions.preview_status(participant, new=Status(data["new"]), on=data["on"])
+
+
+def _owed_by_day(participant: Participant, data: dict[str, Any]) -> list[str]:
+    return actions.preview_day(participant.statuses.get(pk=data["row"]), on=data["on"])
 
 
 def note(request: HttpRequest, participants: Iterable[Participant], fields: Collection[str], *, how: ReadHow) -> None:

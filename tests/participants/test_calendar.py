@@ -27,8 +27,8 @@ CALENDAR = "admin:participants_visit_calendar"
 
 @pytest.fixture(scope="module")
 def made(once: Once, now: dt.datetime) -> Participant:
-    """Infused forty days before 5 March 2026: M2 is best on Thursday 26 March."""
-    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 40 * DAY)
+    """Infused on 25 January 2026: M2 is best on Thursday 26 March, M3 falls on a Saturday."""
+    return factories.infused(site=once.site, by=once.alice, now=now, infused_at=now - 39 * DAY)
 
 
 def page(client: Client, **query: str) -> str:
@@ -50,7 +50,6 @@ def test_each_view_shows_the_visits_of_its_days(participant: Participant, alice:
 
 
 def test_a_visit_stands_on_a_working_day_of_its_window_with_its_bar(participant: Participant, now: dt.datetime) -> None:
-    """M3 is on Saturday 25 April 2026, M9 in the October holidays."""
     m3 = participant.visits.get(code="M3")
     shown = span(View.WEEK, m3.target_date)
     found = entries(visits_between([participant.site], shown.first, shown.last), today=now.date(), link=str)
@@ -91,7 +90,7 @@ def test_what_cannot_be_read_is_the_month_of_today(alice: User, login: Any, quer
 def test_a_page_costs_the_same_with_many_visits(
     participant: Participant, alice: User, now: dt.datetime, login: Any, view: View
 ) -> None:
-    client, query = login(alice), {"view": view.value, "on": f"{now:%Y-%m-%d}"}
+    client, query = login(alice), {"view": view.value, "on": "2026-03-26"}
     page(client, **query)
 
     def asked() -> int:
@@ -110,7 +109,7 @@ def test_a_page_costs_the_same_with_many_visits(
 
 
 def test_the_plan_has_its_dates_in_both_languages(participant: Participant, alice: User, login: Any) -> None:
-    answer = login(alice).get(reverse("admin:participants_participant_plan", args=[participant.pk]))
+    answer = login(alice).get(reverse("admin:participants_participant_plan_print", args=[participant.pk]))
     assert answer["Content-Type"] == "application/pdf"
     m3 = participant.visits.get(code="M3")
     text = words_of(answer.content)
@@ -124,11 +123,16 @@ def test_the_plan_has_its_dates_in_both_languages(participant: Participant, alic
 
 
 def test_the_plan_of_another_site_is_not_there(participant: Participant, charlie: User, login: Any) -> None:
-    address = reverse("admin:participants_participant_plan", args=[participant.pk])
+    address = reverse("admin:participants_participant_plan_print", args=[participant.pk])
     assert login(charlie).get(address).status_code == 404
 
 
 # --- the feed --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_now(time_machine: Any, now: dt.datetime) -> None:
+    time_machine.move_to(now, tick=False)
 
 
 def read(secret: str, **headers: str) -> Any:
@@ -139,6 +143,7 @@ def events(body: bytes) -> dict[str, Any]:
     return {str(one["SUMMARY"]): one for one in Calendar.from_ical(body).walk("VEVENT")}
 
 
+@pytest.mark.usefixtures("at_now")
 def test_a_device_reads_whole_days_by_number_only(participant: Participant, alice: User, now: dt.datetime) -> None:
     answer = read(feed.make(by=alice, now=now))
     assert answer["Content-Type"] == "text/calendar; charset=utf-8"
@@ -153,6 +158,7 @@ def test_a_device_reads_whole_days_by_number_only(participant: Participant, alic
     assert (str(event["STATUS"]), str(event["TRANSP"])) == ("CONFIRMED", "TRANSPARENT")
 
 
+@pytest.mark.usefixtures("at_now")
 def test_a_device_that_has_it_is_told_that_nothing_changed(
     participant: Participant, alice: User, now: dt.datetime
 ) -> None:
@@ -198,6 +204,7 @@ def test_the_link_is_shown_once_and_revoked_on_its_page(alice: User, login: Any)
     assert not CalendarFeed.objects.filter(revoked_at=None).exists()
 
 
+@pytest.mark.usefixtures("at_now")
 def test_a_feed_costs_the_same_with_many_visits(
     participant: Participant, alice: User, site: Site, now: dt.datetime
 ) -> None:

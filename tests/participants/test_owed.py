@@ -303,3 +303,16 @@ def test_a_withdrawal_shows_what_it_ends_before_it_is_recorded(
     seen = shown.context["adminform"].form["changes_seen"].value()
     assert client.post(address, {**typed, "changes_seen": seen}).status_code == 302
     assert participant.visits.get(code="M2").released_because == "withdrawal"
+
+
+def test_another_day_of_a_step_shows_what_it_changes(
+    participant: Participant, alice: User, now: dt.datetime, login: Any
+) -> None:
+    d28 = participant.visits.get(code="D28")
+    change(participant, Status.DIED, d28.window_closes_on, alice, now)
+    row = participant.statuses.get(status=Status.DIED)
+    address = reverse("admin:participants_participant_day", args=[participant.pk])
+    typed = {"row": row.pk, "on": f"{d28.window_closes_on + DAY:%Y-%m-%d}", "reason": "the certificate says so"}
+    shown = login(alice).post(address, typed)
+    assert "1 visit is due again, with its reminders: D28." in shown.content.decode()
+    assert row.effective_on == participant.statuses.standing().get(status=Status.DIED).effective_on
