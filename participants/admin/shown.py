@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 SEEN = "changes_seen"
@@ -32,6 +34,6 @@ def ask_to_look(form: Any, lines: Sequence[str]) -> None:
         return
     form.data = form.data.copy()
     form.data[SEEN] = key
-    form.add_error(
-        None, [_("Not recorded yet. This changes which visits are owed:"), *lines, _("Send it again if so.")]
-    )
+    said = [_("Not recorded yet. This changes which visits are owed:"), *(f"• {one}" for one in lines)]
+    text = format_html_join(mark_safe("<br>"), "{}", ((one,) for one in (*said, _("Send it again if so."))))
+    form.add_error(None, text)
