@@ -58,7 +58,7 @@ def test_a_visit_stands_on_a_working_day_of_its_window_with_its_bar(participant:
     (week,) = weeks(shown, found, today=now.date())
     (strip,) = week.strips
     assert (strip.x, strip.width) == (0.0, 100.0)
-    assert strip.target == 78.5
+    assert strip.target == 78.6
 
 
 def test_holidays_are_marked_and_what_is_not_known_is_said(participant: Participant, alice: User, login: Any) -> None:
@@ -108,6 +108,7 @@ def test_a_page_costs_the_same_with_many_visits(
 # --- on paper --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("at_now")
 def test_the_plan_has_its_dates_in_both_languages(participant: Participant, alice: User, login: Any) -> None:
     answer = login(alice).get(reverse("admin:participants_participant_plan_print", args=[participant.pk]))
     assert answer["Content-Type"] == "application/pdf"
