@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from participants import actions, calendars, labs, trails, visitbars
+from participants import actions, calendars, labs, trails, visitbars, workdays
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall, Result
 from participants.rules.status import NO_MORE_VISITS, Status
@@ -219,7 +219,8 @@ def _next_visit(asked: Asked) -> Next | None:
         "closes": f"{visit.window_closes_on:%Y-%m-%d}",
     }
     text = _("Next visit: %(code)s on %(day)s (window %(opens)s – %(closes)s).") % values
-    if (best := calendars.day_of(visit, today=today)) != visit.target_date:
+    best = calendars.day_of(visit, today=today)
+    if best != visit.target_date and workdays.known().is_worked(best):
         text = f"{text} {_('Best booked for %(day)s, a working day.') % {'day': f'{best:%Y-%m-%d}'}}"
     return Next(text, enter_link(visit, asked), "participants.change_visit")
 

@@ -221,3 +221,13 @@ def test_a_feed_costs_the_same_with_many_visits(
     factories.infused(site=site, by=alice, now=now, infused_at=now - 4 * DAY, name="李丽")
     assert asked() == few
     assert few <= 6
+
+
+@pytest.mark.usefixtures("at_now")
+def test_the_page_says_which_working_day_is_best(participant: Participant, alice: User, login: Any) -> None:
+    """M2 is on a Thursday; once it is set aside, M3 on a Saturday is next."""
+    client = login(alice)
+    address = reverse("admin:participants_participant_page", args=[participant.pk])
+    assert "Best booked" not in client.get(address).content.decode()
+    participant.visits.filter(code="M2").update(state=VisitState.CANCELLED, told_by="person", not_done_reason="x")
+    assert "Best booked for 2026-04-24, a working day." in client.get(address).content.decode()
