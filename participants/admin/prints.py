@@ -32,7 +32,7 @@ def participant_urls(page: Any) -> list[URLPattern]:
     wrap = page.admin_site.admin_view
     return [
         path("<int:participant_id>/print/", wrap(view), name="participants_participant_print"),
-        path("<int:participant_id>/plan/", wrap(plan_view), name="participants_participant_plan_print"),
+        path("<int:participant_id>/visits/print/", wrap(plan_view), name="participants_participant_plan_print"),
     ]
 
 
