@@ -155,7 +155,14 @@ def _consent(page: Page) -> list[Section]:
             page,
             Consent(participant=page.participant),
             first=("version", "consented_at"),
-            more=("guardian_consented", "participant_assented", "may_be_reminded", "deviation_reason"),
+            more=(
+                "long_term_agreed",
+                "guardian_consented",
+                "participant_assented",
+                "may_be_reminded",
+                "deviation_reason",
+                "changes_seen",
+            ),
             offered={"consented_at": page.offered_day},
         )
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from participants import actions, labs, responsepage, trails, visitbars
+from participants import actions, calendars, labs, responsepage, trails, visitbars, workdays
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall, Result
 from participants.rules.status import NO_MORE_VISITS, Status
@@ -150,7 +150,9 @@ def following(asked: Asked) -> Next | None:
     state = Status(asked.participant.status)
     if state is Status.SCREENING:
         return _next_of_screening(asked)
-    if state in (Status.INFUSED, Status.IN_FOLLOW_UP) and asked.may("participants.view_visit"):
+    if state in (Status.INFUSED, Status.IN_FOLLOW_UP, Status.RELAPSED, Status.COMPLETED) and asked.may(
+        "participants.view_visit"
+    ):
         return _next_visit(asked)
     return None
 
@@ -217,6 +219,9 @@ def _next_visit(asked: Asked) -> Next | None:
         "closes": f"{visit.window_closes_on:%Y-%m-%d}",
     }
     text = _("Next visit: %(code)s on %(day)s (window %(opens)s – %(closes)s).") % values
+    best = calendars.day_of(visit, today=today)
+    if best != visit.target_date and workdays.known().is_worked(best):
+        text = f"{text} {_('Best booked for %(day)s, a working day.') % {'day': f'{best:%Y-%m-%d}'}}"
     return Next(text, enter_link(visit, asked), "participants.change_visit")
 
 
@@ -284,6 +289,14 @@ def _visits_summary(asked: Asked) -> str:
 def _visits_body(asked: Asked) -> dict[str, Any]:
     today = actions.site_day(asked.now)
     return {"stretches": visitbars.stretches(_visits(asked), today=today, link=lambda one: _visit_link(one, asked))}
+
+
+def _visits_more(asked: Asked) -> list[tuple[Any, str]]:
+    plan = reverse("admin:participants_participant_plan_print", args=[asked.participant.pk])
+    calendar = reverse("admin:participants_visit_calendar")
+    found = [(_("Plan to take home (PDF)"), plan), (_("Calendar of visits"), calendar)]
+    may = asked.may("participants.change_visit") and not asked.participant.is_void and not is_before_infusion(asked)
+    return [(_("Unscheduled visit…"), _own("unscheduled", asked, "visits")), *found] if may else found
 
 
 def _visit_link(visit: Visit, asked: Asked) -> str:
@@ -368,6 +381,7 @@ SECTIONS = (
         template="admin/participants/page/visits.html",
         summary=_visits_summary,
         body=_visits_body,
+        more=_visits_more,
     ),
     Section(
         code="deviations",

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from participants.models import Visit
-from participants.models.visits import VisitState
+from participants.models.visits import TOOK_PLACE, VisitState
+from participants.rules.schedule import Standing
 
 DAY = dt.timedelta(days=1)
 # The first month by the day; what comes later has a calendar of its own, and so has the long-term follow-up.
@@ -110,7 +111,7 @@ def _group(visit: Visit) -> str:
 def _stretch(code: str, visits: Sequence[Visit], today: dt.date, link: Callable[[Visit], str]) -> Stretch:
     days = [day for visit in visits for day in _days(visit)]
     calendar = Calendar(min(days), max(days))
-    bars = tuple(_bar(visit, calendar, today, link(visit)) for visit in visits)
+    bars = tuple(bar(visit, calendar, today, link(visit)) for visit in visits)
     return Stretch(code, NAMES[code], calendar, bars, calendar.inside(today))
 
 
@@ -121,7 +122,8 @@ def _days(visit: Visit) -> Iterator[dt.date]:
         yield visit.occurred_on
 
 
-def _bar(visit: Visit, calendar: Calendar, today: dt.date, link: str) -> Bar:
+def bar(visit: Visit, calendar: Calendar, today: dt.date, link: str) -> Bar:
+    """Of one visit; what of it lies outside the calendar stands at its edge."""
     begins, ends = calendar.at(visit.window_opens_on), calendar.at(visit.window_closes_on, is_end=True)
     width = max(round(ends - begins, 1), LEAST)
     remark, is_late = _remark(visit, today)
@@ -143,8 +145,12 @@ def _bar(visit: Visit, calendar: Calendar, today: dt.date, link: str) -> Bar:
 
 def _words(visit: Visit) -> str:
     """What became of it, and of one that is still to come its days."""
+    if visit.state == VisitState.PARTLY:
+        return _("partly done on %(day)s") % {"day": f"{visit.occurred_on:%Y-%m-%d}"}
     if visit.occurred_on:
         return _("done on %(day)s") % {"day": f"{visit.occurred_on:%Y-%m-%d}"}
+    if visit.released_because:
+        return f"{visit.get_state_display()} · {visit.get_released_because_display()}"
     if visit.state != VisitState.PLANNED:
         return str(visit.get_state_display())
     if visit.window_opens_on == visit.window_closes_on:
@@ -157,19 +163,19 @@ def _remark(visit: Visit, today: dt.date) -> tuple[str, bool]:
     """In words, and whether something is wrong; nothing to say of what is still to come, or no longer due."""
     if visit.occurred_on and visit.days_outside(visit.occurred_on):
         return _("outside its window"), True
-    if visit.state != VisitState.PLANNED:
-        return "", False
-    if visit.window_closes_on < today:
+    standing = visit.standing_on(today)
+    if standing is Standing.OVERDUE:
         return _("window closed"), True
-    return (_("window open"), False) if visit.window_opens_on <= today else ("", False)
+    return (_("window open"), False) if standing is Standing.OPEN else ("", False)
 
 
 def summary(visits: Sequence[Visit], *, today: dt.date) -> str:
     """How many are done, how many windows have closed, and which one is next."""
     if not visits:
         return _("none planned")
-    done = sum(visit.state == VisitState.DONE for visit in visits)
-    said = [_("%(done)s of %(all)s done") % {"done": done, "all": len(visits)}]
+    due = [visit for visit in visits if visit.state != VisitState.CANCELLED]
+    done = sum(visit.state in TOOK_PLACE for visit in due)
+    said = [_("%(done)s of %(all)s done") % {"done": done, "all": len(due)}]
     planned = [visit for visit in visits if visit.state == VisitState.PLANNED]
     if late := [visit.code for visit in planned if visit.window_closes_on < today]:
         said.append(_("window closed: %(visits)s") % {"visits": _(", ").join(late[:3]) + (" …" if late[3:] else "")})

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from participants import actions
 from participants.models import Measurement, Visit
 from participants.names import MEASURE_NAMES, PANEL_NAMES, answer_text
 from participants.page import shown_of
@@ -21,7 +22,8 @@ BOX = "□"
 def worksheet(visit: Visit, *, user: Any) -> Print:
     """Of this visit; it names the person to those who may see it, for nobody at a bed knows people by number."""
     whose = visit.participant
-    asked = get_study().protocol(visit.protocol_version).visit(visit.code).procedures
+    day = visit.occurred_on or visit.target_date
+    asked = actions.asked_of(visit, on=day, happened=actions.events_of(whose))
     return Print(
         title=_("Worksheet: %(visit)s") % {"visit": f"{visit.code} · {visit.title}"},
         sections=(_head(visit, user), _procedures(visit, asked), *_tests(visit, asked), _foot()),

@@ -29,13 +29,14 @@ MODELS: dict[str, Classified] = {
         f"{RECORD_EXPORTED} site screening_number participant_number protocol_version status sex",
         identity="name birth_date phone hospital_number bed initials",
         internal="created_at created_by rescreening_of",
-        site_only="voided_by void_reason planned_infusion_on",
+        site_only="voided_by void_reason planned_infusion_on relapsed_on new_therapy_on",
     ),
     "participants.Consent": _classified(
         # The first consent's moment is part of the participant's row.
         "consented_at",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason version guardian_consented participant_assented may_be_reminded",
+        site_only="voided_by void_reason version guardian_consented participant_assented long_term_agreed"
+        " may_be_reminded",
     ),
     "participants.ConsentWithdrawal": _classified(
         "",
@@ -78,7 +79,7 @@ MODELS: dict[str, Classified] = {
         f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "
         "window_closes_on is_long_term_follow_up state occurred_on",
         internal="created_at created_by told_by",
-        site_only="voided_by void_reason not_done_reason note",
+        site_only="voided_by void_reason not_done_reason note contact released_because released_on",
     ),
     "participants.VisitProcedure": _classified(
         "",

@@ -77,7 +77,8 @@ def _consent(participant: Participant, now: dt.datetime, by: User) -> Filled:
 
 
 def _withdrawal(participant: Participant, now: dt.datetime, by: User) -> Filled:
-    data = of(participant, scope="treatment", **when("withdrawn_at", now - HOUR))
+    # Visits go on as they are: nothing is shown before.
+    data = of(participant, scope="treatment", may_contact="on", **when("withdrawn_at", now - HOUR))
     return Filled(add("participants.ConsentWithdrawal"), data, "withdrawn_at")
 
 

@@ -30,6 +30,8 @@ SHARED = {field.name for field in Record._meta.get_fields()} | {"created_at", "m
 WITHOUT_KIND = {
     "participants.Participant.birth_date": "what everything else is compared with",
     "participants.Participant.planned_infusion_on": "planned, on a page with rules of its own",
+    "participants.Participant.relapsed_on": "said by the record that finds it, which has rules of its own",
+    "participants.Participant.new_therapy_on": "said by the record that finds it, which has rules of its own",
     "participants.Reconsent.opens_on": "computed",
     "participants.Reconsent.due_on": "computed",
     "participants.EligibilityConfirmation.judged_for": "the day shown, with rules of its own",
@@ -40,6 +42,7 @@ WITHOUT_KIND = {
     "participants.Visit.target_date": "computed",
     "participants.Visit.window_opens_on": "computed",
     "participants.Visit.window_closes_on": "computed",
+    "participants.Visit.released_on": "computed",
     "dosing.LymphodepletionDose.planned_on": "planned, with rules of its own",
     "dosing.LymphodepletionDose.infusion_on": "planned, on the participant",
     "dosing.LymphodepletionDose.creatinine_on": "computed: the day of the result that the dose rests on",

@@ -353,7 +353,9 @@ def test_a_question_about_a_row_that_has_changed_is_read_again(visit: Visit, ali
     late = client.post(path, data)
     assert "nothing was saved" in html.unescape(late.content.decode())
     assert form_of(late)["reason"] == "not reached"
-    assert client.post(path, {**form_of(late)}).status_code == 302
+    shown = client.post(path, {**form_of(late)})
+    assert "No longer due, lost to follow-up" in shown.content.decode()
+    assert client.post(path, {**form_of(shown)}).status_code == 302
 
 
 @pytest.mark.django_db

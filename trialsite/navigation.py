@@ -28,6 +28,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Enrolment log"), "participants.enrolmentlogentry", "how_to_reg"),
             (_("Participant flow"), "participants.screeninglogentry:flow", "account_tree"),
             (_("Visits"), "participants.visit", "event"),
+            (_("Calendar of visits"), "participants.visit:calendar", "calendar_month"),
             (_("Reminders of the next 30 days"), "participants.visit:reminders", "notifications"),
             (_("Procedures of visits"), "participants.visitprocedure", "task_alt"),
             (_("Disease assessments"), "participants.diseaseassessment", "biotech"),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from participants.actions.days import long_date, long_moment, minute, site_day
 from participants.actions.deviations import report_deviation
+from participants.actions.owed import keep_owed
 from participants.actions.reminders import reminder_recipients
 from participants.actions.status import change_status
 from participants.models import (
@@ -175,6 +176,7 @@ def record_consent(*, consent: Consent, deviation_reason: str = "", by: User, no
     consent.save()
     keep_consent_deviation(participant, deviation_reason, by=by, now=now)
     sync_reconsents(participant=participant, by=by, now=now)
+    keep_owed(participant, now=now)
     return consent
 
 
@@ -310,6 +312,7 @@ def withdraw_consent(*, withdrawal: ConsentWithdrawal, by: User, now: dt.datetim
             by=by,
             now=now,
         )
+    keep_owed(participant, now=now)
     return withdrawal
 
 

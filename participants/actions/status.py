@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from participants.actions.days import long_date, site_day
+from participants.actions.owed import keep_owed
 from participants.models import (
     HISTORY,
     STATUS_NAMES,
@@ -16,7 +17,6 @@ from participants.models import (
     ParticipantStatus,
     ReasonCode,
     ReconsentState,
-    VisitState,
 )
 from participants.rules import status
 from participants.rules.status import Status
@@ -203,8 +203,8 @@ def change_status(
     # A step typed late, with others after it, closes nothing today.
     if Status(participant.status) in status.NO_MORE_VISITS and participant.status == new:
         _forget_planned_infusion(participant)
-        cancel_visits_after(participant, on=on, now=now)
         _cancel_reconsents(participant, now=now)
+    keep_owed(participant, now=now)
     return row
 
 
@@ -310,6 +310,8 @@ def follow_fact(
         _take_back(participant, history, place, why=why, by=by, now=now)
     elif place is None and on is not None and status.fits(*_between(history, reached, on)):
         write_status(participant, reached, on=on, by=by, now=now)
+        # Somebody who was lost and comes owes again.
+        keep_owed(participant, now=now)
 
 
 def _between(
@@ -343,7 +345,7 @@ def _replace(
     participant: Participant, row: ParticipantStatus, *, on: dt.date, why: str, by: User, now: dt.datetime
 ) -> ParticipantStatus:
     void(row, reason=why, by=by, now=now, by_rule=True)
-    return write_status(
+    new = write_status(
         participant,
         Status(row.status),
         on=on,
@@ -354,6 +356,8 @@ def _replace(
         by=by,
         now=now,
     )
+    keep_owed(participant, now=now)
+    return new
 
 
 def _take_back(
@@ -373,26 +377,12 @@ def _take_back(
         keep_present_status(participant)
 
 
-def ended_on(participant: Participant, history: Sequence[ParticipantStatus] | None = None) -> dt.date | None:
-    """Since when nobody comes to visits any more."""
-    newest = (history_of(participant) if history is None else history)[-1]
-    return newest.effective_on if Status(newest.status) in status.NO_MORE_VISITS else None
-
-
 def _forget_planned_infusion(participant: Participant) -> None:
     """What was planned will not be; an infusion that was given keeps its day."""
     was_infused = participant.statuses.standing().filter(status=Status.INFUSED).exists()
     if participant.planned_infusion_on is not None and not was_infused:
         participant.planned_infusion_on = None
         participant.save(update_fields=["planned_infusion_on"])
-
-
-def cancel_visits_after(participant: Participant, *, on: dt.date, now: dt.datetime) -> None:
-    """Visits whose window was still to come, or open, are no longer due; what was missed stays missed."""
-    for visit in participant.visits.standing().filter(state=VisitState.PLANNED, window_closes_on__gte=on):
-        visit.state = VisitState.CANCELLED
-        visit.save(update_fields=["state"])
-        notifications.cancel(about=f"visit:{visit.pk}", reason="no longer due", now=now)
 
 
 def _cancel_reconsents(participant: Participant, *, now: dt.datetime) -> None:

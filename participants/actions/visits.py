@@ -1,4 +1,9 @@
-"""Verbs of visits: plan and record them."""
+"""Verbs of visits: plan and record them.
+
+`release(participant, because=…, on=…, by=…, now=…)` is for whoever learns that a participant relapsed, began another
+anti-cancer therapy, died, withdrew or was lost: what is still owed follows by the study file's rules. The codes are
+those of `participants.rules.owed.Because`; `on=None` takes it back. `preview_release` says before what would change.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -11,15 +16,19 @@ from django.utils.translation import ngettext
 
 from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
-from participants.actions.status import cancel_visits_after, ended_on, follow_fact
-from participants.models import DeviationKind, Participant, ParticipantStatus, Visit, VisitState
+from participants.actions.owed import happened_to, is_released, settle_owed
+from participants.actions.owed import preview_release as preview_release
+from participants.actions.owed import release as release
+from participants.actions.status import follow_fact, history_of
+from participants.models import DeviationKind, Participant, ParticipantStatus, Visit, VisitContact, VisitState
+from participants.models.visits import TOOK_PLACE
 from participants.rules import schedule, settling
 from participants.rules.settling import ToldBy
 from participants.rules.status import Status
 from trialsite import notifications
 from trialsite.models import User
 from trialsite.refusal import Refused
-from trialsite.study import Protocol, get_study
+from trialsite.study import UNSCHEDULED, Protocol, get_study
 from trialsite.wake import wake
 
 
@@ -51,23 +60,23 @@ def schedule_follow_up(
     that was read under the lock is not read again.
     """
     new, moved = [], []
+    happened = happened_to(participant, history)
     for plan, dates, visit in _visits_after(participant, day0):
         if visit is None:
             new.append(_new_visit(participant, plan, dates, by=by, now=now))
+            # Typed late: somebody who has left by now owes only what was due before.
+            settle_owed(new[-1], happened)
         elif _would_move(visit, dates):
             _apply_dates(visit, dates)
             # Of its new day other records tell.
             visit.state, visit.occurred_on, visit.told_by = VisitState.PLANNED, None, ToldBy.NOBODY
+            settle_owed(visit, happened)
             visit.save()
             notifications.cancel(about=f"visit:{visit.pk}", reason="the visit was moved", now=now)
             moved.append(visit)
     # A visit of tomorrow owes its reminder today: do not wait for the next sweep.
     wake("participants.tasks.sweep_visit_reminders")
-    planned = Visit.objects.bulk_create(new)
-    if end := ended_on(participant, history):
-        # Typed late: somebody who has left by now owes only what was due before.
-        cancel_visits_after(participant, on=end, now=now)
-    return planned, moved
+    return Visit.objects.bulk_create(new), moved
 
 
 def _visits_after(
@@ -86,8 +95,12 @@ def _would_move(visit: Visit, dates: schedule.PlannedVisit) -> bool:
 
 
 def follows_plan(visit: Visit) -> bool:
-    """Whether nobody has said what became of it: planned, or done by the records of its day alone."""
-    return visit.state == VisitState.PLANNED or visit.told_by == ToldBy.RECORDS
+    """Whether nobody has said what became of it: planned, or done by the records of its day alone, or not due by rule.
+
+    One beside the schedule follows no plan.
+    """
+    is_unsaid = visit.state == VisitState.PLANNED or visit.told_by == ToldBy.RECORDS or is_released(visit)
+    return is_unsaid and not visit.is_unscheduled
 
 
 def preview_follow_up(
@@ -95,7 +108,7 @@ def preview_follow_up(
 ) -> tuple[list[tuple[Visit, schedule.PlannedVisit]], list[Visit]]:
     """What another Day 0 would do: the visits that move, with their new dates, and those that stay as they were."""
     rows = [(visit, dates) for _plan, dates, visit in _visits_after(participant, day0) if visit is not None]
-    moves = [(visit, dates) for visit, dates in rows if _would_move(visit, dates)]
+    moves = [(visit, dates) for visit, dates in rows if _would_move(visit, dates) and not is_released(visit)]
     return moves, [visit for visit, _dates in rows if not follows_plan(visit)]
 
 
@@ -148,8 +161,10 @@ def outside_text(visit: Visit, day: dt.date) -> str:
 
 
 def check_visit(visit: Visit, *, deviation_reason: str, now: dt.datetime) -> None:
-    """Raises Refused for a day in the future, or a deviation without its reason."""
-    if visit.state == VisitState.DONE and visit.occurred_on is not None:
+    """Raises Refused for a day in the future, a deviation without its reason, or a call where a visit is asked for."""
+    _check_reason(visit)
+    _check_contact(visit)
+    if visit.state in TOOK_PLACE and visit.occurred_on is not None:
         if visit.occurred_on > site_day(now):
             raise Refused(
                 _("%(day)s is in the future. Record the visit when it has taken place.")
@@ -167,6 +182,23 @@ def check_visit(visit: Visit, *, deviation_reason: str, now: dt.datetime) -> Non
             )
 
 
+def _check_reason(visit: Visit) -> None:
+    if visit.state == VisitState.CANCELLED and not (visit.released_because or visit.not_done_reason.strip()):
+        raise Refused(_("Say why %(code)s does not apply.") % {"code": visit.code})
+
+
+def _check_contact(visit: Visit) -> None:
+    asked = get_study().protocol(visit.protocol_version).visit(visit.code)
+    if visit.state == VisitState.DONE and visit.contact == VisitContact.TELEPHONE and not asked.by_telephone:
+        raise Refused(
+            _(
+                "%(code)s asks for a visit at the site: a call alone is not the whole of it. Record it as partly done, "
+                "with the reason."
+            )
+            % {"code": visit.code}
+        )
+
+
 SETTLED = "the visit is settled"
 
 
@@ -174,6 +206,8 @@ SETTLED = "the visit is settled"
 def record_visit(*, visit: Visit, deviation_reason: str = "", by: User, now: dt.datetime) -> Visit:
     """Save what became of a visit: done on a day, or not done and why; deviations are written beside it."""
     check_visit(visit, deviation_reason=deviation_reason, now=now)
+    if visit.state != VisitState.CANCELLED:
+        visit.released_because, visit.released_on = "", None
     if visit.state != VisitState.PLANNED or visit.told_by:
         # From here on the records of the day change nothing of it.
         visit.told_by = ToldBy.PERSON
@@ -212,11 +246,58 @@ def settle_by_records(*, visit: Visit, is_complete: bool, now: dt.datetime) -> b
     return True
 
 
+@transaction.atomic
+def record_unscheduled(
+    *, participant: Participant, on: dt.date, reason: str, contact: str = "", by: User, now: dt.datetime
+) -> Visit:
+    """A visit beside the schedule, on its day, with the reason for it; what was found is entered at it like at any.
+
+    Raises Refused for a day in the future, before an infusion, or where the study knows of no such visits.
+    """
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    day0 = _check_unscheduled(participant, on, now=now)
+    number = participant.visits.filter(code__regex=UNSCHEDULED.pattern).count() + 1
+    visit = Visit(
+        participant=participant,
+        code=f"U{number:02d}",
+        protocol_version=participant.protocol_version,
+        target_day=schedule.trial_day(on, day0=day0),
+        target_date=on,
+        window_opens_on=on,
+        window_closes_on=on,
+        is_long_term_follow_up=on > get_study().protocol(participant.protocol_version).window.ends_on,
+        state=VisitState.DONE,
+        occurred_on=on,
+        contact=contact,
+        note=reason,
+        told_by=ToldBy.PERSON,
+        created_by=by,
+        created_at=now,
+    )
+    visit.save()
+    return visit
+
+
+def _check_unscheduled(participant: Participant, on: dt.date, *, now: dt.datetime) -> dt.date:
+    """The day of the infusion."""
+    infused = next((row for row in history_of(participant) if row.status == Status.INFUSED), None)
+    if get_study().protocol(participant.protocol_version).unscheduled is None:
+        raise Refused(_("The study file knows of no visits beside its schedule. Enter the results by themselves."))
+    if on > site_day(now):
+        raise Refused(_("%(day)s is in the future. Record the visit when it has taken place.") % {"day": long_date(on)})
+    if infused is None or on < infused.effective_on:
+        raise Refused(
+            _("%(day)s is not after an infusion of %(number)s. Enter the results by themselves.")
+            % {"day": long_date(on), "number": participant.number}
+        )
+    return infused.effective_on
+
+
 def keep_visit_deviations(visit: Visit, reason: str, *, by: User, now: dt.datetime) -> None:
     """What the visit, its day or its window deviate from now; called whenever one of them changes."""
-    day = visit.occurred_on if visit.state == VisitState.DONE else None
+    day = visit.occurred_on if visit.state in TOOK_PLACE else None
     outside = outside_text(visit, day) if day else ""
-    missed = _("Not done.") if visit.state == VisitState.NOT_DONE else ""
+    missed = _("Missed.") if visit.state == VisitState.NOT_DONE else ""
     for kind, what, why in (
         (DeviationKind.VISIT_WINDOW, outside, reason),
         (DeviationKind.VISIT_NOT_DONE, missed, visit.not_done_reason),
@@ -236,7 +317,7 @@ def _keep_follow_up(participant: Participant, *, by: User, now: dt.datetime) -> 
     """The first visit after the inpatient days opens the follow-up: its day is the day of the status."""
     protocol = get_study().protocol(participant.protocol_version)
     codes = [visit.code for visit in protocol.visits if visit.phase in {"follow_up", "long_term"}]
-    done = participant.visits.standing().filter(state=VisitState.DONE, code__in=codes)
+    done = participant.visits.standing().filter(state__in=TOOK_PLACE, code__in=codes)
     follow_fact(
         participant=participant,
         reached=Status.IN_FOLLOW_UP,

@@ -22,6 +22,7 @@ from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.enrolment import BEFORE_INFUSION
 from participants.actions.known import newest_confirmation
+from participants.actions.owed import NO_LONGER_DUE, happened_to, keep_owed, lines_of, settle_owed
 from participants.models import (
     HISTORY,
     STATUS_NAMES,
@@ -41,6 +42,7 @@ from participants.models import (
     VisitState,
     WithdrawalScope,
 )
+from participants.models.visits import TOOK_PLACE
 from participants.rules.settling import ToldBy
 from participants.rules.status import NO_MORE_VISITS, Status, can_become
 from trialsite import notifications
@@ -51,7 +53,6 @@ from trialsite.voiding import Consequences, entangled, pointing_at, void, void_p
 from trialsite.wake import wake
 
 # What the outbox says of a message that was withdrawn: only these come back when the reason falls away.
-NO_LONGER_DUE = "no longer due"
 CONSENTED_AGAIN = "consented again"
 ENTRY_IS_VOID = "the entry is void"
 
@@ -168,8 +169,9 @@ def status_lines(participant: Participant, gone: Sequence[ParticipantStatus]) ->
             % {"number": participant.participant_number or participant.number}
         )
         lines += deviation_lines(f"enrolment:{participant.pk}")
+    lines += _owed_lines(participant, gone)
     if _reopens(before, after):
-        lines += _reopening_lines(participant, after, since=_closed_since(gone))
+        lines += _reopening_lines(participant, after)
     return tuple(lines)
 
 
@@ -177,19 +179,14 @@ def _reopens(before: Status, after: Status) -> bool:
     return before in NO_MORE_VISITS and after not in NO_MORE_VISITS
 
 
-def _closed_since(gone: Sequence[ParticipantStatus]) -> dt.date:
-    return min(row.effective_on for row in gone if row.status in NO_MORE_VISITS)
+def _owed_lines(participant: Participant, gone: Sequence[ParticipantStatus]) -> list[str]:
+    away = {row.pk for row in gone}
+    stays = [row for row in standing_statuses(participant) if row.pk not in away]
+    return lines_of(participant, happened_to(participant, stays))
 
 
-def _reopening_lines(participant: Participant, after: Status, *, since: dt.date) -> list[str]:
+def _reopening_lines(participant: Participant, after: Status) -> list[str]:
     lines = []
-    if count := _closed_visits(participant, since=since).count():
-        text = ngettext(
-            "%(count)s visit is due again, with its reminders.",
-            "%(count)s visits are due again, with their reminders.",
-            count,
-        )
-        lines.append(text % {"count": count})
     if participant.planned_infusion_on is None and (planned := planned_while(participant, after)):
         lines.append(_("The planned infusion is again: %(day)s.") % {"day": long_date(planned)})
     return lines
@@ -200,10 +197,6 @@ def planned_while(participant: Participant, *names: Status) -> dt.date | None:
     events = participant.events.order_by("-pgh_id")  # type: ignore[attr-defined]
     last = events.filter(status__in=[name.value for name in names]).first()
     return last.planned_infusion_on if last else None
-
-
-def _closed_visits(participant: Participant, *, since: dt.date) -> QuerySet[Visit]:
-    return participant.visits.standing().filter(state=VisitState.CANCELLED, window_closes_on__gte=since)
 
 
 def take_back_statuses(
@@ -222,16 +215,13 @@ def take_back_statuses(
         participant.planned_infusion_on = planned_while(participant, after)
     participant.status = after
     participant.save(update_fields=["status", "participant_number", "planned_infusion_on"])
+    keep_owed(participant, now=now)
     if _reopens(before, after):
-        _reopen(participant, since=_closed_since(gone), by=by, now=now)
+        _reopen(participant, by=by, now=now)
 
 
-def _reopen(participant: Participant, *, since: dt.date, by: User, now: dt.datetime) -> None:
+def _reopen(participant: Participant, *, by: User, now: dt.datetime) -> None:
     """What the status had closed is owed again."""
-    for visit in _closed_visits(participant, since=since):
-        visit.state = VisitState.PLANNED
-        visit.save(update_fields=["state"])
-        notifications.reinstate(about=f"visit:{visit.pk}", reason=NO_LONGER_DUE, now=now)
     for duty in participant.reconsents.standing().filter(state=ReconsentState.CANCELLED):
         duty.state = ReconsentState.OPEN
         duty.save(update_fields=["state"])
@@ -326,7 +316,7 @@ def instead_of_visit(visit: Visit) -> str:
     if visit.state in (VisitState.PLANNED, VisitState.CANCELLED):
         return _(
             "A visit that has not happened follows from Day 0: it goes when the infusion is voided. If nobody waits "
-            "for it, set it to “no longer due”."
+            "for it, set it to “not applicable”."
         )
     return ""
 
@@ -337,13 +327,14 @@ def visit_consequences(visit: Visit) -> Consequences:
         "day": long_date(visit.target_date),
     }
     gone = _opened_follow_up(visit)
-    lines = (again, *deviation_lines(f"visit:{visit.pk}"), *status_lines(visit.participant, gone))
+    planned = () if visit.is_unscheduled else (again,)
+    lines = (*planned, *deviation_lines(f"visit:{visit.pk}"), *status_lines(visit.participant, gone))
     return Consequences(lines) + entangled(visit)
 
 
 @transaction.atomic
-def void_visit(*, visit: Visit, reason: str, by: User, now: dt.datetime) -> Visit:
-    """Take back what became of a visit: the entry is void, and the same visit is planned anew."""
+def void_visit(*, visit: Visit, reason: str, by: User, now: dt.datetime) -> Visit | None:
+    """Take back what became of a visit: the entry is void, and the same visit is planned anew, if it ever was."""
     participant = locked(visit.participant_id)
     if not visit.is_void and (instead := instead_of_visit(visit)):
         raise Refused(instead)
@@ -351,10 +342,14 @@ def void_visit(*, visit: Visit, reason: str, by: User, now: dt.datetime) -> Visi
     void(visit, reason=reason, by=by, now=now)
     void_about(f"visit:{visit.pk}", reason=reason, by=by, now=now)
     take_back_statuses(participant, gone, reason=reason, by=by, now=now)
+    if visit.is_unscheduled:
+        return None
     plan = {name: getattr(visit, name) for name in PLAN_OF_VISIT}
     # Whoever takes back what the records of the day have said means it: they do not say it again.
     told_by = ToldBy.PERSON if visit.told_by == ToldBy.RECORDS else ToldBy.NOBODY
-    again = Visit.objects.create(**plan, told_by=told_by, created_by=by, created_at=now)
+    again = Visit(**plan, told_by=told_by, created_by=by, created_at=now)
+    settle_owed(again, happened_to(participant))
+    again.save()
     wake("participants.tasks.sweep_visit_reminders")
     return again
 
@@ -374,8 +369,8 @@ PLAN_OF_VISIT = (
 def _opened_follow_up(visit: Visit) -> list[ParticipantStatus]:
     """The status "in follow-up", if it is the newest and only this visit opened it."""
     newest = standing_statuses(visit.participant)[-1:]
-    others = visit.participant.visits.standing().filter(state=VisitState.DONE).exclude(pk=visit.pk)
-    is_opener = visit.state == VisitState.DONE and _opens_follow_up(visit)
+    others = visit.participant.visits.standing().filter(state__in=TOOK_PLACE).exclude(pk=visit.pk)
+    is_opener = visit.state in TOOK_PLACE and _opens_follow_up(visit)
     if not is_opener or any(_opens_follow_up(one) for one in others):
         return []
     assert visit.occurred_on is not None
@@ -436,6 +431,7 @@ def void_consent(*, consent: Consent, reason: str, by: User, now: dt.datetime) -
         duty.save(update_fields=["state", "settled_by"])
         notifications.reinstate(about=f"reconsent:{duty.pk}", reason=CONSENTED_AGAIN, now=now)
     sync_reconsents(participant=participant, by=by, now=now)
+    keep_owed(participant, now=now)
     keep_consent_deviation(participant, reason, opens=False, by=by, now=now)
     report_void(consent, participant, rests, reason=reason, by=by, now=now)
 
@@ -457,6 +453,7 @@ def void_withdrawal(*, withdrawal: ConsentWithdrawal, reason: str, by: User, now
     gone = _withdrawn_by(withdrawal)
     void(withdrawal, reason=reason, by=by, now=now)
     take_back_statuses(participant, gone, reason=reason, by=by, now=now)
+    keep_owed(participant, now=now)
 
 
 def instead_of_reconsent(duty: Reconsent) -> str:

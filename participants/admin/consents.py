@@ -12,6 +12,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from participants import actions
+from participants.admin.shown import ask_to_look
 from participants.models import Consent, ConsentWithdrawal, Reconsent, ReconsentState
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin, RecordForm
@@ -21,6 +22,7 @@ from trialsite.voiding import Consequences
 
 class ConsentForm(RecordForm):
     version = forms.ChoiceField(label=_("version of the consent form"), widget=UnfoldAdminSelectWidget)
+    changes_seen = forms.CharField(required=False, widget=forms.HiddenInput)
     deviation_reason = forms.CharField(
         label=_("Reason for the protocol deviation"),
         required=False,
@@ -37,6 +39,8 @@ class ConsentForm(RecordForm):
     def check(self, row: Consent) -> None:
         reason = self.cleaned_data.get("deviation_reason", "")
         actions.check_consent(row, deviation_reason=reason, now=timezone.now())
+        if lines := actions.preview_consent(row):
+            ask_to_look(self, lines)
 
 
 def _consent_versions(protocol: Any) -> list[str]:
@@ -54,6 +58,7 @@ class ConsentAdmin(RecordAdmin):
     list_select_related = ("participant", "created_by")
     fieldsets = (
         (None, {"fields": ("participant", "version", "consented_at")}),
+        (_("Beyond the study's end"), {"fields": ("long_term_agreed", "changes_seen")}),
         (_("Under 18"), {"fields": (("guardian_consented", "participant_assented"),)}),
         (_("Reminders"), {"fields": ("may_be_reminded",)}),
         (_("After a study procedure"), {"fields": ("deviation_reason",), "classes": ("collapse",)}),
@@ -77,8 +82,12 @@ class ConsentAdmin(RecordAdmin):
 
 
 class WithdrawalForm(RecordForm):
+    changes_seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
     def check(self, row: ConsentWithdrawal) -> None:
         actions.check_withdrawal(row, now=timezone.now())
+        if row.pk is None and (lines := actions.preview_withdrawal(row)):
+            ask_to_look(self, lines)
 
 
 @admin.register(ConsentWithdrawal)
@@ -90,7 +99,7 @@ class ConsentWithdrawalAdmin(RecordAdmin):
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")
     fieldsets = (
-        (None, {"fields": ("participant", "withdrawn_at", "scope", "reason")}),
+        (None, {"fields": ("participant", "withdrawn_at", "scope", "reason", "changes_seen")}),
         (
             _("What may still be kept. Everything recorded until now stays: it was collected with consent."),
             {"fields": (("may_keep_samples", "may_contact"),)},

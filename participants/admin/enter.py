@@ -1,6 +1,8 @@
 """The page on which a visit is entered: what it asks in the order of the work, saved section by section."""
 
+import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -125,10 +127,29 @@ def _sections(page: Page) -> list[Section]:
     """In the order of the study file; procedures that are entered together are one section."""
     asked = [page.protocol.procedure(code) for code in page.visit.procedures]
     asked = [one for one in asked if one.sex in (None, page.participant.sex)]
-    found = [section for one in asked for section in _of_procedure(page, one, asked)]
-    unique = {section.code: section for section in found}
+    found = [(one.code, section) for one in asked for section in _of_procedure(page, one, asked)]
+    unique = {section.code: section for _code, section in found}
+    owed = _owed_procedures(page)
+    wanted = {section.code for code, section in found if code in owed}
     said = [with_not_done(page, section) for section in unique.values()]
+    said = [one if one.code in wanted else replace(one, is_optional=True) for one in said]
     return [*said, *_closing(page, said)]
+
+
+def _owed_procedures(page: Page) -> tuple[str, ...]:
+    """What must be there: nothing at a visit beside the schedule, and less after a relapse or another therapy."""
+    if page.row is None:
+        return tuple(page.visit.procedures)
+    if page.row.is_unscheduled:
+        return ()
+    return actions.asked_of(page.row, on=_day_of(page), happened=actions.events_of(page.participant))
+
+
+def _day_of(page: Page) -> dt.date:
+    """On which the visit was; one that is still to come is as of today, within its window."""
+    row, today = page.row, actions.site_day(page.now)
+    day: dt.date = row.occurred_on or min(max(row.window_opens_on, today), row.window_closes_on)
+    return day
 
 
 def _of_procedure(page: Page, procedure: Any, asked: list[Any]) -> Iterator[Section]:
@@ -237,11 +258,16 @@ def _closing(page: Page, sections: list[Section]) -> list[Section]:
             _("Complete the visit"),
             is_done=page.row.state != Visit.State.PLANNED,
             lines=_state_lines(page.row),
-            hint=_("Still missing: %(tests)s.") % {"tests": names} if missing else "",
+            hint=_still_missing(names) if missing else "",
             form=(lambda: _visit_form(page)) if may else None,
             links=page.allowed((_("Not done, or to be corrected"), _change(page), "participants.change_visit")),
         )
     ]
+
+
+def _still_missing(names: str) -> str:
+    missing = _("Still missing: %(tests)s.") % {"tests": names}
+    return f"{missing} {_('If that stays so, record the visit as partly done, with the reason.')}"
 
 
 def _change(page: Page) -> str:
@@ -251,8 +277,13 @@ def _change(page: Page) -> str:
 def _state_lines(row: Visit) -> tuple[entering.Line, ...]:
     if row.state == Visit.State.PLANNED:
         return ()
-    day = f" · {row.occurred_on:%Y-%m-%d}" if row.occurred_on else ""
-    return (entering.Line(f"{row.get_state_display()}{day}"),)
+    said = (
+        row.get_state_display(),
+        row.occurred_on and f"{row.occurred_on:%Y-%m-%d}",
+        row.get_contact_display(),
+        row.why,
+    )
+    return (entering.Line(" · ".join(str(one) for one in said if one)),)
 
 
 def _visit_form(page: Page) -> AdminForm:
@@ -261,8 +292,8 @@ def _visit_form(page: Page) -> AdminForm:
     return AdminForm(
         page,
         page.row,
-        first=("occurred_on",),
-        more=("state", "deviation_reason", "note"),
+        first=("occurred_on", "contact"),
+        more=("state", "deviation_reason", "not_done_reason", "note"),
         offered={"occurred_on": max(days)} if days else {},
     )
 

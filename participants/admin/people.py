@@ -26,9 +26,10 @@ from unfold.widgets import (
 )
 
 from participants import actions
-from participants.admin import eligibility, enter, page
+from participants.admin import eligibility, enter, page, unscheduled
 from participants.admin.prints import participant_urls
 from participants.admin.reads import reads_of
+from participants.admin.shown import shown_first
 from participants.admin.trail import export_view as trail_export_view
 from participants.admin.trail import trail_view
 from participants.models import (
@@ -328,6 +329,7 @@ class ParticipantAdmin(RecordAdmin):
             path("trail/", view(partial(trail_view, self)), name="participants_participant_trail"),
             path("trail/export/", view(partial(trail_export_view, self)), name="participants_participant_trail_export"),
             path("find/", view(self.find_view), name="participants_participant_find"),
+            *unscheduled.urls(self),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
             path("<path:object_id>/day/", view(self.day_view), name="participants_participant_day"),
@@ -406,7 +408,7 @@ class ParticipantAdmin(RecordAdmin):
             request,
             object_id,
             allowed=self.has_status_permission(request),
-            form_class=day_form(obj) if obj else forms.Form,
+            form_class=shown_first(day_form(obj), partial(_owed_by_day, obj)) if obj else forms.Form,
             title=_("Correct the day of a status"),
             intro=_(
                 "The row with the wrong day becomes void with your reason, and one with the right day takes its place. "
@@ -425,7 +427,7 @@ class ParticipantAdmin(RecordAdmin):
             request,
             object_id,
             allowed=self.has_status_permission(request),
-            form_class=status_form(obj) if obj else forms.Form,
+            form_class=shown_first(status_form(obj), partial(_owed_after, obj)) if obj else forms.Form,
             title=_("Change the status"),
             intro=_("A new row of the status history; earlier rows stay as they are. Death can always be recorded."),
             button=_("Record the new status"),
@@ -447,6 +449,14 @@ class ParticipantAdmin(RecordAdmin):
 
     def perform_void(self, obj: Any, *, reason: str, by: Any, now: dt.datetime) -> None:
         actions.void_participant(participant=obj, reason=reason, by=by, now=now)
+
+
+def _owed_after(participant: Participant, data: dict[str, Any]) -> list[str]:
+    return actions.preview_status(participant, new=Status(data["new"]), on=data["on"])
+
+
+def _owed_by_day(participant: Participant, data: dict[str, Any]) -> list[str]:
+    return actions.preview_day(participant.statuses.get(pk=data["row"]), on=data["on"])
 
 
 def note(request: HttpRequest, participants: Iterable[Participant], fields: Collection[str], *, how: ReadHow) -> None:

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from participants import actions, prints, worksheet
+from participants import actions, plan, prints, worksheet
 from participants.models import Participant, ReadHow
 from trialsite import printing
 from trialsite.listexport import person_of
@@ -22,8 +22,18 @@ def participant_urls(page: Any) -> list[URLPattern]:
         asked = Asked(_row(page, request, participant_id), request, timezone.now())
         return _leave(request, prints.participant_print(asked), asked.participant, "participant", asked.now)
 
-    name = "participants_participant_print"
-    return [path("<int:participant_id>/print/", page.admin_site.admin_view(view), name=name)]
+    def plan_view(request: HttpRequest, participant_id: int) -> HttpResponse:
+        participant, now = _row(page, request, participant_id), timezone.now()
+        if not request.user.has_perm("participants.view_visit"):
+            raise PermissionDenied
+        printed = plan.plan(participant, today=actions.site_day(now))
+        return _leave(request, printed, participant, "plan", now)
+
+    wrap = page.admin_site.admin_view
+    return [
+        path("<int:participant_id>/print/", wrap(view), name="participants_participant_print"),
+        path("<int:participant_id>/visits/print/", wrap(plan_view), name="participants_participant_plan_print"),
+    ]
 
 
 def visit_urls(page: Any) -> list[URLPattern]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -14,9 +14,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from participants import actions
-from participants.admin import enter, reminders
+from participants.admin import calendar, enter, reminders
 from participants.admin.prints import visit_urls
 from participants.models import Visit, VisitProcedure, VisitState
+from participants.models.visits import STANDING_NAMES
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
 from trialsite.study import get_study
 from trialsite.voiding import Consequences
@@ -90,7 +91,16 @@ class VisitAdmin(RecordAdmin):
         ),
         (
             _("What became of it"),
-            {"fields": (("state", "occurred_on"), "deviation_reason", "not_done_reason", "note")},
+            {
+                "fields": (
+                    ("state", "occurred_on"),
+                    "contact",
+                    "deviation_reason",
+                    "not_done_reason",
+                    ("released_because", "released_on"),
+                    "note",
+                )
+            },
         ),
     )
     readonly_fields = (
@@ -101,8 +111,11 @@ class VisitAdmin(RecordAdmin):
         "window",
         "is_long_term_follow_up",
         "acknowledged",
+        "released_because",
+        "released_on",
     )
     actions_detail = ["print_worksheet", "acknowledge", "void_record"]
+    actions_list = ["to_calendar"]
 
     def has_acknowledge_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm(self.permission("change"))
@@ -110,6 +123,10 @@ class VisitAdmin(RecordAdmin):
     @action(description=_("Acknowledge the reminder…"), permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         return HttpResponseRedirect(self.url("acknowledge", object_id))
+
+    @action(description=_("Calendar of visits"), permissions=["view"])
+    def to_calendar(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:participants_visit_calendar"))
 
     @action(description=_("Print the worksheet (PDF)"), permissions=["view"])
     def print_worksheet(self, request: HttpRequest, object_id: Any) -> HttpResponse:
@@ -127,7 +144,14 @@ class VisitAdmin(RecordAdmin):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        return [*enter.visit_urls(self), *visit_urls(self), *reminders.visit_urls(self), *super().get_urls()]
+        # First: "calendar" is no number of a row.
+        return [
+            *calendar.urls(self),
+            *enter.visit_urls(self),
+            *visit_urls(self),
+            *reminders.visit_urls(self),
+            *super().get_urls(),
+        ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -162,18 +186,17 @@ class VisitAdmin(RecordAdmin):
             "overdue": "danger",
             "open": "warning",
             "done": "success",
+            "partly": "warning",
             "planned": "info",
             "not_done": "danger",
             "cancelled": "default",
         },
     )
     def state_label(self, visit: Visit) -> tuple[str, Any]:
+        """Planned, open, overdue, or what became of it."""
         today = actions.site_day(timezone.now())
-        if visit.state == VisitState.PLANNED and visit.window_closes_on < today:
-            return "overdue", _("overdue")
-        if visit.state == VisitState.PLANNED and visit.window_opens_on <= today:
-            return "open", _("window open")
-        return visit.state, visit.get_state_display()
+        standing = visit.standing_on(today)
+        return standing.value, STANDING_NAMES[standing]
 
     @display(description=_("long-term"))
     def long_term_mark(self, visit: Visit) -> Any:

@@ -1,6 +1,7 @@
 """Rows of the app: one file a subject."""
 
 from participants.models.eligibility import EligibilityConfirmation, EligibilityRuling, RulingKind
+from participants.models.feeds import CalendarFeed
 from participants.models.imports import LaboratoryLayout, MeasurementImport
 from participants.models.logs import EnrolmentLogEntry, ScreeningLogEntry
 from participants.models.measurements import Examination, Measurement
@@ -42,6 +43,7 @@ from participants.models.visits import (
     ProtocolDeviation,
     Severity,
     Visit,
+    VisitContact,
     VisitProcedure,
     VisitState,
     procedure_title,
@@ -53,6 +55,7 @@ __all__ = [
     "TRANSPLANTS",
     "Absence",
     "Answered",
+    "CalendarFeed",
     "Consent",
     "ConsentWithdrawal",
     "DeviationKind",
@@ -90,6 +93,7 @@ __all__ = [
     "TherapyReason",
     "Visit",
     "VisitAcknowledgement",
+    "VisitContact",
     "VisitProcedure",
     "VisitReminder",
     "VisitState",

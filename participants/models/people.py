@@ -114,6 +114,9 @@ class Participant(Record):
         editable=False,
     )
     planned_infusion_on = models.DateField(_("planned infusion"), null=True, blank=True, editable=False)
+    # What has changed which visits are owed, as those say who record it; the status history may say it too.
+    relapsed_on = models.DateField(_("relapse"), null=True, blank=True, editable=False)
+    new_therapy_on = models.DateField(_("new anti-cancer therapy"), null=True, blank=True, editable=False)
 
     twin = SAME_PERSON
 
@@ -198,6 +201,13 @@ class Consent(Record):
             "By telephone or text message, in words that name neither study nor disease; leave open where it was not "
             "asked."
         ),
+    )
+
+    long_term_agreed = models.BooleanField(
+        _("agreed to long-term follow-up"),
+        null=True,
+        blank=True,
+        help_text=_("To year 15 after the infusion. Leave open where the form does not ask for it by itself."),
     )
 
     twin = Twin(same=("participant", "version"), at="consented_at")

@@ -18,19 +18,52 @@ from participants.models.people import Participant
 from participants.names import PANEL_NAMES
 from participants.rules import schedule
 from participants.rules.contradictions import Kind
+from participants.rules.owed import Because
+from participants.rules.schedule import Standing
 from participants.rules.settling import ToldBy
 from participants.rules.status import NO_MORE_VISITS
 from trialsite.models import Record, RecordQuerySet, User, all_or_none
 from trialsite.search import list_indexes, search_index
-from trialsite.study import get_study
+from trialsite.study import UNSCHEDULED, get_study
 from trialsite.twins import Twin
 
 
 class VisitState(models.TextChoices):
     PLANNED = "planned", _("planned")
     DONE = "done", _("done")
-    NOT_DONE = "not_done", _("not done")
-    CANCELLED = "cancelled", _("no longer due")
+    PARTLY = "partly", _("partly done")
+    NOT_DONE = "not_done", _("missed")
+    CANCELLED = "cancelled", pgettext_lazy("visit", "not applicable")
+
+
+# It took place, whatever of it was done.
+TOOK_PLACE = (VisitState.DONE, VisitState.PARTLY)
+
+STANDING_NAMES = {
+    Standing.PLANNED: _("planned"),
+    Standing.OPEN: _("window open"),
+    Standing.OVERDUE: _("overdue"),
+    Standing.DONE: _("done"),
+    Standing.PARTLY: _("partly done"),
+    Standing.MISSED: _("missed"),
+    Standing.NOT_APPLICABLE: pgettext_lazy("visit", "not applicable"),
+}
+BECAUSE_NAMES = {
+    Because.DEATH: pgettext_lazy("reason", "death"),
+    Because.WITHDRAWAL: _("withdrawal of consent"),
+    Because.LOST: _("lost to follow-up"),
+    Because.COMPLETED: _("main study completed"),
+    Because.RELAPSE: _("relapse"),
+    Because.NEW_THERAPY: _("new anti-cancer therapy"),
+    Because.NO_LONG_TERM: _("no consent to long-term follow-up"),
+}
+
+
+class VisitContact(models.TextChoices):
+    """How participant and site met."""
+
+    SITE = "site", _("at the site")
+    TELEPHONE = "telephone", _("by telephone")
 
 
 TOLD_NAMES = {ToldBy.RECORDS: _("the records of the day"), ToldBy.PERSON: _("a person")}
@@ -62,11 +95,24 @@ class VisitQuerySet(RecordQuerySet["Visit"]):
         planned = self.own_standing().filter(state=VisitState.PLANNED).order_by()
         return planned.alias(reminded=REMINDED).filter(reminded__overlap=DateRange(first, last, "[]"))
 
+    def meeting(self, first: dt.date, last: dt.date) -> VisitQuerySet:
+        """Whose window or own day meets these days, both included.
+
+        No window is longer than the study's longest: so an index finds those that opened in reach.
+        """
+        opened = Q(window_opens_on__range=(first - _longest_window(), last), window_closes_on__gte=first)
+        return self.filter(opened | Q(occurred_on__range=(first, last)))
+
     def open_on(self, day: dt.date) -> VisitQuerySet:
         return self.owed().filter(window_opens_on__lte=day, window_closes_on__gte=day)
 
     def overdue_on(self, day: dt.date) -> VisitQuerySet:
         return self.owed().filter(window_closes_on__lt=day)
+
+
+def _longest_window() -> dt.timedelta:
+    visits = (visit for protocol in get_study().versions.values() for visit in protocol.visits)
+    return dt.timedelta(days=max(visit.window_close_day - visit.window_open_day for visit in visits))
 
 
 @pghistory.track()
@@ -85,7 +131,17 @@ class Visit(Record):
     is_long_term_follow_up = models.BooleanField(_("long-term follow-up"), default=False, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=VisitState, default=VisitState.PLANNED)
     occurred_on = models.DateField(_("took place on"), null=True, blank=True)
-    not_done_reason = models.TextField(_("why it was not done"), blank=True)
+    contact = models.CharField(_("how"), max_length=10, choices=VisitContact, blank=True)
+    not_done_reason = models.TextField(_("why it was missed, done in part, or does not apply"), blank=True)
+    # What took it from what is owed, where no person has said so.
+    released_because = models.CharField(
+        _("no longer due because of"),
+        max_length=15,
+        choices=[(one.value, BECAUSE_NAMES[one]) for one in Because],
+        blank=True,
+        editable=False,
+    )
+    released_on = models.DateField(_("no longer due since"), null=True, blank=True, editable=False)
     note = models.TextField(_("note"), blank=True)
     told_by = models.CharField(
         _("told by"),
@@ -132,18 +188,39 @@ class Visit(Record):
             ),
             models.CheckConstraint(
                 name="visit_done_has_day",
-                condition=Q(state="done", occurred_on__isnull=False) | (~Q(state="done") & Q(occurred_on__isnull=True)),
-                violation_error_message=_("A visit that was done has a day; one that was not has none."),
+                condition=Q(state__in=["done", "partly"], occurred_on__isnull=False)
+                | (~Q(state__in=["done", "partly"]) & Q(occurred_on__isnull=True)),
+                violation_error_message=_("A visit that took place has a day; one that did not has none."),
             ),
             models.CheckConstraint(
                 name="visit_not_done_has_reason",
-                condition=~Q(state="not_done") | ~Q(not_done_reason=""),
-                violation_error_message=_("Say why the visit was not done."),
+                condition=~Q(state__in=["not_done", "partly"]) | ~Q(not_done_reason=""),
+                violation_error_message=_("Say why the visit was missed, or what was not done at it."),
+            ),
+            models.CheckConstraint(
+                name="visit_released_is_not_due",
+                condition=Q(released_because="", released_on__isnull=True)
+                | (~Q(released_because="") & Q(released_on__isnull=False, state="cancelled")),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.participant} · {self.code}"
+
+    @property
+    def is_unscheduled(self) -> bool:
+        return UNSCHEDULED.fullmatch(self.code) is not None
+
+    def standing_on(self, today: dt.date) -> Standing:
+        """Planned, open, overdue, or what became of it."""
+        return schedule.standing(self.state, opens=self.window_opens_on, closes=self.window_closes_on, today=today)
+
+    @property
+    def why(self) -> str:
+        """In the reader's words, why it was missed, done in part, or is not applicable."""
+        if self.released_because:
+            return f"{self.get_released_because_display()} ({self.released_on:%Y-%m-%d})"
+        return self.not_done_reason
 
     @property
     def title(self) -> str:

@@ -8,6 +8,7 @@ clocks moves nothing. Visits whose target lies after the study's end go on as lo
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,29 @@ def days_outside(date: dt.date, *, opens: dt.date, closes: dt.date) -> int:
     if date < opens:
         return (date - opens).days
     return max(0, (date - closes).days)
+
+
+class Standing(StrEnum):
+    """Where a visit stands on a day: what is recorded of it, and what the calendar says."""
+
+    PLANNED = "planned"
+    OPEN = "open"
+    # The window has closed, and nobody has said what became of it: not yet known to be missed.
+    OVERDUE = "overdue"
+    DONE = "done"
+    PARTLY = "partly"
+    MISSED = "not_done"
+    NOT_APPLICABLE = "cancelled"
+
+
+def standing(state: str, *, opens: dt.date, closes: dt.date, today: dt.date) -> Standing:
+    """`state` is what its row says: planned, or what became of it. Both ends of the window belong to it.
+
+    >>> standing("planned", opens=dt.date(2026, 3, 5), closes=dt.date(2026, 3, 11), today=dt.date(2026, 3, 11))
+    <Standing.OPEN: 'open'>
+    """
+    if state != Standing.PLANNED:
+        return Standing(state)
+    if closes < today:
+        return Standing.OVERDUE
+    return Standing.OPEN if opens <= today else Standing.PLANNED

@@ -13,6 +13,7 @@ class State(StrEnum):
 
     PLANNED = "planned"
     DONE = "done"
+    PARTLY = "partly"
     NOT_DONE = "not_done"
     CANCELLED = "cancelled"
 

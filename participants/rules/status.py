@@ -45,8 +45,9 @@ TRANSITIONS: dict[Status | None, frozenset[Status]] = {
     S.DIED: frozenset(),
 }
 
-# After these nobody comes to visits, so none is owed and nobody is reminded.
-NO_MORE_VISITS = frozenset({S.SCREEN_FAILED, S.COMPLETED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED})
+# After these nobody comes to visits, so none is owed and nobody is reminded. Who has completed the main study goes on
+# with the long-term follow-up: which visits that leaves, the study file says.
+NO_MORE_VISITS = frozenset({S.SCREEN_FAILED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED})
 # Those who hold one of the study's places, whatever happened later.
 ENROLLED_BEFORE_INFUSION = frozenset({S.ENROLLED, S.LYMPHODEPLETED, S.RELAPSED})
 # Steps that an action of their own takes, with its own checks: never chosen from a list.

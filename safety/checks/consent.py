@@ -17,7 +17,6 @@ from participants.models import (
     ParticipantStatus,
     ProtocolDeviation,
     Visit,
-    VisitState,
     WithdrawalScope,
 )
 from participants.rules.contradictions import Code, Facts, findings
@@ -76,7 +75,7 @@ def procedure_before_consent(scope: Scope) -> Iterable[Found]:
     looks_at=(*CONSENT, ProtocolDeviation, Visit),
 )
 def visit_before_consent(scope: Scope) -> Iterable[Found]:
-    rows = scope.of(Visit).filter(state=VisitState.DONE).annotate(consented_at=sql.consented_at())
+    rows = scope.of(Visit).filter(occurred_on__isnull=False).annotate(consented_at=sql.consented_at())
     rows = rows.exclude(sql.deviation(DeviationKind.CONSENT, "visit"))
     early = rows.filter(occurred_on__lt=sql.day_of("consented_at"))
     return found(early, "occurred_on", "consented_at", visit="code")
@@ -128,7 +127,9 @@ def withdrawal_without_status(scope: Scope) -> Iterable[Found]:
 )
 def visit_after_leaving(scope: Scope) -> Iterable[Found]:
     gone = [one for one in NO_MORE if one != Status.DIED]
-    rows = scope.of(Visit).filter(state=VisitState.DONE, participant__status__in=gone).annotate(left_on=sql.left_on())
+    rows = (
+        scope.of(Visit).filter(occurred_on__isnull=False, participant__status__in=gone).annotate(left_on=sql.left_on())
+    )
     late = rows.filter(occurred_on__gt=F("left_on"))
     return found(late, "occurred_on", "left_on", visit="code", status="participant__status")
 

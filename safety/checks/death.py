@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from dosing.models import Infusion, Leukapheresis, LymphodepletionDose, Medication
-from participants.models import Examination, Participant, ParticipantStatus, Visit, VisitState
+from participants.models import Examination, Participant, ParticipantStatus, Visit
 from participants.rules.status import Status
 from safety.checks import sql
 from safety.checks.registry import Found, Scope, add, check, found
@@ -127,7 +127,7 @@ def event_after_death(scope: Scope) -> Iterable[Found]:
     looks_at=(*STATUS, Visit),
 )
 def visit_after_death(scope: Scope) -> Iterable[Found]:
-    rows = scope.of(Visit).filter(participant__status=Status.DIED, state=VisitState.DONE)
+    rows = scope.of(Visit).filter(participant__status=Status.DIED, occurred_on__isnull=False)
     rows = rows.annotate(died_on=sql.died_on()).filter(occurred_on__gt=F("died_on"))
     return found(rows, "occurred_on", "died_on", visit="code")
 

@@ -18,7 +18,7 @@ from safety.models import BedsideAssessment
     looks_at=(Visit, ProtocolDeviation),
 )
 def visit_outside_window(scope: Scope) -> Iterable[Found]:
-    rows = scope.of(Visit).filter(state=VisitState.DONE)
+    rows = scope.of(Visit).filter(occurred_on__isnull=False)
     outside = Q(occurred_on__lt=F("window_opens_on")) | Q(occurred_on__gt=F("window_closes_on"))
     rows = rows.filter(outside).exclude(sql.deviation(DeviationKind.VISIT_WINDOW, "visit"))
     return found(rows, "occurred_on", "window_opens_on", "window_closes_on", visit="code")
@@ -61,12 +61,11 @@ def missed_visit_with_facts(scope: Scope) -> Iterable[Found]:
 def visits_out_of_order(scope: Scope) -> Iterable[Found]:
     later = Visit.objects.standing().filter(
         participant=OuterRef("participant"),
-        state=VisitState.DONE,
         target_day__lt=OuterRef("target_day"),
         occurred_on__gt=OuterRef("occurred_on"),
     )
     first = later.order_by("target_day", "pk")
-    rows = scope.of(Visit).filter(state=VisitState.DONE)
+    rows = scope.of(Visit).filter(occurred_on__isnull=False)
     rows = rows.annotate(other_visit=first.values("code")[:1], other_on=first.values("occurred_on")[:1])
     return found(rows.filter(other_visit__isnull=False), "occurred_on", "other_visit", "other_on", visit="code")
 

@@ -56,8 +56,14 @@ def paula(site: Site) -> User:
 
 
 def send(client: Client, address: str, **typed: Any) -> Any:
-    """Opens the page, fills it in over what stands there, signs where it asks for that, and presses the button."""
-    return client.post(address, {**form_of(client.get(address)), "password": PASSWORD, **typed})
+    """Opens the page, fills it in over what stands there, signs where it asks for that, and presses the button.
+
+    Where it is shown first which visits that changes, it is read, and sent again.
+    """
+    answer = client.post(address, {**form_of(client.get(address)), "password": PASSWORD, **typed})
+    if b"This changes which visits are owed" not in answer.content:
+        return answer
+    return client.post(address, {**form_of(answer), "password": PASSWORD})
 
 
 def words_of(response: Any) -> str:

@@ -33,6 +33,7 @@ UNTRACKED = {
     "auth.Permission": "made of the code by a migration; the application can only read it",
     "contenttypes.ContentType": "the numbers of the models; the application can only read them",
     "participants.MeasurementImport": "a job with its own who and when; each result that it writes is tracked",
+    "participants.CalendarFeed": "digests; each keeps when it was made and revoked, and is never deleted",
     "participants.IdentityRead": "a log of readings: the application adds rows, and can change none",
     "participants.VisitReminder": "which message told whom of a visit; the message itself is tracked",
     "pghistory.Context": "no rows: who and why stand in the event itself",

@@ -289,6 +289,23 @@ MISTAKES = [
         "must name 'coordinator'",
         id="screens-without-the-name",
     ),
+    pytest.param(
+        swap('procedures = ["VITALS", "CBC"', 'procedures = ["VITALZ", "CBC"', after="[unscheduled]"),
+        "unscheduled.procedures",
+        "is not a known procedure",
+        id="nothing-known-is-offered-beside-the-schedule",
+    ),
+    pytest.param(swap('code = "D21"', 'code = "U21"'), "visits[21].code", "is kept for visits beside", id="code-kept"),
+    pytest.param(
+        swap('phase = "follow_up"', 'phase = "unscheduled"'), "visits[21].phase", "they stand in none", id="phase-kept"
+    ),
+    pytest.param(
+        swap('event = "lost"', 'event = "death"'), "after_events[2].event", "stands there twice", id="event-twice"
+    ),
+    pytest.param(
+        swap('drops = ["MARROW"', 'drops = ["MAROW"'), "after_events[4].drops", "not a known procedure", id="dropped"
+    ),
+    pytest.param(swap('keeps = ["long_term"]', 'keeps = ["later"]'), "after_events[3].keeps[0]", "must be", id="kept"),
     pytest.param(swap("= 2025-07-19", "= 2025-02-30"), "", "is not TOML: Invalid date", id="date-that-does-not-exist"),
     pytest.param(swap("= 2025-07-19", '= "July"'), "window.starts_on", "must be a date such as", id="date-in-quotes"),
     pytest.param(

@@ -11,6 +11,7 @@ from trialsite.study.checks import CHECKS
 from trialsite.study.criteria import NEEDED, WITH_DEFAULT, Check, CheckRule, Criterion, CriterionPart
 from trialsite.study.mistakes import PLAIN_REASONS, Found, Mistake, StudyFileError, dotted, key_lines
 from trialsite.study.parts import (
+    UNSCHEDULED,
     Bedside,
     Code,
     ConsentVersion,
@@ -52,6 +53,7 @@ __all__ = [
     "NEEDED",
     "PLAIN_REASONS",
     "STUDIES",
+    "UNSCHEDULED",
     "WITH_DEFAULT",
     "Bedside",
     "Check",

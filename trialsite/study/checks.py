@@ -10,6 +10,8 @@ from typing import Any
 from trialsite.study.criteria import Check, Criterion
 from trialsite.study.mistakes import Found
 from trialsite.study.parts import (
+    UNSCHEDULED,
+    AfterEvent,
     ConsentVersion,
     Design,
     Location,
@@ -21,6 +23,7 @@ from trialsite.study.parts import (
     Site,
     SpecialInterestEvent,
     Stopping,
+    UnscheduledVisit,
     Visit,
     Window,
 )
@@ -85,6 +88,26 @@ def _check_visit_procedures(visits: tuple[Visit, ...], procedures: tuple[Procedu
 def _check_visit_reminders(visits: tuple[Visit, ...], reminder_stages: tuple[ReminderStage, ...]) -> Found:
     for index, visit in enumerate(visits):
         yield from _unknown(("visits", index, "reminders"), visit.reminders, reminder_stages, "reminder stage")
+
+
+def _check_unscheduled(unscheduled: UnscheduledVisit | None, procedures: tuple[Procedure, ...]) -> Found:
+    if unscheduled is not None:
+        yield from _unknown(("unscheduled", "procedures"), unscheduled.procedures, procedures, "procedure")
+
+
+def _check_unscheduled_codes(visits: tuple[Visit, ...], unscheduled: UnscheduledVisit | None) -> Found:
+    """The numbers of visits beside the schedule are nobody else's."""
+    for index, visit in enumerate(visits):
+        if unscheduled is not None and UNSCHEDULED.fullmatch(visit.code):
+            yield ("visits", index, "code"), visit.code, "is kept for visits beside the schedule (U and digits)"
+        if visit.phase == "unscheduled":
+            yield ("visits", index, "phase"), visit.phase, "is that of visits beside the schedule; they stand in none"
+
+
+def _check_after_events(after_events: tuple[AfterEvent, ...], procedures: tuple[Procedure, ...]) -> Found:
+    yield from _twice("after_events", (one.event for one in after_events), "event")
+    for index, one in enumerate(after_events):
+        yield from _unknown(("after_events", index, "drops"), one.drops, procedures, "procedure")
 
 
 def _check_long_term(visits: tuple[Visit, ...], policy: Policy) -> Found:
@@ -225,6 +248,9 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     _check_visit_procedures,
     _check_visit_reminders,
     _check_reminding,
+    _check_unscheduled,
+    _check_unscheduled_codes,
+    _check_after_events,
     _check_long_term,
     _check_lymphodepletion,
     _check_lowered,

@@ -5,6 +5,7 @@ Each part is checked within itself here; what must fit between parts is compared
 
 import datetime as dt
 import itertools
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal, Self
 
@@ -104,6 +105,8 @@ class Recruitment(Part):
 class ConsentVersion(Part):
     version: Words
     effective_on: dt.date
+    # Whether who signs it agrees to be followed beyond the study's end, or is asked for that by itself.
+    long_term: Literal["included", "asked"] = "included"
 
 
 class Dose(Part):
@@ -363,7 +366,7 @@ class Reminding(Part):
     participants: ToParticipants
 
 
-Phase = Literal["screening", "treatment", "inpatient", "follow_up", "long_term"]
+Phase = Literal["screening", "treatment", "inpatient", "follow_up", "long_term", "unscheduled"]
 
 
 class Visit(Part):
@@ -378,6 +381,8 @@ class Visit(Part):
     window_close_day: int
     procedures: tuple[str, ...]
     reminders: tuple[str, ...]
+    # Whether a call may stand for coming to the site.
+    by_telephone: bool = False
 
     @model_validator(mode="after")
     def _window_holds_target(self) -> Self:
@@ -391,6 +396,30 @@ class Visit(Part):
         if self.reminders and not self.follows_infusion:
             raise ValueError(f"{self.code}: only visits planned from the infusion are reminded of; leave it empty")
         return self
+
+
+# Visits beside the schedule are numbered as they come.
+UNSCHEDULED = re.compile(r"U[0-9]{2,}")
+
+
+class UnscheduledVisit(Part):
+    """What is offered at a visit that the schedule does not have; none of it is missing where it is not entered."""
+
+    name: Text
+    procedures: tuple[str, ...] = ()
+
+
+AfterWhat = Literal["death", "withdrawal", "lost", "completed", "relapse", "new_therapy"]
+
+
+class AfterEvent(Part):
+    """What is still owed once this has happened: the phases that go on, and the procedures that are asked no more."""
+
+    event: AfterWhat
+    keeps: tuple[Phase, ...] = ()
+    drops: tuple[str, ...] = ()
+    # A visit whose window is open on that day still takes place.
+    spares_open: bool = False
 
 
 MedDRACode = Annotated[str, Field(pattern=r"^\d{8}$")]

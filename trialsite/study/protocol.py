@@ -9,6 +9,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from trialsite.study.criteria import Criterion
 from trialsite.study.parts import (
+    UNSCHEDULED,
+    AfterEvent,
     Bedside,
     CollectionWindow,
     ConsentVersion,
@@ -29,12 +31,29 @@ from trialsite.study.parts import (
     SpecialInterestEvent,
     Stopping,
     Text,
+    UnscheduledVisit,
     Visit,
     Window,
     Words,
 )
 from trialsite.study.policy import Policy
 from trialsite.study.reporting import Recipient, Regime, Reporting, ReportSender
+
+
+def _unscheduled(code: str, asked: UnscheduledVisit) -> Visit:
+    """A line for a visit that the schedule does not have: its day is the day on which it was."""
+    return Visit(
+        code=code,
+        name=asked.name,
+        phase="unscheduled",
+        follows_infusion=True,
+        target_day=1,
+        window_open_day=1,
+        window_close_day=1,
+        procedures=asked.procedures,
+        reminders=(),
+        by_telephone=True,
+    )
 
 
 class Protocol(Part):
@@ -68,6 +87,9 @@ class Protocol(Part):
     reminder_stages: Annotated[tuple[ReminderStage, ...], Field(min_length=1)]
     reminding: Reminding
     visits: Annotated[tuple[Visit, ...], Field(min_length=1)]
+    # None where the study knows of no visits beside its schedule.
+    unscheduled: UnscheduledVisit | None = None
+    after_events: tuple[AfterEvent, ...] = ()
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     special_interest_events: tuple[SpecialInterestEvent, ...]
     # None where the study has no such rule.
@@ -102,6 +124,8 @@ class Protocol(Part):
 
     def visit(self, code: str) -> Visit:
         """Raises KeyError for a code that the schedule lacks; so do those below."""
+        if self.unscheduled is not None and UNSCHEDULED.fullmatch(code):
+            return _unscheduled(code, self.unscheduled)
         return {visit.code: visit for visit in self.visits}[code]
 
     def entered_by(self, form: EnteredBy) -> tuple[str, ...]:

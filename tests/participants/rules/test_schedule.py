@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.rules.schedule import VisitPlan, days_outside, plan_visit, plan_visits, trial_day
+from participants.models import VisitState
+from participants.rules.schedule import Standing, VisitPlan, days_outside, plan_visit, plan_visits, standing, trial_day
 
 STUDY_END = dt.date(2027, 8, 19)
 D28 = VisitPlan("D28", 28, 25, 31)
@@ -79,3 +80,25 @@ def test_every_window_holds_its_target(day0: dt.date, target: int, before: int, 
     (visit,) = plan_visits([plan], day0=day0, study_end=STUDY_END)
     assert visit.window_opens_on <= visit.target_date <= visit.window_closes_on
     assert trial_day(visit.target_date, day0=day0) == target
+
+
+@pytest.mark.parametrize(
+    ("state", "today", "found"),
+    [
+        ("planned", "2026-03-04", Standing.PLANNED),
+        ("planned", "2026-03-05", Standing.OPEN),
+        ("planned", "2026-03-11", Standing.OPEN),
+        ("planned", "2026-03-12", Standing.OVERDUE),
+        ("done", "2026-03-04", Standing.DONE),
+        ("partly", "2026-03-12", Standing.PARTLY),
+        ("not_done", "2026-03-05", Standing.MISSED),
+        ("cancelled", "2026-03-12", Standing.NOT_APPLICABLE),
+    ],
+)
+def test_where_a_visit_stands_on_a_day(state: str, today: str, found: Standing) -> None:
+    opens, closes = dt.date(2026, 3, 5), dt.date(2026, 3, 11)
+    assert standing(state, opens=opens, closes=closes, today=dt.date.fromisoformat(today)) is found
+
+
+def test_every_state_of_a_row_has_its_standing() -> None:
+    assert {*VisitState.values, "open", "overdue"} == set(Standing)
