@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from participants import courses
 from participants.actions.days import long_date
+from participants.actions.owed import release
 from participants.actions.status import change_status, check_can_become, history_of
 from participants.actions.voids import locked
 from participants.models import (
@@ -33,6 +34,7 @@ def tell_visits(participant: Participant, *, because: str, on: dt.date | None, b
 
     `because` is "relapse" or "new_therapy"; `on` None: it did not happen, and what it took is owed again.
     """
+    release(participant, because=because, on=on, by=by, now=now)
 
 
 def _follow(participant: Participant, *, by: User, now: dt.datetime) -> None:
