@@ -329,7 +329,14 @@ def renew(row: Notification, *, now: dt.datetime) -> None:
 def finish(row: Notification, state: NotificationState, outcome: str, *, error: str) -> str:
     """Record the end of it; counted by whoever still holds the row."""
     held = _mine(row)
-    if not held.update(state=state, error=error, finished_at=timezone.now(), lease_until=None, sent_to=row.sent_to):
+    if not held.update(
+        state=state,
+        error=error,
+        finished_at=timezone.now(),
+        lease_until=None,
+        sent_to=row.sent_to,
+        unknown_fates=row.unknown_fates,
+    ):
         log.warning("notification %s was taken over by another deliverer", row.pk)
         return ""
     if state == NotificationState.FAILED and row.urgency == Urgency.ALERT:

@@ -25,18 +25,18 @@ log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
-BROKEN = "stumbled"
+STUMBLED = "stumbled"
 _broken: ContextVar[int] = ContextVar("broken rows of the sweep that runs", default=0)
 
 
 @dataclass(frozen=True)
 class SweepHealth:
-    """`broken`: how many rows its last run could not do."""
+    """`stumbled`: how many rows its last run could not do."""
 
     name: str
     finished_at: dt.datetime | None
     is_silent: bool
-    broken: int = 0
+    stumbled: int = 0
 
 
 # --- Running -----------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def sweep(name: str) -> Callable[[Callable[[dt.datetime], dict[str, int]]], Call
             now = timezone.now()
             counts = do(now)
             if broken := _broken.get():
-                counts = {**counts, BROKEN: counts.get(BROKEN, 0) + broken}
+                counts = {**counts, STUMBLED: counts.get(STUMBLED, 0) + broken}
             record_run(name, counts=counts, now=now)
             return counts
 
@@ -129,4 +129,4 @@ def _health(run: SweepRun | None, name: str, now: dt.datetime) -> SweepHealth:
     if run is None:
         return SweepHealth(name, None, True)
     is_silent = run.is_silent(now, settings.SWEEP_SILENCE)
-    return SweepHealth(name, run.finished_at, is_silent, run.counts.get(BROKEN, 0))
+    return SweepHealth(name, run.finished_at, is_silent, run.counts.get(STUMBLED, 0))
