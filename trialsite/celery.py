@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 # Before the application reads the broker's address: see there.
-TRANSPORT_ALIASES["redis"] = "trialsite.transport:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "trialsite.transport:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
 
 app = Celery("trialsite")

@@ -35,8 +35,8 @@ ROUND_SECONDS = 240.0
 MOST_WAITING = 8
 
 # Says why a message must not go any more, by what it is about; None: it goes.
-StillWanted = Callable[[Notification], str | None]
-_still_wanted: dict[str, StillWanted] = {}
+WhyNot = Callable[[Notification], str | None]
+_asked: dict[str, WhyNot] = {}
 _after_failed_alert: list[str] = []
 
 
@@ -45,9 +45,9 @@ def kind_of(about: str) -> str:
     return about.partition(":")[0]
 
 
-def register(kind: str, *, still_wanted: StillWanted) -> None:
+def ask_before_sending(kind: str, why_not: WhyNot) -> None:
     """Let messages about this kind of thing be compared, at the moment of sending, with what is so by then."""
-    _still_wanted[kind] = still_wanted
+    _asked[kind] = why_not
 
 
 def after_failed_alert(task: str) -> None:
@@ -306,8 +306,13 @@ def no_more_wanted(row: Notification) -> str:
     """Why this message must not go: too late, sent twice already, or about what is not so any more."""
     if row.relevant_until is not None and row.relevant_until < timezone.now():
         return "not sent in time to be of use"
-    asked = _still_wanted.get(kind_of(row.about))
-    return (asked and asked(row)) or ""
+    return still_wanted(row) or ""
+
+
+def still_wanted(row: Notification) -> str | None:
+    """None, or the reason for which it is cancelled in place of being sent."""
+    ask = _asked.get(kind_of(row.about))
+    return ask(row) if ask else None
 
 
 def _mine(row: Notification) -> QuerySet[Notification]:

@@ -1,7 +1,7 @@
 """The outbox: messages are rows first, written with the fact that causes them, and e-mails second.
 
 `queue` writes a row once for each key, and for what nobody may miss a second one for the hospital's own channel. How
-they leave is told in `delivery`. What a message is about may be asked again at that moment: `register` says how.
+they leave is told in `delivery`, and by `ask_before_sending` what a message is about is looked at again at that moment.
 """
 
 import datetime as dt
@@ -19,21 +19,23 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from trialsite import sweeps
-from trialsite.delivery import after_failed_alert, deliver_due, register
+from trialsite.delivery import after_failed_alert, ask_before_sending, deliver_due, still_wanted
 from trialsite.models import ChannelName, Notification, NotificationState, Site, Urgency, User
 from trialsite.wake import wake
 
 __all__ = [
     "Letter",
     "after_failed_alert",
+    "ask_before_sending",
     "cancel",
     "deliver_due",
     "message_id",
     "queue",
     "queue_all",
-    "register",
+    "queue_alone",
     "reinstate",
     "requeue",
+    "still_wanted",
 ]
 
 # The numbers of the locks are arbitrary; they only have to be the same everywhere.
@@ -116,8 +118,7 @@ def _queue_together(letters: Sequence[Letter], *, now: dt.datetime) -> list[tupl
     keys = {letter.key_of(person) for letter in letters for person in letter.recipients}
     if not keys:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [QUEUE_LOCK])
+    queue_alone()
     known = set(Notification.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
     new = {letter.key: _unknown_to(letter, known) for letter in letters}
     rows = [Notification(**values) for letter in new.values() for values in _rows_of(letter, now=now)]
@@ -126,6 +127,12 @@ def _queue_together(letters: Sequence[Letter], *, now: dt.datetime) -> list[tupl
     if rows:
         wake(DELIVERY_TASK)
     return [(key, len(letter.recipients)) for key, letter in new.items()]
+
+
+def queue_alone() -> None:
+    """Until the commit, nobody else queues the messages of a sweep."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [QUEUE_LOCK])
 
 
 def _unknown_to(letter: Letter, known: Container[str]) -> Letter:

@@ -325,8 +325,8 @@ def servers_word() -> Any:
 
 
 def test_what_is_no_longer_so_does_not_leave(queue: Any, server: MailServer, monkeypatch: Any) -> None:
-    monkeypatch.setattr(delivery, "_still_wanted", {})
-    notifications.register("visit", still_wanted=lambda row: "moved" if row.about == "visit:1" else None)
+    monkeypatch.setattr(delivery, "_asked", {})
+    notifications.ask_before_sending("visit", lambda row: "moved" if row.about == "visit:1" else None)
     queue("old", about="visit:1")
     queue("new", about="visit:2")
     queue("other")
@@ -342,8 +342,8 @@ def test_a_question_that_breaks_is_that_rows_alone(
     def breaks(row: Notification) -> str | None:
         raise RuntimeError("王小明")
 
-    monkeypatch.setattr(delivery, "_still_wanted", {})
-    notifications.register("visit", still_wanted=breaks)
+    monkeypatch.setattr(delivery, "_asked", {})
+    notifications.ask_before_sending("visit", breaks)
     queue("bad", about="visit:1")
     queue("good")
     counts = notifications.deliver_due()
