@@ -24,14 +24,16 @@ class MailServer:
     A server that hangs is let go by `stop`: no test waits for it longer than it wants to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, *, seconds: float = 0, mails: list[Message] | None = None) -> None:
+        """`seconds` pass before each mail is taken; `mails` are those that another took before at this port."""
+        self.seconds = seconds
         self.greeting: str | None = None
         self.mail, self.rcpt, self.data, self.dot = as_ever, as_ever, as_ever, as_ever
-        self.mails: list[Message] = []
+        self.mails: list[Message] = [] if mails is None else mails
         self.conversations = 0
         self.stopped = threading.Event()
         self.hangs = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self.listener.getsockname()[1]
         self.open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -42,10 +44,18 @@ class MailServer:
 
     def stop(self) -> None:
         self.stopped.set()
-        for one in [self.listener, *self.open]:
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Break off all conversations."""
+        for one in self.open:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+        self.open.clear()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -83,6 +93,10 @@ class MailServer:
                 break
             content += line.removeprefix(b".")
         else:
+            return
+        if self.seconds:
+            self.stopped.wait(self.seconds)
+        if self.stopped.is_set():
             return
         said = self.dot(recipient)
         if said is None or said in {HANG, CLOSE}:

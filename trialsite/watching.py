@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trialsite import broker, channels, mailhealth, sweeps, watchman
@@ -76,7 +76,7 @@ def _every(name: str) -> str:
     """How often the schedule wants it."""
     schedule: Any = settings.CELERY_BEAT_SCHEDULE[name]["schedule"]
     minutes = _minutes(schedule) if isinstance(schedule, dt.timedelta) else _gap(sorted(schedule.minute))
-    return ngettext("every minute", "every %(n)s minutes", minutes) % {"n": minutes}
+    return gettext("every %(n)s min") % {"n": minutes}
 
 
 def _gap(minutes: list[int]) -> int:
