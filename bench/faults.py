@@ -27,7 +27,6 @@ from trialsite.local.services import Stack
 TASK = "trialsite.tasks.deliver_notifications"
 # For a broken system, not part of what is measured.
 PATIENCE = 240.0
-TROUBLE = "trouble@example.org"
 LEASE_SECONDS = "5"
 
 
@@ -55,9 +54,8 @@ class Outcome:
 def table(found: Iterable[Outcome]) -> str:
     rows = [("", "fault", "queued", "sent", "doubled", "lost", "well again after"), *(one.cells() for one in found)]
     wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, wide, strict=True)).rstrip() for row in rows
-    )
+    padded = ([text.ljust(width) for text, width in zip(row, wide, strict=True)] for row in rows)
+    return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
 class Scene:
@@ -77,10 +75,8 @@ class Scene:
         return row[0] if row else None
 
     def left(self, name: str) -> int:
-        states = "('queued', 'sending')"
-        found: int = self.ask(
-            f"SELECT count(*) FROM trialsite_notification WHERE about = %s AND state IN {states}", name
-        )
+        waiting = "SELECT count(*) FROM trialsite_notification WHERE about = %s AND state IN ('queued', 'sending')"
+        found: int = self.ask(waiting, name)
         return found
 
     def arrived(self, name: str) -> list[int]:
@@ -102,12 +98,9 @@ class Scene:
         Celery(broker=self.stack.valkey.url).send_task(TASK)
 
     # --- what is done
-    def queue(self, name: str, *, trouble: bool = False) -> None:
+    def queue(self, name: str) -> None:
         with psycopg.connect(self.stack.env["DATABASE_URL"]) as connection:
-            connection.execute(QUEUE, {"name": name, "count": self.count, "who": "coordinator"})
-            if trouble:
-                connection.execute("UPDATE trialsite_user SET email = %s WHERE username = 'investigator'", [TROUBLE])
-                connection.execute(QUEUE, {"name": f"{name}-other", "count": 1, "who": "investigator"})
+            connection.execute(QUEUE, {"name": name, "count": self.count})
 
     def strike(self, fault: str, do: Callable[["Scene"], None], *, explained: int = 0) -> Outcome:
         """Queue, wait until a fifth of it is on its way, let it strike, and wait for the rest."""
@@ -139,7 +132,7 @@ QUEUE = """
     SELECT %(name)s || ':' || n, %(name)s, s.id, u.id, 'fault ' || n, 'text', '<p>text</p>',
         'queued', now(), now(), 0, '', '<' || %(name)s || '-' || n || '@localhost>', ''
     FROM generate_series(1, %(count)s) n, trialsite_site s, trialsite_user u
-    WHERE s.code = 'ZJ' AND u.username = %(who)s
+    WHERE s.code = 'ZJ' AND u.username = 'coordinator'
 """
 
 
