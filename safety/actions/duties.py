@@ -20,7 +20,7 @@ from safety.models import AdverseEvent, ClosedBecause, ReportingDuty, Submission
 from safety.rules import reporting
 from safety.rules.reporting import Duty, Stage
 from trialsite import notifications, sweeps
-from trialsite.models import Site, User
+from trialsite.models import Site, Urgency, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
@@ -361,6 +361,7 @@ def _tell(event: AdverseEvent, rows: Sequence[ReportingDuty], stage: Stage, *, n
         recipients=people,
         template="safety/email/duty",
         context={"told": Told(event, rows, stage, now)},
+        urgency=Urgency.REMINDER if stage is Stage.AHEAD else Urgency.ALERT,
     )
     return sum(notifications.queue_all([letter], now=now).values())
 
