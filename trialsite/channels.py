@@ -19,7 +19,7 @@ from django.core.mail.message import sanitize_address
 
 from trialsite import links
 from trialsite.models import ChannelName, Notification
-from trialsite.outcomes import FateUnknown, Never, NotNow, ServerDown
+from trialsite.outcomes import FateUnknown, Never, NotNow, ServerDown, Unsendable
 from trialsite.smtp import Connection, Meanwhile
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -77,7 +77,7 @@ class Mail:
             sender, recipient = (sanitize_address(one, "utf-8") for one in (mail.from_email, address))
             content = mail.message().as_bytes(linesep="\r\n")
         except ValueError as error:
-            raise Never(f"{type(error).__name__}: the address or the message cannot be written as a mail") from None
+            raise Unsendable(f"{type(error).__name__}: it cannot be written as a mail") from None
         self.connection.hand_over(sender, recipient, content)
         return address
 
@@ -107,7 +107,7 @@ class OtherBackend:
 
 def address_of(row: Notification) -> str:
     if not (row.recipient.email and row.recipient.is_active):
-        raise Never("the recipient has no e-mail or is not active")
+        raise Unsendable("the recipient has no e-mail or is not active")
     return row.recipient.email
 
 
@@ -131,7 +131,7 @@ def as_json(row: Notification) -> bytes:
     """What the plug gets: numbers of the study, never identity, as in the mail."""
     person = row.recipient
     if not person.is_active:
-        raise Never("the recipient is not active")
+        raise Unsendable("the recipient is not active")
     told = {
         "id": row.message_id,
         "to": {"username": person.username, "email": person.email, "language": person.language},

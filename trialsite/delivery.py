@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connection, connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from trialsite import channels, servers
-from trialsite.models import ChannelName, Notification, NotificationState, Urgency
-from trialsite.outcomes import FateUnknown, Interrupted, LeaseLost, Never, NotDelivered, NotNow, ServerDown
+from trialsite import channels, links, servers
+from trialsite.models import ChannelName, Notification, NotificationState, Urgency, User
+from trialsite.outcomes import FateUnknown, Interrupted, LeaseLost, Never, NotDelivered, NotNow, ServerDown, Unsendable
 from trialsite.sweeps import where
 from trialsite.wake import wake
 
@@ -31,6 +31,8 @@ MAX_ATTEMPTS = 8
 BACKOFF = {Urgency.ALERT: dt.timedelta(seconds=15), Urgency.REMINDER: dt.timedelta(minutes=1)}
 # A round ends then, whatever is left: another takes it on.
 ROUND_SECONDS = 240.0
+# For so long a deliverer believes what it has read of a recipient.
+FRESH_SECONDS = 5.0
 # How many deliverers of one process may wait for a slow server, each with its message.
 MOST_WAITING = 8
 
@@ -159,6 +161,9 @@ class _Deliverer:
         self.stops = False
         # A message at which the conversation broke, while nothing says yet whether it was the server's fault.
         self.suspect: tuple[Notification, NotDelivered] | None = None
+        # What the server has taken, and no row says so yet.
+        self.taken: Notification | None = None
+        self.people: dict[int, tuple[float, User]] = {}
 
     def work(self) -> None:
         if not servers.may_try(self.name, now=timezone.now()):
@@ -172,22 +177,48 @@ class _Deliverer:
             self.round.counts["down"] += 1
             log.warning("%s: the server takes nothing: %s", self.name, error)
         finally:
+            self._record()
             self.channel.close()
 
     def _work(self) -> None:
         while self.round.may_go_on() and not self.stops:
-            # A server is not asked for nothing.
-            if not self.channel.is_open and not is_any_due(self.name, now=timezone.now()):
-                break
-            self.channel.open()
-            self.row = claim(self.name, now=timezone.now())
+            if not self.channel.is_open:
+                self._record()
+                # A server is not asked for nothing.
+                if not is_any_due(self.name, now=timezone.now()):
+                    break
+                self.channel.open()
+            self.row = self._next()
             if self.row is None:
                 break
+            self.row.recipient = self._recipient(self.row)
             self.claimed = self.renewed = time.monotonic()
-            outcome = self._outcome(self.row)
-            if outcome:
+            if outcome := self._outcome(self.row):
                 self.round.counts[outcome] += 1
+        self._record()
         self._judge_alone()
+
+    def _next(self) -> Notification | None:
+        """The next one; what was taken before it is recorded in the same statement."""
+        done, self.taken = self.taken, None
+        if done is None:
+            return claim(self.name, now=timezone.now())
+        row, was_ours = record_and_claim(done, now=timezone.now())
+        self.round.counts["sent"] -= not was_ours
+        return row
+
+    def _record(self) -> None:
+        """What was taken, where no other is claimed with it."""
+        done, self.taken = self.taken, None
+        if done is not None and not finish(done, NotificationState.SENT, "sent", error=""):
+            self.round.counts["sent"] -= 1
+
+    def _recipient(self, row: Notification) -> User:
+        """Read once for many mails, unless the mail holds a link that only their present row opens."""
+        kept = self.people.get(row.recipient_id)
+        if kept is None or time.monotonic() - kept[0] > FRESH_SECONDS or kind_of(row.about) == links.ABOUT:
+            self.people[row.recipient_id] = kept = time.monotonic(), row.recipient
+        return kept[1]
 
     def _outcome(self, row: Notification) -> str:
         """What became of one claimed message; empty where it is not said yet."""
@@ -199,6 +230,8 @@ class _Deliverer:
             return self._sent(row, self.channel.send(row))
         except (Interrupted, ServerDown) as error:
             return self._suspected(row, error)
+        except Unsendable as error:
+            return put_back(row, error)
         except NotDelivered as error:
             self._has_answered()
             return put_back(row, error)
@@ -219,7 +252,8 @@ class _Deliverer:
             servers.has_taken(self.name, now=timezone.now())
             self.noted = time.monotonic()
         row.sent_to = address
-        return finish(row, NotificationState.SENT, "sent", error="")
+        self.taken = row
+        return "sent"
 
     def _has_answered(self) -> None:
         """The server does its work: where it did not do it before, that was the message's fault."""
@@ -275,16 +309,26 @@ DUE = """
     channel = %(channel)s AND state IN ('queued', 'sending')
     AND (state = 'queued' AND not_before <= %(now)s OR state = 'sending' AND lease_until < %(now)s)
 """
+FIELDS = Notification._meta.concrete_fields
 CLAIM = f"""
     UPDATE trialsite_notification AS n
     SET state = 'sending', lease_until = %(until)s, attempts = n.attempts + 1,
         unknown_fates = n.unknown_fates + (n.state = 'sending')::int
     FROM (
-        SELECT id FROM trialsite_notification WHERE {DUE}
+        SELECT id FROM trialsite_notification WHERE {DUE} AND id <> %(done)s
         ORDER BY channel, urgency, not_before, id FOR UPDATE SKIP LOCKED LIMIT 1
     ) AS due
     WHERE n.id = due.id
-    RETURNING n.*
+    RETURNING {", ".join(f'n."{one.column}"' for one in FIELDS)}
+"""
+RECORD_AND_CLAIM = f"""
+    WITH done AS (
+        UPDATE trialsite_notification
+        SET state = 'sent', error = '', finished_at = %(now)s, lease_until = NULL, sent_to = %(to)s
+        WHERE id = %(done)s AND state = 'sending' AND lease_until = %(lease)s
+        RETURNING id
+    ), claimed AS ({CLAIM})
+    SELECT (SELECT count(*) FROM done), claimed.* FROM (SELECT 1) AS one LEFT JOIN claimed ON true
 """
 
 
@@ -298,8 +342,18 @@ def is_any_due(name: ChannelName, *, now: dt.datetime) -> bool:
 
 def claim(name: ChannelName, *, now: dt.datetime) -> Notification | None:
     """Take the next due message under a lease, in one statement that is committed before anything is sent."""
-    rows = Notification.objects.raw(CLAIM, {"channel": name, "now": now, "until": _lease(now)})
+    rows = Notification.objects.raw(CLAIM, {"channel": name, "now": now, "until": _lease(now), "done": 0})
     return next(iter(rows), None)
+
+
+def record_and_claim(done: Notification, *, now: dt.datetime) -> tuple[Notification | None, bool]:
+    """Record that this was sent, and take the next one, at the cost of one commit; whether we still held the first."""
+    values = {"now": now, "until": _lease(now), "channel": done.channel}
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD_AND_CLAIM, {**values, "done": done.pk, "lease": done.lease_until, "to": done.sent_to})
+        was_ours, *found = cursor.fetchone()
+    row = None if found[0] is None else Notification.from_db(connection.alias, [one.attname for one in FIELDS], found)
+    return row, bool(was_ours)
 
 
 def no_more_wanted(row: Notification) -> str:

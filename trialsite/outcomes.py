@@ -21,6 +21,10 @@ class Never(NotDelivered):
     """It will not be taken however often it is tried."""
 
 
+class Unsendable(Never):
+    """No server was asked: there is nobody to send it to, or it cannot be written as a mail."""
+
+
 class FateUnknown(NotDelivered):
     """The server had all of it, and has not said whether it keeps it."""
 
