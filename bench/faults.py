@@ -196,17 +196,19 @@ def lose_answers(scene: Scene) -> None:
     scene.mail.dot = lambda _to: next(once, None)
 
 
-QUICK: tuple[tuple[str, Callable[[Scene], None], int], ...] = (
+Faults = tuple[tuple[str, Callable[[Scene], None], int], ...]
+QUICK: Faults = (
     ("worker killed", kill_worker, 2),
     ("broker killed, back after 2 s", kill_broker, 0),
-    ("mail server gone for 3 s", stop_mail(3), 1),
-    ("answer after the last dot lost", lose_answers, 1),
     ("worker frozen, another comes", freeze_worker, 2),
 )
-SLOW = (
+# Here somebody waits a minute: for the second attempt, for the clock.
+SLOW: Faults = (
     ("broker emptied", empty_broker, 0),
+    ("mail server gone for 3 s", stop_mail(3), 1),
     ("mail server gone for 60 s", stop_mail(60), 1),
     ("mail server says nothing for 5 s", hush_mail, 1),
+    ("answer after the last dot lost", lose_answers, 1),
     ("two clocks", second_beat, 0),
 )
 KILLS = 20
