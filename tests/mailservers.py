@@ -28,7 +28,10 @@ class MailServer:
         """`seconds` pass before each mail is taken; `mails` are those that another took before at this port."""
         self.seconds = seconds
         self.greeting: str | None = None
-        self.mail, self.rcpt, self.data, self.dot = as_ever, as_ever, as_ever, as_ever
+        self.mail: Plan = as_ever
+        self.rcpt: Plan = as_ever
+        self.data: Plan = as_ever
+        self.dot: Plan = as_ever
         self.mails: list[Message] = [] if mails is None else mails
         self.conversations = 0
         self.stopped = threading.Event()

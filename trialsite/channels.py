@@ -75,7 +75,7 @@ class Mail:
         mail = message(row, address)
         try:
             sender, recipient = (sanitize_address(one, "utf-8") for one in (mail.from_email, address))
-            content = mail.message().as_bytes(linesep="\r\n")
+            content = mail.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         except ValueError as error:
             raise Unsendable(f"{type(error).__name__}: it cannot be written as a mail") from None
         self.connection.hand_over(sender, recipient, content)

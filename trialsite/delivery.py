@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
@@ -348,7 +349,7 @@ def claim(name: ChannelName, *, now: dt.datetime) -> Notification | None:
 
 def record_and_claim(done: Notification, *, now: dt.datetime) -> tuple[Notification | None, bool]:
     """Record that this was sent, and take the next one, at the cost of one commit; whether we still held the first."""
-    values = {"now": now, "until": _lease(now), "channel": done.channel}
+    values: dict[str, Any] = {"now": now, "until": _lease(now), "channel": done.channel}
     with connection.cursor() as cursor:
         cursor.execute(RECORD_AND_CLAIM, {**values, "done": done.pk, "lease": done.lease_until, "to": done.sent_to})
         was_ours, *found = cursor.fetchone()

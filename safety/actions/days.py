@@ -47,7 +47,7 @@ def settle_days(*, now: dt.datetime) -> dict[str, int]:
 def settle_days_of(participant: Participant, *, now: dt.datetime) -> dict[str, int]:
     """The same of one participant, however long ago it was."""
     rows = Visit.objects.standing().filter(participant=participant, target_date__lte=site_day(now))
-    return _settle(list(_inpatient(rows.exclude(told_by=ToldBy.PERSON))), each=nullcontext, now=now)
+    return _settle(list(_inpatient(rows.exclude(told_by=ToldBy.PERSON))), each=lambda _key: nullcontext(), now=now)
 
 
 def _inpatient(visits: RecordQuerySet[Visit]) -> RecordQuerySet[Visit]:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.conf import settings as django_settings
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from participants.models import Participant, Visit
 from tests import factories
@@ -41,8 +41,8 @@ def told(row: Participant) -> int:
 
 
 def run(name: str) -> dict[str, int]:
-    task = current_app.tasks[django_settings.CELERY_BEAT_SCHEDULE[name]["task"]]
-    return task()
+    counts: dict[str, int] = import_string(str(django_settings.CELERY_BEAT_SCHEDULE[name]["task"]))()
+    return counts
 
 
 # --- Sweeps over participants ---------------------------------------------------------------------------

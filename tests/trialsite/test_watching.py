@@ -30,7 +30,7 @@ def swept(now: dt.datetime, db: None) -> None:
 
 @pytest.fixture
 def root(db: None) -> User:
-    return User.objects.create_superuser("root", "root@example.org", is_active=True)
+    return User.objects.create_superuser("root", "root@example.org", language="en")
 
 
 def put(site: Site, to: User, *, waits: dt.timedelta, now: dt.datetime, **values: Any) -> Notification:
