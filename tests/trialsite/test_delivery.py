@@ -99,6 +99,13 @@ def test_what_is_sent_arrives_as_it_was_written(queue: Any, server: MailServer) 
     assert part.get_payload(decode=True).decode().splitlines() == [".", "..dots"]
 
 
+def test_a_large_one_arrives_whole(queue: Any, server: MailServer) -> None:
+    queue("large", body_text="一二三四五六七八九十\n.\n" * 4_000)
+    notifications.deliver_due()
+    part = next(one for one in server.mails[0].walk() if one.get_content_type() == "text/plain")
+    assert part.get_payload(decode=True).decode().split() == ["一二三四五六七八九十", "."] * 4_000
+
+
 def test_nothing_leaves_before_its_hour(queue: Any, server: MailServer, time_machine: Any) -> None:
     queue("tomorrow", not_before=timezone.now() + 60 * MINUTE, due_at=timezone.now() + 60 * MINUTE)
     assert notifications.deliver_due()["sent"] == 0
