@@ -26,10 +26,21 @@ class Size:
     events: tuple[int, int] = (1_000, 1_000_000)
     visits: tuple[int, int] = (10_000, 1_000_000)
     assessments: int = 200
+    # Mails that are really delivered, and how often that is done.
+    mails: int = 1_000
+    rounds: int = 5
 
 
 FULL = Size()
-SHORT = Size(turns=5, participants=(10, 100), events=(1_000, 20_000), visits=(1_000, 20_000), assessments=50)
+SHORT = Size(
+    turns=5,
+    participants=(10, 100),
+    events=(1_000, 20_000),
+    visits=(1_000, 20_000),
+    assessments=50,
+    mails=200,
+    rounds=3,
+)
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,43 @@
-"""A sweep that queues a hundred reminders to each of three people, beside a plain bulk insert of the same messages."""
+"""Queueing beside a plain insert, a sweep over few and many visits, and delivery beside a bare loop of smtplib."""
 
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.utils import timezone
-
-from bench import scene
-from bench.measure import Line, Size, Work, in_turns, insert, written_by
-from participants.actions import remind_of_visits
-from participants.models import ReminderPreference, VisitReminder
+from bench import mailing, scene
+from bench.lists import _people as people_like
+from bench.lists import copy
+from bench.measure import Line, Measured, Size, Work, in_turns, insert, written_by
+from participants.actions import remind_of_visits, site_day
+from participants.models import ReminderPreference, Visit, VisitReminder
 from trialsite.models import Notification
 from trialsite.roles import Role
+from trialsite.study import get_study
 
 VISITS = 100
 
 
 def lines(size: Size) -> Iterable[Line]:
     people = [scene.person(f"coordinator{number}", Role.COORDINATOR) for number in range(3)]
+    yield from _delivery(size)
     # Each thing as a mail of its own: the most that a sweep can have to write.
     ReminderPreference.objects.bulk_create(ReminderPreference(person=one, is_single=True) for one in people)
     scene.due_visits(VISITS, by=people[0])
+    yield _queueing(size)
+    yield from _sweeping(size)
 
+
+def _sweep(_given: Any = None) -> None:
     # Whenever the bench runs: after the hour of the day, and before the quiet ones.
-    noon = timezone.localtime(scene.now()).replace(hour=12)
+    remind_of_visits(now=timezone.localtime(scene.now()).replace(hour=12))
 
-    def sweep(_given: Any = None) -> None:
-        remind_of_visits(now=noon)
 
+def _queueing(size: Size) -> Line:
     def rows() -> list[list[Any]]:
-        return written_by(sweep, Notification, VisitReminder)
+        return written_by(_sweep, Notification, VisitReminder)
 
-    found = in_turns(size.turns, verb=Work(sweep), plain=Work(insert, rows))
-    yield Line(
+    found = in_turns(size.turns, verb=Work(_sweep), plain=Work(insert, rows))
+    return Line(
         "queue 100 reminders to three people",
         found["verb"].ms,
         found["verb"].queries,
@@ -40,3 +46,67 @@ def lines(size: Size) -> Iterable[Line]:
         goal_queries=10,
         goal_ratio=3,
     )
+
+
+# --- A sweep over few and many -------------------------------------------------------------------------
+
+
+def _sweeping(size: Size) -> Iterator[Line]:
+    """The same hundred are due; all others are over, or years ahead."""
+    few, most = size.visits
+    found: dict[int, Measured] = {}
+    for count in (few, min(10 * few, most), most):
+        _fill(count - Visit.objects.count())
+        found[count] = in_turns(size.turns, sweep=Work(_sweep))["sweep"]
+    for count, measured in found.items():
+        yield Line(
+            f"sweep with {VISITS} due among {count:,} visits",
+            measured.ms,
+            measured.queries,
+            measured.ms / found[few].ms,
+            f"among {few:,}",
+            goal_ratio=1.3,
+        )
+
+
+def _fill(count: int) -> None:
+    first = Visit.objects.order_by("pk").first()
+    assert first is not None
+    codes = [visit.code for visit in get_study().latest.follow_up_visits]
+    people = people_like(first.participant, count // len(codes) + 1)
+    day = f"date '{site_day(scene.now())}' + 400 * (1 - 2 * (n % 2)::int)"
+    copy(
+        first,
+        count,
+        participant_id=f"{people} + (n - 1) / {len(codes)}",
+        code=f"(ARRAY{codes})[1 + n % {len(codes)}]",
+        target_date=day,
+        window_opens_on=f"{day} - 1",
+        window_closes_on=f"{day} + 1",
+        state="CASE WHEN n % 2 = 1 THEN 'cancelled' ELSE 'planned' END",
+        occurred_on="NULL",
+    )
+
+
+# --- Delivery ------------------------------------------------------------------------------------------
+
+
+def _delivery(size: Size) -> Iterator[Line]:
+    """Claimed, recorded and audited one by one; in turns with the bare loop, so that a slow moment meets all alike."""
+    count = size.mails
+    bare, one, two = [], [], []
+    with mailing.sink() as (port, _folder):
+        for turn in range(size.rounds):
+            bare.append(mailing.bare_loop(port, count))
+            one.append(mailing.delivered_by(1, port, count, f"one-{turn}"))
+            two.append(mailing.delivered_by(2, port, count, f"two-{turn}"))
+    least = statistics.median(bare)
+    for title, times, goal in (("one worker", one, 2), ("two workers", two, 1.25)):
+        took = statistics.median(times)
+        yield Line(
+            f"deliver {count} mails, {title}: {count / took:.0f} a second",
+            took * 1000,
+            ratio=took / least,
+            against=f"bare smtplib over one connection: {count / least:.0f} a second",
+            goal_ratio=goal,
+        )

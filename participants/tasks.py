@@ -11,27 +11,21 @@ from trialsite.wake import wake
 
 
 @shared_task
-def sweep_visit_reminders() -> dict[str, int]:
-    now = timezone.now()
-    counts = actions.remind_of_visits(now=now)
-    sweeps.record_run("visit-reminders", counts=counts, now=now)
-    return counts
+@sweeps.sweep("visit-reminders")
+def sweep_visit_reminders(now: dt.datetime) -> dict[str, int]:
+    return actions.remind_of_visits(now=now)
 
 
 @shared_task
-def sweep_reconsents() -> dict[str, int]:
-    now = timezone.now()
-    counts = actions.remind_of_reconsents(now=now)
-    sweeps.record_run("consents-again", counts=counts, now=now)
-    return counts
+@sweeps.sweep("consents-again")
+def sweep_reconsents(now: dt.datetime) -> dict[str, int]:
+    return actions.remind_of_reconsents(now=now)
 
 
 @shared_task
-def sweep_eligibility() -> dict[str, int]:
-    now = timezone.now()
-    counts = actions.tell_of_broken_eligibility(now=now)
-    sweeps.record_run("eligibility", counts=counts, now=now)
-    return counts
+@sweeps.sweep("eligibility")
+def sweep_eligibility(now: dt.datetime) -> dict[str, int]:
+    return actions.tell_of_broken_eligibility(now=now)
 
 
 # Well below the time that a task may take: what still waits then is another task's work.

@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class SafetyConfig(AppConfig):
     name = "safety"
     verbose_name = _("Safety")
+
+    def ready(self) -> None:
+        """An alert that cannot reach its person is the next person's, at once."""
+        from trialsite import notifications
+
+        notifications.after_failed_alert("safety.tasks.sweep_rounds")

@@ -214,8 +214,8 @@ TOLD: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 def pytest_testnodedown(node: Any) -> None:
     """A process is done: what it had to tell comes here."""
     output = getattr(node, "workeroutput", {})
-    if "crawl" in output:
-        node.config.stash.setdefault(TOLD, {})["crawl"] = output["crawl"]
+    for title in {"crawl", "faults"} & set(output):
+        node.config.stash.setdefault(TOLD, {})[title] = output[title]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -265,7 +265,12 @@ class NotificationAdmin(SiteScopedAdmin):
 
     site_path = "site"
     list_display = ("subject", "recipient", "state_label", "queued_at", "finished_at", "attempts", "error")
-    list_filter = (("state", admin.ChoicesFieldListFilter), "recipient")
+    list_filter = (
+        ("state", admin.ChoicesFieldListFilter),
+        ("urgency", admin.ChoicesFieldListFilter),
+        ("channel", admin.ChoicesFieldListFilter),
+        "recipient",
+    )
     search_fields = ("subject", "about")
     list_select_related = ("recipient",)
     date_hierarchy = "queued_at"
@@ -275,12 +280,20 @@ class NotificationAdmin(SiteScopedAdmin):
         (_("Message"), {"fields": ("subject", "recipient", "body_text")}),
         (
             _("Delivery"),
-            {"fields": (("state", "attempts"), ("queued_at", "finished_at"), "sent_to", "error")},
+            {
+                "fields": (
+                    ("state", "attempts"),
+                    ("urgency", "channel"),
+                    ("queued_at", "finished_at"),
+                    ("sent_to", "unknown_fates"),
+                    "error",
+                )
+            },
         ),
         (
             _("Technical"),
             {
-                "fields": ("message_id", "dedupe_key", "relevant_until", "not_before"),
+                "fields": ("message_id", "dedupe_key", "due_at", "relevant_until", "not_before"),
                 "classes": ("collapse",),
             },
         ),

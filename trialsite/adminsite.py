@@ -27,12 +27,13 @@ class TrialsiteAdminSite(UnfoldAdminSite):
         return SimpleLazyObject(lambda: super(TrialsiteAdminSite, self).get_app_list(request, app_label))
 
     def get_urls(self) -> list[Any]:
-        from trialsite import finding, mylogins
+        from trialsite import finding, mylogins, watching
 
         # Rows by the number of their kind and their own: no page of ours links so, and some kinds have no table.
         ours = [
             path("my-logins/", self.admin_view(mylogins.view), name="my_logins"),
             path("records/", self.admin_view(finding.all_records), name="all_records"),
+            path("watching/", self.admin_view(watching.view), name="trialsite_sweeprun_watching"),
             path("find/", self.admin_view(finding.view), name="find"),
             *self._door(),
         ]

@@ -5,7 +5,10 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_ready
+from kombu.transport import TRANSPORT_ALIASES
 
+# Before the application reads the broker's address: see there.
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "trialsite.transport:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
 
 app = Celery("trialsite")

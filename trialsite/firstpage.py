@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from trialsite import lines, seals, sweeps, waiting, wayback
 from trialsite.lines import Kind, Line
@@ -43,6 +44,8 @@ class Place(StrEnum):
 ORDER = (
     "trail",
     "sweeps",
+    "mail-late",
+    "stumbled",
     "nobody",
     "alerts",
     "duties-near",
@@ -233,7 +236,8 @@ def site_keys(user: User) -> Any:
 def alarms(*, now: dt.datetime) -> list[Section]:
     """What makes the site itself untrustworthy: a broken trail, a silent scheduler. One query."""
     runs = SweepRun.objects.in_bulk()
-    return [one for one in (_broken_trail(runs.get(seals.VERIFIED)), _silence(runs, now)) if one is not None]
+    found = (_broken_trail(runs.get(seals.VERIFIED)), _silence(runs, now), _stumbled(runs, now))
+    return [one for one in found if one is not None]
 
 
 def _broken_trail(last: SweepRun | None) -> Section | None:
@@ -271,6 +275,28 @@ def _silence(runs: dict[str, SweepRun], now: dt.datetime) -> Section | None:
             for run in silent
         ),
         count=len(silent),
+        place=Place.URGENT,
+        tone="alarm",
+    )
+
+
+def _stumbled(runs: dict[str, SweepRun], now: dt.datetime) -> Section | None:
+    """A sweep runs, and leaves somebody out."""
+    found = [run for run in sweeps.health_of(runs, now=now) if run.stumbled]
+    if not found:
+        return None
+    return Section(
+        code="stumbled",
+        title=_("A sweep leaves rows out"),
+        hint=_(
+            "It does all others. Whoever runs the server finds the numbers of these rows in the log of the worker; "
+            "until it is mended, check the lists below yourself."
+        ),
+        rows=tuple(
+            Row(run.name, "", (ngettext("%(n)s row", "%(n)s rows", run.stumbled) % {"n": run.stumbled},))
+            for run in found
+        ),
+        count=sum(run.stumbled for run in found),
         place=Place.URGENT,
         tone="alarm",
     )

@@ -1,4 +1,4 @@
-"""/healthz: this process answers. /readyz: database, broker and sweeps do their work."""
+"""/healthz: this process answers. /readyz: database, broker, sweeps and mail do their work."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from trialsite import sweeps
+from trialsite import mailhealth, sweeps
+from trialsite.models import Urgency
 
 
 @never_cache
@@ -18,7 +19,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    parts = {"database": _database(), "broker": _broker(), "sweeps": _sweeps()}
+    parts = {"database": _database(), "broker": _broker(), "sweeps": _sweeps(), "mail": _mail()}
     is_ready = all(part["ok"] for part in parts.values())
     return JsonResponse({"status": "ok" if is_ready else "not ready", **parts}, status=200 if is_ready else 503)
 
@@ -52,4 +53,25 @@ def _sweeps() -> dict[str, Any]:
         "ok": not any(run.is_silent for run in runs),
         "last": {run.name: run.finished_at and run.finished_at.isoformat() for run in runs},
         "silent": [run.name for run in runs if run.is_silent],
+        "stumbled": {run.name: run.stumbled for run in runs if run.stumbled},
+    }
+
+
+def _mail() -> dict[str, Any]:
+    now = timezone.now()
+    try:
+        found = mailhealth.health(now=now)
+    except DatabaseError as error:
+        return {"ok": False, "reason": type(error).__name__}
+    return {
+        "ok": found.is_well,
+        "waiting": {name: one.count for name, one in found.waiting.items()},
+        "oldest_seconds": {name: found.waiting[name].seconds(now) for name in Urgency.values},
+        "late": found.late,
+        "failed": found.failed,
+        "failed_within_an_hour": found.failed_lately,
+        "last_delivery": {
+            name: row.last_sent_at and row.last_sent_at.isoformat() for name, row in found.channels.items()
+        },
+        "down_since": {name: row.down_since.isoformat() for name, row in found.channels.items() if row.down_since},
     }

@@ -27,7 +27,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from trialsite import errors, notifications, security
+from trialsite import errors, notifications, security, sweeps
 from trialsite.middleware import GetResponse, client_ip
 from trialsite.models import Lock, LockKind, SecurityEvent, SecurityKind, Site, User
 from trialsite.roles import Role
@@ -346,12 +346,15 @@ def tell(*, now: dt.datetime) -> int:
     """Mail of what has closed and was not told: to the person, and to the administrators. How many locks."""
     untold = Lock.objects.filter(closed_at__isnull=False, told_at=None)
     rows = list(untold.select_for_update(skip_locked=True, of=("self",)).select_related("person").order_by("key"))
+    told = 0
     for lock in rows:
-        for recipient in _recipients(lock):
-            _mail(lock, recipient, now=now)
-        lock.told_at = now
-        lock.save(update_fields=["told_at"])
-    return len(rows)
+        with sweeps.guarded(f"lock:{lock.pk}"):
+            for recipient in _recipients(lock):
+                _mail(lock, recipient, now=now)
+            lock.told_at = now
+            lock.save(update_fields=["told_at"])
+            told += 1
+    return told
 
 
 def _recipients(lock: Lock) -> Iterable[User]:

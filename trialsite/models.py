@@ -470,6 +470,20 @@ class NotificationState(models.TextChoices):
     CANCELLED = "cancelled", pgettext_lazy("message", "cancelled")
 
 
+class Urgency(models.TextChoices):
+    """In the order of delivery: whatever waits, alerts go first."""
+
+    ALERT = "alert", pgettext_lazy("message", "alert")
+    REMINDER = "reminder", pgettext_lazy("message", "reminder")
+
+
+class ChannelName(models.TextChoices):
+    """By which way a message leaves. The second one is the hospital's own, for what nobody may miss."""
+
+    MAIL = "mail", pgettext_lazy("message", "e-mail")
+    SECOND = "second", pgettext_lazy("message", "second channel")
+
+
 @pghistory.track(exclude=["body_text", "body_html", "lease_until", "not_before"])
 class Notification(models.Model):
     """A message to one person: a record before it is an e-mail. Identifiers only, never identity."""
@@ -485,11 +499,23 @@ class Notification(models.Model):
     body_text = models.TextField(_("text"))
     body_html = models.TextField(_("text as HTML"))
     state = models.CharField(_("state"), max_length=10, choices=NotificationState, default=NotificationState.QUEUED)
+    urgency = models.CharField(
+        _("urgency"), max_length=8, choices=Urgency, default=Urgency.REMINDER, db_default=Urgency.REMINDER
+    )
+    channel = models.CharField(
+        _("way"), max_length=6, choices=ChannelName, default=ChannelName.MAIL, db_default=ChannelName.MAIL
+    )
     queued_at = models.DateTimeField(_("queued at"))
+    # From when on it is to be there: the wait counts from then. Empty in what was queued before it was kept.
+    due_at = models.DateTimeField(_("to be sent from"), null=True, blank=True)
     relevant_until = models.DateTimeField(_("worth sending until"), null=True, blank=True)
     not_before = models.DateTimeField(_("next attempt not before"))
     lease_until = models.DateTimeField(_("being sent until at the latest"), null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # How often nobody can say whether it arrived: the sender died, or the server did not answer any more.
+    unknown_fates = models.PositiveSmallIntegerField(
+        _("sent, and not known whether it arrived"), default=0, db_default=0
+    )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     sent_to = models.EmailField(_("sent to"), blank=True)
     message_id = models.CharField("Message-ID", max_length=250)
@@ -506,10 +532,12 @@ class Notification(models.Model):
         indexes = [
             # Delivery asks for these every minute.
             models.Index(
-                fields=["not_before", "id"],
-                name="notification_due",
+                fields=["channel", "urgency", "not_before", "id"],
+                name="notification_next",
                 condition=Q(state__in=["queued", "sending"]),
-            )
+            ),
+            # Few rows of many: what every first page and every look at the mail's health asks for.
+            models.Index(fields=["finished_at"], name="notification_failed", condition=Q(state="failed")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -552,6 +580,25 @@ class SweepRun(models.Model):
 
     def is_silent(self, now: dt.datetime, limit: dt.timedelta) -> bool:
         return now - self.finished_at > limit
+
+
+class ChannelState(models.Model):
+    """Whether the server behind a way of sending answers: one row for each way."""
+
+    name = models.CharField(_("way"), max_length=6, choices=ChannelName, primary_key=True)
+    last_sent_at = models.DateTimeField(_("last delivery"), null=True)
+    down_since = models.DateTimeField(_("does not answer since"), null=True)
+    next_try_at = models.DateTimeField(_("next attempt not before"), null=True)
+    failures = models.PositiveIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("last error"), blank=True)
+
+    class Meta:
+        verbose_name = _("way of sending")
+        verbose_name_plural = _("ways of sending")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return str(self.get_name_display())
 
 
 class ListExport(models.Model):

@@ -83,6 +83,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         _("Messages and access"),
         (
             (_("Notifications"), "trialsite.notification", "mail"),
+            (_("Watching"), "trialsite.sweeprun:watching", "monitor_heart"),
             (_("API reads"), "sponsor.apiread", "api"),
             (_("Audit trail"), "participants.participant:trail", "history"),
             (_("Readings of identity"), "participants.identityread", "visibility"),
@@ -204,8 +205,8 @@ EVERY_DAY: dict[Role, tuple[str, ...]] = {
 # The administrator of the computer looks after people, logins and messages.
 ADMINISTERS = (
     "trialsite.user",
+    "trialsite.sweeprun:watching",
     "trialsite.accessreview:rights",
-    "trialsite.site",
     "trialsite.session",
     "trialsite.lock",
     "trialsite.securityevent",

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from trialsite import links, notifications, security, totp
 from trialsite.links import Kind
-from trialsite.models import Notification, RecoveryCode, SecondFactor, SecurityKind, Site, User
+from trialsite.models import Notification, RecoveryCode, SecondFactor, SecurityKind, Site, Urgency, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 
@@ -110,6 +110,8 @@ def send_link(
         recipient=person,
         template=f"trialsite/email/link_{kind}",
         context={"person": person, "link": links.PLACEHOLDER, "hours": hours, "by": by},
+        # Somebody sits there and waits for it.
+        urgency=Urgency.ALERT,
         now=now,
         relevant_until=now + dt.timedelta(hours=hours),
     )

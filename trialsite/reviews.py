@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from trialsite import notifications
+from trialsite import notifications, sweeps
 from trialsite.clinical import is_clinical
 from trialsite.models import AccessReview, Site, User, people_in
 from trialsite.roles import ROLE_NAMES, Role
@@ -180,18 +180,25 @@ def tell_due(*, now: dt.datetime) -> dict[str, int]:
     sites = Site.objects.alias(n=Count("people")).filter(n__gt=0)
     queued = 0
     for one in due(sites, now=now):
-        last = one.last.pk if one.last else 0
-        for person in people_in(Role.PRINCIPAL_INVESTIGATOR, one.site):
-            queued += notifications.queue(
-                key=f"{about(one.site)}:{last}:{one.reminder}",
-                about=about(one.site),
-                site=one.site,
-                recipient=person,
-                template="trialsite/email/access_review",
-                context={"site": one.site, "due_on": one.due_on, "link": settings.SITE_URL + address(one.site)},
-                now=now,
-            )
+        with sweeps.guarded(f"access review of site:{one.site.pk}"):
+            queued += _tell(one, now=now)
     return {"told": queued}
+
+
+def _tell(one: Due, *, now: dt.datetime) -> int:
+    last = one.last.pk if one.last else 0
+    return sum(
+        notifications.queue(
+            key=f"{about(one.site)}:{last}:{one.reminder}",
+            about=about(one.site),
+            site=one.site,
+            recipient=person,
+            template="trialsite/email/access_review",
+            context={"site": one.site, "due_on": one.due_on, "link": settings.SITE_URL + address(one.site)},
+            now=now,
+        )
+        for person in people_in(Role.PRINCIPAL_INVESTIGATOR, one.site)
+    )
 
 
 def address(site: Site) -> str:

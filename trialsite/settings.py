@@ -34,8 +34,14 @@ FIELD_KEYS = env.text("FIELD_KEYS").split(",")
 APP_DATABASE_ROLE = env.text("APP_DATABASE_ROLE", "trialsite_app")
 # A sweep that has been silent for longer than this turns /readyz and the first page red.
 SWEEP_SILENCE = timedelta(minutes=15)
-# How long one e-mail may take; after it, a message of a worker that died is sent again.
+# So does a message that has waited for longer than this, and an alert much earlier.
+MAIL_SILENCE, ALERT_SILENCE = timedelta(minutes=10), timedelta(minutes=2)
+# For how long a sender keeps a message for itself without a sign of life; then another sends it.
 NOTIFICATION_LEASE_SECONDS = env.integer("NOTIFICATION_LEASE_SECONDS", 60)
+# The hospital's own way for alerts that nobody may miss: a command, or the address of a webhook.
+SECOND_CHANNEL = env.text("SECOND_CHANNEL", "")
+# What a program must send as Authorization: Bearer … to read /metrics; without one nobody does.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 INSTALLED_APPS = [
     # Before ours, which takes its admin page away again.
@@ -195,7 +201,7 @@ SECURE_HSTS_SECONDS = 0 if LOCAL else env.integer("SECURE_HSTS_SECONDS", 31_536_
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 # The health checks are asked inside the network, without TLS. A program that asks the API without it is told so: one
 # that was sent on would hand out its token in clear for ever, and nobody would notice.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^api/"]
 if env.boolean("BEHIND_TLS_PROXY", not LOCAL):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # How many trusted proxies stand before us: whose word about the caller's address counts.
@@ -220,7 +226,8 @@ CONTENT_SECURITY_POLICY = {
 # --- E-mail ------------------------------------------------------------------------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 locals().update(env.email(env.text("EMAIL_URL")))
-EMAIL_TIMEOUT = 20
+# How long to wait for a connection, and how long for the whole conversation about one message, up to its last dot.
+EMAIL_TIMEOUT, EMAIL_CONVERSATION_SECONDS = 20, 60
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Trialsite <trialsite@localhost>")
 
 # --- Tasks -------------------------------------------------------------------------------------

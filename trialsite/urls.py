@@ -8,7 +8,7 @@ from rest_framework.routers import SimpleRouter
 
 from participants import feed
 from sponsor.api import ROUTES, NowhereView
-from trialsite import health
+from trialsite import health, metrics
 from trialsite.models import Language
 
 
@@ -32,6 +32,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("calendar/visits.ics", feed.view, name="calendar_feed"),
+    path("metrics", metrics.view, name="metrics"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),

@@ -23,7 +23,7 @@ from participants.models import DeviationKind, Participant, ProtocolDeviation, V
 from participants.rules.schedule import PlannedVisit
 from participants.rules.status import Status
 from trialsite import notifications
-from trialsite.models import User
+from trialsite.models import Urgency, User
 from trialsite.reading import read_code
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
@@ -473,5 +473,6 @@ def _tell_of_dose(infusion: Infusion, *, now: dt.datetime) -> None:
                 "limits": _protocol(infusion.participant).dose,
                 "hours": _protocol(infusion.participant).policy.overdose_notice_hours,
             },
+            urgency=Urgency.ALERT,
             now=now,
         )

@@ -14,7 +14,7 @@ from dosing.models import CellProduct, IdentityStop, StopPlace, StopWrong
 from participants.models import Participant
 from trialsite import notifications, signing
 from trialsite.clinical import check_clinical
-from trialsite.models import Meaning, User
+from trialsite.models import Meaning, Urgency, User
 from trialsite.reading import is_same_code, read_code
 from trialsite.refusal import Refused
 
@@ -55,6 +55,7 @@ def _tell(row: IdentityStop, *, now: dt.datetime) -> None:
             recipient=person,
             template="dosing/email/identity_stopped",
             context={"stop": row, "participant": row.participant},
+            urgency=Urgency.ALERT,
             now=now,
         )
 

@@ -21,7 +21,7 @@ from participants.rules import again, eligibility
 from participants.rules.again import Signature
 from participants.rules.eligibility import MET, NOT_MET, Decision, Facts
 from participants.rules.status import NO_MORE_VISITS, Status
-from trialsite import notifications
+from trialsite import notifications, sweeps
 from trialsite.models import Site, User, people_in
 from trialsite.roles import Role
 
@@ -154,10 +154,11 @@ def tell_of_broken_eligibility(*, now: dt.datetime) -> dict[str, int]:
     )
     counts = {"broken": 0, "queued": 0}
     for participant in people:
-        screened, later = breaks(participant, now=now)
-        if screened or later:
-            counts["broken"] += 1
-            counts["queued"] += _tell(participant, screened, later, now=now)
+        with sweeps.guarded(f"eligibility of participant:{participant.pk}"):
+            screened, later = breaks(participant, now=now)
+            if screened or later:
+                counts["broken"] += 1
+                counts["queued"] += _tell(participant, screened, later, now=now)
     return counts
 
 

@@ -28,7 +28,7 @@ from participants.models import (
 from participants.rules import consent as rules
 from participants.rules.age import LeapDay
 from participants.rules.status import NO_MORE_VISITS, Status, can_become
-from trialsite import notifications
+from trialsite import notifications, sweeps
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
@@ -251,11 +251,13 @@ def remind_of_reconsents(*, now: dt.datetime) -> dict[str, int]:
     )
     counts = {"owed": 0, "queued": 0}
     for participant in participants:
-        _given, duties = _duties(participant, today=site_day(now))
-        if duties:
-            counts["owed"] += _sync_locked(participant, now=now)
+        with sweeps.guarded(f"consents of participant:{participant.pk}"):
+            _given, duties = _duties(participant, today=site_day(now))
+            if duties:
+                counts["owed"] += _sync_locked(participant, now=now)
     for row in Reconsent.objects.standing().filter(state=ReconsentState.OPEN).select_related("participant__site"):
-        counts["queued"] += _remind(row, now=now)
+        with sweeps.guarded(f"reconsent:{row.pk}"):
+            counts["queued"] += _remind(row, now=now)
     return counts
 
 

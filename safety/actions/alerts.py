@@ -31,7 +31,7 @@ from safety.models import (
 from safety.rules import warnings
 from safety.rules.episodes import Seen
 from safety.rules.rounds import State
-from trialsite import notifications
+from trialsite import notifications, sweeps
 from trialsite.clinical import check_clinical
 from trialsite.models import Site, User
 from trialsite.refusal import Refused
@@ -286,17 +286,26 @@ def raise_overdue(*, now: dt.datetime) -> dict[str, int]:
 
     After a silence only the due moment that was missed last is raised: the earlier ones tell nothing more.
     """
-    counts = Counter(settled=_settle_all(now), raised=0, escalated=0)
-    for due in due_rounds(Site.objects.all(), now):
-        if due.state is State.OVERDUE and due.about and not _is_waiting(due, now):
-            counts["raised"] += _raise_round(due, now=now)
+    counts = Counter(settled=0, raised=0, escalated=0)
+    for person, alerts in groupby(unsettled(), lambda alert: alert.participant):
+        with sweeps.guarded(f"alerts of participant:{person.pk}"):
+            counts["settled"] += _settle_of(person, list(alerts), now=now)
+    for due in _due_rounds(now):
+        with sweeps.guarded(f"round of participant:{due.participant.pk}"):
+            if due.state is State.OVERDUE and due.about and not _is_waiting(due, now):
+                counts["raised"] += _raise_round(due, now=now)
     counts["escalated"] = escalate(now=now)
     return dict(counts)
 
 
-@transaction.atomic
-def _settle_all(now: dt.datetime) -> int:
-    return settle_alerts(now=now)
+def _due_rounds(now: dt.datetime) -> list[DueRound]:
+    everybody = Site.objects.all()
+    return sweeps.all_or_each(
+        lambda: due_rounds(everybody, now),
+        items=Participant.objects.standing().order_by("pk").values_list("pk", flat=True),
+        alone=lambda pk: due_rounds(everybody, now, of=pk),
+        key=lambda pk: f"round of participant:{pk}",
+    )
 
 
 def _is_waiting(due: DueRound, now: dt.datetime) -> bool:

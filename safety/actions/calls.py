@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from safety.actions.rounds import round_of
@@ -24,8 +23,8 @@ from safety.models import (
     ToxicityEpisode,
 )
 from safety.wording import ago, findings_in_words
-from trialsite import notifications
-from trialsite.models import Notification, NotificationState, Site, User, people_in
+from trialsite import notifications, sweeps
+from trialsite.models import Notification, NotificationState, Site, Urgency, User, people_in
 from trialsite.roles import ROLE_NAMES, Role
 from trialsite.study import Escalation, get_study
 
@@ -37,6 +36,8 @@ TEMPLATES: dict[str, str] = {
 
 log = logging.getLogger(__name__)
 
+# From this grade on a message leaves by the hospital's second channel, too.
+GRAVE = 3
 FIRST = "first"
 STEP = "step-"
 # A message in one of these states has reached its person, or is about to.
@@ -168,20 +169,39 @@ def next_call(thread: Sequence[SafetyAlert], *, told: Iterable[int]) -> Call | N
     return None
 
 
-@transaction.atomic
 def escalate(*, now: dt.datetime) -> int:
     """Take each step of escalation that is due; how many threads reached somebody new by it.
 
-    Only people who were not told yet are told, each once; a sweep beside this one passes over what is locked.
+    Only people who were not told yet are told, each once; a sweep beside this one passes over what is locked, and a
+    thread that breaks stops no other.
     """
-    rows = pending().select_for_update(of=("self",), skip_locked=True)
-    return sum(_take_steps(thread, now=now) for thread in threads(rows) if thread[-1].superseded_by_id is None)
+    reached = 0
+    for thread in threads(pending()):
+        with sweeps.guarded(f"alert:{thread[-1].pk}"):
+            reached += _escalate_thread([row.pk for row in thread], now=now)
+    return reached
+
+
+def _escalate_thread(numbers: Sequence[int], *, now: dt.datetime) -> bool:
+    thread = list(pending().filter(pk__in=numbers).select_for_update(of=("self",), skip_locked=True))
+    if len(thread) < len(numbers) or thread[-1].superseded_by_id is not None:
+        return False
+    return _take_steps(thread, now=now)
+
+
+def _is_unreached(thread: Sequence[SafetyAlert]) -> bool:
+    """Messages about it were written, and none of them can arrive: the next person is called at once."""
+    messages = Notification.objects.filter(about__in={alert.about for alert in thread})
+    states = set(messages.values_list("state", flat=True))
+    return NotificationState.FAILED in states and not states & set(TOLD)
 
 
 def _take_steps(thread: Sequence[SafetyAlert], *, now: dt.datetime) -> bool:
     steps, since, heads = steps_of(thread[0]), thread[0].raised_at, newest_about(thread)
     taken = max(row.escalated_steps for row in thread)
     due = sum(since + dt.timedelta(minutes=step.after_minutes) <= now for step in steps)
+    if due <= taken < len(steps) and _is_unreached(thread):
+        due = taken + 1
     if due <= taken:
         return False
     told, count = told_of(thread), 0
@@ -239,6 +259,8 @@ def tell(
             recipient=person,
             template=TEMPLATES.get(alert.kind, "safety/email/alert"),
             context=context,
+            urgency=Urgency.ALERT,
+            on_both_ways=(alert.grade or 0) >= GRAVE,
             now=now,
         )
         for person in people

@@ -15,7 +15,7 @@ from participants.models import Measurement, Participant
 from participants.rules.status import NO_MORE_VISITS
 from safety.rules.counts import CountPolicy, DueCount, Stage, due_count
 from safety.rules.icaht import EARLY_DAYS
-from trialsite import notifications
+from trialsite import notifications, sweeps
 from trialsite.models import Notification, NotificationState, Site
 from trialsite.study import get_study
 from trialsite.study.policy import Policy
@@ -48,9 +48,10 @@ class OwedCount:
         return f"{ABOUT}{self.participant.pk}:{self.due_on}"
 
 
-def owed_counts(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list[OwedCount]:
-    """What is owed in Day 0 to 30, the earliest first; nothing after death or withdrawal. A fixed number of queries."""
-    people = _in_early_days(sites, now)
+def owed_counts(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime, *, of: int | None = None) -> list[OwedCount]:
+    """What is owed in Day 0 to 30, the earliest first; nothing after death or withdrawal. A fixed number of queries.
+    `of`: of this participant alone."""
+    people = _in_early_days(sites, now, of=of)
     newest = _newest_counts(people, now)
     today = site_day(now)
     found = (_owed(person, begun, newest.get(person.pk), today) for person, begun in people.items())
@@ -66,11 +67,14 @@ def owed_count_of(
     return _owed(participant, begun, last_on, site_day(now))
 
 
-def _in_early_days(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> dict[Participant, dt.date]:
+def _in_early_days(
+    sites: Iterable[Site] | QuerySet[Site], now: dt.datetime, *, of: int | None
+) -> dict[Participant, dt.date]:
     """Participants with an infusion in reach, and their Day 0."""
     # Joins side by side, and no query within a query: where the planner takes the tables for empty, as on a first
     # day, it asked the inner one again for every row of the outer.
-    infusions = Infusion.objects.standing().filter(infused_at__lte=now, participant__site__in=sites)
+    one = {} if of is None else {"participant": of}
+    infusions = Infusion.objects.standing().filter(infused_at__lte=now, participant__site__in=sites, **one)
     near = infusions.exclude(participant__status__in=[status.value for status in NO_MORE_VISITS]).filter(
         participant__infusions__voided_at=None, participant__infusions__infused_at__range=(now - REACH, now)
     )
@@ -114,10 +118,17 @@ def remind_of_counts(*, now: dt.datetime) -> dict[str, int]:
 
     Running it twice, beside itself or after days of silence is harmless: the answer depends on the counts and the day.
     """
-    owed = owed_counts(Site.objects.all(), now)
+    everybody = Site.objects.all()
+    owed = sweeps.all_or_each(
+        lambda: owed_counts(everybody, now),
+        items=Participant.objects.standing().order_by("pk").values_list("pk", flat=True),
+        alone=lambda pk: owed_counts(everybody, now, of=pk),
+        key=lambda pk: f"count of participant:{pk}",
+    )
     counts = {"withdrawn": _withdraw(owed, now=now), Stage.COMING.value: 0, Stage.OVERDUE.value: 0}
     for one in owed:
-        counts[one.due.stage] += _remind(one, now=now)
+        with sweeps.guarded(f"count of participant:{one.participant.pk}"):
+            counts[one.due.stage] += _remind(one, now=now)
     return counts
 
 

@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -19,6 +20,7 @@ from safety.actions.rounds import day_begins, is_scored
 from safety.models import Scale, ToxicityAssessment, current
 from safety.rules import days
 from safety.rules.icans import IcePerformed
+from trialsite import sweeps
 from trialsite.models import RecordQuerySet
 from trialsite.study import get_study
 
@@ -39,13 +41,13 @@ def settle_days(*, now: dt.datetime) -> dict[str, int]:
     today = site_day(now)
     waiting = Visit.objects.owed().filter(target_date__lte=today).exclude(told_by=ToldBy.PERSON)
     settled = Visit.objects.standing().filter(told_by=ToldBy.RECORDS, target_date__gte=today - REACH)
-    return _settle([*_inpatient(waiting), *_inpatient(settled)], now=now)
+    return _settle([*_inpatient(waiting), *_inpatient(settled)], each=sweeps.guarded, now=now)
 
 
 def settle_days_of(participant: Participant, *, now: dt.datetime) -> dict[str, int]:
     """The same of one participant, however long ago it was."""
     rows = Visit.objects.standing().filter(participant=participant, target_date__lte=site_day(now))
-    return _settle(list(_inpatient(rows.exclude(told_by=ToldBy.PERSON))), now=now)
+    return _settle(list(_inpatient(rows.exclude(told_by=ToldBy.PERSON))), each=lambda _key: nullcontext(), now=now)
 
 
 def _inpatient(visits: RecordQuerySet[Visit]) -> RecordQuerySet[Visit]:
@@ -58,17 +60,20 @@ def _inpatient(visits: RecordQuerySet[Visit]) -> RecordQuerySet[Visit]:
     return visits.filter(found, window_opens_on=F("target_date"), window_closes_on=F("target_date"))
 
 
-def _settle(visits: list[Visit], *, now: dt.datetime) -> dict[str, int]:
+def _settle(
+    visits: list[Visit], *, each: Callable[[str], AbstractContextManager[None]], now: dt.datetime
+) -> dict[str, int]:
     counts = {"done": 0, "planned again": 0}
     recorded = _recorded(visits)
     for visit in visits:
-        asked = get_study().protocol(visit.protocol_version).visit(visit.code).procedures
-        found = recorded.get((visit.participant_id, visit.target_date), Counter())
-        is_complete = days.is_complete(asked, found)
-        if is_complete != (visit.state == Visit.State.DONE) and settle_by_records(
-            visit=visit, is_complete=is_complete, now=now
-        ):
-            counts["done" if is_complete else "planned again"] += 1
+        with each(f"visit:{visit.pk}"):
+            asked = get_study().protocol(visit.protocol_version).visit(visit.code).procedures
+            found = recorded.get((visit.participant_id, visit.target_date), Counter())
+            is_complete = days.is_complete(asked, found)
+            if is_complete != (visit.state == Visit.State.DONE) and settle_by_records(
+                visit=visit, is_complete=is_complete, now=now
+            ):
+                counts["done" if is_complete else "planned again"] += 1
     return counts
 
 

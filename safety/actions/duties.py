@@ -2,13 +2,12 @@
 
 import datetime as dt
 import hashlib
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePath
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
@@ -20,14 +19,12 @@ from safety.dutywords import countdown, recipient_name, why_in_words
 from safety.models import AdverseEvent, ClosedBecause, ReportingDuty, Submission, SubmissionFile
 from safety.rules import reporting
 from safety.rules.reporting import Duty, Stage
-from trialsite import notifications
-from trialsite.models import Notification, Site, User
+from trialsite import notifications, sweeps
+from trialsite.models import Notification, Site, Urgency, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
 from trialsite.voiding import void
-
-log = logging.getLogger(__name__)
 
 
 def protocol_of(event: AdverseEvent) -> Protocol:
@@ -352,28 +349,19 @@ def remind_of_duties(*, now: dt.datetime) -> dict[str, int]:
 
     One event that cannot be told of does not keep the others from being told.
     """
-    counts = {"told": 0, "broken": _owe_what_nobody_owed(now=now)}
+    _owe_what_nobody_owed(now=now)
+    told = 0
     for event, rows in groupby(open_duties().order_by("event_id", "due_at", "id"), key=lambda row: row.event):
-        try:
-            with transaction.atomic():
-                counts["told"] += _remind(event, list(rows), now=now)
-        except (DatabaseError, LookupError, ValueError):
-            log.exception("duties of event %s", event.pk)
-            counts["broken"] += 1
-    return counts
+        with sweeps.guarded(f"duties of event:{event.pk}"):
+            told += _remind(event, list(rows), now=now)
+    return {"told": told}
 
 
-def _owe_what_nobody_owed(*, now: dt.datetime) -> int:
-    """The duties of serious events from before duties were rows; how many events could not be read."""
-    broken = 0
+def _owe_what_nobody_owed(*, now: dt.datetime) -> None:
+    """The duties of serious events from before duties were rows."""
     for event in AdverseEvent.objects.standing().filter(is_serious=True, duties__isnull=True).order_by("pk"):
-        try:
-            with transaction.atomic():
-                renew(event, by=event.created_by, now=now)
-        except (DatabaseError, LookupError, ValueError):
-            log.exception("duties of event %s", event.pk)
-            broken += 1
-    return broken
+        with sweeps.guarded(f"duties of event:{event.pk}"):
+            renew(event, by=event.created_by, now=now)
 
 
 def _remind(event: AdverseEvent, rows: Sequence[ReportingDuty], *, now: dt.datetime) -> int:
@@ -459,6 +447,7 @@ def _tell(event: AdverseEvent, rows: Sequence[ReportingDuty], stage: Stage, *, n
         recipients=people,
         template="safety/email/duty",
         context={"told": Told(event, rows, stage, now)},
+        urgency=Urgency.REMINDER if stage is Stage.AHEAD else Urgency.ALERT,
     )
     return sum(notifications.queue_all([letter], now=now).values())
 

@@ -35,7 +35,7 @@ from safety.models import (
 )
 from safety.models.events import DEATH_AGREES
 from trialsite import notifications
-from trialsite.models import User
+from trialsite.models import Urgency, User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
 from trialsite.study import get_study
@@ -372,6 +372,7 @@ def tell_serious(event: AdverseEvent, *, now: dt.datetime) -> None:
             recipient=person,
             template="safety/email/serious_event",
             context={"event": event, "criteria": [_name(one) for one in event.criteria], "owed": owed},
+            urgency=Urgency.ALERT,
             now=now,
         )
 

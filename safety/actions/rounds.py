@@ -80,9 +80,11 @@ def baseline_of(participant: Participant, now: dt.datetime) -> DueRound | None:
     return next(iter(_baselines(_counted(Participant.objects.filter(pk=participant.pk)), now)), None)
 
 
-def due_rounds(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime) -> list[DueRound]:
-    """What may be done now and what is overdue, the longest overdue first; a fixed number of queries."""
-    found = [one for one in _rounds(Participant.objects.filter(site__in=sites), now) if one.state is not State.WAITING]
+def due_rounds(sites: Iterable[Site] | QuerySet[Site], now: dt.datetime, *, of: int | None = None) -> list[DueRound]:
+    """What may be done now and what is overdue, the longest overdue first; a fixed number of queries. `of`: of this
+    participant alone."""
+    people = Participant.objects.filter(site__in=sites, **({} if of is None else {"pk": of}))
+    found = [one for one in _rounds(people, now) if one.state is not State.WAITING]
     first = dt.datetime.min.replace(tzinfo=dt.UTC)
     return sorted(found, key=lambda one: (one.state is not State.OVERDUE, one.due_at or first, one.participant.number))
 

@@ -32,7 +32,7 @@ from tests import factories
 from tests.conftest import person
 from tests.safety.test_bedside import assessed, seen
 from trialsite import notifications
-from trialsite.models import Language, Notification, NotificationState, Site, User
+from trialsite.models import Language, Notification, NotificationState, Site, Urgency, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 
@@ -267,6 +267,56 @@ class TestMaskedFever:
         row = look(participant, now - HOUR, MASKED, alice)
         assessed(participant, now - HOUR, seen(), alice, corrects=row, why="another bed")
         assert SafetyAlert.objects.get().settled_because == SettledBy.CORRECTED
+
+
+# --- A message that cannot arrive ----------------------------------------------------------------------
+
+
+class TestUnreached:
+    def test_refused_for_good_it_is_the_next_persons_at_once(
+        self, participant: Participant, alice: User, ivan: User, nora: User, now: dt.datetime
+    ) -> None:
+        look(participant, now, FEBRILE, alice)
+        assert actions.escalate(now=now + MINUTE) == 0, "it may still arrive"
+        fail("nora", now)
+        assert actions.escalate(now=now + MINUTE) == 1
+        assert mails()[-1] == ("ivan", "step-1")
+        assert actions.escalate(now=now + 2 * MINUTE) == 0
+        fail("ivan", now)
+        assert actions.escalate(now=now + 2 * MINUTE) == 1
+        assert ("alice", "step-2") in mails()
+        for name in ("alice", "nora"):
+            fail(name, now)
+        assert actions.escalate(now=now + 3 * MINUTE) == 0, "nobody else is left"
+
+    def test_where_one_of_two_was_reached_its_time_runs(
+        self, participant: Participant, site: Site, alice: User, ivan: User, nora: User, now: dt.datetime
+    ) -> None:
+        other = person("olga", Role.INVESTIGATOR, site)
+        shift = OnCallShift.objects.get()
+        OnCallShift.objects.create(
+            site=site, person=other, starts_at=shift.starts_at, ends_at=shift.ends_at, created_by=alice, created_at=now
+        )
+        look(participant, now, FEBRILE, alice)
+        fail("nora", now)
+        assert actions.escalate(now=now + MINUTE) == 0
+
+    def test_only_what_is_grave_goes_the_second_way_too(
+        self, participant: Participant, alice: User, nora: User, now: dt.datetime, settings: Any
+    ) -> None:
+        settings.SECOND_CHANNEL = "/bin/true"
+        look(participant, now - HOUR, HYPOTENSIVE, alice)
+        look(participant, now, SHOCKED, alice)
+        sent = Notification.objects.order_by("id").values_list("channel", "urgency", "subject")
+        assert {urgency for _channel, urgency, _subject in sent} == {Urgency.ALERT}
+        grades = [subject for channel, _urgency, subject in sent if channel == "second"]
+        assert len(grades) == 1
+        assert "grade 3" in grades[0]
+
+
+def fail(username: str, now: dt.datetime) -> None:
+    rows = Notification.objects.filter(recipient__username=username)
+    rows.update(state=NotificationState.FAILED, finished_at=now)
 
 
 POSITIVE = IecHsFindings(ferritin_high=True, cytopenia=True, transaminases_high=True)

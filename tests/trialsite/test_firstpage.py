@@ -38,7 +38,8 @@ from trialsite.sweeps import record_run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
-EVERY_KIND = set(ORDER) - {"trail", "sweeps", "nobody", "stops", "broken", "counts", "review", "infusions", "rounds"}
+SELDOM = {"trail", "sweeps", "mail-late", "stumbled", "nobody"}
+EVERY_KIND = set(ORDER) - SELDOM - {"stops", "broken", "counts", "review", "infusions", "rounds"}
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from django.utils import timezone
 from participants.actions import remind_of_visits
 from participants.models import Visit, VisitReminder
 from tests import factories
-from trialsite import notifications
+from trialsite import delivery, notifications
 from trialsite.local.processes import free_port
-from trialsite.models import Notification, NotificationState, Site, User
+from trialsite.models import ChannelName, Notification, NotificationState, Site, User
 
 DAY = dt.timedelta(days=1)
 
@@ -123,7 +123,7 @@ def test_a_temporary_failure_is_tried_again_later(
 ) -> None:
     row = queue_one(site, alice, visit)
     sink.answers = ["451 try again later"]
-    assert notifications.deliver_due() == {"sent": 0, "retry": 1, "failed": 0, "stale": 0}
+    assert notifications.deliver_due() == {"sent": 0, "retry": 1, "failed": 0, "stale": 0, "down": 0}
     assert notifications.deliver_due()["sent"] == 0, "it waits before the next attempt"
     time_machine.move_to(timezone.now() + dt.timedelta(minutes=2))
     assert notifications.deliver_due()["sent"] == 1
@@ -137,13 +137,13 @@ def test_it_gives_up_visibly_and_can_be_queued_again(
     site: Site, alice: User, visit: Visit, sink: Sink, time_machine: Any
 ) -> None:
     row = queue_one(site, alice, visit)
-    sink.answers = ["550 no such box"] * notifications.MAX_ATTEMPTS
-    for _attempt in range(notifications.MAX_ATTEMPTS):
+    sink.answers = ["451 not now"] * delivery.MAX_ATTEMPTS
+    for _attempt in range(delivery.MAX_ATTEMPTS):
         notifications.deliver_due()
         time_machine.move_to(timezone.now() + dt.timedelta(hours=5))
     row.refresh_from_db()
     assert row.state == NotificationState.FAILED
-    assert "550" in row.error
+    assert "451" in row.error
     assert notifications.requeue(row, now=timezone.now())
     assert notifications.deliver_due()["sent"] == 1
     assert not notifications.requeue(row, now=timezone.now()), "a sent one is left alone"
@@ -162,7 +162,7 @@ def test_a_message_of_a_dead_worker_is_sent_when_its_lease_is_over(
     site: Site, alice: User, visit: Visit, sink: Sink, time_machine: Any
 ) -> None:
     row = queue_one(site, alice, visit)
-    assert notifications._claim(now=timezone.now()) == row
+    assert delivery.claim(ChannelName.MAIL, now=timezone.now()) == row
     assert notifications.deliver_due()["sent"] == 0, "somebody may still be sending it"
     time_machine.move_to(timezone.now() + dt.timedelta(minutes=2))
     assert notifications.deliver_due()["sent"] == 1
