@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 from safety.models.events import AdverseEvent
 from trialsite.models import Record, User, all_or_none, immutable
 from trialsite.search import list_indexes
+from trialsite.study import get_study
 
 
 class DutyKind(models.TextChoices):
@@ -153,7 +154,9 @@ class ReportingDuty(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event} · {self.get_kind_display()} · {self.recipient}"
+        recipients = get_study().protocol(self.event.participant.protocol_version).recipients
+        whom = next((str(one.name) for one in recipients if one.code == self.recipient), self.recipient)
+        return f"{self.event} · {self.get_kind_display()} · {whom}"
 
     @property
     def name(self) -> str:
