@@ -18,7 +18,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -87,7 +87,7 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     export_exclude = ("password",)
     change_form_after_template = "admin/trialsite/rights_trail.html"
 
-    @display(description=_("name"), ordering="last_name")
+    @display(description=pgettext_lazy("person", "name"), ordering="last_name")
     def full_name(self, person: User) -> str:
         return person.get_full_name()
 

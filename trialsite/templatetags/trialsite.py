@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from trialsite import flatlists, headers, identity, once, reading, versions, wayback
+from trialsite import flatlists, formfields, headers, identity, once, reading, versions, wayback
 
 register = template.Library()
 
@@ -41,6 +41,11 @@ def with_back(address: str, back: str) -> str:
 def listed(words: Any) -> str:
     """Words one after the other, as the reader's language lists them."""
     return _(", ").join(words)
+
+
+@register.filter
+def capitalised(label: Any) -> Any:
+    return formfields.capitalised(label)
 
 
 @register.filter

@@ -19,6 +19,9 @@
   // A value that is shorter than this is never broken; a table with more columns is a picture.
   const SHORT = 12;
   const MOST_ON_A_CARD = 16;
+  // A cell of this width has room for two letters a line.
+  const TIGHT = 50;
+  const WORD = /\p{Script=Han}{2}|\p{L}{5}/u;
   const words = () => document.getElementById("ts-words")?.dataset || {};
   const isSeen = (one) => Boolean(one) && one.checkVisibility({ visibilityProperty: true });
 
@@ -78,7 +81,7 @@
       const head = isTaken && cell.closest("table").tHead?.rows[0].cells[0];
       const label = (head ? textOf(head) : cell.dataset.label) || "";
       // As the table's head begins; a unit stays as it is written.
-      cell.dataset.label = label.replace(/^[a-z](?=[a-z]{2})/, (letter) => letter.toUpperCase());
+      cell.dataset.label = label.replace(/^[a-z](?=[a-z]{2}|t$)/, (letter) => letter.toUpperCase());
       const said = cell.textContent.trim().replace(/\s+/g, " ");
       cell.classList.toggle("ts-nothing", !cell.firstElementChild && !said);
       cell.classList.toggle("ts-short", said.length <= SHORT);
@@ -87,6 +90,8 @@
 
   // A table in a frame, where the frame is too narrow on a phone: its rows become cards as well. A picture made of
   // cells, such as that of 28 days, stays one.
+  const isSqueezed = (cell) => cell.clientWidth > 0 && cell.clientWidth < TIGHT && WORD.test(cell.textContent);
+
   const labelCells = (row, heads) => {
     let column = 0;
     for (const cell of row.cells) {
@@ -99,11 +104,13 @@
 
   const makeCards = (within) => {
     if (!matchMedia("(max-width: 40rem)").matches) return;
-    for (const table of within.querySelectorAll(".ts-scroll table.ts-table:not(.ts-cards)")) {
+    for (const table of within.querySelectorAll(".ts-scroll table.ts-table:not(.ts-cards, .ts-stack, .ts-trail, .ts-texts, .ts-lines)")) {
       const frame = table.closest(".ts-scroll");
       const heads = [...(table.tHead?.rows[0]?.cells || [])];
-      if (heads.length > MOST_ON_A_CARD || frame.scrollWidth <= frame.clientWidth) continue;
-      for (const row of [...table.tBodies].flatMap((body) => [...body.rows])) labelCells(row, heads);
+      const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
+      const hasRoom = frame.scrollWidth <= frame.clientWidth && !rows.some((row) => [...row.cells].some(isSqueezed));
+      if (heads.length > MOST_ON_A_CARD || hasRoom) continue;
+      for (const row of rows) labelCells(row, heads);
       table.classList.add("ts-cards");
     }
   };
