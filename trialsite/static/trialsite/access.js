@@ -251,7 +251,7 @@
     while (texts.nextNode()) {
       const one = texts.currentNode.parentElement;
       const isChinese = /\p{Script=Han}/u.test(texts.currentNode.data) && !/[a-z]/i.test(one.textContent);
-      if (isChinese && !one.closest("[lang|=zh], script, style")) one.lang = "zh-Hans";
+      if (isChinese && !one.closest("[lang|=zh], script, style")) one.setAttribute("lang", "zh-Hans");
     }
   };
 
