@@ -273,7 +273,7 @@ def counts() -> dict[str, int]:
 
 
 # What a page shows as Python writes it: a pair with the key of its colour, a list, nothing.
-AS_PYTHON = re.compile(r">\s*((?:[(\[]&#x27;[^<]{0,60}|None))\s*<")
+AS_PYTHON = re.compile(r">\s*((?:[(\[]&#x27;[^<]{0,200}|None))\s*<")
 # Who got what from which address, by GET; filled by the walks, in the order of the tests.
 TABLE: dict[str, dict[str, int]] = {}
 
