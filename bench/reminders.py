@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.utils import timezone
+
 from bench import mailing, scene
 from bench.lists import _people as people_like
 from bench.lists import copy

@@ -77,13 +77,21 @@ def _conflict(page: Page, site_url: str, language: str) -> None:
     page.goto(f"{site_url}/admin/participants/visit/?state__exact=planned&o=-4")
     page.locator("#result_list tbody th a").nth({"zh-hans": 0, "en": 1}[language]).click()
     page.wait_for_url("**/change/**")
-    other = page.context.new_page()
-    other.goto(page.url)
-    for one, note in ((other, "14:00"), (page, "16:30")):
-        one.fill("#id_note", note)
-        one.locator("button[name=_save]").click()
-        one.wait_for_load_state()
-    other.close()
+    browser = page.context.browser
+    assert browser is not None
+    with browser.new_context() as context:
+        other = context.new_page()
+        log_in(other, site_url, "investigator")
+        other.goto(page.url)
+        _note(other, "14:00")
+    _note(page, "16:30")
+    page.locator(".ts-conflict").wait_for()
+
+
+def _note(page: Page, note: str) -> None:
+    page.fill("#id_note", note)
+    page.locator("button[name=_save]").click()
+    page.wait_for_load_state()
 
 
 def _ids(page: Page, site_url: str) -> dict[str, str]:

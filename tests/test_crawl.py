@@ -272,6 +272,8 @@ def counts() -> dict[str, int]:
     return {m._meta.label: m._default_manager.count() for m in found if m._meta.label not in LOGS}
 
 
+# What a page shows as Python writes it: a pair with the key of its colour, a list, nothing.
+AS_PYTHON = re.compile(r">\s*((?:[(\[]&#x27;[^<]{0,200}|None))\s*<")
 # Who got what from which address, by GET; filled by the walks, in the order of the tests.
 TABLE: dict[str, dict[str, int]] = {}
 
@@ -312,6 +314,8 @@ def test_no_address_ends_in_an_error_for_the_people_of_the_site(who: str, world:
         amiss = {name: list(wrong(one.headers, one.text)) for name, one in shown.items()}
         assert {name: words for name, words in amiss.items() if words} == {}
         assert beside(world, shown) == {}
+        written = {name: AS_PYTHON.findall(one.text) for name, one in shown.items()}
+        assert {name: words for name, words in written.items() if words} == {}
 
 
 class Reader(HTMLParser):

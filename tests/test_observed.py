@@ -104,6 +104,15 @@ def test_a_box_that_nobody_ticked_is_no_observation(page: Any, request_of: Any) 
         assert boxes - set(BOXES) == set()
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model.__name__)
+def test_every_field_is_named_as_a_head_begins(page: Any, request_of: Any) -> None:
+    """In English: some columns are named with a capital and some without, as the audit trail writes them."""
+    if page.has_add_permission(request_of):
+        labels = [str(field.label or "") for field in page.get_form(request_of)().fields.values()]
+        assert [label for label in labels if label[:3].isalpha() and label[:3].islower()] == []
+
+
 def _forms(kind: Any = forms.BaseForm) -> Iterator[Any]:
     for one in kind.__subclasses__():
         if one.__module__.split(".")[0] in APPS and getattr(one, "base_fields", None):

@@ -18,7 +18,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -30,6 +30,7 @@ from trialsite.models import AccessReview, ListExport, Notification, Notificatio
 from trialsite.recordadmin import GuardedAdmin, ReasonForm, SiteScopedAdmin
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_NAMES, Role
+from trialsite.typedadmin import WithinReachFilter
 
 __all__ = ["dooradmin"]
 
@@ -55,6 +56,14 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
+class RoleFilter(WithinReachFilter):
+    """Roles by the names that people know them by."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        found = super().field_choices(field, request, model_admin)
+        return [(key, ROLE_NAMES[Role(name)] if name in set(Role) else name) for key, name in found]
+
+
 @admin.register(User)
 class PersonAdmin(UserAdmin, GuardedAdmin):
     """Who a person is, what they may do and where; passwords and second factors are set by themselves."""
@@ -63,7 +72,7 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     add_form_template = None
     actions_detail = ["send_link", "take_factor_away"]
     list_display = ("username", "full_name", "email", "roles", "is_active")
-    list_filter = ("is_active", "groups", "sites")
+    list_filter = ("is_active", ("groups", RoleFilter), "sites")
     add_fieldsets = (
         (None, {"fields": ("username",)}),
         (_("Person"), {"fields": (("last_name", "first_name"), "email", "language")}),
@@ -78,7 +87,7 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
     export_exclude = ("password",)
     change_form_after_template = "admin/trialsite/rights_trail.html"
 
-    @display(description=_("name"), ordering="last_name")
+    @display(description=pgettext_lazy("person", "name"), ordering="last_name")
     def full_name(self, person: User) -> str:
         return person.get_full_name()
 

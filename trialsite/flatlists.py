@@ -118,6 +118,12 @@ class KnownValuesFilter(AllValuesFieldListFilter):
     def __init__(self, field: Any, request: Any, params: Any, model: Any, model_admin: Any, field_path: str) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
         self.lookup_choices: Any = known_values(model_admin, field, field_path)
+        self.words = model_admin.words_of_values.get(field_path, dict)()
+
+    def choices(self, changelist: Any) -> Any:
+        """A code is offered by its name."""
+        for one in super().choices(changelist):
+            yield {**one, "display": self.words.get(one["display"], one["display"])}
 
 
 def known_values(page: Any, field: Any, path: str) -> list[Any]:

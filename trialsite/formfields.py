@@ -16,9 +16,15 @@ from django.db import models
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminNullBooleanSelectWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from trialsite import reading
+from trialsite.fields import PLEASE_CHOOSE
 from trialsite.reading import Doubt, Unreadable
 
 # How a list starts in which nothing is chosen.
@@ -72,6 +78,12 @@ EXAMPLES = {"%": "97", "mmHg": "120", "L/min": "2", "mL": "20", "kg": "65", "cm"
 _UNIT_OF_LABEL = re.compile(r"(.+?)\s*[(（]([^()（）]+)[)）]")
 
 
+def capitalised(label: Any) -> Any:
+    """As a head begins; a unit or a sign (mg, pH) stays as it is written."""
+    text = str(label or "")
+    return text[:1].upper() + text[1:] if text[:3].isalpha() and text[:3].islower() else label
+
+
 def label_and_unit(label: Any) -> tuple[str, str]:
     """The name of a field, and the unit that it ends with: "temperature (°C)" is ("temperature", "°C")."""
     found = _UNIT_OF_LABEL.fullmatch(str(label or ""))
@@ -79,7 +91,7 @@ def label_and_unit(label: Any) -> tuple[str, str]:
 
 
 def _shown(number: Any) -> str:
-    return f"{Decimal(str(number)).normalize():f}"
+    return reading.plain_number(Decimal(str(number)))
 
 
 def _text_input(widget: Any) -> None:
@@ -135,6 +147,10 @@ class DecimalField(forms.DecimalField):
 
     def widget_attrs(self, widget: Any) -> dict[str, Any]:
         return {"inputmode": "decimal", "autocomplete": "off"}
+
+    def prepare_value(self, value: Any) -> Any:
+        """10, as somebody typed it, and not 10.0000, as the column keeps it."""
+        return reading.plain_number(value) if isinstance(value, Decimal) and value.is_finite() else value
 
     def to_python(self, value: Any) -> Any:
         if _is_blank(value):
@@ -405,6 +421,14 @@ class SlugField(forms.SlugField):
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         return reading.read_code(text) if isinstance(text, str) else text
+
+
+class AnswerWidget(UnfoldAdminNullBooleanSelectWidget):
+    """Yes, no, or nothing said yet, which is not the answer “unknown”."""
+
+    def __init__(self, attrs: Any = None) -> None:
+        super().__init__(attrs)
+        self.choices = [("unknown", PLEASE_CHOOSE), ("true", _("yes")), ("false", _("no"))]
 
 
 # What the pages of the admin make of the fields of a model.

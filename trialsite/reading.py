@@ -13,6 +13,15 @@ from enum import StrEnum
 from trialsite.partialdate import PartialDate
 
 
+def plain_number(value: Decimal) -> str:
+    """As somebody would write it, without the noughts that a column adds.
+
+    >>> plain_number(Decimal("10.0000")), plain_number(Decimal("0.625")), plain_number(Decimal("5000000.0"))
+    ('10', '0.625', '5000000')
+    """
+    return f"{value.normalize():f}"
+
+
 class Doubt(StrEnum):
     """Why a text cannot be taken as it stands."""
 

@@ -64,6 +64,8 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             self.fields.pop(REASON, None)
+        for field in self.fields.values():
+            field.label = formfields.capitalised(field.label)
         questions.prepare(self)
 
     def clean(self) -> dict[str, Any]:
@@ -247,6 +249,10 @@ class RecordAdmin(SiteScopedAdmin):
         **formfields.OVERRIDES,
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
+
+    def formfield_for_nullboolean_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        widget = {} if db_field.choices else {"widget": formfields.AnswerWidget()}
+        return super().formfield_for_nullboolean_field(db_field, request, **{**widget, **kwargs})
 
     # --- saving -------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ class WithinReachFilter(RelatedFieldListFilter):
 class TypedAdmin(ModelAdmin):
     # What a column that a filter stands for may hold, where the field itself does not say.
     known_values: ClassVar[dict[str, Any]] = {}
+    # What such a value is called, where it is a code.
+    words_of_values: ClassVar[dict[str, Any]] = {}
     formfield_overrides: ClassVar[dict[Any, Any]] = formfields.OVERRIDES
 
     @property

@@ -151,6 +151,11 @@ def _drugs(protocol: Any) -> list[str]:
     return [drug.code for drug in protocol.lymphodepletion.drugs]
 
 
+def _drug_names() -> dict[str, str]:
+    versions = get_study().versions.values()
+    return {drug.code: str(drug.name) for version in versions for drug in version.lymphodepletion.drugs}
+
+
 @admin.register(LymphodepletionDose)
 class LymphodepletionDoseAdmin(RecordAdmin):
     form = DoseForm
@@ -168,6 +173,7 @@ class LymphodepletionDoseAdmin(RecordAdmin):
     list_display_links = ("participant", "drug_shown")
     list_filter = (("state", admin.ChoicesFieldListFilter), "drug")
     known_values: ClassVar[dict[str, Any]] = {"drug": lambda: get_study().ever(_drugs)}
+    words_of_values: ClassVar[dict[str, Any]] = {"drug": lambda: _drug_names()}
     search_fields = ("participant__screening_number", "participant__participant_number")
     list_select_related = ("participant",)
     date_hierarchy = "planned_on"

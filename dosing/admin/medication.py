@@ -118,7 +118,7 @@ class MedicationAdmin(RecordAdmin):
 
     @display(description=_("warning"), label={"": "default", None: "default"}, ordering="warning")
     def warning_label(self, row: Medication) -> Any:
-        return row.get_warning_display() or "—"
+        return row.get_warning_display()
 
     def consequences(self, obj: Any, *, now: dt.datetime) -> Consequences:
         return actions.medication_consequences(obj)

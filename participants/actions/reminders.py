@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +23,11 @@ from participants.models import (
     study_quiet,
 )
 from participants.rules import reminders as rules
-from trialsite import notifications
+from trialsite import notifications, sweeps
 from trialsite.models import Notification, NotificationState, Site, User, people_in
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
-
-log = logging.getLogger(__name__)
 
 ESCALATION = "escalation"
 # Who may stand in for somebody: people of the site who work with its visits.
@@ -140,15 +137,14 @@ def due_at(visit: Visit, day: dt.date) -> dt.datetime:
     return rules.due_at(day, hour, zone=timezone.get_current_timezone())
 
 
-def _owing_on(today: dt.date, counts: Counter[str]) -> list[Owing]:
+def _owing_on(today: dt.date) -> list[Owing]:
     """Of all visits; one that cannot be read is counted and logged, and stops no other."""
     found: list[Owing] = []
     for visit in visits_near(today, today):
         try:
             found += owing_of(visit, today=today)
-        except Exception:
-            log.exception("visit %s: its reminders cannot be found out", visit.pk)
-            counts["broken"] += 1
+        except Exception as error:
+            sweeps.note_broken(f"reminders of visit {visit.pk}", error)
     return found
 
 
@@ -228,7 +224,7 @@ def remind_of_visits(*, now: dt.datetime) -> dict[str, int]:
     notifications.queue_alone()
     counts: Counter[str] = Counter()
     today = site_day(now)
-    owing = _owing_on(today, counts)
+    owing = _owing_on(today)
     readings = _readings(owing, desks_of({one.visit.participant.site for one in owing}, since=today), today=today)
     known = told_of(owing)
     mails = [mail for those in _by_person(readings) for mail in _mails(those, known, now=now)]

@@ -48,7 +48,7 @@ class ExaminationForm(forms.ModelForm):  # type: ignore[type-arg]
     """When, where and for what; the answers stand in forms of their own below."""
 
     number = formfields.CodeField(
-        label=_("participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+        label=_("Participant"), widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
     )
     deviation_reason = forms.CharField(
         label=_("Reason for the protocol deviation"),

@@ -168,7 +168,7 @@ class ParticipantAdmin(RecordAdmin):
     list_display_links = ("number_link",)
     list_filter = (("status", admin.ChoicesFieldListFilter), "site", "sex")
     search_fields = ("screening_number", "participant_number")
-    search_help_text = _("Screening or participant number. For a name, use “Find a person…”.")
+    search_help_text = _("Number. By name: “Find a person…”")
     actions_list = ("find_person", "begin_paper")
     list_select_related = ("site",)
     fieldsets = (

@@ -48,6 +48,8 @@ LISTS, FORMS = {"changelist"}, {"add", "change"}
 # nobody measured any.
 LOOK = """async (tags) => {
   document.querySelectorAll("#main details").forEach((one) => { one.open = true; });
+  // A table that has no room becomes cards once it is seen.
+  await new Promise((then) => setTimeout(then, 100));
   const edge = window.innerWidth, all = document.documentElement;
   const name = (one) => one.tagName.toLowerCase() + (one.id ? "#" + one.id : "") +
     [...one.classList].slice(0, 3).map((word) => "." + word).join("");
@@ -57,6 +59,10 @@ LOOK = """async (tags) => {
     ...[...document.body.querySelectorAll("*")]
       .filter((one) => one.getBoundingClientRect().right > edge && !isFramed(one.parentElement))
       .map((one) => `${name(one)} ends at ${Math.round(one.getBoundingClientRect().right)} px`).slice(0, 5)];
+  // Only a picture scrolls in its frame, and a table of so many columns that it is one.
+  const sideways = [...document.querySelectorAll("#main .ts-scroll")]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1 && !one.querySelector("svg, thead th:nth-child(17)"))
+    .map((one) => `${name(one)} scrolls: ${one.textContent.trim().slice(0, 40)}`);
   const seconds = !location.pathname.endsWith("/add/") ? [] : [...document.querySelectorAll("#main input")]
     .filter((one) => /^\\d\\d:\\d\\d:\\d\\d/.test(one.value)).map((one) => `${name(one)} says seconds: ${one.value}`);
   const states = ".ts-state, .ts-grade, .ts-count, .ts-late, .ts-broken, .ts-error, [class*=ts-tone-], .ts-alarm, " +
@@ -71,7 +77,8 @@ LOOK = """async (tags) => {
   // The menu is the same on every page: it is looked at where it is opened. A dozen rows are like all others.
   document.querySelectorAll("#main tbody > tr:nth-child(n+13), #result_list > tbody:nth-of-type(n+7)")
     .forEach((one) => one.remove());
-  return [...wide, ...seconds, ...wordless, ...unsaid, ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
+  return [...wide, ...sideways, ...seconds, ...wordless, ...unsaid,
+    ...await amiss({ exclude: ["#nav-sidebar"] }, tags)];
 }"""
 # At a desk: the name of what is open stands in the head, whole, and the fields beside each other have room.
 HEAD = """() => {

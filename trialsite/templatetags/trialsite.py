@@ -1,18 +1,23 @@
 import json
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.db.models import Model
+from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from trialsite import flatlists, headers, identity, once, versions, wayback
+from trialsite import flatlists, formfields, headers, identity, once, reading, versions, wayback
 
 register = template.Library()
+
+# As the theme and Python say that there is nothing to say.
+NOTHING = ("", "-", "None")
 
 
 @register.simple_tag
@@ -36,6 +41,26 @@ def with_back(address: str, back: str) -> str:
 def listed(words: Any) -> str:
     """Words one after the other, as the reader's language lists them."""
     return _(", ").join(words)
+
+
+@register.filter
+def capitalised(label: Any) -> Any:
+    return formfields.capitalised(label)
+
+
+@register.filter
+def as_read(field: Any) -> Any:
+    """A field that is only read: the words of a label without the key of its colour, a number without noughts that
+    nobody measured, a text in its lines, and one dash for what is not there."""
+    column, _name, value = field.resolved_field or (None, None, None)
+    if isinstance(value, tuple):
+        return value[1]
+    if column is not None and isinstance(value, Decimal):
+        return reading.plain_number(value)
+    if column is not None and isinstance(value, str) and "\n" in value:
+        return linebreaksbr(value)
+    said = field.contents()
+    return "—" if said in NOTHING else said
 
 
 @register.simple_tag

@@ -16,6 +16,12 @@
   };
   // The word for a control that is an icon only, by the icon or by what the control opens.
   const WORDS = { visibility: "password", visibility_off: "password", close: "close", search: "search" };
+  // A value that is shorter than this is never broken; a table with more columns is a picture.
+  const SHORT = 12;
+  const MOST_ON_A_CARD = 16;
+  // A cell of this width has room for two letters a line.
+  const TIGHT = 50;
+  const WORD = /\p{Script=Han}{2}|\p{L}{5}/u;
   const words = () => document.getElementById("ts-words")?.dataset || {};
   const isSeen = (one) => Boolean(one) && one.checkVisibility({ visibilityProperty: true });
 
@@ -75,8 +81,37 @@
       const head = isTaken && cell.closest("table").tHead?.rows[0].cells[0];
       const label = (head ? textOf(head) : cell.dataset.label) || "";
       // As the table's head begins; a unit stays as it is written.
-      cell.dataset.label = label.replace(/^[a-z](?=[a-z]{2})/, (letter) => letter.toUpperCase());
+      cell.dataset.label = label.replace(/^[a-z](?=[a-z]{2}|t$)/, (letter) => letter.toUpperCase());
+      const said = cell.textContent.trim().replace(/\s+/g, " ");
+      cell.classList.toggle("ts-nothing", !cell.firstElementChild && !said);
+      cell.classList.toggle("ts-short", said.length <= SHORT);
+    }
+  };
+
+  // A table in a frame, where the frame is too narrow on a phone: its rows become cards as well. A picture made of
+  // cells, such as that of 28 days, stays one.
+  const isSqueezed = (cell) => cell.clientWidth > 0 && cell.clientWidth < TIGHT && WORD.test(cell.textContent);
+
+  const labelCells = (row, heads) => {
+    let column = 0;
+    for (const cell of row.cells) {
+      const label = cell.colSpan === 1 && heads[column]?.textContent.trim();
+      if (label && cell.matches("td") && !cell.dataset.label) cell.dataset.label = label;
       cell.classList.toggle("ts-nothing", !cell.firstElementChild && !cell.textContent.trim());
+      column += cell.colSpan;
+    }
+  };
+
+  const makeCards = (within) => {
+    if (!matchMedia("(max-width: 40rem)").matches) return;
+    for (const table of within.querySelectorAll(".ts-scroll table.ts-table:not(.ts-cards, .ts-stack, .ts-trail, .ts-texts, .ts-lines)")) {
+      const frame = table.closest(".ts-scroll");
+      const heads = [...(table.tHead?.rows[0]?.cells || [])];
+      const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
+      const hasRoom = frame.scrollWidth <= frame.clientWidth && !rows.some((row) => [...row.cells].some(isSqueezed));
+      if (heads.length > MOST_ON_A_CARD || hasRoom) continue;
+      for (const row of rows) labelCells(row, heads);
+      table.classList.add("ts-cards");
     }
   };
 
@@ -182,6 +217,13 @@
 
   // --- frames ----------------------------------------------------------------------------------
 
+  // The theme's own frames are named in English only.
+  const nameBars = (within) => {
+    for (const bar of within.querySelectorAll("[aria-label='scrollable content']")) {
+      bar.setAttribute("aria-label", bar.closest("#nav-sidebar") ? words().menu : nameOfFrame(bar));
+    }
+  };
+
   const nameOfFrame = (frame) =>
     (frame.querySelector("caption, h2, h3") || frame.closest("section, fieldset, .ts-card")?.querySelector("h2, h3, legend")
       || document.querySelector("h1"))?.textContent.trim() || "";
@@ -209,7 +251,7 @@
     while (texts.nextNode()) {
       const one = texts.currentNode.parentElement;
       const isChinese = /\p{Script=Han}/u.test(texts.currentNode.data) && !/[a-z]/i.test(one.textContent);
-      if (isChinese && !one.closest("[lang|=zh], script, style")) one.lang = "zh-Hans";
+      if (isChinese && !one.closest("[lang|=zh], script, style")) one.setAttribute("lang", "zh-Hans");
     }
   };
 
@@ -250,7 +292,9 @@
     nameBoxes(within);
     nameCells(within);
     mendCards(within);
+    makeCards(within);
     reachFrames(within);
+    nameBars(within);
     nameLanguages(within);
     markChinese(within);
   };
