@@ -55,7 +55,8 @@ def _assessed_on(participant: Participant, last: dt.date) -> list[dt.date]:
     """The days of the visits that ask for a marrow and took place."""
     asking = {one.code for one in get_study().latest.visits if {"MARROW", "MRD"} & set(one.procedures)}
     rows = participant.visits.filter(state=VisitState.DONE, code__in=asking, occurred_on__lte=last)
-    return list(rows.order_by("occurred_on").values_list("occurred_on", flat=True))
+    days = rows.order_by("occurred_on").values_list("occurred_on", flat=True)
+    return [day for day in days if day is not None]
 
 
 def _assess(scene: Scene, participant: Participant, on: dt.date, found: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ class Scene:
     def __init__(self, now: dt.datetime) -> None:
         self.now = now
         self.dice = random.Random(SEED)
-        self.site = Site.objects.order_by("pk").first()
+        self.site = Site.objects.order_by("pk")[0]
         self.coordinator = User.objects.get(username="coordinator")
         self.investigator = User.objects.get(username="investigator")
         self.principal = User.objects.get(username="pi")
