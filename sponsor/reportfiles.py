@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -28,8 +29,9 @@ from safety.models import AdverseEvent
 from sponsor.amendmentform import AmendmentForm
 from sponsor.cioms import cioms
 from sponsor.icsr.facts import batch_of
-from sponsor.icsr.model import Change
+from sponsor.icsr.model import Batch, Change
 from sponsor.icsr.rules import findings
+from sponsor.icsr.schema import NoSchema, against_schema
 from sponsor.icsr.wording import sentence
 from sponsor.icsr.writer import write
 from sponsor.saeform import saeform
@@ -52,7 +54,20 @@ FILES = tuple(NAMES)
 
 def missing(event: AdverseEvent, *, now: dt.datetime) -> list[str]:
     """What stands against a case report of this event now, in plain words; empty: it can be made."""
-    return [sentence(one) for one in findings(batch_of(event, now=now), now=now)]
+    return against(batch_of(event, now=now), now=now)
+
+
+def against(batch: Batch, *, now: dt.datetime) -> list[str]:
+    """What is missing or cannot be; where nothing is, what the schema of ICH does not accept, if the site has it."""
+    if found := [sentence(one) for one in findings(batch, now=now)]:
+        return found
+    if settings.E2BR3_SCHEMA_DIR is None:
+        return []
+    text = _("The schema of ICH does not accept the file, at line %(said)s. Tell whoever looks after the program.")
+    try:
+        return [text % {"said": one} for one in against_schema(write(batch), settings.E2BR3_SCHEMA_DIR)]
+    except NoSchema as error:
+        return [_("The schema of ICH cannot be read (E2BR3_SCHEMA_DIR): %(error)s.") % {"error": error}]
 
 
 def section(event: AdverseEvent, *, user: Any, now: dt.datetime) -> Section | None:
@@ -124,9 +139,8 @@ def _cioms(request: HttpRequest, event: AdverseEvent, page: Any) -> HttpResponse
 def _icsr(request: HttpRequest, event: AdverseEvent, page: Any) -> HttpResponse:
     now = timezone.now()
     batch = batch_of(event, now=now)
-    found = findings(batch, now=now)
-    if found:
-        return _refused(request, event, page, [sentence(one) for one in found])
+    if found := against(batch, now=now):
+        return _refused(request, event, page, found)
     body = write(batch)
     content = f"icsr-{event.pk}"
     with transaction.atomic():
@@ -191,8 +205,8 @@ def amended(event: AdverseEvent, *, reason: str, now: dt.datetime) -> Report:
     batch = batch_of(event, now=now, amended=reason)
     if batch.icsr.change is Change.NULLIFICATION:
         raise Refused(_("This event is told to be none, and its report is withdrawn: there is nothing to amend."))
-    if found := findings(batch, now=now):
-        raise Refused([sentence(one) for one in found])
+    if found := against(batch, now=now):
+        raise Refused(found)
     return Report("report.xml", write(batch), "icsr-amended")
 
 

@@ -40,6 +40,8 @@ MAIL_SILENCE, ALERT_SILENCE = timedelta(minutes=10), timedelta(minutes=2)
 NOTIFICATION_LEASE_SECONDS = env.integer("NOTIFICATION_LEASE_SECONDS", 60)
 # The hospital's own way for alerts that nobody may miss: a command, or the address of a webhook.
 SECOND_CHANNEL = env.text("SECOND_CHANNEL", "")
+# Where the site keeps its copy of the schemas of E2B(R3): each case report is held against them before it leaves.
+E2BR3_SCHEMA_DIR = Path(folder) if (folder := env.text("E2BR3_SCHEMA_DIR", "")) else None
 # What a program must send as Authorization: Bearer … to read /metrics; without one nobody does.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 

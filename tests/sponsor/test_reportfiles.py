@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import e2br3
@@ -118,6 +119,51 @@ def test_a_file_leaves_with_its_checksum_and_names_nobody(
     assert participant.number in answer["Content-Disposition"]
     (export,) = ListExport.objects.all()
     assert (export.kind, len(export.sha256), export.has_identity) == ("xml" if kind == "icsr" else "pdf", 64, False)
+
+
+# Whatever stands in it, and nothing but a number.
+ANYTHING = (
+    '<xs:complexType><xs:sequence><xs:any minOccurs="0" maxOccurs="unbounded" processContents="skip"/></xs:sequence>'
+    '<xs:anyAttribute processContents="skip"/></xs:complexType>'
+)
+NUMBER = '<xs:simpleType><xs:restriction base="xs:int"/></xs:simpleType>'
+
+
+def schema_of(folder: Path, content: str) -> Path:
+    """A package as ICH's, whose root takes this content."""
+    (folder / "multicacheschemas").mkdir(parents=True)
+    (folder / "multicacheschemas" / "MCCI_IN200100UV01.xsd").write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:hl7-org:v3">'
+        f'<xs:element name="MCCI_IN200100UV01">{content}</xs:element></xs:schema>'
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(ANYTHING, None, id="it accepts"),
+        pytest.param(NUMBER, "does not accept the file, at line", id="it refuses"),
+        pytest.param("<xs:nonsense/>", "cannot be read (E2BR3_SCHEMA_DIR)", id="it is none"),
+        pytest.param("", "cannot be read (E2BR3_SCHEMA_DIR)", id="it is not there"),
+    ],
+)
+def test_a_site_with_the_schema_holds_each_case_report_against_it(
+    content: str,
+    said: str | None,
+    participant: Participant,
+    alice: User,
+    now: dt.datetime,
+    tmp_path: Path,
+    settings: Any,
+    login: Any,
+) -> None:
+    event = factories.judged_event(participant, by=alice, now=now, is_life_threatening=True)
+    settings.E2BR3_SCHEMA_DIR = schema_of(tmp_path, content) if content else tmp_path
+    found = reportfiles.missing(event, now=now)
+    assert found == [] if said is None else (found and all(said in one for one in found))
+    answer = login(alice).get(reverse("admin:safety_adverseevent_file_icsr", args=[event.pk]))
+    assert answer.status_code == (200 if said is None else 409)
 
 
 def test_cioms_has_all_its_boxes(participant: Participant, alice: User, now: dt.datetime) -> None:
