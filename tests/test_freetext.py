@@ -209,7 +209,11 @@ def counts() -> dict[str, int]:
 
 # What is asked for only where another answer says so, and is not kept where it does not.
 DROPPED = {"temperature_not_done", "ice_not_done"}
-ASKED_WITH = {"investigator_reason": {"investigator_grade": "4"}, "other_named": {"relatedness_other": "possible"}}
+ASKED_WITH = {
+    "investigator_reason": {"investigator_grade": "4"},
+    "other_named": {"relatedness_other": "possible"},
+    "extramedullary_sites": {"extramedullary": "present"},
+}
 ABOUT_SOMEBODY = sorted(
     set(FILL) - {"safety.OnCallShift", "safety.GuidanceText", "safety.ReferenceSafety", "participants.Participant"}
 )

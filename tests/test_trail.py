@@ -16,10 +16,13 @@ from participants.actions import record_procedure
 from participants.criteria import items
 from participants.models import (
     ConsentWithdrawal,
+    DiseaseAssessment,
     EligibilityRuling,
     Participant,
     ProtocolDeviation,
     Reconsent,
+    SubsequentTherapy,
+    SurvivalContact,
     VisitProcedure,
 )
 from participants.rules.eligibility import name_of
@@ -104,6 +107,11 @@ def _what_the_demo_lacks(now: dt.datetime) -> None:
         **made,
     )
     Discharge.objects.create(participant=one, discharged_at=now, **made)
+    day = f"{timezone.localdate(now)}"
+    looked = {"blood_blasts": "absent", "extramedullary": "absent", "transfusion": "no", "mrd": "not_done"}
+    DiseaseAssessment.objects.create(participant=one, assessed_on=day, marrow="not_done", **looked, **made)
+    SubsequentTherapy.objects.create(participant=one, started_on=day, kind="other", name="x", reason="other", **made)
+    SurvivalContact.objects.create(participant=one, contacted_on=day, means="phone", vital="no_answer", **made)
     Reconsent.objects.create(
         participant=one, cause="majority", version="1.0", opens_on=now.date(), due_on=now.date(), **made
     )

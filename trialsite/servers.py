@@ -5,6 +5,7 @@ deliverers, and one of them looks again when the time has come.
 """
 
 import datetime as dt
+from typing import Any
 
 from django.db.models import F
 
@@ -14,8 +15,13 @@ FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(seconds=5), dt.timedelta(minutes=2)
 
 
 def state_of(name: ChannelName) -> ChannelState:
-    row, _new = ChannelState.objects.get_or_create(name=name)
-    return row
+    """As it is kept; a server that nothing was said of yet has no row, and reading makes none."""
+    return ChannelState.objects.filter(name=name).first() or ChannelState(name=name)
+
+
+def _write(name: ChannelName, **values: Any) -> None:
+    ChannelState.objects.get_or_create(name=name)
+    ChannelState.objects.filter(name=name).update(**values)
 
 
 def may_try(name: ChannelName, *, now: dt.datetime) -> bool:
@@ -36,7 +42,8 @@ def pause(failures: int) -> dt.timedelta:
 def is_down(name: ChannelName, error: str, *, now: dt.datetime) -> None:
     """It took nothing: everybody waits, twice as long each time."""
     row = state_of(name)
-    ChannelState.objects.filter(name=name).update(
+    _write(
+        name,
         down_since=row.down_since or now,
         failures=F("failures") + 1,
         next_try_at=now + pause(row.failures),
@@ -46,6 +53,4 @@ def is_down(name: ChannelName, error: str, *, now: dt.datetime) -> None:
 
 def has_taken(name: ChannelName, *, now: dt.datetime) -> None:
     """It has taken a message: whatever waits goes now."""
-    ChannelState.objects.filter(name=name).update(
-        last_sent_at=now, down_since=None, failures=0, next_try_at=None, error=""
-    )
+    _write(name, last_sent_at=now, down_since=None, failures=0, next_try_at=None, error="")

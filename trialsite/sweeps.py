@@ -62,16 +62,25 @@ def sweep(name: str) -> Callable[[Callable[[dt.datetime], dict[str, int]]], Call
 
 
 @contextmanager
-def guarded(key: str) -> Iterator[None]:
-    """One row of a sweep, in a transaction of its own. `key` is a number of ours: what a person typed is not logged."""
+def noted(key: str) -> Iterator[None]:
+    """One row of a sweep that needs no transaction of its own: where it is only read, or its verb has one.
+
+    `key` is a number of ours: what a person typed is not logged.
+    """
     try:
-        with transaction.atomic():
-            yield
+        yield
     except Exception as error:
         if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
             # The database itself is gone: no other row would fare better.
             raise
         note_broken(key, error)
+
+
+@contextmanager
+def guarded(key: str) -> Iterator[None]:
+    """One row of a sweep, in a transaction of its own; `key` as for `noted`."""
+    with noted(key), transaction.atomic():
+        yield
 
 
 def all_or_each(

@@ -141,10 +141,8 @@ def _owing_on(today: dt.date) -> list[Owing]:
     """Of all visits; one that cannot be read is counted and logged, and stops no other."""
     found: list[Owing] = []
     for visit in visits_near(today, today):
-        try:
+        with sweeps.noted(f"reminders of visit {visit.pk}"):
             found += owing_of(visit, today=today)
-        except Exception as error:
-            sweeps.note_broken(f"reminders of visit {visit.pk}", error)
     return found
 
 

@@ -41,7 +41,7 @@ def settle_days(*, now: dt.datetime) -> dict[str, int]:
     today = site_day(now)
     waiting = Visit.objects.owed().filter(target_date__lte=today).exclude(told_by=ToldBy.PERSON)
     settled = Visit.objects.standing().filter(told_by=ToldBy.RECORDS, target_date__gte=today - REACH)
-    return _settle([*_inpatient(waiting), *_inpatient(settled)], each=sweeps.guarded, now=now)
+    return _settle([*_inpatient(waiting), *_inpatient(settled)], each=sweeps.noted, now=now)
 
 
 def settle_days_of(participant: Participant, *, now: dt.datetime) -> dict[str, int]:

@@ -29,12 +29,15 @@ from participants.models import (
     Consent,
     ConsentWithdrawal,
     DeviationKind,
+    DiseaseAssessment,
     EligibilityRuling,
     MeasurementImport,
     Participant,
     ProtocolDeviation,
     Reconsent,
     ReconsentState,
+    SubsequentTherapy,
+    SurvivalContact,
     Visit,
     VisitProcedure,
     VisitState,
@@ -158,6 +161,7 @@ def lived(participant: Participant, by: User, now: dt.datetime) -> None:
     dosing.move_product(product=second, new=State.DISCARDED, at=now - HOUR, reason="broken", by=by, now=now)
     keep_stop(stopped_infusion(participant, second, "not this bag"), by=by, now=now)
     suffered(participant, by, now)
+    followed(mine, now)
     withdrawal = ConsentWithdrawal(
         participant=participant,
         withdrawn_at=now,
@@ -170,6 +174,22 @@ def lived(participant: Participant, by: User, now: dt.datetime) -> None:
         participant=participant, kind=DeviationKind.SAMPLE, occurred_on=on(now), description="x", reason="x"
     )
     actions.add_deviation(deviation=seen_by_hand, by=by, now=now)
+
+
+def followed(mine: dict[str, Any], now: dt.datetime) -> None:
+    """How the leukaemia was found, what else it was treated with, and who was asked about the participant."""
+    day = f"{on(now)}"
+    DiseaseAssessment.objects.create(
+        assessed_on=day,
+        marrow="not_done",
+        blood_blasts="absent",
+        extramedullary="absent",
+        transfusion="no",
+        mrd="not_done",
+        **mine,
+    )
+    SubsequentTherapy.objects.create(started_on=day, kind="other", name="x", reason="other", **mine)
+    SurvivalContact.objects.create(contacted_on=on(now), means="phone", vital="no_answer", **mine)
 
 
 def suffered(participant: Participant, by: User, now: dt.datetime) -> None:

@@ -134,7 +134,7 @@ def test_a_visit_that_cannot_be_read_stops_no_other(
 ) -> None:
     Visit.objects.filter(pk=participant.visits.get(code="D21").pk).update(code="D99")
     counts = actions.remind_of_visits(now=now)
-    assert counts == {"T-7": 1}
+    assert counts["T-7"] == 1
     assert "reminders of visit" in caplog.text, "counted and logged by its key, and shown as left out"
 
 

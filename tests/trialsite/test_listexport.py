@@ -49,6 +49,10 @@ NOT_IN_THE_DEMO = {
     "participants.MeasurementImport",
     "participants.ProtocolDeviation",
     "participants.Reconsent",
+    # In the small one nobody has come so far.
+    "participants.DiseaseAssessment",
+    "participants.SubsequentTherapy",
+    "participants.SurvivalContact",
     "safety.DataFinding",
     "safety.Discharge",
     "safety.GuidanceText",

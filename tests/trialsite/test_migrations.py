@@ -31,7 +31,7 @@ MENDED = {
     for event in ("", "event")
 }
 # Written anew from code at each update.
-FROM_CODE = {"django_migrations", "django_content_type", "auth_permission", "auth_group_permissions"}
+FROM_CODE = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 # What logged people in before: user names as somebody typed them, and logins by their keys. Nobody needs them back.
 GONE = {
     *(f"axes_access{name}" for name in ("attempt", "attemptexpiration", "failurelog", "log")),
