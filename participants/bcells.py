@@ -36,8 +36,8 @@ class Line:
 def lines(participant: Participant) -> list[Line]:
     """One query."""
     rows = (
-        Measurement.objects.own_standing()
-        .filter(participant=participant, code__in=CODES, value__isnull=False, examination__voided_at__isnull=True)
+        Measurement.objects.standing()
+        .filter(participant=participant, code__in=CODES, value__isnull=False)
         .select_related("examination")
         .order_by("taken_at", "id")
     )

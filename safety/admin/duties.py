@@ -457,7 +457,7 @@ def section(rows: list[ReportingDuty]) -> Section:
 
 def kept_of(event: int) -> list[dict[str, Any]]:
     """The files that were sent, the newest first, without their content."""
-    files = SubmissionFile.objects.filter(submission__event=event, submission__voided_at__isnull=True)
+    files = SubmissionFile.objects.filter(submission__in=Submission.objects.own_standing().filter(event=event))
     return [
         {"name": file.name, "sha256": file.sha256, "at": moment(file.submission.submitted_at), "link": file_page(file)}
         for file in files.select_related("submission").defer("content").order_by("-submission__submitted_at", "pk")
