@@ -63,7 +63,8 @@ def _compared(fill: Callable[[int], Works], rows: tuple[int, int], size: Size) -
 
 
 def _events(count: int) -> Works:
-    first = AdverseEvent.objects.first() or _first_event()
+    # The one that was there first: its participant has no other event, however many there are.
+    first = AdverseEvent.objects.order_by("pk").first() or _first_event()
     people = _people(first.participant, max(count // EVENTS_OF_EACH, 1))
     copy(
         first,
