@@ -48,6 +48,9 @@ class Asked:
 
     @property
     def sites(self) -> list[Site]:
+        """The stopping rule watches the study as a whole, whatever was chosen for the other tables."""
+        if self.code == STOPPING:
+            return self.reached
         return [one for one in self.reached if self.site in ("", one.code)]
 
     @property
@@ -74,7 +77,6 @@ def show(page: Any, code: str, request: HttpRequest) -> TemplateResponse:
         ],
         "populations": list(POPULATION_NAMES.items()) if code in BY_POPULATION else [],
         "population": asked.population,
-        # The stopping rule watches the study as a whole.
         "sites": asked.reached if len(asked.reached) > 1 and code != STOPPING else [],
         "site": asked.site,
         "files": [

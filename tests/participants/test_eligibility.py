@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from demo import results as demo_results
 from participants import actions
+from participants.actions.eligibility import evaluate, for_infusion_on
+from participants.actions.known import Known
 from participants.models import (
     EligibilityConfirmation,
     EligibilityRuling,
@@ -408,6 +410,25 @@ def test_planning_an_infusion_decides_again_and_names_the_first_possible_day(
         actions.plan_infusion(participant=enrolled, on=dt.date(2026, 3, 19), by=ivan, now=now)
     later = actions.plan_infusion(participant=enrolled, on=dt.date(2026, 4, 2), by=ivan, now=now)
     assert actions.is_current(actions.newest_confirmation(later), actions.evaluate(later, now=now)), "still met"
+
+
+@pytest.mark.parametrize("day", [dt.date(2026, 3, 20), dt.date(2026, 3, 21), dt.date(2026, 6, 1)])
+@pytest.mark.parametrize("is_enrolled", [False, True], ids=["screened", "enrolled"])
+def test_asked_for_another_day_says_what_asked_anew_says(
+    site: Site, ivan: User, now: dt.datetime, is_enrolled: bool, day: dt.date
+) -> None:
+    """Only what counts back from the infusion is decided again: the rest must not depend on its day."""
+    results = {"CARDIAC_EVENT": "yes", "CARDIAC_EVENT_DATE": "2025-09-20"}
+    participant = factories.eligible(site=site, by=ivan, now=now, results=results)
+    if is_enrolled:
+        actions.plan_infusion(participant=participant, on=dt.date(2026, 3, 21), by=ivan, now=now)
+        actions.confirm_eligibility(participant=participant, by=ivan, now=now)
+        participant = actions.enrol(participant=participant, by=ivan, now=now)
+    known = Known(participant)
+    asked = evaluate(participant, now=now, infusion_on=dt.date(2026, 5, 4), known=known)
+    found, anew = for_infusion_on(asked, day, known=known, now=now), evaluate(participant, now=now, infusion_on=day)
+    assert (found, found.digest) == (anew, anew.digest)
+    assert found.decisions != asked.decisions or day >= dt.date(2026, 3, 21), "the day before is one too early"
 
 
 def test_an_infusion_although_a_criterion_is_not_met_is_recorded_as_a_deviation(
