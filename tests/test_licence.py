@@ -15,6 +15,7 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==\S+ *(;?)", re.MULTILINE)
 PERMISSIVE = {
     "0BSD",
     "Apache-2.0",
+    "Zlib",
     "BSD",  # some packages do not say which of the two; both are fine
     "BSD-2-Clause",
     "BSD-3-Clause",
@@ -26,11 +27,13 @@ PERMISSIVE = {
 # Package → its licence, and why that is no hindrance. Another package under the same licence is decided anew.
 DECIDED = {
     "axe-playwright-python": ("MPL-2.0", "carries axe, which looks at pages in tests, unmodified"),
+    "cerberus": ("ISC License (ISCL)", "asks to keep its notice, as MIT does; for tests only"),
     "certifi": ("MPL-2.0", "a list of certificates, for tests only, unmodified"),
     "pytest-timeout": ("DFSG approved", "is MIT; the other word says only that Debian finds it free"),
     "django-otp": ("Unlicense", "given to the public domain; where that cannot be, free for any use"),
     "fpdf2": ("LGPL-3.0-only", "a library that is imported, unmodified, and that anybody can replace"),
     "hypothesis": ("MPL-2.0", "runs tests, unmodified, not part of what is installed at a site"),
+    "numpy": ("CC0-1.0", "of a part that is given to the public; the whole is BSD-3-Clause, for tests only"),
     "pathspec": ("MPL-2.0", "finds files for mypy, unmodified, not part of what is installed at a site"),
     "psycopg": ("LGPL-3.0-only", "a library that is imported, unmodified, and that anybody can replace"),
     "psycopg-binary": ("LGPL-3.0-only", "the compiled half of psycopg; psycopg also runs without it"),
