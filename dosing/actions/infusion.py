@@ -58,7 +58,7 @@ def _protocol(participant: Participant) -> Protocol:
 
 def infusions_of(participant: Participant) -> list[Infusion]:
     """Those that count, by the moments at which they began."""
-    return list(participant.infusions.standing().order_by("infused_at"))
+    return sorted(participants.standing_of(Infusion, participant), key=lambda row: row.infused_at)
 
 
 def day0_of(
@@ -412,9 +412,7 @@ def _follow(
     assert day is not None
     _keep_band_of_parts(infusion)
     participants.note_day0(participant=participant, on=day)
-    new, moved = participants.schedule_follow_up(
-        participant=participant, day0=day, history=around.known.history, by=by, now=now
-    )
+    new, moved = participants.schedule_follow_up(participant=participant, day0=day, known=around.known, by=by, now=now)
     _keep_deviations(infusion, found, reason, by=by, now=now)
     if infusion.is_out_of_range:
         _tell_of_dose(infusion, now=now)

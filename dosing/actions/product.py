@@ -321,11 +321,14 @@ def check_product(product: CellProduct, participant: Participant, *, is_split: b
 def mark_product_infused(
     *, product: CellProduct, participant: Participant, at: dt.datetime, by: User, now: dt.datetime
 ) -> None:
-    """The step "infused"; the row is locked, so that one bag is given once, or on in parts."""
-    product = CellProduct.objects.select_for_update().get(pk=product.pk)
-    if product.state == State.INFUSED and product.infusions.standing().filter(occasion="split").exists():
-        return
-    check_product(product, participant)
+    """The step "infused", taken once: of two who give one bag the second finds it given, unless it goes on in parts."""
+    check_product(product, participant, is_split=True)
+    # No more is asked than the row itself: whoever waited for it is asked again.
+    thawed = CellProduct.objects.filter(pk=product.pk, state=State.THAWED)
+    if not thawed.update(state=State.INFUSED):
+        product.refresh_from_db()
+        if product.state == State.INFUSED and product.infusions.standing().filter(occasion="split").exists():
+            return
+        check_product(product, participant)
     product.state = State.INFUSED
-    product.save(update_fields=["state"])
     _step(product, State.INFUSED, at=at, by=by, now=now)

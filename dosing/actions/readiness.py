@@ -161,7 +161,7 @@ NEAREST = (State.THAWED, State.RECEIVED, State.RELEASED, State.IN_MANUFACTURE, S
 
 
 def product_to_give(participant: Participant) -> CellProduct | None:
-    bags = [bag for bag in participant.products.standing() if State(bag.state) in NEAREST]
+    bags = [bag for bag in participants.standing_of(CellProduct, participant) if State(bag.state) in NEAREST]
     return min(bags, key=lambda bag: (NEAREST.index(State(bag.state)), -bag.pk), default=None)
 
 
@@ -215,7 +215,7 @@ def _codes(decisions: Iterable[Decision]) -> tuple[str, ...]:
 
 def _doses(participant: Participant, infusion_on: dt.date) -> readiness.Doses:
     """Of the course that prepares this infusion."""
-    known = list(participant.lymphodepletion_doses.standing())
+    known = participants.standing_of(LymphodepletionDose, participant)
     begins: dict[int, dt.date] = {}
     for row in known:
         day = participants.site_day(row.given_at) if row.given_at else row.planned_on
@@ -250,9 +250,9 @@ def _bag(product: CellProduct | None, *, is_given: bool) -> readiness.Bag | None
 
 
 def newest_fitness(participant: Participant, before: str, *, at: dt.datetime) -> FitnessCheck | None:
-    rows = participant.fitness_checks.standing().filter(before=before, checked_at__lt=end_of_minute(at))
-    found: FitnessCheck | None = rows.order_by("-checked_at", "-id").first()
-    return found
+    looks = participants.standing_of(FitnessCheck, participant)
+    rows = [row for row in looks if row.before == before and row.checked_at < end_of_minute(at)]
+    return max(rows, key=lambda row: (row.checked_at, row.pk), default=None)
 
 
 def _fitness(participant: Participant, *, at: dt.datetime) -> readiness.Fitness | None:

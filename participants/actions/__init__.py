@@ -92,6 +92,7 @@ from participants.actions.response import (
     tell_visits,
     void_response,
 )
+from participants.actions.standing import standing_of
 from participants.actions.status import (
     change_status,
     check_can_become,
@@ -267,6 +268,7 @@ __all__ = [
     "signature_of",
     "site_day",
     "source_text",
+    "standing_of",
     "standing_statuses",
     "status_consequences",
     "status_lines",

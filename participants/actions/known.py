@@ -3,17 +3,20 @@ is asked about. It holds for one look or one verb, and is never kept longer."""
 
 import datetime as dt
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from django.db.models import OuterRef, Subquery
 
 from participants.actions.measurements import facts_at
+from participants.actions.owed import Said
+from participants.actions.standing import NOBODY, Question, ask, standing_of
 from participants.actions.status import history_of
 from participants.models import (
     Consent,
     ConsentWithdrawal,
     EligibilityConfirmation,
+    EligibilityRuling,
     Examination,
     Participant,
     ParticipantStatus,
@@ -47,14 +50,25 @@ class Known:
         return history_of(self.participant)
 
     @cached_property
+    def consents(self) -> list[Consent]:
+        return standing_of(Consent, self.participant)
+
+    @cached_property
+    def withdrawals(self) -> list[ConsentWithdrawal]:
+        return standing_of(ConsentWithdrawal, self.participant)
+
+    @property
+    def said(self) -> Said:
+        return Said(self.consents, self.withdrawals)
+
+    @cached_property
     def firsts(self) -> Firsts:
         return firsts_of(self.participant)
 
     @cached_property
     def first_consent(self) -> Consent | None:
         """The row itself, for who has signed it."""
-        found: Consent | None = self.participant.consents.standing().order_by("consented_at").first()
-        return found
+        return min(self.consents, key=lambda row: row.consented_at, default=None)
 
     def has_consent(self, at: dt.datetime) -> bool:
         """Whether consent was given by that moment, and not taken back by then."""
@@ -72,9 +86,8 @@ class Known:
     @cached_property
     def confirmation(self) -> EligibilityConfirmation | None:
         """Without the copy of all facts that was signed with it: that is large, and only the database compares it."""
-        rows = self.participant.confirmations.standing().order_by("-id")
-        found: EligibilityConfirmation | None = rows.defer("snapshot").first()
-        return found
+        rows = standing_of(EligibilityConfirmation, self.participant, without="snapshot")
+        return rows[-1] if rows else None
 
     @cached_property
     def is_confirmation_valid(self) -> bool:
@@ -92,15 +105,21 @@ class Known:
 
 def firsts_of(participant: Participant) -> Firsts:
     """One query."""
+    ((*found,),) = ask(_question_of_firsts(), {NOBODY: participant.pk})
+    return Firsts(*found)
+
+
+@cache
+def _question_of_firsts() -> Question:
     studied = Examination.objects.standing().filter(is_study_procedure=True)
     owed = Reconsent.objects.standing().filter(state=ReconsentState.OPEN)
-    found = Participant.objects.filter(pk=participant.pk).values_list(
+    firsts = Participant.objects.filter(pk=NOBODY).values_list(
         _first(Consent.objects.standing(), "consented_at"),
         _first(studied, "taken_at"),
         _first(ConsentWithdrawal.objects.standing(), "withdrawn_at"),
         _first(owed, "due_on"),
     )
-    return Firsts(*found.get())
+    return firsts.query.sql_with_params()
 
 
 def _first(rows: RecordQuerySet[Any], name: str) -> Subquery:
@@ -110,7 +129,7 @@ def _first(rows: RecordQuerySet[Any], name: str) -> Subquery:
 def rulings_of(participant: Participant) -> list[Ruling]:
     """Newest first: where somebody ruled twice on the same values, the later one holds. None that was changed
     underneath counts."""
-    rows = signing.counting(participant.rulings.standing().order_by("-id"))
+    rows = signing.counting(reversed(standing_of(EligibilityRuling, participant)))
     return [
         Ruling(row.check_name, row.is_met, row.reason, row.basis, row.kind == RulingKind.OVERRIDE, row.pk)
         for row in rows

@@ -1,8 +1,10 @@
 """Verbs of measurements: record what a laboratory printed, correct it, read it as facts."""
 
 import datetime as dt
+from collections import namedtuple
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from participants.actions.consents import keep_consent_deviation, procedure_without_consent
 from participants.actions.days import long_moment, site_day
+from participants.actions.standing import NOBODY, Question, ask
 from participants.models import Examination, Measurement, Participant
 from participants.names import MEASURE_NAMES, answer_text
 from participants.rules.eligibility import Fact, Facts
@@ -20,7 +23,7 @@ from participants.rules.status import ENROLLED_BEFORE_INFUSION
 from participants.units import UnknownUnit, convert
 from trialsite import signing
 from trialsite.bounds import Allowed, allowed
-from trialsite.models import Meaning, RecordQuerySet, User
+from trialsite.models import Meaning, User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
 from trialsite.wake import wake
@@ -43,6 +46,7 @@ FACT_COLUMNS = (
     "taken_at",
     "examination_id",
 )
+Answer = namedtuple("Answer", FACT_COLUMNS)
 STORED = Decimal("0.000001")
 
 
@@ -303,8 +307,7 @@ def facts_at(participant: Participant, moments: Collection[dt.datetime]) -> dict
     A result goes before a later "not done": the question has its answer.
     """
     rows = Measurement.objects.standing().filter(participant=participant)
-    first, *others = [_newest_answers(rows, until=moment) for moment in sorted(moments)]
-    newest = sorted(first.union(*others) if others else first, key=_newest_last)
+    newest = sorted(_newest_answers(participant, sorted(moments)), key=_newest_last)
     examinations = {row.examination_id for row in newest if row.code in HAVE_COMPANIONS}
     beside = rows.filter(examination__in=examinations, code__in=COMPANIONS) if examinations else rows.none()
     companions = list(beside.values_list(*FACT_COLUMNS, named=True))
@@ -318,10 +321,29 @@ def facts_at(participant: Participant, moments: Collection[dt.datetime]) -> dict
     }
 
 
-def _newest_answers(rows: RecordQuerySet[Measurement], *, until: dt.datetime) -> Any:
+def _newest_answers(participant: Participant, moments: Sequence[dt.datetime]) -> list[Any]:
+    given = {NOBODY: participant.pk, **dict(zip(_some_moments(len(moments)), moments, strict=True))}
+    return [Answer(*row) for row in ask(_question_of(len(moments)), given)]
+
+
+@cache
+def _question_of(count: int) -> Question:
+    """For the newest answers by so many moments."""
+    rows = Measurement.objects.standing().filter(participant=NOBODY)
     was_not_done = Case(When(not_done_reason="", then=Value(0)), default=Value(1))
-    taken = rows.filter(taken_at__lte=until).order_by("code", was_not_done, "-taken_at", "-id").distinct("code")
-    return taken.values_list(*FACT_COLUMNS, named=True)
+    first, *others = [
+        rows.filter(taken_at__lte=moment)
+        .order_by("code", was_not_done, "-taken_at", "-id")
+        .distinct("code")
+        .values_list(*FACT_COLUMNS)
+        for moment in _some_moments(count)
+    ]
+    return (first.union(*others) if others else first).query.sql_with_params()
+
+
+def _some_moments(count: int) -> list[dt.datetime]:
+    """Stand for the moments that are asked about."""
+    return [dt.datetime(1, 1, 1, second, tzinfo=dt.UTC) for second in range(count)]
 
 
 def _newest_last(row: Any) -> tuple[bool, dt.datetime, int]:

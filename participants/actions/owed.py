@@ -7,6 +7,7 @@ says by itself (death, withdrawal, loss to follow-up). `preview_release` says be
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pghistory
 from django.db import transaction
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from participants.actions.days import long_date, site_day
+from participants.actions.standing import standing_of
 from participants.models import (
     HISTORY,
     Consent,
@@ -51,6 +53,18 @@ class Change:
     on: dt.date | None = None
 
 
+class Said(NamedTuple):
+    """What somebody has agreed to, and taken back, in the order in which it was recorded."""
+
+    consents: Sequence[Consent]
+    withdrawals: Sequence[ConsentWithdrawal]
+
+    @property
+    def silencing(self) -> list[ConsentWithdrawal]:
+        """After these nobody may ask any more."""
+        return [one for one in self.withdrawals if not one.may_contact]
+
+
 # --- What has happened --------------------------------------------------------------------------------
 
 
@@ -65,11 +79,13 @@ def happened_to(
     participant: Participant,
     history: Sequence[ParticipantStatus] | None = None,
     *,
+    said: Said | None = None,
     also: Iterable[Step] = (),
     consent: Consent | None = None,
 ) -> tuple[Happened, ...]:
     """Everything that bears on what is owed; `also` and `consent` are what is not recorded yet."""
-    return (*events_of(participant, history, also=also), *_without_long_term(participant, consent))
+    said = said or Said(standing_of(Consent, participant), standing_of(ConsentWithdrawal, participant))
+    return (*events_of(participant, history, also=also), *_without_long_term(said, consent))
 
 
 def events_of(
@@ -85,12 +101,11 @@ def events_of(
     )
 
 
-def _without_long_term(participant: Participant, new: Consent | None) -> list[Happened]:
+def _without_long_term(said: Said, new: Consent | None) -> list[Happened]:
     """Where the newest consent says no, or nobody may ask any more; nothing is known of somebody without consent."""
-    known = [one for one in participant.consents.standing().order_by("id") if new is None or one.pk != new.pk]
+    known = [one for one in said.consents if new is None or one.pk != new.pk]
     consents = sorted([*known, *([new] if new else [])], key=lambda one: one.consented_at)
-    silent = participant.withdrawals.standing().filter(may_contact=False).order_by("withdrawn_at").first()
-    days = [site_day(silent.withdrawn_at)] if silent else []
+    days = [site_day(min(one.withdrawn_at for one in silent))] if (silent := said.silencing) else []
     if consents and not owed.agrees_to_long_term(_answer(consents), is_included=_is_included(consents[-1])):
         days.append(site_day(consents[-1].consented_at))
     return [Happened(Because.NO_LONG_TERM, min(days))] if days else []

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from participants.actions.days import long_date, site_day
 from participants.actions.owed import keep_owed
+from participants.actions.standing import standing_of
 from participants.models import (
-    HISTORY,
     STATUS_NAMES,
     Participant,
     ParticipantStatus,
@@ -105,7 +105,7 @@ def rescreen(*, participant: Participant, on: dt.date | None = None, by: User, n
 
 def history_of(participant: Participant) -> list[ParticipantStatus]:
     """The rows that count, by the days on which things happened."""
-    return list(participant.statuses.standing().order_by(*HISTORY))
+    return sorted(standing_of(ParticipantStatus, participant), key=_place)
 
 
 def status_on(

@@ -6,7 +6,6 @@ those of `participants.rules.owed.Because`; `on=None` takes it back. `preview_re
 """
 
 import datetime as dt
-from collections.abc import Sequence
 
 import pghistory
 from django.db import transaction
@@ -16,11 +15,13 @@ from django.utils.translation import ngettext
 
 from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
+from participants.actions.known import Known
 from participants.actions.owed import happened_to, is_released, settle_owed
 from participants.actions.owed import preview_release as preview_release
 from participants.actions.owed import release as release
+from participants.actions.standing import standing_of
 from participants.actions.status import follow_fact, history_of
-from participants.models import DeviationKind, Participant, ParticipantStatus, Visit, VisitContact, VisitState
+from participants.models import DeviationKind, Participant, Visit, VisitContact, VisitState
 from participants.models.visits import TOOK_PLACE
 from participants.rules import schedule, settling
 from participants.rules.settling import ToldBy
@@ -50,17 +51,18 @@ def schedule_follow_up(
     *,
     participant: Participant,
     day0: dt.date,
-    history: Sequence[ParticipantStatus] | None = None,
+    known: Known | None = None,
     by: User,
     now: dt.datetime,
 ) -> tuple[list[Visit], list[Visit]]:
     """Write the visits that follow this Day 0; (new, moved). What has happened keeps its dates.
 
-    Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders. A `history`
-    that was read under the lock is not read again.
+    Calling it again with another Day 0 moves what is still planned and withdraws its waiting reminders. What is `known`
+    was read under the lock, and is not read again.
     """
     new, moved = [], []
-    happened = happened_to(participant, history)
+    known = known or Known(participant)
+    happened = happened_to(participant, known.history, said=known.said)
     for plan, dates, visit in _visits_after(participant, day0):
         if visit is None:
             new.append(_new_visit(participant, plan, dates, by=by, now=now))
@@ -86,7 +88,7 @@ def _visits_after(
     protocol = get_study().protocol(participant.protocol_version)
     plans = follow_up_plans(protocol)
     planned = schedule.plan_visits(plans, day0=day0, study_end=protocol.window.ends_on)
-    known = {visit.code: visit for visit in participant.visits.standing()}
+    known = {visit.code: visit for visit in standing_of(Visit, participant)}
     return [(plan, dates, known.get(plan.code)) for plan, dates in zip(plans, planned, strict=True)]
 
 
