@@ -1,7 +1,6 @@
 """Tables as files: CSV and Excel that open without surprises, and in which no text runs as a formula.
 
-A cell that a spreadsheet would calculate is a way into the reader's machine (OWASP, CSV injection). File names
-carry the study, the content and the day only.
+File names carry the study, the content and the day only.
 """
 
 import csv
@@ -20,18 +19,13 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from trialsite.cells import CELL_LENGTH, SHEET_NAME_LENGTH, TEXT_STAYS_TEXT, inert
 from trialsite.study import get_study
 
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-# Chinese Excel reads the full-width signs as the narrow ones.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# Excel's own limits: a longer text would be left out without a word.
-CELL_LENGTH, SHEET_NAME_LENGTH = 32767, 31
 NARROWEST, WIDEST = 8, 48
-TEXT_STAYS_TEXT = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 # Written into the file as its birthday, so that equal content gives equal bytes.
 CREATED = dt.datetime(2025, 1, 1)  # noqa: DTZ001  # the format knows no time zone
 
@@ -72,16 +66,9 @@ def write_csv(file: IO[bytes], header: Sequence[Any], rows: Iterable[Sequence[An
     text = io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True)
     writer, count = csv.writer(text), -1
     for count, row in enumerate(chain([header], rows)):  # noqa: B007  # it is the answer
-        writer.writerow([_csv_cell(value) for value in row])
+        writer.writerow([inert(cell_text(value)) for value in row])
     text.detach()  # the file stays open: it is the caller's
     return count
-
-
-def _csv_cell(value: Any) -> str:
-    text = cell_text(value)
-    if text.startswith(FORMULA_STARTS) and not PLAIN_NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
 
 
 def cell_text(value: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from participants.imports.file import DELIMITERS, MAX_ROWS, check_size, decoded, split_rows
-from trialsite.exports import FORMULA_STARTS
+from trialsite.cells import FORMULA_STARTS
 from trialsite.refusal import Refused
 
 MAX_COLUMNS = 300

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -100,7 +101,8 @@ class Dataset:
 class Staged:
     """A dataset whose rows lie in a file, one JSON array a line in the order of `dataset.variables`.
 
-    `longest` is the number of UTF-8 bytes of each variable's longest value, `filled` the variables that have any.
+    `longest` is the number of UTF-8 bytes of each variable's longest value, `filled` the variables that have any,
+    `places` the most digits after the point of those that hold fractions.
     """
 
     dataset: Dataset
@@ -108,6 +110,7 @@ class Staged:
     records: int = 0
     longest: dict[str, int] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
+    places: dict[str, int] = field(default_factory=dict)
     # The values that occurred, of variables with a codelist that a sponsor may extend.
     seen: dict[str, set[str]] = field(default_factory=dict)
 
@@ -139,10 +142,18 @@ class Staging:
             self.staged.filled.add(variable.name)
             length = len(str(value).encode())
             self.staged.longest[variable.name] = max(length, self.staged.longest.get(variable.name, 0))
+            if isinstance(value, float):
+                self.staged.places[variable.name] = max(_places(value), self.staged.places.get(variable.name, 0))
             if variable.codelist is not None:
                 self.staged.seen.setdefault(variable.name, set()).add(str(value))
         self._file.write(json.dumps(list(row), ensure_ascii=False) + "\n")
         self.staged.records += 1
+
+
+def _places(value: float) -> int:
+    """Digits after the point, as the number is written: 2 of 36.55, none of what is no number."""
+    exponent = Decimal(str(value)).as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 @dataclass(frozen=True)
