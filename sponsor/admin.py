@@ -4,7 +4,10 @@ from django.contrib import admin
 
 from sponsor.auth import AuthToken
 from sponsor.models import ApiRead
+from sponsor.snapshots import admin as snapshots
 from trialsite.listexport import LogAdmin
+
+__all__ = ["ApiReadAdmin", "snapshots"]
 
 # Tokens are issued and ended by a command, which shows each once: no page can show or delete one.
 admin.site.unregister(AuthToken)

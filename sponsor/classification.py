@@ -292,4 +292,20 @@ MODELS: dict[str, Classified] = {
         internal="id created_at created_by modified_at voided_at participant adverse_event",
         site_only="voided_by void_reason toxicity number onset_at highest_grade highest_at resolved_at",
     ),
+    # What was handed out, as the sponsor reads of it; how the work went is the site's.
+    "sponsor.Snapshot": _classified(
+        "label study study_oid cut_off shifts_dates has_free_text protocol_version software terminology finished_at "
+        "rows pending sha256 expires_at",
+        internal="id attempts started_at lease_until step steps doing done total error error_detail",
+        site_only="state asked_by asked_at cancel_asked_by cancel_asked_at",
+    ),
+    "sponsor.SnapshotFile": _classified(
+        "name format dataset label oid rows bytes sha256",
+        internal="id snapshot",
+    ),
+    "sponsor.FreeTextRelease": _classified(
+        "",
+        internal="id snapshot",
+        site_only="released_at released_by",
+    ),
 }

@@ -5,6 +5,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+# The rows of snapshots stand in their own room.
+from sponsor.snapshots.models import FreeTextRelease, Snapshot, SnapshotFile
+
+__all__ = ["ApiRead", "FreeTextRelease", "Snapshot", "SnapshotFile"]
+
 
 class ApiRead(models.Model):
     """One request to the API: who asked for what, what was answered, and a checksum of the answer."""

@@ -112,6 +112,7 @@ class Meaning(models.TextChoices):
     LIFT = "lift", pgettext_lazy("signature", "lifts a hold of treatment")
     ACCESS = "access", pgettext_lazy("signature", "has reviewed who may do what")
     EVENT = "event", pgettext_lazy("signature", "stands for what an adverse event tells")
+    RELEASE = "release", pgettext_lazy("signature", "releases free text to the sponsor")
     VOID = "void", pgettext_lazy("signature", "voids an entry made by mistake")
 
 
@@ -604,7 +605,16 @@ class ChannelState(models.Model):
 class ListExport(models.Model):
     """A list or a print that left as a file: who took it, which rows they asked for, and a checksum of what it held."""
 
-    KINDS = (("csv", "CSV"), ("xlsx", "XLSX"), ("pdf", "PDF"), ("xml", "XML"))
+    KINDS = (
+        ("csv", "CSV"),
+        ("xlsx", "XLSX"),
+        ("pdf", "PDF"),
+        ("xml", "XML"),
+        ("json", "JSON"),
+        ("xpt", "XPT"),
+        ("zip", "ZIP"),
+        ("txt", "TXT"),
+    )
 
     at = models.DateTimeField(_("at"))
     by = models.ForeignKey(User, models.PROTECT, verbose_name=_("exported by"), related_name="+")

@@ -84,6 +84,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Notifications"), "trialsite.notification", "mail"),
             (_("Watching"), "trialsite.sweeprun:watching", "monitor_heart"),
+            (_("Snapshots for the sponsor"), "sponsor.snapshot", "photo_camera"),
             (_("API reads"), "sponsor.apiread", "api"),
             (_("Audit trail"), "participants.participant:trail", "history"),
             (_("Readings of identity"), "participants.identityread", "visibility"),
@@ -116,6 +117,7 @@ BEHIND: tuple[tuple[Any, str, str], ...] = (
     (_("Drugs against events"), "safety.eventmedication", "pill"),
     (_("Follow-ups of events"), "safety.followup", "forward"),
     (_("Signatures under events"), "safety.eventreview", "draw"),
+    (_("Releases of free text"), "sponsor.freetextrelease", "outbox"),
 )
 
 # What each role does every day, the most frequent first: with "Today" and "All records" at most ten entries.

@@ -225,6 +225,14 @@ ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
 SAFETY_TABLES = ("safety.view_safety_tables",)
 # Who read what, who took what along, and who may do what: for those who must answer for it.
 ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport", "trialsite.view_accessreview")
+# What leaves as one whole: who makes it, and who reads that it was made.
+VIEW_SNAPSHOTS = _permissions("view", "sponsor.snapshot", "sponsor.freetextrelease")
+MAKE_SNAPSHOTS = (
+    *VIEW_SNAPSHOTS,
+    "sponsor.add_snapshot",
+    "sponsor.download_snapshot",
+    "sponsor.release_free_text",
+)
 
 CLOSE_FINDINGS = ("safety.close_datafinding",)
 AUDIT_TRAIL = ("trialsite.view_audit_trail", "participants.view_identityread")
@@ -299,6 +307,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *SAFETY_TABLES,
         *ACCESS_TRAIL,
         *CLOSE_FINDINGS,
+        *MAKE_SNAPSHOTS,
         "trialsite.requeue_notification",
     ),
     Role.MONITOR: (
@@ -314,6 +323,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *SAFETY_TABLES,
         *ACCESS_TRAIL,
         *AUDIT_TRAIL,
+        *VIEW_SNAPSHOTS,
         "trialsite.view_securityevent",
         "trialsite.view_user",
         "trialsite.view_site",

@@ -42,6 +42,11 @@ NOTIFICATION_LEASE_SECONDS = env.integer("NOTIFICATION_LEASE_SECONDS", 60)
 SECOND_CHANNEL = env.text("SECOND_CHANNEL", "")
 # Where the site keeps its copy of the schemas of E2B(R3): each case report is held against them before it leaves.
 E2BR3_SCHEMA_DIR = Path(folder) if (folder := env.text("E2BR3_SCHEMA_DIR", "")) else None
+# Where the files of snapshots lie: the same folder for web and worker. After so many days their files are removed.
+SNAPSHOT_DIR = Path(env.text("SNAPSHOT_DIR", str(BASE_DIR / "var" / "snapshots")))
+SNAPSHOT_DAYS = env.integer("SNAPSHOT_DAYS", 90)
+# For how long a worker keeps a snapshot for itself without a sign of life; then another begins it anew.
+SNAPSHOT_LEASE_SECONDS = env.integer("SNAPSHOT_LEASE_SECONDS", 120)
 # What a program must send as Authorization: Bearer … to read /metrics; without one nobody does.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
@@ -312,6 +317,11 @@ CELERY_BEAT_SCHEDULE = {
     "access-reviews": {
         "task": "trialsite.tasks.sweep_access_reviews",
         "schedule": crontab(minute="4-59/5"),
+        "options": {"expires": 290},
+    },
+    "snapshots": {
+        "task": "sponsor.tasks.sweep_snapshots",
+        "schedule": crontab(minute="1-59/5"),
         "options": {"expires": 290},
     },
     "deliver-notifications": {

@@ -34,6 +34,8 @@ urlpatterns = [
     path("calendar/visits.ics", feed.view, name="calendar_feed"),
     path("metrics", metrics.view, name="metrics"),
     path("api/v1/", include(router.urls)),
+    path("api/v1/", include("sponsor.snapshots.api")),
+    path("api/dataset-json/v1/", include("sponsor.snapshots.door")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     re_path("^api(?:/|$)", NowhereView.as_view()),

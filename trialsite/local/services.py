@@ -49,6 +49,7 @@ OURS = (
     "SECRET_KEY",
     "FIELD_KEYS",
     "BEAT_SCHEDULE_FILE",
+    "SNAPSHOT_DIR",
     "DJANGO_SETTINGS_MODULE",
 )
 
@@ -143,6 +144,7 @@ class Stack:
             "SITE_URL": self.site_url,
             **self._keys,
             "BEAT_SCHEDULE_FILE": str(self.var / "beat" / "schedule"),
+            "SNAPSHOT_DIR": str(self.var / "snapshots"),
         }
 
     @property
