@@ -26,6 +26,9 @@ class Size:
     events: tuple[int, int] = (1_000, 1_000_000)
     visits: tuple[int, int] = (10_000, 1_000_000)
     assessments: int = 200
+    # Rows that leave in one file, and participants of a whole snapshot.
+    exports: tuple[int, int] = (100_000, 1_000_000)
+    snapshots: tuple[int, int] = (30, 10_000)
     # Mails that are really delivered, and how often that is done.
     mails: int = 1_000
     rounds: int = 5
@@ -38,6 +41,8 @@ SHORT = Size(
     events=(1_000, 20_000),
     visits=(1_000, 20_000),
     assessments=50,
+    exports=(10_000, 20_000),
+    snapshots=(3, 30),
     mails=200,
     rounds=3,
 )
@@ -51,7 +56,7 @@ class Line:
     """
 
     work: str
-    ms: float
+    ms: float | None
     queries: int | None = None
     ratio: float | None = None
     against: str = ""

@@ -70,16 +70,27 @@ def record_read(request: Request, response: Response) -> ApiRead:
     # Without a token at all nothing was tried: the row here tells enough.
     if response.status_code in REFUSALS and "Authorization" in request.headers:
         security.note(REFUSALS[response.status_code], person=user, request=request._request)
-    return ApiRead.objects.create(
+    row = read_of(
+        request,
+        status=response.status_code,
+        rows=_rows(response.data) if response.status_code == 200 and request.method != "OPTIONS" else 0,
+        bytes=len(response.content),
+        sha256=hashlib.sha256(response.content).hexdigest(),
+    )
+    row.save()
+    return row
+
+
+def read_of(request: Request, **answered: Any) -> ApiRead:
+    """Who asks for what, unsaved, with what is answered."""
+    return ApiRead(
         at=timezone.now(),
-        user=user,
+        user=request.user if request.user and request.user.is_authenticated else None,
         token_key=getattr(request.auth, "token_key", "") or "",
         ip=client_ip(request._request),
         path=request.path[:200].replace(NUL, ""),
         query=request.META.get("QUERY_STRING", "")[:1000].replace(NUL, ""),
-        status=response.status_code,
-        rows=_rows(response.data) if response.status_code == 200 and request.method != "OPTIONS" else 0,
-        sha256=hashlib.sha256(response.content).hexdigest(),
+        **answered,
     )
 
 

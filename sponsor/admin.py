@@ -1,6 +1,8 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
 
 from sponsor.auth import AuthToken
 from sponsor.models import ApiRead
@@ -17,10 +19,14 @@ admin.site.unregister(AuthToken)
 class ApiReadAdmin(LogAdmin):
     """Who read what, for whoever must answer for it; nobody edits it."""
 
-    list_display = ("at", "user", "token_key", "ip", "path", "query", "status", "rows")
-    list_filter = ("user", "status")
+    list_display = ("at", "user", "token_key", "ip", "path", "query", "status", "rows", "how")
+    list_filter = ("user", "status", ("stage", admin.ChoicesFieldListFilter))
     # As the API answers; the mistakes of programs are among them.
     known_values: ClassVar[dict[str, Any]] = {"status": (200, 400, 401, 403, 404, 405, 406, 429, 500)}
     search_fields = ("path", "token_key")
     date_hierarchy = "at"
     list_select_related = ("user",)
+
+    @display(description=_("how it was sent"))
+    def how(self, row: ApiRead) -> str:
+        return row.get_stage_display()

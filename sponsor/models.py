@@ -11,8 +11,20 @@ from sponsor.snapshots.models import FreeTextRelease, Snapshot, SnapshotFile
 __all__ = ["ApiRead", "FreeTextRelease", "Snapshot", "SnapshotFile"]
 
 
+class ReadStage(models.TextChoices):
+    """Of an answer that is sent as it is made: a row before the first byte, and one after the last."""
+
+    AT_ONCE = "", _("answered at once")
+    BEGUN = "begun", _("begun")
+    WHOLE = "whole", _("sent whole")
+    BROKEN_OFF = "broken_off", _("broken off")
+
+
 class ApiRead(models.Model):
-    """One request to the API: who asked for what, what was answered, and a checksum of the answer."""
+    """One request to the API: who asked for what, what was answered, and a checksum of the answer.
+
+    Rows are never changed. An export leaves two: that it began, and how it ended; without the second it never did.
+    """
 
     at = models.DateTimeField(_("at"))
     user = models.ForeignKey(
@@ -25,7 +37,13 @@ class ApiRead(models.Model):
     query = models.CharField(_("query"), max_length=1000, blank=True)
     status = models.PositiveSmallIntegerField(_("HTTP status"))
     rows = models.PositiveIntegerField(_("rows"), default=0)
+    bytes = models.PositiveBigIntegerField(_("bytes"), default=0)
     sha256 = models.CharField(_("SHA-256 of the answer"), max_length=64, blank=True)
+    # Every change before this moment is in the answer.
+    complete_until = models.DateTimeField(_("complete until"), null=True)
+    stage = models.CharField(_("how it was sent"), max_length=10, choices=ReadStage, blank=True)
+    # The row that says that it began.
+    begun = models.ForeignKey("self", models.PROTECT, verbose_name=_("begun by"), related_name="+", null=True)
 
     class Meta:
         verbose_name = _("API read")

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from participants import feed
+from sponsor import plainviews
 from sponsor.api import ROUTES, NowhereView
 from trialsite import health, metrics
 from trialsite.models import Language
@@ -36,6 +37,8 @@ urlpatterns = [
     path("api/v1/", include(router.urls)),
     path("api/v1/", include("sponsor.snapshots.api")),
     path("api/dataset-json/v1/", include("sponsor.snapshots.door")),
+    *(path(f"api/v1/export/{name}", view.as_view()) for name, view in plainviews.VIEWS.items()),
+    re_path("^api/v1/export/(?P<number>[0-9]{1,18})/$", plainviews.ExportView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     re_path("^api(?:/|$)", NowhereView.as_view()),
