@@ -37,6 +37,7 @@ BY_TABLE = {
     "participants_calendarfeed": KEEP,
     "safety_submissionfile": APPEND,
     "sponsor_apiread": APPEND,
+    "sponsor_apitoken": KEEP,
     "trialsite_user": KEEP,
     "trialsite_site": KEEP,
     "trialsite_notification": KEEP,

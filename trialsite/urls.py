@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from participants import feed
-from sponsor.api import ROUTES, NowhereView
+from sponsor.api import ROUTES, NowhereView, explain_problem
 from trialsite import health, metrics
 from trialsite.models import Language
 
@@ -36,6 +36,8 @@ urlpatterns = [
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path("api/problems/", explain_problem, name="api-problems"),
+    path("api/problems/<slug:name>/", explain_problem, name="api-problem"),
     re_path("^api(?:/|$)", NowhereView.as_view()),
 ]
 
