@@ -55,7 +55,7 @@ class TokenAuthentication(KnoxAuthentication):
         if not token.isalnum():
             raise _no_token()
         text = token.decode("ascii")
-        for kept in AuthToken.objects.filter(token_key=text[: CONSTANTS.TOKEN_KEY_LENGTH]):
+        for kept in AuthToken.objects.filter(token_key=key_of(text)):
             if compare_digest(hash_token(text), kept.digest):
                 return self._judged(kept)
         raise _no_token()
@@ -186,6 +186,11 @@ def revoke_tokens(program: User, *, begins_with: str = "") -> int:
     now = timezone.now()
     rows = ApiToken.objects.filter(program=program, token_key__startswith=begins_with, expires_at__gt=now)
     return sum(revoke_token(row, by=None, now=now) for row in rows)
+
+
+def key_of(token: str) -> str:
+    """How a token begins: as much of it as may be shown."""
+    return token[: CONSTANTS.TOKEN_KEY_LENGTH]
 
 
 def _end(rows: list[ApiToken], *, at: dt.datetime) -> None:

@@ -85,6 +85,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Notifications"), "trialsite.notification", "mail"),
             (_("Watching"), "trialsite.sweeprun:watching", "monitor_heart"),
             (_("API reads"), "sponsor.apiread", "api"),
+            (_("API reads by program"), "sponsor.apiread:totals", "leaderboard"),
+            (_("API tokens"), "sponsor.apitoken", "vpn_key"),
             (_("Audit trail"), "participants.participant:trail", "history"),
             (_("Readings of identity"), "participants.identityread", "visibility"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
@@ -210,6 +212,7 @@ ADMINISTERS = (
     "trialsite.session",
     "trialsite.lock",
     "trialsite.securityevent",
+    "sponsor.apitoken",
     "trialsite.notification",
     "participants.participant",
 )

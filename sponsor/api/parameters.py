@@ -204,10 +204,14 @@ class RowFilter(django_filters.FilterSet):
 
 
 def filters_of(model: Any, *, along: str, equal: str = "", between: str = "") -> type[RowFilter]:
-    """The filters of a list: `equal` names columns that are asked for one value, `between` those with two ends."""
+    """The filters of a list: `equal` names columns that are asked for one value, `between` those with two ends.
+
+    `visit:code` asks the column `code` under the name that it leaves with.
+    """
     found: dict[str, Any] = {"along": along}
-    for name in equal.split():
-        found[name] = _equal(model._meta.get_field(name))
+    for one in equal.split():
+        name, _colon, column = one.partition(":")
+        found[name] = _equal(model._meta.get_field(column or name))
     for name in between.split():
         found |= _between(model._meta.get_field(name))
     return type(f"{model.__name__}Filter", (RowFilter,), found)
@@ -238,9 +242,10 @@ def _between(field: Any) -> dict[str, Filter]:
         }
     ends: dict[str, Any] = {f"{name}_from": (first, "gte"), f"{name}_to": (last, "lte")}
     if isinstance(field, models.IntegerField):
+        words = {"gte": f"`{name}` this or higher.", "lte": f"`{name}` this or lower."}
         return {
-            key: whole(text, least=0, most=MOST_GRADE, field_name=name, lookup_expr=lookup)
-            for key, (text, lookup) in ends.items()
+            key: whole(words[lookup], least=0, most=MOST_GRADE, field_name=name, lookup_expr=lookup)
+            for key, (_text, lookup) in ends.items()
         }
     make = moment if isinstance(field, models.DateTimeField) else day
     return {key: make(text, field_name=name, lookup_expr=lookup) for key, (text, lookup) in ends.items()}

@@ -109,7 +109,11 @@ class Resource:
             if name not in self.rows._declared_fields:
                 meta.extra_kwargs[name] = _written(self.model._meta.get_field(name))  # type: ignore[attr-defined]
         number = serializers.CharField(source=f"{self.along}.screening_number", required=False)
-        return type(f"{self.model.__name__}Serializer", (self.rows,), {"Meta": meta, "participant": number})
+        return type(
+            f"{self.model.__name__}Serializer",
+            (self.rows,),
+            {"__doc__": self.title, "Meta": meta, "participant": number},
+        )
 
 
 def _written(field: Any) -> dict[str, Any]:

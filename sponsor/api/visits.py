@@ -34,7 +34,7 @@ RESOURCES = (
         "visit protocol_version target_day target_date window_opens_on window_closes_on is_long_term_follow_up state "
         "occurred_on contact released_because released_on",
         rows=VisitSerializer,
-        equal="code state is_long_term_follow_up",
+        equal="visit:code state is_long_term_follow_up",
         between="target_date occurred_on",
         order="target_date window_opens_on",
     ),
