@@ -32,99 +32,95 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason planned_infusion_on relapsed_on new_therapy_on",
     ),
     "participants.Consent": _classified(
-        # The first consent's moment is part of the participant's row.
-        "consented_at",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason version guardian_consented participant_assented long_term_agreed"
-        " may_be_reminded",
+        f"{RECORD_EXPORTED} participant consented_at version",
+        internal="created_at created_by",
+        site_only="voided_by void_reason guardian_consented participant_assented long_term_agreed may_be_reminded",
     ),
     "participants.ConsentWithdrawal": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason withdrawn_at scope may_keep_samples may_contact reason",
+        f"{RECORD_EXPORTED} participant withdrawn_at scope",
+        internal="created_at created_by",
+        site_only="voided_by void_reason may_keep_samples may_contact reason",
     ),
     "participants.Reconsent": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant settled_by",
-        site_only="voided_by void_reason cause version opens_on due_on state",
+        f"{RECORD_EXPORTED} participant cause version opens_on due_on state",
+        internal="created_at created_by settled_by",
+        site_only="voided_by void_reason",
     ),
     "participants.ParticipantStatus": _classified(
-        "status effective_on",
-        internal="id created_at created_by modified_at voided_at participant corrects",
-        site_only="voided_by void_reason reason reason_code criteria",
+        f"{RECORD_EXPORTED} participant status effective_on reason_code criteria corrects",
+        internal="created_at created_by",
+        site_only="voided_by void_reason reason",
     ),
-    # Measurements leave with the datasets, not with this version of the API.
     "participants.Examination": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant import_number is_time_assumed",
-        site_only="voided_by void_reason panel taken_at is_fasting is_study_procedure laboratory note",
+        f"{RECORD_EXPORTED} participant panel taken_at is_fasting is_study_procedure is_time_assumed",
+        internal="created_at created_by import_number",
+        site_only="voided_by void_reason laboratory note",
     ),
     "participants.Measurement": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant examination taken_at import_number",
-        site_only="voided_by void_reason code value comparator unit standard_value reference_low reference_high lloq "
-        "choice day not_done_reason",
+        f"{RECORD_EXPORTED} participant examination taken_at code value comparator unit standard_value "
+        "reference_low reference_high lloq choice day",
+        internal="created_at created_by import_number",
+        site_only="voided_by void_reason not_done_reason",
     ),
     "participants.EligibilityRuling": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant basis",
-        site_only="voided_by void_reason check_name kind is_met reason",
+        f"{RECORD_EXPORTED} participant created_at check_name kind is_met",
+        internal="created_by basis",
+        site_only="voided_by void_reason reason",
     ),
     "participants.EligibilityConfirmation": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant facts_digest content_hash",
-        site_only="voided_by void_reason overall judged_for meaning snapshot",
+        f"{RECORD_EXPORTED} participant created_at overall judged_for",
+        internal="created_by facts_digest content_hash",
+        site_only="voided_by void_reason meaning snapshot",
     ),
     "participants.Visit": _classified(
         f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "
-        "window_closes_on is_long_term_follow_up state occurred_on",
+        "window_closes_on is_long_term_follow_up state occurred_on contact released_because released_on",
         internal="created_at created_by told_by",
-        site_only="voided_by void_reason not_done_reason note contact released_because released_on",
+        site_only="voided_by void_reason not_done_reason note",
     ),
     "participants.VisitProcedure": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason visit_code code state done_on result not_done_reason",
+        f"{RECORD_EXPORTED} participant visit_code code state done_on",
+        internal="created_at created_by",
+        site_only="voided_by void_reason result not_done_reason",
     ),
     "participants.ProtocolDeviation": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant about",
-        site_only="voided_by void_reason kind description reason occurred_on severity classified_at classified_by "
-        "closed_at closed_by close_note is_untrue reported_to_sponsor_at reported_to_sponsor_by reported_to_ethics_at "
-        "reported_to_ethics_by",
+        f"{RECORD_EXPORTED} participant kind occurred_on severity classified_at closed_at is_untrue "
+        "reported_to_sponsor_at reported_to_ethics_at",
+        internal="created_at created_by about",
+        site_only="voided_by void_reason description reason classified_by closed_by close_note "
+        "reported_to_sponsor_by reported_to_ethics_by",
     ),
     "participants.DiseaseAssessment": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason assessed_on marrow marrow_bound marrow_blasts blood_blasts extramedullary "
-        "extramedullary_sites anc platelets transfusion mrd mrd_method mrd_sensitivity mrd_bound mrd_level "
-        "stated_response note",
+        f"{RECORD_EXPORTED} participant assessed_on marrow marrow_bound marrow_blasts blood_blasts extramedullary "
+        "anc platelets transfusion mrd mrd_method mrd_sensitivity mrd_bound mrd_level stated_response",
+        internal="created_at created_by",
+        site_only="voided_by void_reason extramedullary_sites note",
     ),
     "participants.SubsequentTherapy": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason kind name started_on ended_on is_ongoing reason note",
+        f"{RECORD_EXPORTED} participant kind name started_on ended_on is_ongoing reason",
+        internal="created_at created_by",
+        site_only="voided_by void_reason note",
     ),
     "participants.SurvivalContact": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason contacted_on means vital answered_by last_alive_on died_on note",
+        f"{RECORD_EXPORTED} participant contacted_on means vital answered_by last_alive_on died_on",
+        internal="created_at created_by",
+        site_only="voided_by void_reason note",
     ),
     "dosing.Infusion": _classified(
-        f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band",
-        internal="created_at created_by product",
-        site_only="voided_by void_reason note occasion occasion_reason ended_at volume_given_ml remainder has_reaction",
+        f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band product occasion "
+        "ended_at volume_given_ml remainder has_reaction",
+        internal="created_at created_by",
+        site_only="voided_by void_reason note occasion_reason",
     ),
     "dosing.InfusionInterruption": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at infusion",
-        site_only="voided_by void_reason stopped_at resumed_at reason",
+        f"{RECORD_EXPORTED} infusion stopped_at resumed_at",
+        internal="created_at created_by",
+        site_only="voided_by void_reason reason",
     ),
     "dosing.Leukapheresis": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason started_at ended_at venous_access processed_ml collected_ml "
-        "nucleated_cells_e8 t_cells_e8 complications note",
+        f"{RECORD_EXPORTED} participant started_at ended_at processed_ml collected_ml nucleated_cells_e8 t_cells_e8",
+        internal="created_at created_by",
+        site_only="voided_by void_reason venous_access complications note",
     ),
     "dosing.FitnessCheck": _classified(
         "",
@@ -153,28 +149,26 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason place wrong wristband_code reviewed_at review",
     ),
     "dosing.CellProduct": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant leukapheresis",
-        site_only="voided_by void_reason lot chain_of_identity state volume_ml cells_per_ml viability car_positive "
-        "vector_copies certificate released_on expires_on is_out_of_specification storage note",
+        f"{RECORD_EXPORTED} participant lot state volume_ml cells_per_ml viability car_positive vector_copies "
+        "released_on expires_on is_out_of_specification",
+        internal="created_at created_by leukapheresis",
+        site_only="voided_by void_reason chain_of_identity certificate storage note",
     ),
     "dosing.ProductStep": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at product",
-        site_only="voided_by void_reason state at reason lowest_c highest_c",
+        f"{RECORD_EXPORTED} product state at lowest_c highest_c",
+        internal="created_at created_by",
+        site_only="voided_by void_reason reason",
     ),
     "dosing.LymphodepletionDose": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason drug course course_reason number planned_on infusion_on mg_m2 height_cm "
-        "weight_kg bsa_m2 bsa_formula planned_mg clearance_ml_min creatinine_on level_reason state "
-        "given_at given_mg change_reason",
+        f"{RECORD_EXPORTED} participant drug course number planned_on infusion_on mg_m2 height_cm weight_kg bsa_m2 "
+        "bsa_formula planned_mg clearance_ml_min creatinine_on state given_at given_mg",
+        internal="created_at created_by",
+        site_only="voided_by void_reason course_reason level_reason change_reason",
     ),
     "dosing.Medication": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason kind name dose dose_unit route started_at ended_at is_ongoing indication "
-        "is_premedication warning note",
+        f"{RECORD_EXPORTED} participant kind name dose dose_unit route started_at ended_at is_ongoing is_premedication",
+        internal="created_at created_by",
+        site_only="voided_by void_reason indication warning note",
     ),
     "safety.SafetyAlert": _classified(
         "",
@@ -193,9 +187,9 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason person starts_at ends_at",
     ),
     "safety.Discharge": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason discharged_at readmitted_at",
+        f"{RECORD_EXPORTED} participant discharged_at readmitted_at",
+        internal="created_at created_by",
+        site_only="voided_by void_reason",
     ),
     "safety.GuidanceText": _classified(
         "",
@@ -204,14 +198,13 @@ MODELS: dict[str, Classified] = {
     ),
     "safety.AdverseEvent": _classified(
         f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version ctcae_code ctcae_term ctcae_soc "
-        "results_in_death is_life_threatening requires_hospitalisation results_in_disability is_congenital_anomaly "
-        "is_other_important is_serious outcome site_aware_at",
+        "results_in_death is_life_threatening requires_hospitalisation results_in_disability "
+        "is_congenital_anomaly is_other_important is_serious outcome site_aware_at onset_time resolved_time "
+        "pattern special_interest meddra_version meddra_llt_code meddra_llt meddra_pt_code meddra_pt meddra_soc "
+        "results_in_death_on is_life_threatening_on requires_hospitalisation_on results_in_disability_on "
+        "is_congenital_anomaly_on is_other_important_on sponsor_aware_at is_expected",
         internal="created_at created_by infusion",
-        # These leave with the datasets and the reports, not with this version of the API.
-        site_only="voided_by void_reason note onset_time resolved_time pattern special_interest seriousness_said "
-        "meddra_version meddra_llt_code meddra_llt meddra_pt_code meddra_pt meddra_soc results_in_death_on "
-        "is_life_threatening_on requires_hospitalisation_on results_in_disability_on is_congenital_anomaly_on "
-        "is_other_important_on cause_of_death autopsy sponsor_aware_at is_expected reference_safety treatment_given",
+        site_only="voided_by void_reason note seriousness_said cause_of_death autopsy reference_safety treatment_given",
     ),
     "safety.EventAgent": _classified(
         "agent investigator sponsor action_taken",
@@ -219,13 +212,13 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason named",
     ),
     "safety.EventGrade": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at event",
-        site_only="voided_by void_reason grade since",
+        f"{RECORD_EXPORTED} event grade since",
+        internal="created_at created_by",
+        site_only="voided_by void_reason",
     ),
     "safety.EventMedication": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at event medication",
+        f"{RECORD_EXPORTED} event medication",
+        internal="created_at created_by",
         site_only="voided_by void_reason",
     ),
     "safety.FollowUp": _classified(
@@ -244,15 +237,15 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason question answer answered_at answered_by",
     ),
     "safety.ReportingDuty": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at event acknowledged_by met_by",
-        site_only="voided_by void_reason regime clock recipient kind trigger why counted_from due_at is_alarming "
-        "closed_at closed_because acknowledged_at",
+        f"{RECORD_EXPORTED} event regime clock recipient kind trigger counted_from due_at met_by closed_at "
+        "closed_because acknowledged_at",
+        internal="created_at created_by acknowledged_by",
+        site_only="voided_by void_reason why is_alarming",
     ),
     "safety.Submission": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at event",
-        site_only="voided_by void_reason recipient submitted_at submitted_by reference late_reason amendment_reason",
+        f"{RECORD_EXPORTED} event recipient submitted_at",
+        internal="created_at created_by",
+        site_only="voided_by void_reason submitted_by reference late_reason amendment_reason",
     ),
     "safety.SubmissionFile": _classified(
         "", internal="id submission", site_only="name content_type size sha256 content"
@@ -274,23 +267,20 @@ MODELS: dict[str, Classified] = {
         internal="id created_at created_by modified_at voided_at participant corrects",
         site_only="voided_by void_reason assessed_at observations correction_reason note",
     ),
-    # Grades of the blood leave with the datasets, not with this version of the API.
     "safety.IecHsAssessment": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant corrects reasons laboratory",
-        site_only="voided_by void_reason assessed_at findings screen severity scale grade flags investigator_grade "
-        "investigator_reason correction_reason note",
+        f"{RECORD_EXPORTED} participant assessed_at screen severity scale grade flags investigator_grade corrects",
+        internal="created_at created_by reasons laboratory",
+        site_only="voided_by void_reason findings investigator_reason correction_reason note",
     ),
     "safety.IcahtAssessment": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant reasons",
-        site_only="voided_by void_reason phase computed_at summary scale grade determinants flags investigator_grade "
-        "investigator_reason",
+        f"{RECORD_EXPORTED} participant phase computed_at scale grade determinants flags investigator_grade",
+        internal="created_at created_by reasons",
+        site_only="voided_by void_reason summary investigator_reason",
     ),
     "safety.ToxicityEpisode": _classified(
-        "",
-        internal="id created_at created_by modified_at voided_at participant adverse_event",
-        site_only="voided_by void_reason toxicity number onset_at highest_grade highest_at resolved_at",
+        f"{RECORD_EXPORTED} participant toxicity number onset_at highest_grade highest_at resolved_at adverse_event",
+        internal="created_at created_by",
+        site_only="voided_by void_reason",
     ),
     # What was handed out, as the sponsor reads of it; how the work went is the site's.
     "sponsor.Snapshot": _classified(

@@ -125,6 +125,6 @@ def test_a_program_without_tls_is_refused_where_a_person_is_sent_on(db: None, se
     # The page's own middleware reads its settings when it is made.
     client = Client()
     refused = client.get("/api/v1/participants/")
-    assert (refused.status_code, refused.json()["code"]) == (403, "tls_required")
+    assert (refused.status_code, refused.json()["type"]) == (403, "/api/problems/tls-required/")
     assert client.get("/admin/login/").status_code == 301
     assert client.get("/api/v1/participants/", secure=True).status_code == 401

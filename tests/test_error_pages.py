@@ -243,8 +243,8 @@ def test_400_is_ours(client: Client) -> None:
 @pytest.mark.parametrize("method", ["get", "post", "delete", "options"])
 def test_a_program_gets_no_page(path: str, method: str) -> None:
     response = getattr(Client(enforce_csrf_checks=True), method)(path)
-    assert (response.status_code, response["Content-Type"]) == (404, "application/json")
-    assert response.json()["code"] == "not_found"
+    assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
+    assert response.json()["type"] == "/api/problems/not-found/"
 
 
 @pytest.mark.django_db
@@ -253,11 +253,11 @@ def test_nor_does_it_where_something_went_wrong() -> None:
     client = Client(raise_request_exception=False)
     response = client.get("/api/fails/")
     assert response.status_code == 500
-    assert response.json()["code"] == "error"
+    assert response.json()["type"] == "/api/problems/server-error/"
     assert len(response.json()["reference"]) == 6
     assert "王小明" not in response.content.decode()
     response = client.get("/api/v1/visits/", headers={"host": "not a host"})
-    assert (response.status_code, response.json()["code"]) == (400, "bad_request")
+    assert (response.status_code, response.json()["type"]) == (400, "/api/problems/bad-request/")
 
 
 @pytest.mark.django_db

@@ -10,14 +10,13 @@ from typing import Any
 
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from trialsite import security
+from trialsite import problems, security
 from trialsite.middleware import is_api, programs_language
 from trialsite.models import SecurityKind, User
 from trialsite.roles import ROLE_NAMES, Role
@@ -77,24 +76,13 @@ def _page(request: HttpRequest, name: str, status: int, **context: Any) -> HttpR
 
 
 # What the API itself did not answer, in the shape of its errors.
-CODES = {
-    400: (
-        "bad_request",
-        gettext_lazy("The request cannot be read: its host or a parameter is wrong."),
-    ),
-    403: ("permission_denied", gettext_lazy("This is not open to you.")),
-    404: ("not_found", gettext_lazy("There is nothing at this address.")),
-    429: ("throttled", gettext_lazy("Too many requests: try again later.")),
-    500: ("error", gettext_lazy("Something went wrong here, and was logged under this reference. Try again later.")),
-}
+PROBLEMS = {400: "bad-request", 403: "not-permitted", 404: "not-found", 429: "too-many-requests", 500: "server-error"}
 
 
 def _answer(request: HttpRequest, status: int, context: dict[str, Any]) -> HttpResponse:
-    code, detail = CODES[status]
     known = {"reference": context["reference"]} if "reference" in context else {}
     with translation.override(programs_language(request)):
-        body = {"code": code, "detail": str(detail), **known}
-    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+        return problems.response(PROBLEMS[status], request=request, **known)
 
 
 def _language(request: HttpRequest) -> str:

@@ -40,6 +40,7 @@ BY_TABLE = {
     "sponsor_freetextrelease": APPEND,
     "sponsor_snapshot": KEEP,
     "sponsor_snapshotfile": APPEND,
+    "sponsor_apitoken": KEEP,
     "trialsite_user": KEEP,
     "trialsite_site": KEEP,
     "trialsite_notification": KEEP,

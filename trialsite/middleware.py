@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pghistory
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation.trans_real import parse_accept_lang_header
+
+from trialsite import problems
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -43,8 +45,8 @@ class ApiNeedsTlsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
-            detail = "Use https: a token that was sent without it has been seen by others; ask for a new one."
-            return JsonResponse({"code": "tls_required", "detail": detail}, status=403)
+            with translation.override(programs_language(request)):
+                return problems.response("tls-required", request=request)
         return self.get_response(request)
 
 

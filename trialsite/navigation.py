@@ -86,6 +86,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Watching"), "trialsite.sweeprun:watching", "monitor_heart"),
             (_("Snapshots for the sponsor"), "sponsor.snapshot", "photo_camera"),
             (_("API reads"), "sponsor.apiread", "api"),
+            (_("API reads by program"), "sponsor.apiread:totals", "leaderboard"),
+            (_("API tokens"), "sponsor.apitoken", "vpn_key"),
             (_("Audit trail"), "participants.participant:trail", "history"),
             (_("Readings of identity"), "participants.identityread", "visibility"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
@@ -212,6 +214,7 @@ ADMINISTERS = (
     "trialsite.session",
     "trialsite.lock",
     "trialsite.securityevent",
+    "sponsor.apitoken",
     "trialsite.notification",
     "participants.participant",
 )

@@ -41,6 +41,12 @@ def made(request: HttpRequest, row: Model) -> None:
     request.made = row  # type: ignore[attr-defined]
 
 
+def shown(request: HttpRequest, row: Model) -> None:
+    """As `made`, where the answer itself shows what can be shown only now: sent again, the form makes no other."""
+    made(request, row)
+    request.is_shown = True  # type: ignore[attr-defined]
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A page that is older than the login leads back to itself, where what was typed is restored."""
     if not request.path.startswith(reverse("admin:index")) or request.path == reverse("admin:login"):
@@ -102,7 +108,7 @@ def _of_somebody_else(request: HttpRequest) -> HttpResponse:
 def _has_recorded(request: HttpRequest, response: HttpResponse) -> bool:
     """A form that was taken leads on to another page; one that was not is shown again."""
     is_popup = IS_POPUP_VAR in request.POST and hasattr(request, "made")
-    return 300 <= response.status_code < 400 or is_popup
+    return 300 <= response.status_code < 400 or is_popup or hasattr(request, "is_shown")
 
 
 def _path(request: HttpRequest, response: HttpResponse) -> str:

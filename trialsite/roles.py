@@ -224,7 +224,12 @@ ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
 # What the study shows of harm as a whole: for those who judge it, and those who answer for its data.
 SAFETY_TABLES = ("safety.view_safety_tables",)
 # Who read what, who took what along, and who may do what: for those who must answer for it.
-ACCESS_TRAIL = ("sponsor.view_apiread", "trialsite.view_listexport", "trialsite.view_accessreview")
+ACCESS_TRAIL = (
+    "sponsor.view_apiread",
+    "sponsor.view_apitoken",
+    "trialsite.view_listexport",
+    "trialsite.view_accessreview",
+)
 # What leaves as one whole: who makes it, and who reads that it was made.
 VIEW_SNAPSHOTS = _permissions("view", "sponsor.snapshot", "sponsor.freetextrelease")
 MAKE_SNAPSHOTS = (

@@ -353,14 +353,20 @@ REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTO_REFRESH": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Trialsite sponsor API",
     "DESCRIPTION": (
-        "Read-only, de-identified data of one study. Send `Authorization: Token …`.\n\n"
+        "Read-only, de-identified data of one study. Send `Authorization: Token …`, a token of the scope `read`.\n\n"
         "To keep a copy: read all pages, keep each row by its `id`, and keep `complete_until`. The next time, send it "
         "as `modified_since`: what has changed or become void since comes, nothing is missed, and some rows come again."
+        " Nothing is ever deleted: a row that was wrong is void, comes again with `is_void`, and stays readable.\n\n"
+        "Errors are problems as RFC 9457 describes them (`application/problem+json`); the address in `type` explains "
+        "the kind. Answers have an `ETag`, and are compressed for whoever accepts gzip. Columns, filters and resources "
+        "may be added to this version; whatever would break a reader becomes another version with its own address."
     ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    # An agent has two views of the same five categories.
-    "ENUM_NAME_OVERRIDES": {"RelatednessEnum": "safety.models.events.Relatedness"},
+    # Each column says for itself which values it may have: many are called `kind` or `state`.
+    "POSTPROCESSING_HOOKS": [],
+    # Whoever asks for some columns gets no others.
+    "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "SERVE_PUBLIC": True,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

@@ -8,7 +8,7 @@ from rest_framework.routers import SimpleRouter
 
 from participants import feed
 from sponsor import plainviews
-from sponsor.api import ROUTES, NowhereView
+from sponsor.api import ROUTES, NowhereView, explain_problem
 from trialsite import health, metrics
 from trialsite.models import Language
 
@@ -41,6 +41,8 @@ urlpatterns = [
     re_path("^api/v1/export/(?P<number>[0-9]{1,18})/$", plainviews.ExportView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path("api/problems/", explain_problem, name="api-problems"),
+    path("api/problems/<slug:name>/", explain_problem, name="api-problem"),
     re_path("^api(?:/|$)", NowhereView.as_view()),
 ]
 

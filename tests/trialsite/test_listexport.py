@@ -63,6 +63,7 @@ NOT_IN_THE_DEMO = {
     "trialsite.Lock",
     "trialsite.Session",
     "sponsor.ApiRead",
+    "sponsor.ApiToken",
     "trialsite.AccessReview",
     "trialsite.ListExport",
 }

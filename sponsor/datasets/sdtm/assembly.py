@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sponsor.datasets.model import Dataset, Value
+from sponsor.datasets.sdtm import course as courses
 from sponsor.datasets.sdtm import (
     demographics,
     design,
@@ -15,7 +16,6 @@ from sponsor.datasets.sdtm import (
     outcome,
     treatment,
 )
-from sponsor.datasets.sdtm import course as courses
 from sponsor.datasets.sdtm.course import Course
 from sponsor.datasets.sdtm.describe import BY_NAME, supplemental
 from sponsor.datasets.sdtm.rows import (

@@ -7,10 +7,10 @@ not tested has no result and the reason, where a data manager has released reaso
 from collections.abc import Iterator
 from decimal import Decimal
 
+from participants.rules.measures import MEASURES
 from sponsor.datasets.sdtm.catalogue import METHOD_OF, METHODS, TESTS, Test, unit_of
 from sponsor.datasets.sdtm.rows import Row, number, plain, supps
 from sponsor.datasets.sdtm.subject import Ice, Result, Subject, Vital
-from participants.rules.measures import MEASURES
 
 Values = dict[str, str | int | float | None]
 # Datasets in which limits of normal have a place.

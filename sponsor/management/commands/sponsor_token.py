@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sponsor.auth import issue_token, revoke_tokens
+from sponsor.auth import issue_token, program_named, revoke_tokens
+from sponsor.models import Scope
 from trialsite.models import User
-from trialsite.roles import Role
+from trialsite.refusal import Refused
 
 
 class Command(BaseCommand):
@@ -16,25 +16,25 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("program", help="a name for the program, such as sponsor-edc")
         parser.add_argument("--days", type=int, default=90, help="how long the token is valid (default 90)")
+        parser.add_argument(
+            "--scope", action="append", choices=[str(one) for one in Scope], help="read (default), export, or both"
+        )
         parser.add_argument("--revoke", nargs="?", const="", metavar="BEGINS_WITH", help="end its tokens instead")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["revoke"] is not None:
             self._revoke(options["program"], options["revoke"])
         else:
-            self._issue(options["program"], options["days"])
+            self._issue(options["program"], options["days"], tuple(options["scope"] or [Scope.READ]))
 
-    def _issue(self, name: str, days: int) -> None:
+    def _issue(self, name: str, days: int, scopes: tuple[str, ...]) -> None:
         if days < 1:
             raise CommandError(f"--days {days}: a token is valid for one day or more.")
-        program, is_new = User.objects.get_or_create(username=name, defaults={"is_staff": False})
-        if program.is_staff:
-            raise CommandError(f"{name} is a person of the site: give the program a name of its own.")
-        if is_new:
-            program.set_unusable_password()
-            program.save()
-        program.groups.set([Group.objects.get(name=Role.SPONSOR_PROGRAM)])
-        token, expiry = issue_token(program, days=days)
+        try:
+            program = program_named(name)
+        except Refused as refusal:
+            raise CommandError(refusal.messages[0]) from None
+        token, expiry = issue_token(program, days=days, scopes=scopes)
         self.stdout.write(token)
         self.stderr.write(f"Valid until {expiry:%Y-%m-%d %H:%M %Z}. Keep it safe: it is not shown again.")
 
