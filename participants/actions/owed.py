@@ -6,6 +6,7 @@ says by itself (death, withdrawal, loss to follow-up). `preview_release` says be
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import pghistory
@@ -67,9 +68,10 @@ def happened_to(
     *,
     also: Iterable[Step] = (),
     consent: Consent | None = None,
+    without: Consent | ConsentWithdrawal | None = None,
 ) -> tuple[Happened, ...]:
-    """Everything that bears on what is owed; `also` and `consent` are what is not recorded yet."""
-    return (*events_of(participant, history, also=also), *_without_long_term(participant, consent))
+    """Everything that bears on what is owed; `also` and `consent` are not recorded yet, `without` will not count."""
+    return (*events_of(participant, history, also=also), *_without_long_term(participant, consent, without))
 
 
 def events_of(
@@ -85,11 +87,14 @@ def events_of(
     )
 
 
-def _without_long_term(participant: Participant, new: Consent | None) -> list[Happened]:
+def _without_long_term(
+    participant: Participant, new: Consent | None, without: Consent | ConsentWithdrawal | None
+) -> list[Happened]:
     """Where the newest consent says no, or nobody may ask any more; nothing is known of somebody without consent."""
-    known = [one for one in participant.consents.standing().order_by("id") if new is None or one.pk != new.pk]
+    known = [one for one in participant.consents.standing().order_by("id") if one not in (new, without)]
     consents = sorted([*known, *([new] if new else [])], key=lambda one: one.consented_at)
-    silent = participant.withdrawals.standing().filter(may_contact=False).order_by("withdrawn_at").first()
+    refusals = participant.withdrawals.standing().filter(may_contact=False).order_by("withdrawn_at")
+    silent = next((one for one in refusals if one != without), None)
     days = [site_day(silent.withdrawn_at)] if silent else []
     if consents and not owed.agrees_to_long_term(_answer(consents), is_included=_is_included(consents[-1])):
         days.append(site_day(consents[-1].consented_at))
@@ -205,14 +210,19 @@ def _check_event(because: Because, on: dt.date | None, *, now: dt.datetime) -> N
 
 def preview_release(participant: Participant, *, because: Because | str, on: dt.date | None) -> list[str]:
     """In words, what `release` would change."""
-    others = [one for one in happened_to(participant) if not _is_from_field(participant, one, Because(because))]
-    more = [Happened(Because(because), on)] if on is not None else []
-    return lines_of(participant, [*others, *more])
+    return preview_events(participant, {Because(because): on})
 
 
-def _is_from_field(participant: Participant, one: Happened, because: Because) -> bool:
-    name = BESIDE.get(because)
-    return one.because is because and name is not None and one.on == getattr(participant, name)
+def preview_events(
+    participant: Participant, events: Mapping[Because, dt.date | None], *, also: Iterable[Step] = ()
+) -> list[str]:
+    """In words, what these days of events would change, and steps of the status history that go with them."""
+    after = copy(participant)
+    for because, on in events.items():
+        if (name := BESIDE.get(because)) is not None:
+            setattr(after, name, on)
+    more = [Happened(because, on) for because, on in events.items() if on is not None and because not in BESIDE]
+    return lines_of(participant, [*happened_to(after, also=also), *more])
 
 
 def preview_status(participant: Participant, *, new: Status, on: dt.date) -> list[str]:
@@ -239,6 +249,11 @@ def preview_withdrawal(withdrawal: ConsentWithdrawal) -> list[str]:
     happened = happened_to(withdrawal.participant, also=[Step(Status.WITHDRAWN, day)] if is_leaving else [])
     silent = [] if withdrawal.may_contact else [Happened(Because.NO_LONG_TERM, day)]
     return lines_of(withdrawal.participant, [*happened, *silent])
+
+
+def preview_without(row: Consent | ConsentWithdrawal) -> list[str]:
+    """In words, what the visits would be if this had not been given, or not been taken back; its status apart."""
+    return lines_of(row.participant, happened_to(row.participant, without=row))
 
 
 def lines_of(participant: Participant, happened: Sequence[Happened]) -> list[str]:

@@ -29,7 +29,6 @@ from participants import actions
 from participants.admin import eligibility, enter, page, unscheduled
 from participants.admin.prints import participant_urls
 from participants.admin.reads import reads_of
-from participants.admin.shown import shown_first
 from participants.admin.trail import export_view as trail_export_view
 from participants.admin.trail import trail_view
 from participants.models import (
@@ -46,6 +45,7 @@ from trialsite import formfields, paper, reading
 from trialsite.identity import seen_by
 from trialsite.middleware import client_ip
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.shown import shown_first
 from trialsite.voiding import Consequences
 
 STATUS_LABELS = {

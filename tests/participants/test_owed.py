@@ -254,23 +254,6 @@ def test_a_visit_beside_the_schedule_cannot_be_before_the_infusion_or_to_come(
 # --- on the pages -------------------------------------------------------------------------------------------
 
 
-def test_a_status_is_recorded_once_its_changes_were_seen(
-    participant: Participant, alice: User, now: dt.datetime, login: Any
-) -> None:
-    client = login(alice)
-    address = reverse("admin:participants_participant_status", args=[participant.pk])
-    typed = {"new": "died", "on": f"{now:%Y-%m-%d}", "reason": "told by the family", "reason_code": ""}
-    shown = client.post(address, typed)
-    assert shown.status_code == 200
-    assert "No longer due, death: M2" in shown.content.decode()
-    seen = shown.context["form"]["changes_seen"].value()
-    other = client.post(address, {**typed, "on": f"{now - 20 * DAY:%Y-%m-%d}", "changes_seen": seen})
-    assert "No longer due, death: D21, D28, M2" in other.content.decode(), "another day changes more: it is shown again"
-    assert client.post(address, {**typed, "changes_seen": seen}).status_code == 302
-    participant.refresh_from_db()
-    assert participant.status == Status.DIED
-
-
 def test_an_unscheduled_visit_is_recorded_on_the_participants_page(
     participant: Participant, alice: User, now: dt.datetime, login: Any
 ) -> None:
@@ -282,37 +265,3 @@ def test_an_unscheduled_visit_is_recorded_on_the_participants_page(
     page = client.get(reverse("admin:participants_visit_enter", args=[visit.pk])).content.decode()
     assert "Everything that this visit asks is recorded." in page, "it asks for nothing, and offers what it may need"
     assert "Blood count" in page
-
-
-def test_a_withdrawal_shows_what_it_ends_before_it_is_recorded(
-    participant: Participant, alice: User, now: dt.datetime, login: Any
-) -> None:
-    client = login(alice)
-    address = reverse("admin:participants_consentwithdrawal_add")
-    typed = {
-        "participant": participant.pk,
-        "withdrawn_at_0": f"{now:%Y-%m-%d}",
-        "withdrawn_at_1": "09:00",
-        "scope": "visits",
-        "may_keep_samples": "true",
-        "may_contact": "true",
-    }
-    shown = client.post(address, typed)
-    assert "No longer due, withdrawal of consent: M2" in shown.content.decode()
-    assert not ConsentWithdrawal.objects.exists()
-    seen = shown.context["adminform"].form["changes_seen"].value()
-    assert client.post(address, {**typed, "changes_seen": seen}).status_code == 302
-    assert participant.visits.get(code="M2").released_because == "withdrawal"
-
-
-def test_another_day_of_a_step_shows_what_it_changes(
-    participant: Participant, alice: User, now: dt.datetime, login: Any
-) -> None:
-    d28 = participant.visits.get(code="D28")
-    change(participant, Status.DIED, d28.window_closes_on, alice, now)
-    row = participant.statuses.get(status=Status.DIED)
-    address = reverse("admin:participants_participant_day", args=[participant.pk])
-    typed = {"row": row.pk, "on": f"{d28.window_closes_on + DAY:%Y-%m-%d}", "reason": "the certificate says so"}
-    shown = login(alice).post(address, typed)
-    assert "1 visit is due again, with its reminders: D28." in shown.content.decode()
-    assert row.effective_on == participant.statuses.standing().get(status=Status.DIED).effective_on
