@@ -1,7 +1,8 @@
 """Verbs of response and survival: assess the disease, note a later therapy, ask whether somebody is alive."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from participants import courses
 from participants.actions.days import long_date
-from participants.actions.owed import preview_events, release
+from participants.actions.owed import preview_events, preview_status, release
 from participants.actions.status import change_status, check_can_become, history_of
 from participants.actions.voids import locked
 from participants.models import (
@@ -26,6 +27,7 @@ from participants.rules.status import Status, Step
 from trialsite.models import Record, User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 from trialsite.voiding import Consequences, entangled, void
 
 RELAPSE, NEW_THERAPY = "relapse", "new_therapy"
@@ -204,6 +206,48 @@ def note_death(row: SurvivalContact, *, reason: str, by: User, now: dt.datetime)
             by=by,
             now=now,
         )
+
+
+# --- Loss to follow-up -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Lost by the study's definition since this day: `lines` say which attempts make it, `changes` what it ends."""
+
+    on: dt.date
+    attempts: int
+    over_days: int
+    lines: list[str]
+    changes: list[str]
+
+
+def loss_to_note(participant: Participant, *, now: dt.datetime) -> Loss | None:
+    """What the study file calls a loss, where the status may follow; None where it is none, or recorded already."""
+    history = courses.history_of(participant)
+    if history.loss_on is None or _possible(participant, Status.LOST_TO_FOLLOW_UP, history.loss_on, now=now) is None:
+        return None
+    policy = get_study().protocol(participant.protocol_version).policy
+    changes = preview_status(participant, new=Status.LOST_TO_FOLLOW_UP, on=history.loss_on)
+    return Loss(history.loss_on, policy.lost_after_attempts, policy.lost_over_days, [*_tries(history)], changes)
+
+
+def _tries(history: courses.History) -> Iterator[str]:
+    failed = history.silence.on
+    for one in history.contacts:
+        if one.vital == Vital.NO_ANSWER and one.contacted_on in failed:
+            means = one.get_means_display()
+            yield _("%(day)s, %(means)s: nobody answered.") % {"day": long_date(one.contacted_on), "means": means}
+
+
+@transaction.atomic
+def note_loss(participant: Participant, *, reason: str, by: User, now: dt.datetime) -> None:
+    """The status follows the attempts. Raises Refused where by the study's definition it is no loss (any more)."""
+    participant = locked(participant.pk)
+    loss = loss_to_note(participant, now=now)
+    if loss is None:
+        raise Refused(_("By the study's definition this participant is not lost to follow-up."))
+    change_status(participant=participant, new=Status.LOST_TO_FOLLOW_UP, on=loss.on, reason=reason, by=by, now=now)
 
 
 # --- Taking back -------------------------------------------------------------------------------------
