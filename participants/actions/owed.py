@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import pghistory
 from django.db import transaction
@@ -40,6 +41,8 @@ from trialsite.wake import wake
 NO_LONGER_DUE = "no longer due"
 # Events that nothing in the status history need say, and the field beside the participant that holds their day.
 BESIDE = {Because.RELAPSE: "relapsed_on", Because.NEW_THERAPY: "new_therapy_on"}
+# What a participant says of how far they go on.
+Said = Consent | ConsentWithdrawal
 LONG_TERM_REFUSED = gettext_lazy("Long-term follow-up follows from the consents. Record it there.")
 
 
@@ -57,7 +60,9 @@ class Change:
 
 def rules_of(protocol: Protocol) -> dict[Because, owed.AfterEvent]:
     return {
-        Because(one.event): owed.AfterEvent(frozenset(one.keeps), frozenset(one.drops), one.spares_open)
+        Because(one.event): owed.AfterEvent(
+            frozenset(one.keeps), frozenset(one.drops), one.spares_open, one.only_by_telephone
+        )
         for one in protocol.after_events
     }
 
@@ -67,11 +72,13 @@ def happened_to(
     history: Sequence[ParticipantStatus] | None = None,
     *,
     also: Iterable[Step] = (),
-    consent: Consent | None = None,
-    without: Consent | ConsentWithdrawal | None = None,
+    new: Said | None = None,
+    without: Said | None = None,
 ) -> tuple[Happened, ...]:
-    """Everything that bears on what is owed; `also` and `consent` are not recorded yet, `without` will not count."""
-    return (*events_of(participant, history, also=also), *_without_long_term(participant, consent, without))
+    """Everything that bears on what is owed; `also` and `new` are not recorded yet, `without` will not count."""
+    events = events_of(participant, history, also=also)
+    days = [*_refused(participant, new, without), *_without_contact(participant, events, new, without)]
+    return (*events, *([Happened(Because.NO_LONG_TERM, min(days))] if days else []))
 
 
 def events_of(
@@ -87,18 +94,29 @@ def events_of(
     )
 
 
-def _without_long_term(
-    participant: Participant, new: Consent | None, without: Consent | ConsentWithdrawal | None
-) -> list[Happened]:
-    """Where the newest consent says no, or nobody may ask any more; nothing is known of somebody without consent."""
-    known = [one for one in participant.consents.standing().order_by("id") if one not in (new, without)]
-    consents = sorted([*known, *([new] if new else [])], key=lambda one: one.consented_at)
-    refusals = participant.withdrawals.standing().filter(may_contact=False).order_by("withdrawn_at")
-    silent = next((one for one in refusals if one != without), None)
-    days = [site_day(silent.withdrawn_at)] if silent else []
-    if consents and not owed.agrees_to_long_term(_answer(consents), is_included=_is_included(consents[-1])):
-        days.append(site_day(consents[-1].consented_at))
-    return [Happened(Because.NO_LONG_TERM, min(days))] if days else []
+def _standing(rows: Any, new: Said | None, without: Said | None) -> list[Any]:
+    """What is on record of a kind, with what is not recorded yet and without what will not count."""
+    known = [one for one in rows.standing().order_by("id") if one not in (new, without)]
+    return [*known, *([new] if isinstance(new, rows.model) else [])]
+
+
+def _refused(participant: Participant, new: Said | None, without: Said | None) -> list[dt.date]:
+    """Since when the newest consent says no to the long term; nothing is known of somebody without consent."""
+    consents = sorted(_standing(participant.consents, new, without), key=lambda one: one.consented_at)
+    if not consents or owed.agrees_to_long_term(_answer(consents), is_included=_is_included(consents[-1])):
+        return []
+    return [site_day(consents[-1].consented_at)]
+
+
+def _without_contact(
+    participant: Participant, events: Sequence[Happened], new: Said | None, without: Said | None
+) -> list[dt.date]:
+    """Since when nobody may ask any more: a withdrawal says so, or nobody has said who withdrew may be asked."""
+    withdrawals = _standing(participant.withdrawals, new, without)
+    silent = [site_day(one.withdrawn_at) for one in withdrawals if not one.allows_contact]
+    if any(one.allows_contact for one in withdrawals):
+        return silent
+    return [*silent, *(one.on for one in events if one.because is Because.WITHDRAWAL)]
 
 
 def _answer(consents: Sequence[Consent]) -> bool | None:
@@ -135,9 +153,18 @@ def is_released(visit: Visit) -> bool:
 
 def _released(visit: Visit, happened: Sequence[Happened]) -> Happened | None:
     protocol = get_study().protocol(visit.protocol_version)
-    phase = owed.LONG_TERM if visit.is_long_term_follow_up else protocol.visit(visit.code).phase
-    window = owed.Window(phase, visit.window_opens_on, visit.window_closes_on)
-    return owed.released(window, happened, rules_of(protocol))
+    planned = protocol.visit(visit.code)
+    phase = owed.LONG_TERM if visit.is_long_term_follow_up else planned.phase
+    window = owed.Window(
+        phase,
+        visit.window_opens_on,
+        visit.window_closes_on,
+        may_be_a_call=planned.by_telephone,
+        is_beyond=visit.is_long_term_follow_up and planned.phase != owed.LONG_TERM,
+    )
+    is_dropped = protocol.policy.visits_after_study_end == "drop"
+    end = owed.beyond(window, ends_on=protocol.window.ends_on) if is_dropped else ()
+    return owed.released(window, (*happened, *end), rules_of(protocol))
 
 
 def _changes(participant: Participant, happened: Sequence[Happened]) -> list[Change]:
@@ -202,7 +229,7 @@ def release(
 
 
 def _check_event(because: Because, on: dt.date | None, *, now: dt.datetime) -> None:
-    if because is Because.NO_LONG_TERM:
+    if because in (Because.NO_LONG_TERM, Because.STUDY_END):
         raise Refused(str(LONG_TERM_REFUSED))
     if on is not None and on > site_day(now):
         raise Refused(_("%(day)s is in the future. Record it when it has happened.") % {"day": long_date(on)})
@@ -239,19 +266,17 @@ def preview_day(row: ParticipantStatus, *, on: dt.date) -> list[str]:
 
 def preview_consent(consent: Consent) -> list[str]:
     """In words, what this consent, or its correction, would change of the visits."""
-    return lines_of(consent.participant, happened_to(consent.participant, consent=consent))
+    return lines_of(consent.participant, happened_to(consent.participant, new=consent))
 
 
 def preview_withdrawal(withdrawal: ConsentWithdrawal) -> list[str]:
     """In words, what this withdrawal would change of the visits."""
-    day = site_day(withdrawal.withdrawn_at)
     is_leaving = withdrawal.scope != WithdrawalScope.TREATMENT
-    happened = happened_to(withdrawal.participant, also=[Step(Status.WITHDRAWN, day)] if is_leaving else [])
-    silent = [] if withdrawal.may_contact else [Happened(Because.NO_LONG_TERM, day)]
-    return lines_of(withdrawal.participant, [*happened, *silent])
+    also = [Step(Status.WITHDRAWN, site_day(withdrawal.withdrawn_at))] if is_leaving else []
+    return lines_of(withdrawal.participant, happened_to(withdrawal.participant, also=also, new=withdrawal))
 
 
-def preview_without(row: Consent | ConsentWithdrawal) -> list[str]:
+def preview_without(row: Said) -> list[str]:
     """In words, what the visits would be if this had not been given, or not been taken back; its status apart."""
     return lines_of(row.participant, happened_to(row.participant, without=row))
 

@@ -1,6 +1,7 @@
 """What an event changes in what is owed: told before, done by the study's rules, and taken back with its event."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests import factories
 from tests.conftest import Once
 from trialsite.models import User
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 DAY = dt.timedelta(days=1)
@@ -168,6 +170,48 @@ def test_long_term_follow_up_needs_that_nobody_said_no(participant: Participant,
     assert not long_term(codes(participant))
     actions.void_consent(consent=refused, reason="typed twice", by=alice, now=now + DAY)
     assert codes(participant) == before
+
+
+def withdraw(participant: Participant, by: User, now: dt.datetime, scope: str, *, may_contact: bool) -> None:
+    row = ConsentWithdrawal(
+        participant=participant, withdrawn_at=now, scope=scope, may_keep_samples=True, may_contact=may_contact
+    )
+    actions.withdraw_consent(withdrawal=row, by=by, now=now)
+
+
+@pytest.mark.parametrize(
+    ("scope", "may_contact", "calls"),
+    [("visits", True, 10), ("visits", False, 0), ("everything", True, 0)],
+    ids=["and-may-be-called", "and-may-not", "takes-back-everything"],
+)
+def test_whoever_withdrew_is_called_at_the_yearly_times_where_they_allow_it(
+    participant: Participant, alice: User, now: dt.datetime, scope: str, may_contact: bool, calls: int
+) -> None:
+    withdraw(participant, alice, now, scope, may_contact=may_contact)
+    owed = list(Visit.objects.owed().filter(participant=participant).values_list("code", flat=True))
+    assert owed == [f"Y{year}" for year in range(6, 16)][:calls]
+    actions.void_withdrawal(withdrawal=participant.withdrawals.get(), reason="another person", by=alice, now=now)
+    assert {"M2", "Y3", "Y15"} <= set(codes(participant))
+
+
+def test_a_status_alone_lets_nobody_call(participant: Participant, alice: User, now: dt.datetime) -> None:
+    change(participant, Status.WITHDRAWN, now.date(), alice, now)
+    assert not Visit.objects.owed().filter(participant=participant).exists()
+
+
+def test_a_study_that_ends_with_its_last_day_owes_nothing_of_the_main_study_beyond(
+    participant: Participant, alice: User, now: dt.datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "M24" in codes(participant), "its target lies after the end: it goes on as long-term follow-up"
+    study = get_study()
+    policy = study.latest.policy.model_copy(update={"visits_after_study_end": "drop"})
+    changed = study.latest.model_copy(update={"policy": policy})
+    dropping = replace(study, versions={changed.version: changed})
+    monkeypatch.setattr("participants.actions.owed.get_study", lambda: dropping)
+    actions.keep_owed(participant, now=now)
+    m24 = participant.visits.get(code="M24")
+    assert (m24.state, m24.why) == ("cancelled", "after the end of the study (2027-08-19)")
+    assert {"M12", "Y3", "Y15"} <= set(codes(participant))
 
 
 def test_who_may_not_be_asked_any_more_is_not_followed_in_the_long_term(
