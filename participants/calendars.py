@@ -14,10 +14,9 @@ from django.db.models import Q
 
 from participants import visitbars, workdays
 from participants.models import Visit, VisitState
-from participants.models.visits import STANDING_NAMES
+from participants.models.visits import NOT_FOLLOWED, STANDING_NAMES
 from participants.rules.calendar import DAY, Kind, days_between, preferred_day
 from participants.rules.schedule import Standing
-from participants.rules.status import NO_MORE_VISITS
 from trialsite.models import Site
 
 WEEK = 7
@@ -66,7 +65,7 @@ def span(view: View, on: dt.date) -> Span:
 
 def visits_between(sites: Iterable[Site], first: dt.date, last: dt.date) -> list[Visit]:
     """Those whose window or own day meets these days, without those that do not apply; one more than are shown."""
-    gone = Q(state=VisitState.PLANNED, participant__status__in=[one.value for one in NO_MORE_VISITS])
+    gone = Q(state=VisitState.PLANNED) & NOT_FOLLOWED
     rows = Visit.objects.standing().meeting(first, last).filter(participant__site__in=list(sites))
     rows = rows.exclude(state=VisitState.CANCELLED).exclude(gone)
     return list(rows.select_related("participant").order_by("target_date", "pk")[: MOST + 1])

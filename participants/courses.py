@@ -270,10 +270,10 @@ class History:
         return silence(tries, self.last_alive_on)
 
     @property
-    def is_loss(self) -> bool:
-        """Whether by the study's definition the participant is lost, whatever the status says."""
+    def loss_on(self) -> dt.date | None:
+        """Since when by the study's definition the participant is lost, whatever the status says; None: is not."""
         policy = get_study().protocol(self.participant.protocol_version).policy
-        return self.silence.is_loss(attempts=policy.lost_after_attempts, over_days=policy.lost_over_days)
+        return self.silence.lost_on(attempts=policy.lost_after_attempts, over_days=policy.lost_over_days)
 
 
 def history_of(participant: Participant) -> History:

@@ -25,7 +25,7 @@ from participants.actions.days import site_day
 from participants.calendars import day_of
 from participants.models import CalendarFeed, Visit, VisitContact, VisitState
 from participants.models.visits import TOOK_PLACE
-from participants.rules.status import NO_MORE_VISITS
+from participants.rules.status import Status, is_followed
 from trialsite.models import User
 from trialsite.study import get_study
 
@@ -152,8 +152,8 @@ def _event(visit: Visit) -> Event:
 def _is_shown(visit: Visit) -> bool:
     if visit.is_void or visit.participant.is_void:
         return False
-    is_owed = visit.state == VisitState.PLANNED and visit.participant.status not in NO_MORE_VISITS
-    return is_owed or visit.state in TOOK_PLACE
+    is_waited_for = is_followed(Status(visit.participant.status), is_long_term=visit.is_long_term_follow_up)
+    return (visit.state == VisitState.PLANNED and is_waited_for) or visit.state in TOOK_PLACE
 
 
 def _summary(visit: Visit) -> str:

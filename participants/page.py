@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from participants import actions, calendars, labs, responsepage, trails, visitbars, workdays
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall, Result
-from participants.rules.status import NO_MORE_VISITS, Status
+from participants.rules.status import NO_MORE_VISITS, Status, is_followed
 from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import wayback
 from trialsite.identity import seen_by
@@ -93,10 +93,17 @@ def owed(asked: Asked) -> list[Owed]:
 
 def _owed_visits(asked: Asked) -> list[Owed]:
     today = actions.site_day(asked.now)
-    if not asked.may("participants.view_visit") or not is_coming(asked.participant):
+    if not asked.may("participants.view_visit"):
         return []
-    waiting = [v for v in _visits(asked) if v.state == Visit.State.PLANNED and v.window_opens_on <= today]
+    waiting = [visit for visit in _planned(asked) if visit.window_opens_on <= today]
     return [_owed_visit(visit, asked, today) for visit in sorted(waiting, key=lambda one: one.window_closes_on)]
+
+
+def _planned(asked: Asked) -> list[Visit]:
+    """Those that somebody waits for."""
+    status = Status(asked.participant.status)
+    planned = (visit for visit in _visits(asked) if visit.state == Visit.State.PLANNED)
+    return [one for one in planned if is_followed(status, is_long_term=one.is_long_term_follow_up)]
 
 
 def _owed_visit(visit: Visit, asked: Asked, today: dt.date) -> Owed:
@@ -150,11 +157,7 @@ def following(asked: Asked) -> Next | None:
     state = Status(asked.participant.status)
     if state is Status.SCREENING:
         return _next_of_screening(asked)
-    if state in (Status.INFUSED, Status.IN_FOLLOW_UP, Status.RELAPSED, Status.COMPLETED) and asked.may(
-        "participants.view_visit"
-    ):
-        return _next_visit(asked)
-    return None
+    return _next_visit(asked) if asked.may("participants.view_visit") else None
 
 
 def _next_of_screening(asked: Asked) -> Next:
@@ -208,8 +211,7 @@ def _screening_link(asked: Asked, evaluation: actions.Evaluation) -> str:
 def _next_visit(asked: Asked) -> Next | None:
     """The first whose window is still open or to come: those that have closed are among what is owed."""
     today = actions.site_day(asked.now)
-    to_come = (one for one in _visits(asked) if one.state == Visit.State.PLANNED and one.window_closes_on >= today)
-    visit = next(to_come, None)
+    visit = next((one for one in _planned(asked) if one.window_closes_on >= today), None)
     if visit is None:
         return None
     values = {

@@ -14,10 +14,10 @@ from participants import bcells, courses
 from participants.actions.days import site_day
 from participants.models import DiseaseAssessment, MrdState, Participant, SurvivalContact, Vital
 from participants.responses import ENDPOINT_NAMES, MRD_NAMES, RESPONSE_NAMES, cause_in_words, response_in_words
-from participants.rules.contact import Attempt, silence
+from participants.rules.contact import Attempt, Silence, silence
 from participants.rules.endpoints import Endpoint, Subsequent, outcome
 from participants.rules.response import Response
-from participants.rules.status import NO_MORE_VISITS, Status
+from participants.rules.status import Status, can_become
 from trialsite import wayback
 from trialsite.study import get_study
 from trialsite.subjectpage import Asked, Owed, Section, Verb
@@ -63,22 +63,25 @@ def owed(asked: Asked) -> Iterator[Owed]:
     status = Status(asked.participant.status)
     if asked.may(CONTACTS) and status is not Status.DIED:
         yield from _owed_death(asked)
-        if status not in NO_MORE_VISITS:
+        if can_become(status, Status.LOST_TO_FOLLOW_UP):
             yield from _owed_loss(asked)
 
 
 def _owed_death(asked: Asked) -> Iterator[Owed]:
     if any(one["vital"] == Vital.DEAD for one in _known(asked, "contacts_told")):
-        yield Owed(_("A contact learnt of the death: record the status “died” with its day"), _status(asked), STATUS)
+        yield Owed(
+            _("A contact learnt of the death: record the status “died” with its day"), _own(asked, "status"), STATUS
+        )
 
 
 def _owed_loss(asked: Asked) -> Iterator[Owed]:
     told = _known(asked, "contacts_told")
-    alive = [courses.day_of(one["alive"]) for one in told if one["alive"]]
     tries = (Attempt(dt.date.fromisoformat(one["on"]), one["vital"] != Vital.NO_ANSWER) for one in told)
-    quiet = silence(tries, max(alive, default=None))
     policy = get_study().protocol(asked.participant.protocol_version).policy
-    if not quiet.is_loss(attempts=policy.lost_after_attempts, over_days=policy.lost_over_days):
+    limits = {"attempts": policy.lost_after_attempts, "over_days": policy.lost_over_days}
+    # Whoever was seen at a visit since is not lost: looked up for the few whose contacts make them so.
+    quiet = courses.history_of(asked.participant).silence if silence(tries).is_loss(**limits) else Silence()
+    if not quiet.is_loss(**limits):
         return
     text = ngettext(
         "Nobody answered on %(days)s day within %(span)s days, since %(first)s: record as lost to follow-up, or go on "
@@ -87,13 +90,13 @@ def _owed_loss(asked: Asked) -> Iterator[Owed]:
         "trying",
         quiet.days,
     )
-    values = {"days": quiet.days, "span": quiet.span, "first": f"{quiet.first_on:%Y-%m-%d}"}
-    yield Owed(text % values, _status(asked), STATUS)
+    values = {"days": quiet.days, "span": quiet.span, "first": f"{quiet.on[0]:%Y-%m-%d}"}
+    yield Owed(text % values, _own(asked, "lost"), STATUS)
 
 
-def _status(asked: Asked) -> str:
+def _own(asked: Asked, name: str) -> str:
     back = wayback.page(asked.participant, "response")
-    return wayback.link("participants_participant_status", asked.participant.pk, back=back)
+    return wayback.link(f"participants_participant_{name}", asked.participant.pk, back=back)
 
 
 # --- The section ---------------------------------------------------------------------------------------

@@ -10,15 +10,13 @@ from django.utils.translation import gettext as _
 from participants import courses
 from participants.actions.contradictions import facts_about
 from participants.actions.days import long_date, site_day
-from participants.actions.response import death_to_note, note_death, note_relapse, relapse_to_note
+from participants.actions.response import CHANGES_STATUS, death_to_note, note_death, note_relapse, relapse_to_note
 from participants.models import DiseaseAssessment, SurvivalContact, Vital
 from participants.responses import RESPONSE_NAMES, response_in_words
 from participants.rules.contradictions import Code, Told, about_death
 from participants.rules.response import Response
 from trialsite.models import Record
 from trialsite.questions import Question
-
-CHANGES_STATUS = "participants.change_status"
 
 
 def about_response(row: Record, changed: Collection[str] | None, *, by: Any, now: dt.datetime) -> list[Question]:

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from participants import responseworklist
 from participants.actions import Evaluation, evaluate, is_current, newest_confirmation, site_day
 from participants.actions.unchanged import Kept, with_facts
 from participants.models import Participant, ParticipantStatus, Reconsent, ReconsentState, Visit
@@ -30,7 +31,8 @@ RECORD_VISITS = "participants.change_visit"
 def kinds(*, user: User, now: dt.datetime) -> list[Kind]:
     if not user.has_perm("participants.view_visit"):
         return []
-    return [_places(), *_visits(user, site_day(now)), _reconsents(user, site_day(now))]
+    today = site_day(now)
+    return [_places(), *_visits(user, today), *responseworklist.kinds(user), _reconsents(user, today)]
 
 
 def sections(*, user: User, now: dt.datetime) -> list[Section]:

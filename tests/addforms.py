@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
 from participants.models import Participant
 from tests import factories
+from tests.forms import forms_of
 from tests.safety.test_bedside import typed as bedside_typed
 from tests.safety.test_blood import iec_hs_form
 from tests.safety.test_pages import CRS, ICANS
 from trialsite.models import User
 from trialsite.recordadmin import RecordAdmin
+from trialsite.shown import SEEN
 
 HOUR = dt.timedelta(hours=1)
 
@@ -59,6 +61,18 @@ def pages() -> set[str]:
 
 
 Fill = Callable[[Participant, dt.datetime, User], Filled]
+
+
+def send(client: Client, filled: Filled, **more: str) -> Any:
+    """As typed; where the form first shows what it changes of the visits, once more."""
+    response = client.post(filled.address, {**filled.data, **more})
+    if seen := next((one.data[SEEN] for one in _shown(response) if SEEN in one.data), ""):
+        return client.post(filled.address, {**filled.data, **more, SEEN: seen})
+    return response
+
+
+def _shown(response: Any) -> list[Any]:
+    return forms_of(response) if response.status_code == 200 else []
 
 
 def of(participant: Participant, **more: Any) -> dict[str, Any]:

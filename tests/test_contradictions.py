@@ -16,9 +16,9 @@ from participants.models import ConsentWithdrawal, Participant, ProtocolDeviatio
 from participants.rules.contradictions import Code
 from participants.rules.status import Status
 from tests import factories
-from tests.addforms import FILL, Filled, when
+from tests.addforms import FILL, Filled, send, when
 from tests.conftest import Once, person
-from tests.test_twins import answer, asked, send
+from tests.test_twins import answer, asked
 from trialsite import audit
 from trialsite.fields import PartialDateField
 from trialsite.models import Record, Site, User

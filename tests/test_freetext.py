@@ -17,7 +17,7 @@ from participants.models import Participant, ProtocolDeviation
 from participants.rules.identifying import Kind
 from safety.models import AdverseEvent
 from tests import factories
-from tests.addforms import FILL, Filled
+from tests.addforms import FILL, Filled, send
 from tests.conftest import person
 from tests.forms import forms_of
 from tests.test_reach import _about
@@ -158,7 +158,7 @@ def test_no_row_takes_the_identity_of_its_person(
 def fill_all(client: Client, participant: Participant, now: dt.datetime, by: User) -> None:
     for label in sorted(set(FILL) - {"participants.ConsentWithdrawal", "dosing.Infusion", "participants.Participant"}):
         filled = FILL[label](participant, now, by)
-        client.post(filled.address, filled.data)
+        send(client, filled)
 
 
 @pytest.mark.django_db

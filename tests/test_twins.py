@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from participants.models import IdentityRead, Participant
 from safety.models import AdverseEvent
 from tests import factories
-from tests.addforms import FILL, Filled, pages
+from tests.addforms import FILL, Filled, pages, send
 from trialsite import audit, questions
 from trialsite.models import Site, User
 from trialsite.voiding import void
@@ -39,10 +38,6 @@ def root(site: Site) -> User:
     user = User.objects.create_superuser("root", "root@example.org", "x", language="en")
     user.sites.set([site])
     return user
-
-
-def send(client: Client, filled: Filled, **more: str) -> Any:
-    return client.post(filled.address, {**filled.data, **more})
 
 
 def asked(response: Any, filled: Filled) -> Any:

@@ -63,6 +63,8 @@ ORDER = (
     "duties",
     "review",
     "overdue",
+    "lost",
+    "unassessed",
     "open",
     "soon",
     "infusions",

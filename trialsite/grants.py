@@ -33,6 +33,7 @@ BY_TABLE = {
     "participants_absence": KEEP,
     "participants_reminderpreference": KEEP,
     "participants_visitacknowledgement": APPEND,
+    "participants_dutyreminder": KEEP,
     "participants_visitreminder": KEEP,
     "participants_calendarfeed": KEEP,
     "safety_submissionfile": APPEND,

@@ -1,7 +1,7 @@
 """What every record's admin page shares: reach by site, reasons for changes, voiding, the audit trail."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from trialsite import audit, formfields, merging, once, questions, signature, signing, versions, wayback
+from trialsite import audit, formfields, merging, once, questions, shown, signature, signing, versions, wayback
 from trialsite.constraints import as_refusals, check_unique
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.identity import IDENTITY, hidden_of
@@ -67,6 +67,7 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
         for field in self.fields.values():
             field.label = formfields.capitalised(field.label)
         questions.prepare(self)
+        shown.prepare(self)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -83,13 +84,19 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
                 check_unique(self.instance)
                 found = questions.about(*self.rows(), changed=changed, by=self.by, now=timezone.now())
                 self.check(self.instance)
+                changes = self.changes(self.instance)
             except Refused as refusal:
                 self.add_error(None, refusal)
             else:
+                shown.ask_to_look(self, changes)
                 questions.settle(self, found, *self.rows())
 
     def check(self, row: Any) -> None:
         """What the action will check, asked before it is called. Raises Refused."""
+
+    def changes(self, row: Any) -> Sequence[str]:
+        """In words, what saving it changes of the visits: shown first, and saved once it was seen."""
+        return ()
 
     def rows(self) -> list[Record]:
         """What this form is about to save, as far as somebody may ask about it."""
@@ -339,10 +346,13 @@ class RecordAdmin(SiteScopedAdmin):
         """The field for an answer stands first, below the question, and only where something was asked."""
         if context.get("original") is not None:
             self.note_identity(request, context["original"])
-        shown = context["adminform"]
-        if asked := tuple(name for name in questions.FIELDS if name in shown.form.fields):
+        page = context["adminform"]
+        if asked := tuple(name for name in questions.FIELDS if name in page.form.fields):
             title = _("Is it so?") if questions.ASKED in asked else _("Identity in the text")
-            shown.fieldsets = [(title, {"fields": asked}), *shown.fieldsets]
+            page.fieldsets = [(title, {"fields": asked}), *page.fieldsets]
+        if shown.SEEN in page.form.fields:
+            (title, options), *others = page.fieldsets
+            page.fieldsets = [(title, {**options, "fields": (*options["fields"], shown.SEEN)}), *others]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -1,18 +1,17 @@
 """Verbs of consent: record it, ask for it again in time, take note of its withdrawal."""
 
 import datetime as dt
-from typing import Any
+from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models import Min
-from django.utils import timezone
+from django.db.models import Min, QuerySet
 from django.utils.translation import gettext as _
 
-from participants.actions.days import long_date, long_moment, minute, site_day
+from participants.actions.days import end_of_day, long_date, long_moment, minute, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.owed import keep_owed
-from participants.actions.reminders import reminder_recipients
 from participants.actions.status import change_status
+from participants.actions.telling import Duty, tell_of
 from participants.models import (
     Consent,
     ConsentWithdrawal,
@@ -32,6 +31,9 @@ from trialsite import notifications, sweeps
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.study import Protocol, get_study
+
+# What the day's mail of several is about.
+DIGEST = "reconsents"
 
 
 def first_consent_at(participant: Participant) -> dt.datetime | None:
@@ -255,10 +257,19 @@ def remind_of_reconsents(*, now: dt.datetime) -> dict[str, int]:
             _given, duties = _duties(participant, today=site_day(now))
             if duties:
                 counts["owed"] += _sync_locked(participant, now=now)
-    for row in Reconsent.objects.standing().filter(state=ReconsentState.OPEN).select_related("participant__site"):
-        with sweeps.guarded(f"reconsent:{row.pk}"):
-            counts["queued"] += _remind(row, now=now)
+    duties = [_duty_of(row, now=now) for row in _open_reconsents().select_related("participant__site")]
+    counts["queued"] = sum(tell_of(duties, kind=DIGEST, now=now).values())
     return counts
+
+
+def _open_reconsents() -> QuerySet[Reconsent]:
+    return Reconsent.objects.standing().filter(state=ReconsentState.OPEN)
+
+
+def reconsents_owed(about: Collection[str]) -> set[str]:
+    """Of these, those that are still to be given."""
+    keys = [int(one.partition(":")[2]) for one in about]
+    return {f"reconsent:{pk}" for pk in _open_reconsents().filter(pk__in=keys).values_list("pk", flat=True)}
 
 
 @transaction.atomic
@@ -267,26 +278,18 @@ def _sync_locked(participant: Participant, *, now: dt.datetime) -> int:
     return sync_reconsents(participant=locked, by=locked.created_by, now=now)
 
 
-def _remind(row: Reconsent, *, now: dt.datetime) -> int:
-    stage = rules.stage(row.due_on, today=site_day(now))
-    until = dt.datetime.combine(site_day(now) + dt.timedelta(days=6), dt.time.max, timezone.get_current_timezone())
-    return sum(
-        notifications.queue(
-            key=f"reconsent:{row.pk}:{row.due_on}:{stage}",
-            about=f"reconsent:{row.pk}",
-            site=row.participant.site,
-            recipient=person,
-            template="participants/email/reconsent",
-            context=_reminder_context(row, today=site_day(now)),
-            now=now,
-            relevant_until=until,
-        )
-        for person in reminder_recipients(row.participant.site)
+def _duty_of(row: Reconsent, *, now: dt.datetime) -> Duty:
+    today, whose = site_day(now), row.participant
+    return Duty(
+        about=f"reconsent:{row.pk}",
+        stage=f"{row.due_on}:{rules.stage(row.due_on, today=today)}",
+        site=whose.site,
+        protocol=get_study().protocol(whose.protocol_version),
+        row=row,
+        template="participants/email/reconsent",
+        context={"duty": row, "participant": whose, "days_left": (row.due_on - today).days},
+        relevant_until=end_of_day(today + dt.timedelta(days=6)),
     )
-
-
-def _reminder_context(row: Reconsent, *, today: dt.date) -> dict[str, Any]:
-    return {"duty": row, "participant": row.participant, "days_left": (row.due_on - today).days}
 
 
 # --- Withdrawal ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.db.models import OuterRef, Subquery
 
 from participants.actions.measurements import facts_at
-from participants.actions.owed import Said
+from participants.actions.owed import Agreed
 from participants.actions.standing import NOBODY, Question, ask, standing_of
 from participants.actions.status import history_of
 from participants.models import (
@@ -58,8 +58,8 @@ class Known:
         return standing_of(ConsentWithdrawal, self.participant)
 
     @property
-    def said(self) -> Said:
-        return Said(self.consents, self.withdrawals)
+    def agreed(self) -> Agreed:
+        return Agreed(self.consents, self.withdrawals)
 
     @cached_property
     def firsts(self) -> Firsts:

@@ -6,8 +6,9 @@ says by itself (death, withdrawal, loss to follow-up). `preview_release` says be
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pghistory
 from django.db import transaction
@@ -41,6 +42,9 @@ from trialsite.wake import wake
 NO_LONGER_DUE = "no longer due"
 # Events that nothing in the status history need say, and the field beside the participant that holds their day.
 BESIDE = {Because.RELAPSE: "relapsed_on", Because.NEW_THERAPY: "new_therapy_on"}
+# What a participant says of how far they go on.
+Said = Consent | ConsentWithdrawal
+R = TypeVar("R", Consent, ConsentWithdrawal)
 LONG_TERM_REFUSED = gettext_lazy("Long-term follow-up follows from the consents. Record it there.")
 
 
@@ -53,16 +57,11 @@ class Change:
     on: dt.date | None = None
 
 
-class Said(NamedTuple):
+class Agreed(NamedTuple):
     """What somebody has agreed to, and taken back, in the order in which it was recorded."""
 
     consents: Sequence[Consent]
     withdrawals: Sequence[ConsentWithdrawal]
-
-    @property
-    def silencing(self) -> list[ConsentWithdrawal]:
-        """After these nobody may ask any more."""
-        return [one for one in self.withdrawals if not one.may_contact]
 
 
 # --- What has happened --------------------------------------------------------------------------------
@@ -70,7 +69,9 @@ class Said(NamedTuple):
 
 def rules_of(protocol: Protocol) -> dict[Because, owed.AfterEvent]:
     return {
-        Because(one.event): owed.AfterEvent(frozenset(one.keeps), frozenset(one.drops), one.spares_open)
+        Because(one.event): owed.AfterEvent(
+            frozenset(one.keeps), frozenset(one.drops), one.spares_open, one.only_by_telephone
+        )
         for one in protocol.after_events
     }
 
@@ -79,13 +80,17 @@ def happened_to(
     participant: Participant,
     history: Sequence[ParticipantStatus] | None = None,
     *,
-    said: Said | None = None,
+    agreed: Agreed | None = None,
     also: Iterable[Step] = (),
-    consent: Consent | None = None,
+    new: Said | None = None,
+    without: Said | None = None,
 ) -> tuple[Happened, ...]:
-    """Everything that bears on what is owed; `also` and `consent` are what is not recorded yet."""
-    said = said or Said(standing_of(Consent, participant), standing_of(ConsentWithdrawal, participant))
-    return (*events_of(participant, history, also=also), *_without_long_term(said, consent))
+    """Everything that bears on what is owed; `also` and `new` are not recorded yet, `without` will not count. What was
+    `agreed` is not read again."""
+    agreed = agreed or Agreed(standing_of(Consent, participant), standing_of(ConsentWithdrawal, participant))
+    events = events_of(participant, history, also=also)
+    days = [*_refused(agreed.consents, new, without), *_without_contact(agreed.withdrawals, events, new, without)]
+    return (*events, *([Happened(Because.NO_LONG_TERM, min(days))] if days else []))
 
 
 def events_of(
@@ -101,14 +106,28 @@ def events_of(
     )
 
 
-def _without_long_term(said: Said, new: Consent | None) -> list[Happened]:
-    """Where the newest consent says no, or nobody may ask any more; nothing is known of somebody without consent."""
-    known = [one for one in said.consents if new is None or one.pk != new.pk]
-    consents = sorted([*known, *([new] if new else [])], key=lambda one: one.consented_at)
-    days = [site_day(min(one.withdrawn_at for one in silent))] if (silent := said.silencing) else []
-    if consents and not owed.agrees_to_long_term(_answer(consents), is_included=_is_included(consents[-1])):
-        days.append(site_day(consents[-1].consented_at))
-    return [Happened(Because.NO_LONG_TERM, min(days))] if days else []
+def _counting(known: Sequence[R], kind: type[R], new: Said | None, without: Said | None) -> list[R]:
+    """What is on record of a kind, with what is not recorded yet and without what will not count."""
+    return [*(one for one in known if one not in (new, without)), *([new] if isinstance(new, kind) else [])]
+
+
+def _refused(known: Sequence[Consent], new: Said | None, without: Said | None) -> list[dt.date]:
+    """Since when the newest consent says no to the long term; nothing is known of somebody without consent."""
+    consents = sorted(_counting(known, Consent, new, without), key=lambda one: one.consented_at)
+    if not consents or owed.agrees_to_long_term(_answer(consents), is_included=_is_included(consents[-1])):
+        return []
+    return [site_day(consents[-1].consented_at)]
+
+
+def _without_contact(
+    known: Sequence[ConsentWithdrawal], events: Sequence[Happened], new: Said | None, without: Said | None
+) -> list[dt.date]:
+    """Since when nobody may ask any more: a withdrawal says so, or nobody has said who withdrew may be asked."""
+    withdrawals = _counting(known, ConsentWithdrawal, new, without)
+    silent = [site_day(one.withdrawn_at) for one in withdrawals if not one.allows_contact]
+    if any(one.allows_contact for one in withdrawals):
+        return silent
+    return [*silent, *(one.on for one in events if one.because is Because.WITHDRAWAL)]
 
 
 def _answer(consents: Sequence[Consent]) -> bool | None:
@@ -145,9 +164,18 @@ def is_released(visit: Visit) -> bool:
 
 def _released(visit: Visit, happened: Sequence[Happened]) -> Happened | None:
     protocol = get_study().protocol(visit.protocol_version)
-    phase = owed.LONG_TERM if visit.is_long_term_follow_up else protocol.visit(visit.code).phase
-    window = owed.Window(phase, visit.window_opens_on, visit.window_closes_on)
-    return owed.released(window, happened, rules_of(protocol))
+    planned = protocol.visit(visit.code)
+    phase = owed.LONG_TERM if visit.is_long_term_follow_up else planned.phase
+    window = owed.Window(
+        phase,
+        visit.window_opens_on,
+        visit.window_closes_on,
+        may_be_a_call=planned.by_telephone,
+        is_beyond=visit.is_long_term_follow_up and planned.phase != owed.LONG_TERM,
+    )
+    is_dropped = protocol.policy.visits_after_study_end == "drop"
+    end = owed.beyond(window, ends_on=protocol.window.ends_on) if is_dropped else ()
+    return owed.released(window, (*happened, *end), rules_of(protocol))
 
 
 def _changes(participant: Participant, happened: Sequence[Happened]) -> list[Change]:
@@ -212,7 +240,7 @@ def release(
 
 
 def _check_event(because: Because, on: dt.date | None, *, now: dt.datetime) -> None:
-    if because is Because.NO_LONG_TERM:
+    if because in (Because.NO_LONG_TERM, Because.STUDY_END):
         raise Refused(str(LONG_TERM_REFUSED))
     if on is not None and on > site_day(now):
         raise Refused(_("%(day)s is in the future. Record it when it has happened.") % {"day": long_date(on)})
@@ -220,14 +248,19 @@ def _check_event(because: Because, on: dt.date | None, *, now: dt.datetime) -> N
 
 def preview_release(participant: Participant, *, because: Because | str, on: dt.date | None) -> list[str]:
     """In words, what `release` would change."""
-    others = [one for one in happened_to(participant) if not _is_from_field(participant, one, Because(because))]
-    more = [Happened(Because(because), on)] if on is not None else []
-    return lines_of(participant, [*others, *more])
+    return preview_events(participant, {Because(because): on})
 
 
-def _is_from_field(participant: Participant, one: Happened, because: Because) -> bool:
-    name = BESIDE.get(because)
-    return one.because is because and name is not None and one.on == getattr(participant, name)
+def preview_events(
+    participant: Participant, events: Mapping[Because, dt.date | None], *, also: Iterable[Step] = ()
+) -> list[str]:
+    """In words, what these days of events would change, and steps of the status history that go with them."""
+    after = copy(participant)
+    for because, on in events.items():
+        if (name := BESIDE.get(because)) is not None:
+            setattr(after, name, on)
+    more = [Happened(because, on) for because, on in events.items() if on is not None and because not in BESIDE]
+    return lines_of(participant, [*happened_to(after, also=also), *more])
 
 
 def preview_status(participant: Participant, *, new: Status, on: dt.date) -> list[str]:
@@ -244,16 +277,19 @@ def preview_day(row: ParticipantStatus, *, on: dt.date) -> list[str]:
 
 def preview_consent(consent: Consent) -> list[str]:
     """In words, what this consent, or its correction, would change of the visits."""
-    return lines_of(consent.participant, happened_to(consent.participant, consent=consent))
+    return lines_of(consent.participant, happened_to(consent.participant, new=consent))
 
 
 def preview_withdrawal(withdrawal: ConsentWithdrawal) -> list[str]:
     """In words, what this withdrawal would change of the visits."""
-    day = site_day(withdrawal.withdrawn_at)
     is_leaving = withdrawal.scope != WithdrawalScope.TREATMENT
-    happened = happened_to(withdrawal.participant, also=[Step(Status.WITHDRAWN, day)] if is_leaving else [])
-    silent = [] if withdrawal.may_contact else [Happened(Because.NO_LONG_TERM, day)]
-    return lines_of(withdrawal.participant, [*happened, *silent])
+    also = [Step(Status.WITHDRAWN, site_day(withdrawal.withdrawn_at))] if is_leaving else []
+    return lines_of(withdrawal.participant, happened_to(withdrawal.participant, also=also, new=withdrawal))
+
+
+def preview_without(row: Said) -> list[str]:
+    """In words, what the visits would be if this had not been given, or not been taken back; its status apart."""
+    return lines_of(row.participant, happened_to(row.participant, without=row))
 
 
 def lines_of(participant: Participant, happened: Sequence[Happened]) -> list[str]:

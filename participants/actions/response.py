@@ -1,6 +1,8 @@
 """Verbs of response and survival: assess the disease, note a later therapy, ask whether somebody is alive."""
 
 import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -8,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from participants import courses
 from participants.actions.days import long_date
-from participants.actions.owed import release
+from participants.actions.owed import preview_events, preview_status, release
 from participants.actions.status import change_status, check_can_become, history_of
 from participants.actions.voids import locked
 from participants.models import (
@@ -19,14 +21,18 @@ from participants.models import (
     SurvivalContact,
     Vital,
 )
+from participants.rules.owed import Because
 from participants.rules.response import Response
-from participants.rules.status import Status
+from participants.rules.status import Status, Step
 from trialsite.models import Record, User
 from trialsite.partialdate import PartialDate
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 from trialsite.voiding import Consequences, entangled, void
 
 RELAPSE, NEW_THERAPY = "relapse", "new_therapy"
+# Whoever may not change the status leaves it to the page of the participant, which asks for it.
+CHANGES_STATUS = "participants.change_status"
 
 
 def tell_visits(participant: Participant, *, because: str, on: dt.date | None, by: User, now: dt.datetime) -> None:
@@ -42,6 +48,42 @@ def _follow(participant: Participant, *, by: User, now: dt.datetime) -> None:
     history = courses.history_of(participant)
     tell_visits(participant, because=RELAPSE, on=history.relapsed_on, by=by, now=now)
     tell_visits(participant, because=NEW_THERAPY, on=history.therapy_on, by=by, now=now)
+
+
+def preview_response(row: Any, *, by: User | None, now: dt.datetime) -> list[str]:
+    """In words, what saving this assessment, therapy or contact would change of the visits, its status with it."""
+    history = _without(row)
+    if isinstance(row, DiseaseAssessment):
+        history.assessments.append(courses.judge(row))
+    elif isinstance(row, SubsequentTherapy):
+        history.therapies.append(row)
+    return _lines_after(history, also=_step_of(row, by=by, now=now))
+
+
+def _without(row: Any) -> courses.History:
+    """What is on record of the participant, as if this row were not."""
+    history = courses.history_of(row.participant)
+    history.assessments = [one for one in history.assessments if one.row != row]
+    history.therapies = [one for one in history.therapies if one != row]
+    return history
+
+
+def _lines_after(history: courses.History, *, also: Iterable[Step] = ()) -> list[str]:
+    events = {Because.RELAPSE: history.relapsed_on, Because.NEW_THERAPY: history.therapy_on}
+    return preview_events(history.participant, events, also=also)
+
+
+def _step_of(row: Any, *, by: User | None, now: dt.datetime) -> list[Step]:
+    """The status that follows from it, where whoever records it may say so."""
+    if by is None or not by.has_perm(CHANGES_STATUS):
+        return []
+    if isinstance(row, DiseaseAssessment):
+        new, on = Status.RELAPSED, relapse_to_note(row, now=now)
+    elif isinstance(row, SurvivalContact):
+        new, on = Status.DIED, death_to_note(row, now=now)
+    else:
+        return []
+    return [Step(new, on)] if on is not None else []
 
 
 def _save(row: Any, *, by: User, now: dt.datetime) -> Participant:
@@ -166,6 +208,48 @@ def note_death(row: SurvivalContact, *, reason: str, by: User, now: dt.datetime)
         )
 
 
+# --- Loss to follow-up -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Lost by the study's definition since this day: `lines` say which attempts make it, `changes` what it ends."""
+
+    on: dt.date
+    attempts: int
+    over_days: int
+    lines: list[str]
+    changes: list[str]
+
+
+def loss_to_note(participant: Participant, *, now: dt.datetime) -> Loss | None:
+    """What the study file calls a loss, where the status may follow; None where it is none, or recorded already."""
+    history = courses.history_of(participant)
+    if history.loss_on is None or _possible(participant, Status.LOST_TO_FOLLOW_UP, history.loss_on, now=now) is None:
+        return None
+    policy = get_study().protocol(participant.protocol_version).policy
+    changes = preview_status(participant, new=Status.LOST_TO_FOLLOW_UP, on=history.loss_on)
+    return Loss(history.loss_on, policy.lost_after_attempts, policy.lost_over_days, [*_tries(history)], changes)
+
+
+def _tries(history: courses.History) -> Iterator[str]:
+    failed = history.silence.on
+    for one in history.contacts:
+        if one.vital == Vital.NO_ANSWER and one.contacted_on in failed:
+            means = one.get_means_display()
+            yield _("%(day)s, %(means)s: nobody answered.") % {"day": long_date(one.contacted_on), "means": means}
+
+
+@transaction.atomic
+def note_loss(participant: Participant, *, reason: str, by: User, now: dt.datetime) -> None:
+    """The status follows the attempts. Raises Refused where by the study's definition it is no loss (any more)."""
+    participant = locked(participant.pk)
+    loss = loss_to_note(participant, now=now)
+    if loss is None:
+        raise Refused(_("By the study's definition this participant is not lost to follow-up."))
+    change_status(participant=participant, new=Status.LOST_TO_FOLLOW_UP, on=loss.on, reason=reason, by=by, now=now)
+
+
 # --- Taking back -------------------------------------------------------------------------------------
 
 
@@ -178,7 +262,7 @@ def response_consequences(row: Record) -> Consequences:
         % {"status": one.get_status_display(), "day": long_date(one.effective_on)}
         for one in rests
     )
-    return Consequences(lines) + entangled(row)
+    return Consequences((*lines, *_lines_after(_without(row)))) + entangled(row)
 
 
 @transaction.atomic

@@ -62,7 +62,7 @@ def schedule_follow_up(
     """
     new, moved = [], []
     known = known or Known(participant)
-    happened = happened_to(participant, known.history, said=known.said)
+    happened = happened_to(participant, known.history, agreed=known.agreed)
     for plan, dates, visit in _visits_after(participant, day0):
         if visit is None:
             new.append(_new_visit(participant, plan, dates, by=by, now=now))

@@ -22,7 +22,7 @@ from participants.actions.days import long_date, site_day
 from participants.actions.deviations import report_deviation
 from participants.actions.enrolment import BEFORE_INFUSION
 from participants.actions.known import newest_confirmation
-from participants.actions.owed import NO_LONGER_DUE, happened_to, keep_owed, lines_of, settle_owed
+from participants.actions.owed import NO_LONGER_DUE, happened_to, keep_owed, lines_of, preview_without, settle_owed
 from participants.models import (
     HISTORY,
     STATUS_NAMES,
@@ -154,8 +154,10 @@ def instead_of_first_status() -> str:
     return _("A history begins with the screening. If there was none, void the participant.")
 
 
-def status_lines(participant: Participant, gone: Sequence[ParticipantStatus]) -> tuple[str, ...]:
-    """What taking these statuses back would change, in words."""
+def status_lines(
+    participant: Participant, gone: Sequence[ParticipantStatus], *, without: ConsentWithdrawal | None = None
+) -> tuple[str, ...]:
+    """What taking these statuses back would change, in words; with the withdrawal from which they followed."""
     if not gone:
         return ()
     before, after = Status(participant.status), status_without(participant, gone)
@@ -169,7 +171,7 @@ def status_lines(participant: Participant, gone: Sequence[ParticipantStatus]) ->
             % {"number": participant.participant_number or participant.number}
         )
         lines += deviation_lines(f"enrolment:{participant.pk}")
-    lines += _owed_lines(participant, gone)
+    lines += _owed_lines(participant, gone, without)
     if _reopens(before, after):
         lines += _reopening_lines(participant, after)
     return tuple(lines)
@@ -179,10 +181,12 @@ def _reopens(before: Status, after: Status) -> bool:
     return before in NO_MORE_VISITS and after not in NO_MORE_VISITS
 
 
-def _owed_lines(participant: Participant, gone: Sequence[ParticipantStatus]) -> list[str]:
+def _owed_lines(
+    participant: Participant, gone: Sequence[ParticipantStatus], without: ConsentWithdrawal | None
+) -> list[str]:
     away = {row.pk for row in gone}
     stays = [row for row in standing_statuses(participant) if row.pk not in away]
-    return lines_of(participant, happened_to(participant, stays))
+    return lines_of(participant, happened_to(participant, stays, without=without))
 
 
 def _reopening_lines(participant: Participant, after: Status) -> list[str]:
@@ -393,7 +397,7 @@ def consent_consequences(consent: Consent) -> Consequences:
             count,
         )
         lines.append(text % {"count": count})
-    return Consequences(tuple(lines), _rests_on_consent(consent))
+    return Consequences((*lines, *preview_without(consent)), _rests_on_consent(consent))
 
 
 def _settled_by(consent: Consent) -> QuerySet[Reconsent]:
@@ -437,7 +441,9 @@ def void_consent(*, consent: Consent, reason: str, by: User, now: dt.datetime) -
 
 
 def withdrawal_consequences(withdrawal: ConsentWithdrawal) -> Consequences:
-    return Consequences(status_lines(withdrawal.participant, _withdrawn_by(withdrawal))) + entangled(withdrawal)
+    gone = _withdrawn_by(withdrawal)
+    lines = status_lines(withdrawal.participant, gone, without=withdrawal) or preview_without(withdrawal)
+    return Consequences(tuple(lines)) + entangled(withdrawal)
 
 
 def _withdrawn_by(withdrawal: ConsentWithdrawal) -> list[ParticipantStatus]:

@@ -12,7 +12,6 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from participants import actions
-from participants.admin.shown import ask_to_look
 from participants.models import Consent, ConsentWithdrawal, Reconsent, ReconsentState
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.recordadmin import RecordAdmin, RecordForm
@@ -22,7 +21,6 @@ from trialsite.voiding import Consequences
 
 class ConsentForm(RecordForm):
     version = forms.ChoiceField(label=_("version of the consent form"), widget=UnfoldAdminSelectWidget)
-    changes_seen = forms.CharField(required=False, widget=forms.HiddenInput)
     deviation_reason = forms.CharField(
         label=_("Reason for the protocol deviation"),
         required=False,
@@ -39,8 +37,9 @@ class ConsentForm(RecordForm):
     def check(self, row: Consent) -> None:
         reason = self.cleaned_data.get("deviation_reason", "")
         actions.check_consent(row, deviation_reason=reason, now=timezone.now())
-        if lines := actions.preview_consent(row):
-            ask_to_look(self, lines)
+
+    def changes(self, row: Consent) -> list[str]:
+        return actions.preview_consent(row)
 
 
 def _consent_versions(protocol: Any) -> list[str]:
@@ -58,7 +57,7 @@ class ConsentAdmin(RecordAdmin):
     list_select_related = ("participant", "created_by")
     fieldsets = (
         (None, {"fields": ("participant", "version", "consented_at")}),
-        (_("Beyond the study's end"), {"fields": ("long_term_agreed", "changes_seen")}),
+        (_("Beyond the study's end"), {"fields": ("long_term_agreed",)}),
         (_("Under 18"), {"fields": (("guardian_consented", "participant_assented"),)}),
         (_("Reminders"), {"fields": ("may_be_reminded",)}),
         (_("After a study procedure"), {"fields": ("deviation_reason",), "classes": ("collapse",)}),
@@ -82,12 +81,11 @@ class ConsentAdmin(RecordAdmin):
 
 
 class WithdrawalForm(RecordForm):
-    changes_seen = forms.CharField(required=False, widget=forms.HiddenInput)
-
     def check(self, row: ConsentWithdrawal) -> None:
         actions.check_withdrawal(row, now=timezone.now())
-        if row.pk is None and (lines := actions.preview_withdrawal(row)):
-            ask_to_look(self, lines)
+
+    def changes(self, row: ConsentWithdrawal) -> list[str]:
+        return actions.preview_withdrawal(row)
 
 
 @admin.register(ConsentWithdrawal)
@@ -99,7 +97,7 @@ class ConsentWithdrawalAdmin(RecordAdmin):
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")
     fieldsets = (
-        (None, {"fields": ("participant", "withdrawn_at", "scope", "reason", "changes_seen")}),
+        (None, {"fields": ("participant", "withdrawn_at", "scope", "reason")}),
         (
             _("What may still be kept. Everything recorded until now stays: it was collected with consent."),
             {"fields": (("may_keep_samples", "may_contact"),)},

@@ -27,9 +27,9 @@ from unfold.widgets import (
 
 from participants import actions
 from participants.admin import eligibility, enter, page, unscheduled
+from participants.admin.loss import lost_view
 from participants.admin.prints import participant_urls
 from participants.admin.reads import reads_of
-from participants.admin.shown import shown_first
 from participants.admin.trail import export_view as trail_export_view
 from participants.admin.trail import trail_view
 from participants.models import (
@@ -46,6 +46,7 @@ from trialsite import formfields, paper, reading
 from trialsite.identity import seen_by
 from trialsite.middleware import client_ip
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
+from trialsite.shown import shown_first
 from trialsite.voiding import Consequences
 
 STATUS_LABELS = {
@@ -332,6 +333,7 @@ class ParticipantAdmin(RecordAdmin):
             *unscheduled.urls(self),
             path("<path:object_id>/enrol/", view(self.enrol_view), name="participants_participant_enrol"),
             path("<path:object_id>/status/", view(self.status_view), name="participants_participant_status"),
+            path("<path:object_id>/lost/", view(partial(lost_view, self)), name="participants_participant_lost"),
             path("<path:object_id>/day/", view(self.day_view), name="participants_participant_day"),
             *eligibility.urls(self),
             *super().get_urls(),

@@ -48,9 +48,17 @@ def _state(tone: str, words: Any) -> str:
     return format_html('<span class="ts-state ts-tone-{}">{}</span>', tone, words)
 
 
+class ResponseForm(RecordForm):
+    """What a relapse, a later therapy or a death changes of the visits is shown first."""
+
+    def changes(self, row: Any) -> list[str]:
+        return actions.preview_response(row, by=self.by, now=timezone.now())
+
+
 class ResponseRecordAdmin(RecordAdmin):
     """What the three have in common: found by the participant's number, taken back through one verb."""
 
+    form = ResponseForm
     search_fields = NUMBERS
     autocomplete_fields = ("participant",)
     list_select_related = ("participant", "created_by")
@@ -144,7 +152,7 @@ class DiseaseAssessmentAdmin(ResponseRecordAdmin):
         }
 
 
-class TherapyForm(RecordForm):
+class TherapyForm(ResponseForm):
     def check(self, row: SubsequentTherapy) -> None:
         actions.check_therapy(row)
 
@@ -178,7 +186,7 @@ class SubsequentTherapyAdmin(ResponseRecordAdmin):
         return _("ongoing") if row.is_ongoing else row.ended_on or "—"
 
 
-class ContactForm(RecordForm):
+class ContactForm(ResponseForm):
     def check(self, row: SurvivalContact) -> None:
         actions.check_contact(row)
 

@@ -21,7 +21,14 @@ from participants.models.people import (
     numbered,
 )
 from participants.models.reads import IdentityRead, ReadHow
-from participants.models.reminders import Absence, ReminderPreference, VisitAcknowledgement, VisitReminder, study_quiet
+from participants.models.reminders import (
+    Absence,
+    DutyReminder,
+    ReminderPreference,
+    VisitAcknowledgement,
+    VisitReminder,
+    study_quiet,
+)
 from participants.models.response import (
     TRANSPLANTS,
     Answered,
@@ -60,6 +67,7 @@ __all__ = [
     "ConsentWithdrawal",
     "DeviationKind",
     "DiseaseAssessment",
+    "DutyReminder",
     "EligibilityConfirmation",
     "EligibilityRuling",
     "EnrolmentLogEntry",

@@ -283,6 +283,11 @@ class ConsentWithdrawal(Record):
     def __str__(self) -> str:
         return f"{self.participant} · {self.get_scope_display()}"
 
+    @property
+    def allows_contact(self) -> bool:
+        """Who takes back everything wants no call, whatever else is ticked."""
+        return self.may_contact and self.scope != WithdrawalScope.EVERYTHING
+
 
 class ReconsentCause(models.TextChoices):
     NEW_VERSION = "new_version", _("new version of the consent form")

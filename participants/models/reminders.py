@@ -124,6 +124,34 @@ class VisitReminder(models.Model):
         return f"{self.visit_id} {self.stage} → {self.recipient_id}"
 
 
+class DutyReminder(models.Model):
+    """That one person was, or is being, told of one stage of something owed besides visits, and in which message."""
+
+    # As the message says it: a consent to be given again, a blood count that is missing.
+    about = models.CharField(_("about"), max_length=100)
+    stage = models.CharField(pgettext_lazy("reminder", "stage"), max_length=40)
+    recipient = models.ForeignKey(User, models.PROTECT, verbose_name=_("recipient"), related_name="+")
+    message = models.ForeignKey(
+        Notification, models.PROTECT, to_field="dedupe_key", verbose_name=_("message"), related_name="+"
+    )
+    times = models.PositiveSmallIntegerField(_("messages"), default=1)
+
+    class Meta:
+        verbose_name = _("reminder of a duty")
+        verbose_name_plural = _("reminders of duties")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["about", "stage", "recipient"],
+                name="dutyreminder_once",
+                violation_error_message=_("This person is told of it already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.about} {self.stage} → {self.recipient_id}"
+
+
 @pghistory.track()
 class VisitAcknowledgement(models.Model):
     """Somebody has said that they know of a visit whose window closes on this day, and see to it."""

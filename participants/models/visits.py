@@ -21,7 +21,7 @@ from participants.rules.contradictions import Kind
 from participants.rules.owed import Because
 from participants.rules.schedule import Standing
 from participants.rules.settling import ToldBy
-from participants.rules.status import NO_MORE_VISITS
+from participants.rules.status import NO_MORE_VISITS, Status
 from trialsite.models import Record, RecordQuerySet, User, all_or_none
 from trialsite.search import list_indexes, search_index
 from trialsite.study import UNSCHEDULED, get_study
@@ -56,6 +56,7 @@ BECAUSE_NAMES = {
     Because.RELAPSE: _("relapse"),
     Because.NEW_THERAPY: _("new anti-cancer therapy"),
     Because.NO_LONG_TERM: _("no consent to long-term follow-up"),
+    Because.STUDY_END: _("after the end of the study"),
 }
 
 
@@ -73,14 +74,16 @@ REMINDED = Func(
 )
 
 
+# Visits of people who come to none of that kind any more: what `rules.status.is_followed` says of one.
+NOT_FOLLOWED = Q(participant__status__in=[one.value for one in NO_MORE_VISITS]) & ~Q(
+    participant__status=Status.WITHDRAWN.value, is_long_term_follow_up=True
+)
+
+
 class VisitQuerySet(RecordQuerySet["Visit"]):
     def owed(self) -> VisitQuerySet:
         """Planned visits of people who still come."""
-        return (
-            self.standing()
-            .filter(state=VisitState.PLANNED)
-            .exclude(participant__status__in=[status.value for status in NO_MORE_VISITS])
-        )
+        return self.standing().filter(state=VisitState.PLANNED).exclude(NOT_FOLLOWED)
 
     def owed_between(self, first: dt.date, last: dt.date) -> VisitQuerySet:
         """Owed visits with a day from their target to the end of their window in this span, both days included.

@@ -19,20 +19,31 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Silence:
-    """Failed attempts since the last answer: on how many days, the first and the last of them."""
+    """The days since the last answer on which somebody tried in vain, in their order."""
 
-    days: int = 0
-    first_on: dt.date | None = None
-    last_on: dt.date | None = None
+    on: tuple[dt.date, ...] = ()
+
+    @property
+    def days(self) -> int:
+        return len(self.on)
 
     @property
     def span(self) -> int:
         """Days from the first to the last failed attempt."""
-        return (self.last_on - self.first_on).days if self.first_on and self.last_on else 0
+        return (self.on[-1] - self.on[0]).days if self.on else 0
+
+    def lost_on(self, *, attempts: int, over_days: int) -> dt.date | None:
+        """The day of the attempt that made it a loss: so many on different days, over so many days; None: it is none.
+
+        >>> Silence((dt.date(2026, 1, 1), dt.date(2026, 2, 1), dt.date(2026, 4, 1))).lost_on(attempts=2, over_days=30)
+        datetime.date(2026, 2, 1)
+        """
+        enough = (day for place, day in enumerate(self.on, 1) if place >= attempts)
+        return next((day for day in enough if (day - self.on[0]).days >= over_days), None)
 
     def is_loss(self, *, attempts: int, over_days: int) -> bool:
         """At least so many attempts on different days, over at least so many days."""
-        return self.days >= attempts and self.span >= over_days
+        return self.lost_on(attempts=attempts, over_days=over_days) is not None
 
 
 def silence(attempts: Iterable[Attempt], last_alive_on: dt.date | None = None) -> Silence:
@@ -45,5 +56,4 @@ def silence(attempts: Iterable[Attempt], last_alive_on: dt.date | None = None) -
     rows = list(attempts)
     answers = [one.on for one in rows if one.is_answered] + ([last_alive_on] if last_alive_on else [])
     since = max(answers, default=dt.date.min)
-    failed = sorted({one.on for one in rows if not one.is_answered and one.on > since})
-    return Silence(len(failed), failed[0], failed[-1]) if failed else Silence()
+    return Silence(tuple(sorted({one.on for one in rows if not one.is_answered and one.on > since})))

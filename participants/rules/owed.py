@@ -25,6 +25,8 @@ class Because(StrEnum):
     NEW_THERAPY = "new_therapy"
     # Agreed to the study, not to be followed beyond it.
     NO_LONG_TERM = "no_long_term"
+    # The study file follows nobody of the main study beyond its end.
+    STUDY_END = "study_end"
 
 
 LONG_TERM = "long_term"
@@ -35,11 +37,13 @@ class AfterEvent:
     """What the study file says of an event: phases that go on, and procedures that are asked no more.
 
     `spares_open`: a visit whose window is open on the day still takes place, for the event is found at it.
+    `only_by_telephone`: of the phases that go on, those visits that the study file lets be calls.
     """
 
     keeps: frozenset[str] = frozenset()
     drops: frozenset[str] = frozenset()
     spares_open: bool = False
+    only_by_telephone: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,14 @@ class Window:
     phase: str
     opens: dt.date
     closes: dt.date
+    may_be_a_call: bool = False
+    # Of the main study, with its target after the study's end.
+    is_beyond: bool = False
+
+
+def beyond(window: Window, *, ends_on: dt.date) -> tuple[Happened, ...]:
+    """What the end of the study takes, where the file lets nothing of the main study go on after it."""
+    return (Happened(Because.STUDY_END, ends_on),) if window.is_beyond else ()
 
 
 def released(window: Window, happened: Iterable[Happened], rules: Mapping[Because, AfterEvent]) -> Happened | None:
@@ -69,7 +81,10 @@ def released(window: Window, happened: Iterable[Happened], rules: Mapping[Becaus
 def _takes(event: Happened, window: Window, rule: AfterEvent) -> bool:
     if event.because is Because.NO_LONG_TERM:
         return window.phase == LONG_TERM and window.closes >= event.on
-    if window.phase in rule.keeps or _reaches(event, window):
+    if event.because is Because.STUDY_END:
+        return True
+    is_kept = window.phase in rule.keeps and (window.may_be_a_call or not rule.only_by_telephone)
+    if is_kept or _reaches(event, window):
         return False
     return window.opens > event.on if rule.spares_open else window.closes >= event.on
 

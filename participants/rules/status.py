@@ -48,6 +48,16 @@ TRANSITIONS: dict[Status | None, frozenset[Status]] = {
 # After these nobody comes to visits, so none is owed and nobody is reminded. Who has completed the main study goes on
 # with the long-term follow-up: which visits that leaves, the study file says.
 NO_MORE_VISITS = frozenset({S.SCREEN_FAILED, S.WITHDRAWN, S.LOST_TO_FOLLOW_UP, S.DIED})
+
+
+def is_followed(status: Status, *, is_long_term: bool) -> bool:
+    """Whether a planned visit of somebody who stands there is waited for.
+
+    Of whoever withdrew and may be contacted, the long-term follow-up is: what is planned of it, the study file keeps.
+    """
+    return status not in NO_MORE_VISITS or (status is Status.WITHDRAWN and is_long_term)
+
+
 # Those who hold one of the study's places, whatever happened later.
 ENROLLED_BEFORE_INFUSION = frozenset({S.ENROLLED, S.LYMPHODEPLETED, S.RELAPSED})
 # Steps that an action of their own takes, with its own checks: never chosen from a list.

@@ -1,16 +1,16 @@
 """Which neutrophil counts are owed in the days of early ICAHT, and who is told in time."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from dosing.models import Infusion, Occasion
 from dosing.rules.day0 import Given, day0
-from participants.actions import reminder_recipients, site_day
+from participants.actions import end_of_day, site_day
+from participants.actions.telling import Duty, tell_of
 from participants.models import Measurement, Participant
 from participants.rules.status import NO_MORE_VISITS
 from safety.rules.counts import CountPolicy, DueCount, Stage, due_count
@@ -23,6 +23,8 @@ from trialsite.study.policy import Policy
 # A day more than the time is long: the exact end is the rule's to say.
 REACH = dt.timedelta(days=EARLY_DAYS[-1] + 2)
 ABOUT = "count:"
+# What the day's mail of several is about.
+DIGEST = "counts"
 NO_LONGER_OWED = "counted, or no count is owed any more"
 
 
@@ -127,9 +129,14 @@ def remind_of_counts(*, now: dt.datetime) -> dict[str, int]:
     )
     counts = {"withdrawn": _withdraw(owed, now=now), Stage.COMING.value: 0, Stage.OVERDUE.value: 0}
     for one in owed:
-        with sweeps.guarded(f"count of participant:{one.participant.pk}"):
-            counts[one.due.stage] += _remind(one, now=now)
-    return counts
+        # The count that had answered it may have been void.
+        notifications.reinstate(about=one.about, reason=NO_LONGER_OWED, now=now)
+    return {**counts, **tell_of([_duty_of(one) for one in owed], kind=DIGEST, now=now)}
+
+
+def still_owed(about: Collection[str]) -> set[str]:
+    """Of these, those that nobody has counted yet."""
+    return {one.about for one in owed_counts(Site.objects.all(), timezone.now())} & set(about)
 
 
 def _withdraw(owed: Iterable[OwedCount], *, now: dt.datetime) -> int:
@@ -140,27 +147,21 @@ def _withdraw(owed: Iterable[OwedCount], *, now: dt.datetime) -> int:
     return sum(notifications.cancel(about=each, reason=NO_LONGER_OWED, now=now) for each in about)
 
 
-@transaction.atomic
-def _remind(one: OwedCount, *, now: dt.datetime) -> int:
-    # The count that had answered it may have been void.
-    notifications.reinstate(about=one.about, reason=NO_LONGER_OWED, now=now)
-    useful_until = one.day0 + dt.timedelta(days=one.due.useful_until_day)
-    return sum(
-        notifications.queue(
-            key=f"{one.about}:{one.due.stage}",
-            about=one.about,
-            site=one.participant.site,
-            recipient=person,
-            template="safety/email/count",
-            context={
-                "participant": one.participant,
-                "due_on": one.due_on,
-                "day": one.due.due_day,
-                "last_on": one.last_on,
-                "is_overdue": one.is_overdue,
-            },
-            now=now,
-            relevant_until=dt.datetime.combine(useful_until, dt.time.max, tzinfo=timezone.get_current_timezone()),
-        )
-        for person in reminder_recipients(one.participant.site)
+def _duty_of(one: OwedCount) -> Duty:
+    whose = one.participant
+    return Duty(
+        about=one.about,
+        stage=one.due.stage.value,
+        site=whose.site,
+        protocol=get_study().protocol(whose.protocol_version),
+        row=whose,
+        template="safety/email/count",
+        context={
+            "participant": whose,
+            "due_on": one.due_on,
+            "day": one.due.due_day,
+            "last_on": one.last_on,
+            "is_overdue": one.is_overdue,
+        },
+        relevant_until=end_of_day(one.day0 + dt.timedelta(days=one.due.useful_until_day)),
     )

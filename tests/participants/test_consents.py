@@ -10,9 +10,11 @@ from django.urls import reverse
 from demo import results as demo_results
 from participants import actions
 from participants.actions import consents as consent_actions
+from participants.actions import preferences
 from participants.models import (
     Consent,
     ConsentWithdrawal,
+    DutyReminder,
     Examination,
     Participant,
     ParticipantStatus,
@@ -25,8 +27,11 @@ from participants.rules.consent import Duty, FormVersion, Given, ReconsentPolicy
 from participants.rules.eligibility import Result
 from participants.rules.status import Status
 from tests import factories
-from trialsite.models import Notification, Site, User
+from tests.conftest import person
+from trialsite import notifications
+from trialsite.models import Notification, NotificationState, Site, User
 from trialsite.refusal import Refused
+from trialsite.roles import Role
 from trialsite.study import ConsentVersion, get_study
 
 DAY = dt.timedelta(days=1)
@@ -226,6 +231,39 @@ def two_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     study = replace(get_study(), versions={changed.version: changed})
     for module in ("participants.actions.consents", "participants.models.people", "participants.actions.status"):
         monkeypatch.setattr(f"{module}.get_study", lambda: study)
+
+
+def test_consents_to_be_renewed_come_as_a_person_wants_them(
+    site: Site, alice: User, now: dt.datetime, two_versions: None
+) -> None:
+    """Once a day together or each by itself, not in quiet hours, to the deputy of whoever is away; and each once."""
+    bob, beth = person("bob", Role.COORDINATOR, site), person("beth", Role.COORDINATOR, site)
+    preferences.choose_reminders(person=beth, is_single=True, quiet_from=None, quiet_until=None)
+    preferences.choose_reminders(person=alice, is_single=False, quiet_from=dt.time(9), quiet_until=dt.time(11))
+    people = [factories.consented(site=site, by=alice, now=now - 60 * DAY, name=name) for name in ("李雷", "韩梅")]
+    told, today = DutyReminder.objects.filter, actions.site_day(now)
+    preferences.plan_absence(person=bob, first_on=today, last_on=today, deputy=beth, now=now)
+    for _twice in range(2):
+        actions.remind_of_reconsents(now=now)
+    assert not told(recipient=alice).exists(), "half past nine is quiet"
+    assert not told(recipient=bob).exists(), "beth reads them"
+    mails = list(Notification.objects.filter(recipient=beth))
+    assert len(mails) == 2, "each by itself"
+    assert all("in place of Bob" in mail.body_text for mail in mails)
+    later = now + dt.timedelta(hours=2)
+    for _twice in range(2):
+        actions.remind_of_reconsents(now=later)
+    (digest,) = Notification.objects.filter(recipient=alice)
+    assert digest.subject == f"To be done, {actions.long_date(today)}: 2 reminders"
+    assert all(one.number in digest.body_text and one.number in digest.body_html for one in people)
+    assert not [one for one in people if one.name in digest.body_text + digest.body_html]
+    assert notifications.still_wanted(digest) is None
+    actions.record_consent(consent=consent_of(people[0], now, "1.1"), by=alice, now=later)
+    assert notifications.still_wanted(digest) == "no longer due", "one of them is settled: the other is told anew"
+    Notification.objects.filter(pk=digest.pk).update(state=NotificationState.CANCELLED, finished_at=later)
+    actions.remind_of_reconsents(now=later)
+    again = Notification.objects.get(recipient=alice, state=NotificationState.QUEUED)
+    assert people[1].number in again.subject
 
 
 def test_a_new_version_becomes_a_task_is_reminded_of_and_settled(

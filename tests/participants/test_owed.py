@@ -1,6 +1,7 @@
 """What an event changes in what is owed: told before, done by the study's rules, and taken back with its event."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests import factories
 from tests.conftest import Once
 from trialsite.models import User
 from trialsite.refusal import Refused
+from trialsite.study import get_study
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 DAY = dt.timedelta(days=1)
@@ -170,6 +172,48 @@ def test_long_term_follow_up_needs_that_nobody_said_no(participant: Participant,
     assert codes(participant) == before
 
 
+def withdraw(participant: Participant, by: User, now: dt.datetime, scope: str, *, may_contact: bool) -> None:
+    row = ConsentWithdrawal(
+        participant=participant, withdrawn_at=now, scope=scope, may_keep_samples=True, may_contact=may_contact
+    )
+    actions.withdraw_consent(withdrawal=row, by=by, now=now)
+
+
+@pytest.mark.parametrize(
+    ("scope", "may_contact", "calls"),
+    [("visits", True, 10), ("visits", False, 0), ("everything", True, 0)],
+    ids=["and-may-be-called", "and-may-not", "takes-back-everything"],
+)
+def test_whoever_withdrew_is_called_at_the_yearly_times_where_they_allow_it(
+    participant: Participant, alice: User, now: dt.datetime, scope: str, may_contact: bool, calls: int
+) -> None:
+    withdraw(participant, alice, now, scope, may_contact=may_contact)
+    owed = list(Visit.objects.owed().filter(participant=participant).values_list("code", flat=True))
+    assert owed == [f"Y{year}" for year in range(6, 16)][:calls]
+    actions.void_withdrawal(withdrawal=participant.withdrawals.get(), reason="another person", by=alice, now=now)
+    assert {"M2", "Y3", "Y15"} <= set(codes(participant))
+
+
+def test_a_status_alone_lets_nobody_call(participant: Participant, alice: User, now: dt.datetime) -> None:
+    change(participant, Status.WITHDRAWN, now.date(), alice, now)
+    assert not Visit.objects.owed().filter(participant=participant).exists()
+
+
+def test_a_study_that_ends_with_its_last_day_owes_nothing_of_the_main_study_beyond(
+    participant: Participant, alice: User, now: dt.datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "M24" in codes(participant), "its target lies after the end: it goes on as long-term follow-up"
+    study = get_study()
+    policy = study.latest.policy.model_copy(update={"visits_after_study_end": "drop"})
+    changed = study.latest.model_copy(update={"policy": policy})
+    dropping = replace(study, versions={changed.version: changed})
+    monkeypatch.setattr("participants.actions.owed.get_study", lambda: dropping)
+    actions.keep_owed(participant, now=now)
+    m24 = participant.visits.get(code="M24")
+    assert (m24.state, m24.why) == ("cancelled", "after the end of the study (2027-08-19)")
+    assert {"M12", "Y3", "Y15"} <= set(codes(participant))
+
+
 def test_who_may_not_be_asked_any_more_is_not_followed_in_the_long_term(
     participant: Participant, alice: User, now: dt.datetime
 ) -> None:
@@ -254,23 +298,6 @@ def test_a_visit_beside_the_schedule_cannot_be_before_the_infusion_or_to_come(
 # --- on the pages -------------------------------------------------------------------------------------------
 
 
-def test_a_status_is_recorded_once_its_changes_were_seen(
-    participant: Participant, alice: User, now: dt.datetime, login: Any
-) -> None:
-    client = login(alice)
-    address = reverse("admin:participants_participant_status", args=[participant.pk])
-    typed = {"new": "died", "on": f"{now:%Y-%m-%d}", "reason": "told by the family", "reason_code": ""}
-    shown = client.post(address, typed)
-    assert shown.status_code == 200
-    assert "No longer due, death: M2" in shown.content.decode()
-    seen = shown.context["form"]["changes_seen"].value()
-    other = client.post(address, {**typed, "on": f"{now - 20 * DAY:%Y-%m-%d}", "changes_seen": seen})
-    assert "No longer due, death: D21, D28, M2" in other.content.decode(), "another day changes more: it is shown again"
-    assert client.post(address, {**typed, "changes_seen": seen}).status_code == 302
-    participant.refresh_from_db()
-    assert participant.status == Status.DIED
-
-
 def test_an_unscheduled_visit_is_recorded_on_the_participants_page(
     participant: Participant, alice: User, now: dt.datetime, login: Any
 ) -> None:
@@ -282,37 +309,3 @@ def test_an_unscheduled_visit_is_recorded_on_the_participants_page(
     page = client.get(reverse("admin:participants_visit_enter", args=[visit.pk])).content.decode()
     assert "Everything that this visit asks is recorded." in page, "it asks for nothing, and offers what it may need"
     assert "Blood count" in page
-
-
-def test_a_withdrawal_shows_what_it_ends_before_it_is_recorded(
-    participant: Participant, alice: User, now: dt.datetime, login: Any
-) -> None:
-    client = login(alice)
-    address = reverse("admin:participants_consentwithdrawal_add")
-    typed = {
-        "participant": participant.pk,
-        "withdrawn_at_0": f"{now:%Y-%m-%d}",
-        "withdrawn_at_1": "09:00",
-        "scope": "visits",
-        "may_keep_samples": "true",
-        "may_contact": "true",
-    }
-    shown = client.post(address, typed)
-    assert "No longer due, withdrawal of consent: M2" in shown.content.decode()
-    assert not ConsentWithdrawal.objects.exists()
-    seen = shown.context["adminform"].form["changes_seen"].value()
-    assert client.post(address, {**typed, "changes_seen": seen}).status_code == 302
-    assert participant.visits.get(code="M2").released_because == "withdrawal"
-
-
-def test_another_day_of_a_step_shows_what_it_changes(
-    participant: Participant, alice: User, now: dt.datetime, login: Any
-) -> None:
-    d28 = participant.visits.get(code="D28")
-    change(participant, Status.DIED, d28.window_closes_on, alice, now)
-    row = participant.statuses.get(status=Status.DIED)
-    address = reverse("admin:participants_participant_day", args=[participant.pk])
-    typed = {"row": row.pk, "on": f"{d28.window_closes_on + DAY:%Y-%m-%d}", "reason": "the certificate says so"}
-    shown = login(alice).post(address, typed)
-    assert "1 visit is due again, with its reminders: D28." in shown.content.decode()
-    assert row.effective_on == participant.statuses.standing().get(status=Status.DIED).effective_on

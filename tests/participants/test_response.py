@@ -20,6 +20,7 @@ from participants.models import (
     Participant,
     SubsequentTherapy,
     SurvivalContact,
+    VisitState,
 )
 from participants.questions import questions_of
 from participants.rules.endpoints import Endpoint, Subsequent, Time, kaplan_meier, outcome
@@ -27,6 +28,8 @@ from participants.rules.response import Mrd, Response
 from participants.rules.status import Status
 from tests import factories
 from tests.conftest import Once
+from tests.forms import forms_of
+from trialsite.firstpage import read_page
 from trialsite.models import ListExport, User
 from trialsite.refusal import Refused
 
@@ -277,24 +280,84 @@ def test_so_many_failed_attempts_over_so_many_days_are_a_loss(
     """The study file: three on different days, over ninety."""
     for number in (110, 150, 199):
         actions.record_contact(row=contact(participant, day(now, number)), by=ivan, now=now)
-    assert not courses.history_of(participant).is_loss, "89 days"
+    assert courses.history_of(participant).loss_on is None, "89 days"
     actions.record_contact(row=contact(participant, day(now, 200)), by=ivan, now=now)
-    assert courses.history_of(participant).is_loss
+    assert courses.history_of(participant).loss_on == day(now, 200)
     answered = contact(participant, day(now, 130), "alive", last_alive_on=str(day(now, 130)))
     actions.record_contact(row=answered, by=ivan, now=now)
     assert courses.history_of(participant).silence.days == 3
-    assert not courses.history_of(participant).is_loss
+    assert courses.history_of(participant).loss_on is None
 
 
-def test_the_page_of_the_participant_asks_about_a_loss(
-    participant: Participant, alice: User, ivan: User, client: Client, now: dt.datetime
+@pytest.mark.usefixtures("english")
+def test_a_loss_goes_from_its_attempts_to_the_status_and_back_in_one_step(
+    participant: Participant, alice: User, ivan: User, login: Any, now: dt.datetime
 ) -> None:
-    for number in (100, 150, 200):
+    client, address = login(alice), reverse("admin:participants_participant_lost", args=[participant.pk])
+    assert client.get(address).status_code == 302, "nobody has tried yet"
+    for number in (100, 150, 190, 195):
         actions.record_contact(row=contact(participant, day(now, number)), by=ivan, now=now)
-    client.force_login(alice)
-    page = reverse("admin:participants_participant_page", args=[participant.pk])
-    shown = client.get(page, {"open": "response"}).content.decode()
-    assert "Nobody answered on 3 days within 100 days" in shown
+    page = client.get(reverse("admin:participants_participant_page", args=[participant.pk])).content.decode()
+    assert "Nobody answered on 4 days within 95 days" in page
+    assert address in page
+    assert address in [row.link.split("?")[0] for row in lines_of_today(alice, now, "lost")]
+    shown = client.get(address)
+    told = shown.content.decode()
+    assert f"{actions.long_date(day(now, 150))}, telephone: nobody answered." in told
+    assert "No longer due, lost to follow-up: " in told
+    assert client.post(address, forms_of(shown)[0].data).status_code == 302
+    row = participant.statuses.latest("pk")
+    assert (row.status, row.effective_on) == (Status.LOST_TO_FOLLOW_UP, day(now, 190)), "the attempt that made it one"
+    assert row.reason.count("nobody answered") == 4
+    gone = participant.visits.filter(released_because="lost")
+    assert gone.exists()
+    assert not lines_of_today(alice, now, "lost")
+    actions.void_status(row=row, reason="answered today", by=alice, now=now)
+    assert not gone.exists()
+
+
+@pytest.mark.usefixtures("english")
+def test_whoever_was_seen_since_is_not_lost(
+    participant: Participant, alice: User, ivan: User, login: Any, now: dt.datetime
+) -> None:
+    for number in (95, 150, 190):
+        actions.record_contact(row=contact(participant, day(now, number)), by=ivan, now=now)
+    assert lines_of_today(alice, now, "lost")
+    actions.record_assessment(row=assessment(participant, day(now, 160)), by=ivan, now=now)
+    assert not lines_of_today(alice, now, "lost")
+    page = login(alice).get(reverse("admin:participants_participant_page", args=[participant.pk])).content.decode()
+    assert "Nobody answered" not in page
+    with pytest.raises(Refused, match="not lost"):
+        actions.note_loss(participant, reason="nobody answers", by=alice, now=now)
+
+
+def lines_of_today(user: User, now: dt.datetime, code: str) -> list[Any]:
+    found = [one for one in read_page(user, now=now).sections if one.code == code]
+    return list(found[0].rows) if found else []
+
+
+@pytest.mark.usefixtures("english")
+@pytest.mark.parametrize(
+    ("on", "is_owed"),
+    [("", True), ("opens", False), ("closes", False), ("before", True), ("after", True), ("month", False)],
+)
+def test_a_visit_that_was_done_without_its_assessment_is_owed_one(
+    participant: Participant, alice: User, now: dt.datetime, on: str, is_owed: bool
+) -> None:
+    m6 = participant.visits.get(code="M6")
+    m6.state, m6.occurred_on = VisitState.DONE, m6.window_opens_on
+    actions.record_visit(visit=m6, by=alice, now=now)
+    days = {
+        "opens": m6.window_opens_on,
+        "closes": m6.window_closes_on,
+        "before": m6.window_opens_on - DAY,
+        "after": m6.window_closes_on + DAY,
+        "month": f"{m6.occurred_on:%Y-%m}",
+    }
+    if on:
+        actions.record_assessment(row=assessment(participant, days[on]), by=alice, now=now)
+    rows = lines_of_today(alice, now, "unassessed")
+    assert [row.label for row in rows] == ([f"{participant.number} · M6"] if is_owed else [])
 
 
 # --- B cells -------------------------------------------------------------------------------------------

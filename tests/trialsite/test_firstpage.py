@@ -13,7 +13,15 @@ from dosing import worklist as dosing
 from dosing.actions import lift_hold
 from dosing.models import DosingHold, Infusion, LymphodepletionDose
 from dosing.rules.dose import DoseBand
-from participants.models import EligibilityConfirmation, Participant, ParticipantStatus, Reconsent, Visit
+from participants.models import (
+    EligibilityConfirmation,
+    Participant,
+    ParticipantStatus,
+    Reconsent,
+    SurvivalContact,
+    Visit,
+    VisitState,
+)
 from participants.rules.status import Status
 from safety.models import (
     AdverseEvent,
@@ -185,6 +193,14 @@ def _visits(people: list[Participant], by: User, now: dt.datetime) -> None:
             {"participant": one, "code": code, "protocol_version": "1.0", "target_day": 1, **window} for one in people
         ]
         _made(Visit, rows, by, now)
+    # Whoever was seen since the first attempt is not lost.
+    day = timezone.localdate(now - 101 * DAY)
+    done = {"code": "M3", "protocol_version": "1.0", "target_day": 90, "state": VisitState.DONE, "occurred_on": day}
+    window = {"window_opens_on": day, "window_closes_on": day, "target_date": day}
+    _made(Visit, [{"participant": one, **done, **window} for one in people], by, now)
+    tried = [{"contacted_on": timezone.localdate(now - days * DAY)} for days in (100, 50, 5)]
+    silent = {"means": "phone", "vital": "no_answer"}
+    _made(SurvivalContact, [{"participant": one, **day, **silent} for one in people for day in tried], by, now)
 
 
 def counted(client: Any) -> tuple[int, dict[str, Section]]:
@@ -236,7 +252,8 @@ def test_it_begins_with_what_is_urgent_then_today_then_the_rest(
     urgent, today, later = ([one.code for one in context[name]] for name in ("urgent", "todays", "later"))
     assert urgent == ["alerts", "duties-near", "broken", "rounds-overdue", "severe", "mails"]
     assert today == ["infusions-today", "doses", "closing", "reconsents"]
-    assert later == ["duties", "overdue", "open", "soon", "screening", "episodes", "reactions", "queries", "serious"]
+    assert later[:6] == ["duties", "overdue", "lost", "unassessed", "open", "soon"]
+    assert later[6:] == ["screening", "episodes", "reactions", "queries", "serious"]
     stands = [one.code for one in context["stands"]]
     assert stands[:3] == ["assessments", "reviews", "holds"], "judged and lifted by investigators"
 

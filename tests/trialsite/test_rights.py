@@ -35,6 +35,7 @@ UNTRACKED = {
     "participants.MeasurementImport": "a job with its own who and when; each result that it writes is tracked",
     "participants.CalendarFeed": "digests; each keeps when it was made and revoked, and is never deleted",
     "participants.IdentityRead": "a log of readings: the application adds rows, and can change none",
+    "participants.DutyReminder": "which message told whom of a duty; the message itself is tracked",
     "participants.VisitReminder": "which message told whom of a visit; the message itself is tracked",
     "pghistory.Context": "no rows: who and why stand in the event itself",
     "safety.SubmissionFile": "files as they were sent, with a checksum; the application adds rows, and can change none",

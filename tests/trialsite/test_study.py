@@ -305,7 +305,7 @@ MISTAKES = [
     pytest.param(
         swap('drops = ["MARROW"', 'drops = ["MAROW"'), "after_events[4].drops", "not a known procedure", id="dropped"
     ),
-    pytest.param(swap('keeps = ["long_term"]', 'keeps = ["later"]'), "after_events[3].keeps[0]", "must be", id="kept"),
+    pytest.param(swap('keeps = ["long_term"]', 'keeps = ["later"]'), "after_events[1].keeps[0]", "must be", id="kept"),
     pytest.param(swap("= 2025-07-19", "= 2025-02-30"), "", "is not TOML: Invalid date", id="date-that-does-not-exist"),
     pytest.param(swap("= 2025-07-19", '= "July"'), "window.starts_on", "must be a date such as", id="date-in-quotes"),
     pytest.param(

@@ -420,6 +420,8 @@ class AfterEvent(Part):
     drops: tuple[str, ...] = ()
     # A visit whose window is open on that day still takes place.
     spares_open: bool = False
+    # Of the phases that go on, only visits that may be calls.
+    only_by_telephone: bool = False
 
 
 MedDRACode = Annotated[str, Field(pattern=r"^\d{8}$")]

@@ -6,6 +6,7 @@ from django import template
 from django.conf import settings
 from django.db.models import Model
 from django.template.defaultfilters import linebreaksbr
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,6 +25,12 @@ NOTHING = ("", "-", "None")
 def admin_link(row: Model) -> str:
     """The full address of a row's page in the admin, for e-mails."""
     return settings.SITE_URL + admin_path(row)
+
+
+@register.simple_tag
+def subject_of(letter: Any) -> str:
+    """The subject that a message of its own would have: `template` with its `context`, in the reader's language."""
+    return " ".join(render_to_string(f"{letter.template}-subject.txt", dict(letter.context)).split())
 
 
 @register.filter

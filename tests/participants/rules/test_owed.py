@@ -11,6 +11,7 @@ from participants.rules.owed import (
     Window,
     agrees_to_long_term,
     asked,
+    beyond,
     from_steps,
     released,
 )
@@ -22,9 +23,11 @@ RULES = {
     B.RELAPSE: AfterEvent(frozenset({"follow_up", "long_term"}), frozenset({"MRD"}), spares_open=True),
     B.NEW_THERAPY: AfterEvent(frozenset({"long_term"}), frozenset({"MRD"}), spares_open=True),
     B.COMPLETED: AfterEvent(frozenset({"long_term"})),
+    B.WITHDRAWAL: AfterEvent(frozenset({"long_term"}), only_by_telephone=True),
 }
 M3 = Window("follow_up", D("2026-05-01"), D("2026-05-15"))
 Y3 = Window("long_term", D("2028-05-01"), D("2028-08-30"))
+Y6 = Window("long_term", D("2031-05-01"), D("2031-08-30"), may_be_a_call=True)
 
 
 def because(window: Window, *happened: Happened) -> Because | None:
@@ -49,6 +52,20 @@ def because(window: Window, *happened: Happened) -> Because | None:
 def test_each_event_by_its_rule(what: Because, on: str, m3: Because | None, y3: Because | None) -> None:
     event = Happened(what, D(on))
     assert (because(M3, event), because(Y3, event)) == (m3, y3)
+
+
+def test_whoever_withdrew_is_called_and_comes_no_more() -> None:
+    withdrawal, refusal = Happened(B.WITHDRAWAL, D("2026-05-01")), Happened(B.NO_LONG_TERM, D("2026-05-01"))
+    assert (because(Y3, withdrawal), because(Y6, withdrawal)) == (B.WITHDRAWAL, None)
+    assert because(Y6, withdrawal, refusal) is B.NO_LONG_TERM, "unless they said that nobody may"
+
+
+def test_the_end_of_the_study_takes_what_lies_beyond_it() -> None:
+    late = Window("long_term", D("2028-05-01"), D("2028-08-30"), is_beyond=True)
+    end = D("2027-08-19")
+    assert because(late, *beyond(late, ends_on=end)) is B.STUDY_END
+    assert because(late) is None, "where the file lets it go on"
+    assert not beyond(Y3, ends_on=end)
 
 
 def test_the_first_event_is_the_reason() -> None:

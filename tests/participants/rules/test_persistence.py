@@ -98,8 +98,8 @@ def test_a_loss_takes_so_many_days_and_so_long() -> None:
 
 
 def test_an_answer_begins_anew() -> None:
-    assert silence(tries(0, 40, 90, answered=50)) == Silence(1, on(90), on(90))
-    assert silence(tries(0, 40, 90), on(40)) == Silence(1, on(90), on(90))
+    assert silence(tries(0, 40, 90, answered=50)) == Silence((on(90),))
+    assert silence(tries(0, 40, 90), on(40)) == Silence((on(90),))
     assert silence([]) == Silence()
 
 

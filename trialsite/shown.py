@@ -16,24 +16,37 @@ def shown_first(form_class: type[forms.Form], lines_of: Callable[[dict[str, Any]
     """The form, which comes back with these lines until it is sent for exactly them; without lines it is taken."""
 
     class ShownFirst(form_class):  # type: ignore[misc,valid-type]
-        changes_seen = forms.CharField(required=False, widget=forms.HiddenInput)
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            prepare(self)
 
         def clean(self) -> dict[str, Any]:
             cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-            if not self.errors and (lines := lines_of(cleaned)):
-                ask_to_look(self, lines)
+            if not self.errors:
+                ask_to_look(self, lines_of(cleaned))
             return cleaned
 
     return ShownFirst
 
 
+def prepare(form: forms.BaseForm) -> None:
+    """What was seen stays seen, whatever else is wrong with the form."""
+    if form.is_bound and form.data.get(SEEN):
+        _add_field(form)
+
+
 def ask_to_look(form: Any, lines: Sequence[str]) -> None:
-    """Other lines are another question; what was typed stays."""
+    """Other lines are another question; what was typed stays. Without lines there is nothing to see."""
     key = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-    if form.data.get(SEEN) == key:
+    if not lines or form.data.get(SEEN) == key:
         return
+    _add_field(form)
     form.data = form.data.copy()
     form.data[SEEN] = key
     said = [_("Not recorded yet. This changes which visits are owed:"), *(f"• {one}" for one in lines)]
     text = format_html_join(mark_safe("<br>"), "{}", ((one,) for one in (*said, _("Send it again if so."))))
     form.add_error(None, text)
+
+
+def _add_field(form: forms.BaseForm) -> None:
+    form.fields[SEEN] = forms.CharField(required=False, widget=forms.HiddenInput)
