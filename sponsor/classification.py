@@ -1,6 +1,8 @@
 """What may leave: every field of every model is named here as exported or withheld, with the reason.
 
-A test fails on a field that nobody has decided on, and on a serializer that shows a withheld one.
+A test fails on a field that nobody has decided on, and on a serializer that shows a withheld one. What the API shows
+leaves with the datasets too. Beside that, the datasets tell more (`datasets`), and texts that people typed once a data
+manager has released them (`released`).
 """
 
 from dataclasses import dataclass
@@ -14,12 +16,21 @@ INTERNAL = "internal"  # keys and bookkeeping
 class Classified:
     exported: frozenset[str]
     withheld: dict[str, str]
+    # With the datasets, and not over the API.
+    datasets: frozenset[str] = frozenset()
+    # With the datasets, where texts are released.
+    released: frozenset[str] = frozenset()
+
+    @property
+    def leaves(self) -> frozenset[str]:
+        """Whatever may leave in any way."""
+        return self.exported | self.datasets | self.released
 
 
-def _classified(exported: str, **withheld: str) -> Classified:
+def _classified(exported: str, *, datasets: str = "", released: str = "", **withheld: str) -> Classified:
     by_reason = {"identity": IDENTITY, "site_only": SITE_ONLY, "internal": INTERNAL}
     names = {name: by_reason[reason] for reason, fields in withheld.items() for name in fields.split()}
-    return Classified(frozenset(exported.split()), names)
+    return Classified(*(frozenset(exported.split()), names, frozenset(datasets.split()), frozenset(released.split())))
 
 
 RECORD_EXPORTED = "id modified_at voided_at"
@@ -50,20 +61,23 @@ MODELS: dict[str, Classified] = {
     ),
     "participants.ParticipantStatus": _classified(
         "status effective_on",
+        datasets="reason_code criteria",
         internal="id created_at created_by modified_at voided_at participant corrects",
-        site_only="voided_by void_reason reason reason_code criteria",
+        site_only="voided_by void_reason reason",
     ),
-    # Measurements leave with the datasets, not with this version of the API.
     "participants.Examination": _classified(
         "",
+        datasets="is_fasting",
+        released="laboratory",
         internal="id created_at created_by modified_at voided_at participant import_number is_time_assumed",
-        site_only="voided_by void_reason panel taken_at is_fasting is_study_procedure laboratory note",
+        site_only="voided_by void_reason panel taken_at is_study_procedure note",
     ),
     "participants.Measurement": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant examination taken_at import_number",
-        site_only="voided_by void_reason code value comparator unit standard_value reference_low reference_high lloq "
-        "choice day not_done_reason",
+        datasets="taken_at code value comparator unit reference_low reference_high choice day",
+        released="not_done_reason",
+        internal="id created_at created_by modified_at voided_at participant examination import_number",
+        site_only="voided_by void_reason standard_value lloq",
     ),
     "participants.EligibilityRuling": _classified(
         "",
@@ -78,8 +92,10 @@ MODELS: dict[str, Classified] = {
     "participants.Visit": _classified(
         f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "
         "window_closes_on is_long_term_follow_up state occurred_on",
+        datasets="contact",
+        released="not_done_reason",
         internal="created_at created_by told_by",
-        site_only="voided_by void_reason not_done_reason note contact released_because released_on",
+        site_only="voided_by void_reason note released_because released_on",
     ),
     "participants.VisitProcedure": _classified(
         "",
@@ -95,25 +111,30 @@ MODELS: dict[str, Classified] = {
     ),
     "participants.DiseaseAssessment": _classified(
         "",
+        datasets="assessed_on marrow_bound marrow_blasts mrd mrd_method mrd_sensitivity mrd_bound "
+        "mrd_level stated_response",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason assessed_on marrow marrow_bound marrow_blasts blood_blasts extramedullary "
-        "extramedullary_sites anc platelets transfusion mrd mrd_method mrd_sensitivity mrd_bound mrd_level "
-        "stated_response note",
+        site_only="voided_by void_reason marrow blood_blasts extramedullary extramedullary_sites anc "
+        "platelets transfusion note",
     ),
     "participants.SubsequentTherapy": _classified(
         "",
+        datasets="kind name started_on ended_on is_ongoing reason",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason kind name started_on ended_on is_ongoing reason note",
+        site_only="voided_by void_reason note",
     ),
     "participants.SurvivalContact": _classified(
         "",
+        datasets="contacted_on means vital last_alive_on died_on",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason contacted_on means vital answered_by last_alive_on died_on note",
+        site_only="voided_by void_reason answered_by note",
     ),
     "dosing.Infusion": _classified(
         f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band",
+        datasets="occasion ended_at volume_given_ml",
+        released="note",
         internal="created_at created_by product",
-        site_only="voided_by void_reason note occasion occasion_reason ended_at volume_given_ml remainder has_reaction",
+        site_only="voided_by void_reason occasion_reason remainder has_reaction",
     ),
     "dosing.InfusionInterruption": _classified(
         "",
@@ -122,9 +143,9 @@ MODELS: dict[str, Classified] = {
     ),
     "dosing.Leukapheresis": _classified(
         "",
+        datasets="started_at ended_at processed_ml collected_ml t_cells_e8",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason started_at ended_at venous_access processed_ml collected_ml "
-        "nucleated_cells_e8 t_cells_e8 complications note",
+        site_only="voided_by void_reason venous_access nucleated_cells_e8 complications note",
     ),
     "dosing.FitnessCheck": _classified(
         "",
@@ -165,16 +186,18 @@ MODELS: dict[str, Classified] = {
     ),
     "dosing.LymphodepletionDose": _classified(
         "",
+        datasets="drug planned_on mg_m2 bsa_m2 planned_mg state given_at given_mg",
+        released="change_reason",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason drug course course_reason number planned_on infusion_on mg_m2 height_cm "
-        "weight_kg bsa_m2 bsa_formula planned_mg clearance_ml_min creatinine_on level_reason state "
-        "given_at given_mg change_reason",
+        site_only="voided_by void_reason course course_reason number infusion_on height_cm weight_kg "
+        "bsa_formula clearance_ml_min creatinine_on level_reason",
     ),
     "dosing.Medication": _classified(
         "",
+        datasets="kind name dose dose_unit route started_at ended_at is_ongoing is_premedication",
+        released="indication note",
         internal="id created_at created_by modified_at voided_at participant",
-        site_only="voided_by void_reason kind name dose dose_unit route started_at ended_at is_ongoing indication "
-        "is_premedication warning note",
+        site_only="voided_by void_reason warning",
     ),
     "safety.SafetyAlert": _classified(
         "",
@@ -206,12 +229,13 @@ MODELS: dict[str, Classified] = {
         f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version ctcae_code ctcae_term ctcae_soc "
         "results_in_death is_life_threatening requires_hospitalisation results_in_disability is_congenital_anomaly "
         "is_other_important is_serious outcome site_aware_at",
+        datasets="onset_time resolved_time pattern special_interest meddra_version meddra_llt_code "
+        "meddra_llt meddra_pt_code meddra_pt meddra_soc results_in_death_on autopsy",
+        released="cause_of_death note",
         internal="created_at created_by infusion",
-        # These leave with the datasets and the reports, not with this version of the API.
-        site_only="voided_by void_reason note onset_time resolved_time pattern special_interest seriousness_said "
-        "meddra_version meddra_llt_code meddra_llt meddra_pt_code meddra_pt meddra_soc results_in_death_on "
-        "is_life_threatening_on requires_hospitalisation_on results_in_disability_on is_congenital_anomaly_on "
-        "is_other_important_on cause_of_death autopsy sponsor_aware_at is_expected reference_safety treatment_given",
+        site_only="voided_by void_reason seriousness_said is_life_threatening_on "
+        "requires_hospitalisation_on results_in_disability_on is_congenital_anomaly_on "
+        "is_other_important_on sponsor_aware_at is_expected reference_safety treatment_given",
     ),
     "safety.EventAgent": _classified(
         "agent investigator sponsor action_taken",
@@ -220,8 +244,9 @@ MODELS: dict[str, Classified] = {
     ),
     "safety.EventGrade": _classified(
         "",
+        datasets="grade since",
         internal="id created_at created_by modified_at voided_at event",
-        site_only="voided_by void_reason grade since",
+        site_only="voided_by void_reason",
     ),
     "safety.EventMedication": _classified(
         "",
@@ -268,24 +293,25 @@ MODELS: dict[str, Classified] = {
         internal="created_at created_by reasons bedside",
         site_only="voided_by void_reason note investigator_reason",
     ),
-    # The grades leave; what they were computed from leaves with them. The rest of the bedside stays.
+    # The grades leave; what they were computed from leaves with them. Of the rest of the bedside only numbers and the
+    # answers of the ICE score leave.
     "safety.BedsideAssessment": _classified(
         "",
+        datasets="assessed_at observations",
         internal="id created_at created_by modified_at voided_at participant corrects",
-        site_only="voided_by void_reason assessed_at observations correction_reason note",
+        site_only="voided_by void_reason correction_reason note",
     ),
-    # Grades of the blood leave with the datasets, not with this version of the API.
     "safety.IecHsAssessment": _classified(
         "",
+        datasets="assessed_at scale grade investigator_grade",
         internal="id created_at created_by modified_at voided_at participant corrects reasons laboratory",
-        site_only="voided_by void_reason assessed_at findings screen severity scale grade flags investigator_grade "
-        "investigator_reason correction_reason note",
+        site_only="voided_by void_reason findings screen severity flags investigator_reason correction_reason note",
     ),
     "safety.IcahtAssessment": _classified(
         "",
+        datasets="phase computed_at scale grade investigator_grade",
         internal="id created_at created_by modified_at voided_at participant reasons",
-        site_only="voided_by void_reason phase computed_at summary scale grade determinants flags investigator_grade "
-        "investigator_reason",
+        site_only="voided_by void_reason summary determinants flags investigator_reason",
     ),
     "safety.ToxicityEpisode": _classified(
         "",
