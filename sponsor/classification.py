@@ -1,6 +1,8 @@
 """What may leave: every field of every model is named here as exported or withheld, with the reason.
 
-A test fails on a field that nobody has decided on, and on a serializer that shows a withheld one.
+A test fails on a field that nobody has decided on, and on a serializer that shows a withheld one. What the API shows
+leaves with the datasets too. Beside that, the datasets tell more (`datasets`), and texts that people typed once a data
+manager has released them (`released`).
 """
 
 from dataclasses import dataclass
@@ -14,12 +16,21 @@ INTERNAL = "internal"  # keys and bookkeeping
 class Classified:
     exported: frozenset[str]
     withheld: dict[str, str]
+    # With the datasets, and not over the API.
+    datasets: frozenset[str] = frozenset()
+    # With the datasets, where texts are released.
+    released: frozenset[str] = frozenset()
+
+    @property
+    def leaves(self) -> frozenset[str]:
+        """Whatever may leave in any way."""
+        return self.exported | self.datasets | self.released
 
 
-def _classified(exported: str, **withheld: str) -> Classified:
+def _classified(exported: str, *, datasets: str = "", released: str = "", **withheld: str) -> Classified:
     by_reason = {"identity": IDENTITY, "site_only": SITE_ONLY, "internal": INTERNAL}
     names = {name: by_reason[reason] for reason, fields in withheld.items() for name in fields.split()}
-    return Classified(frozenset(exported.split()), names)
+    return Classified(*(frozenset(exported.split()), names, frozenset(datasets.split()), frozenset(released.split())))
 
 
 RECORD_EXPORTED = "id modified_at voided_at"
@@ -47,20 +58,22 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason",
     ),
     "participants.ParticipantStatus": _classified(
-        f"{RECORD_EXPORTED} participant status effective_on reason_code criteria corrects",
+        f"{RECORD_EXPORTED} status participant effective_on reason_code criteria corrects",
         internal="created_at created_by",
-        site_only="voided_by void_reason reason",
+        site_only="reason voided_by void_reason",
     ),
     "participants.Examination": _classified(
         f"{RECORD_EXPORTED} participant panel taken_at is_fasting is_study_procedure is_time_assumed",
+        released="laboratory",
         internal="created_at created_by import_number",
-        site_only="voided_by void_reason laboratory note",
+        site_only="voided_by void_reason note",
     ),
     "participants.Measurement": _classified(
-        f"{RECORD_EXPORTED} participant examination taken_at code value comparator unit standard_value "
+        f"{RECORD_EXPORTED} participant taken_at examination code value comparator unit standard_value "
         "reference_low reference_high lloq choice day",
+        released="not_done_reason",
         internal="created_at created_by import_number",
-        site_only="voided_by void_reason not_done_reason",
+        site_only="voided_by void_reason",
     ),
     "participants.EligibilityRuling": _classified(
         f"{RECORD_EXPORTED} participant created_at check_name kind is_met",
@@ -73,10 +86,12 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason meaning snapshot",
     ),
     "participants.Visit": _classified(
-        f"{RECORD_EXPORTED} participant code protocol_version target_day target_date window_opens_on "
-        "window_closes_on is_long_term_follow_up state occurred_on contact released_because released_on",
+        f"{RECORD_EXPORTED} protocol_version participant state code target_day target_date "
+        "window_opens_on window_closes_on is_long_term_follow_up occurred_on contact released_because "
+        "released_on",
+        released="not_done_reason",
         internal="created_at created_by told_by",
-        site_only="voided_by void_reason not_done_reason note",
+        site_only="voided_by void_reason note",
     ),
     "participants.VisitProcedure": _classified(
         f"{RECORD_EXPORTED} participant visit_code code state done_on",
@@ -91,13 +106,14 @@ MODELS: dict[str, Classified] = {
         "reported_to_sponsor_by reported_to_ethics_by",
     ),
     "participants.DiseaseAssessment": _classified(
-        f"{RECORD_EXPORTED} participant assessed_on marrow marrow_bound marrow_blasts blood_blasts extramedullary "
-        "anc platelets transfusion mrd mrd_method mrd_sensitivity mrd_bound mrd_level stated_response",
+        f"{RECORD_EXPORTED} participant assessed_on marrow marrow_bound marrow_blasts blood_blasts "
+        "extramedullary anc platelets transfusion mrd mrd_method mrd_sensitivity mrd_bound mrd_level "
+        "stated_response",
         internal="created_at created_by",
-        site_only="voided_by void_reason extramedullary_sites note",
+        site_only="voided_by void_reason note extramedullary_sites",
     ),
     "participants.SubsequentTherapy": _classified(
-        f"{RECORD_EXPORTED} participant kind name started_on ended_on is_ongoing reason",
+        f"{RECORD_EXPORTED} reason name participant kind started_on ended_on is_ongoing",
         internal="created_at created_by",
         site_only="voided_by void_reason note",
     ),
@@ -107,10 +123,11 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason note",
     ),
     "dosing.Infusion": _classified(
-        f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band product occasion "
-        "ended_at volume_given_ml remainder has_reaction",
+        f"{RECORD_EXPORTED} participant infused_at product_lot viable_car_t_cells_e8 dose_band product "
+        "occasion ended_at volume_given_ml remainder has_reaction",
+        released="note",
         internal="created_at created_by",
-        site_only="voided_by void_reason note occasion_reason",
+        site_only="voided_by void_reason occasion_reason",
     ),
     "dosing.InfusionInterruption": _classified(
         f"{RECORD_EXPORTED} infusion stopped_at resumed_at",
@@ -118,9 +135,9 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason reason",
     ),
     "dosing.Leukapheresis": _classified(
-        f"{RECORD_EXPORTED} participant started_at ended_at processed_ml collected_ml nucleated_cells_e8 t_cells_e8",
+        f"{RECORD_EXPORTED} participant ended_at started_at processed_ml collected_ml nucleated_cells_e8 t_cells_e8",
         internal="created_at created_by",
-        site_only="voided_by void_reason venous_access complications note",
+        site_only="voided_by void_reason note venous_access complications",
     ),
     "dosing.FitnessCheck": _classified(
         "",
@@ -160,15 +177,17 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason reason",
     ),
     "dosing.LymphodepletionDose": _classified(
-        f"{RECORD_EXPORTED} participant drug course number planned_on infusion_on mg_m2 height_cm weight_kg bsa_m2 "
-        "bsa_formula planned_mg clearance_ml_min creatinine_on state given_at given_mg",
+        f"{RECORD_EXPORTED} participant state drug course number planned_on infusion_on mg_m2 height_cm "
+        "weight_kg bsa_m2 bsa_formula planned_mg clearance_ml_min creatinine_on given_at given_mg",
+        released="change_reason",
         internal="created_at created_by",
-        site_only="voided_by void_reason course_reason level_reason change_reason",
+        site_only="voided_by void_reason course_reason level_reason",
     ),
     "dosing.Medication": _classified(
-        f"{RECORD_EXPORTED} participant kind name dose dose_unit route started_at ended_at is_ongoing is_premedication",
+        f"{RECORD_EXPORTED} name participant kind is_ongoing ended_at started_at dose dose_unit route is_premedication",
+        released="note indication",
         internal="created_at created_by",
-        site_only="voided_by void_reason indication warning note",
+        site_only="voided_by void_reason warning",
     ),
     "safety.SafetyAlert": _classified(
         "",
@@ -197,14 +216,17 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason toxicity grade with_crs text_zh text_en source version approved_at",
     ),
     "safety.AdverseEvent": _classified(
-        f"{RECORD_EXPORTED} participant term onset resolved grade ctcae_version ctcae_code ctcae_term ctcae_soc "
-        "results_in_death is_life_threatening requires_hospitalisation results_in_disability "
-        "is_congenital_anomaly is_other_important is_serious outcome site_aware_at onset_time resolved_time "
-        "pattern special_interest meddra_version meddra_llt_code meddra_llt meddra_pt_code meddra_pt meddra_soc "
-        "results_in_death_on is_life_threatening_on requires_hospitalisation_on results_in_disability_on "
-        "is_congenital_anomaly_on is_other_important_on sponsor_aware_at is_expected",
+        f"{RECORD_EXPORTED} participant grade term onset resolved ctcae_version ctcae_code ctcae_term "
+        "ctcae_soc results_in_death is_life_threatening requires_hospitalisation results_in_disability "
+        "is_congenital_anomaly is_other_important is_serious outcome site_aware_at onset_time "
+        "resolved_time pattern special_interest meddra_version meddra_llt_code meddra_llt meddra_pt_code "
+        "meddra_pt meddra_soc results_in_death_on is_life_threatening_on requires_hospitalisation_on "
+        "results_in_disability_on is_congenital_anomaly_on is_other_important_on sponsor_aware_at "
+        "is_expected",
+        datasets="autopsy",
+        released="note cause_of_death",
         internal="created_at created_by infusion",
-        site_only="voided_by void_reason note seriousness_said cause_of_death autopsy reference_safety treatment_given",
+        site_only="voided_by void_reason seriousness_said reference_safety treatment_given",
     ),
     "safety.EventAgent": _classified(
         "agent investigator sponsor action_taken",
@@ -212,7 +234,7 @@ MODELS: dict[str, Classified] = {
         site_only="voided_by void_reason named",
     ),
     "safety.EventGrade": _classified(
-        f"{RECORD_EXPORTED} event grade since",
+        f"{RECORD_EXPORTED} grade event since",
         internal="created_at created_by",
         site_only="voided_by void_reason",
     ),
@@ -261,21 +283,23 @@ MODELS: dict[str, Classified] = {
         internal="created_at created_by reasons bedside",
         site_only="voided_by void_reason note investigator_reason",
     ),
-    # The grades leave; what they were computed from leaves with them. The rest of the bedside stays.
+    # The grades leave; what they were computed from leaves with them. Of the rest of the bedside only numbers and the
+    # answers of the ICE score leave.
     "safety.BedsideAssessment": _classified(
         "",
-        internal="id created_at created_by modified_at voided_at participant corrects",
-        site_only="voided_by void_reason assessed_at observations correction_reason note",
+        datasets="assessed_at observations",
+        internal="id modified_at voided_at created_at created_by participant corrects",
+        site_only="voided_by void_reason note correction_reason",
     ),
     "safety.IecHsAssessment": _classified(
-        f"{RECORD_EXPORTED} participant assessed_at screen severity scale grade flags investigator_grade corrects",
-        internal="created_at created_by reasons laboratory",
-        site_only="voided_by void_reason findings investigator_reason correction_reason note",
+        f"{RECORD_EXPORTED} participant corrects severity grade scale assessed_at flags investigator_grade screen",
+        internal="created_at created_by laboratory reasons",
+        site_only="voided_by void_reason note findings investigator_reason correction_reason",
     ),
     "safety.IcahtAssessment": _classified(
-        f"{RECORD_EXPORTED} participant phase computed_at scale grade determinants flags investigator_grade",
+        f"{RECORD_EXPORTED} participant grade scale determinants flags investigator_grade phase computed_at",
         internal="created_at created_by reasons",
-        site_only="voided_by void_reason summary investigator_reason",
+        site_only="voided_by void_reason investigator_reason summary",
     ),
     "safety.ToxicityEpisode": _classified(
         f"{RECORD_EXPORTED} participant toxicity number onset_at highest_grade highest_at resolved_at adverse_event",

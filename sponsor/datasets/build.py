@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import translation
 
 from sponsor.datasets.facts import participants, subjects, trial_of
-from sponsor.datasets.model import Dataset, Package, Pending, Staged, Staging
+from sponsor.datasets.model import Dataset, Package, Pending, Staged, Staging, Variable
 from sponsor.datasets.scope import Scope, Tick, no_tick
 from sponsor.datasets.sdtm import about_subject, about_trial
 from sponsor.datasets.sdtm.assembly import Line
@@ -78,7 +78,7 @@ class _Stage:
 def _trimmed(staged: Staged) -> Staged:
     """Without permissible variables that nobody has: the standard leaves them out, the others it wants empty."""
     dataset = staged.dataset
-    kept = [place for place, one in enumerate(dataset.variables) if one.core != "Perm" or one.name in staged.filled]
+    kept = [place for place, one in enumerate(dataset.variables) if _stays(one, staged)]
     if len(kept) == len(dataset.variables):
         return staged
     narrow = staged.path.with_suffix(".narrow")
@@ -87,6 +87,14 @@ def _trimmed(staged: Staged) -> Staged:
             lines.write(json.dumps([row[place] for place in kept], ensure_ascii=False) + "\n")
     narrow.replace(staged.path)
     return replace(staged, dataset=_narrowed(dataset, kept))
+
+
+def _stays(one: Variable, staged: Staged) -> bool:
+    """The day of study stands beside its date, though nobody has one; a number of a visit that nobody has does not."""
+    if one.name == "VISITNUM":
+        return one.name in staged.filled
+    beside = f"{one.name.removesuffix('DY')}DTC" in staged.filled and one.name.endswith("DY")
+    return one.core != "Perm" or one.name in staged.filled or beside
 
 
 def _narrowed(dataset: Dataset, kept: list[int]) -> Dataset:
@@ -98,7 +106,8 @@ def _narrowed(dataset: Dataset, kept: list[int]) -> Dataset:
 # --- What a reviewer must know -------------------------------------------------------------------------
 
 CHOICES = (
-    "RFSTDTC is the start of the first infusion of CAR-T cells; study days count from it. RFXSTDTC includes lymphodepletion.",
+    "RFSTDTC is the start of the first infusion of CAR-T cells; study days count from it. RFXSTDTC includes "
+    "lymphodepletion.",
     "The study has one arm: a participant is taken as assigned to it when study treatment begins. Before that ARMCD is "
     "empty, and ARMNRS says why.",
     "RFENDTC of a participant who goes on is the day of the cut-off.",
@@ -112,8 +121,8 @@ CHOICES = (
     "Visits before the infusion and on its day are told by what was recorded on their days.",
 )
 SHIFTED = (
-    "All dates of a participant are moved by one number of days, drawn by a key that does not leave: intervals are kept. "
-    "Of a date known in part as much is left as holds for every day that it can mean."
+    "All dates of a participant are moved by one number of days, drawn by a key that does not leave: intervals are "
+    "kept. Of a date known in part as much is left as holds for every day that it can mean."
 )
 AS_IS = "Dates are as they were."
 WITHHELD = "Texts that people typed are withheld, as the sponsor agreement says: reasons, indications, remarks."

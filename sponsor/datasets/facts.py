@@ -217,6 +217,7 @@ def _subject(person: Participant, read: _Read, scope: Scope, study_id: str) -> f
             facts.Contact(
                 f"contact:{one.pk}",
                 way.day(one.contacted_on),
+                one.means,
                 one.vital,
                 way.part(one.last_alive_on),
                 way.part(one.died_on),
@@ -413,9 +414,9 @@ def _grades(pk: int, read: _Read, way: _Way) -> Iterator[facts.Graded]:
 def _event_of(episodes: Iterable[ToxicityEpisode], row: ToxicityAssessment) -> int | None:
     """The event of the episode during which something was assessed, its first moment without the toxicity included."""
     for one in episodes:
-        if one.toxicity == row.toxicity and one.onset_at <= row.assessed_at:
-            if one.resolved_at is None or row.assessed_at <= one.resolved_at:
-                return one.adverse_event_id
+        is_within = one.resolved_at is None or row.assessed_at <= one.resolved_at
+        if one.toxicity == row.toxicity and one.onset_at <= row.assessed_at and is_within:
+            return one.adverse_event_id
     return None
 
 

@@ -30,7 +30,7 @@ def codelists() -> dict[str, Codelist]:
 
 
 def joined(name: str, codes: tuple[str, ...]) -> Codelist | None:
-    """One codelist for a variable: the standard's, or where a variable takes several, a list of the sponsor's of all."""
+    """One codelist for a variable: the standard's, or where it takes several, one of the sponsor's with all terms."""
     known = [codelists()[code] for code in codes if code in codelists()]
     if len(known) <= 1:
         return known[0] if known else None

@@ -489,3 +489,14 @@ class Stopping(Part):
     sources: Annotated[tuple[Literal["assessments", "adverse_events"], ...], Field(min_length=1)]
     true_rates: tuple[Share, ...]
     reason: Text
+
+
+class SponsorAgreement(Part):
+    """What the sponsor receives of days and of texts; identity never leaves.
+
+    `dates`: as they are, or all dates of a participant moved by one number of days that a key draws. `free_text`: what
+    people typed stays at the site until a data manager releases it for one export.
+    """
+
+    dates: Literal["as_is", "shifted"] = "shifted"
+    free_text: Literal["withheld", "on_release"] = "withheld"

@@ -29,6 +29,7 @@ from trialsite.study.parts import (
     Reminding,
     Site,
     SpecialInterestEvent,
+    SponsorAgreement,
     Stopping,
     Text,
     UnscheduledVisit,
@@ -100,6 +101,8 @@ class Protocol(Part):
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     reporting: Reporting
     report_sender: ReportSender | None = None
+    # The careful one where the file says nothing.
+    sponsor_agreement: SponsorAgreement = SponsorAgreement()
 
     @field_validator("*", mode="after")
     @classmethod

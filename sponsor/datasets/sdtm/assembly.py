@@ -1,6 +1,6 @@
 """All rows of one participant, and of the trial: made, put in order, numbered, and then what points at them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sponsor.datasets.model import Dataset, Value
@@ -73,7 +73,7 @@ def about_subject(subject: Subject, trial: Trial) -> tuple[list[Line], list[tupl
             numbered(made.rows[name], name)
         if f"{name}LOBXFL" in BY_NAME[name].names:
             last_before(made.rows[name], name, course.first_treatment, _test_of(name))
-    made.rows["DM"] = [demographics.row(subject, trial, course, _last_end(made))]
+    made.rows["DM"] = [demographics.row(subject, trial, course, _last_day(made))]
     return list(_lines(made, trial)), made.pending
 
 
@@ -85,11 +85,12 @@ def _made(subject: Subject, trial: Trial, course: Course) -> Made:
     made.add("IE", history.criteria(subject, trial))
     made.add("MH", history.rows(subject, course))
     made.add("CM", medication.medications(subject))
-    made.add("PR", medication.procedures(subject, course))
+    made.add("PR", medication.procedures(subject))
     made.add("EX", treatment.exposure(subject, trial))
     made.add("EC", treatment.collected(subject, trial))
     made.add("AE", events.rows(subject, course))
     made.add("FA", events.grades(subject))
+    made.add("FA", events.steps(subject))
     for name, row in findings.rows(subject):
         made.add(name, [row])
     made.add("LB", outcome.marrow(subject))
@@ -115,14 +116,20 @@ def _days(rows: list[Row], name: str, course: Course, subject: Subject) -> None:
         row.values |= {timing: values[timing] for timing in TIMING & values.keys()}
 
 
-def _test_of(name: str):  # type: ignore[no-untyped-def]
+def _test_of(name: str) -> Callable[[Row], object]:
     return lambda row: tuple(row.values.get(f"{name}{part}") for part in SAME)
 
 
-def _last_end(made: Made) -> str:
-    """The last day on which anything of a participant ended."""
-    ends = [str(value) for name, rows in made.rows.items() for row in rows if (value := row.values.get(f"{name}ENDTC"))]
-    return max(ends, default="")
+def _last_day(made: Made) -> str:
+    """The last day on which something is recorded of a participant."""
+    dates = (
+        str(value)
+        for name, rows in made.rows.items()
+        for row in rows
+        for part in ("DTC", "STDTC", "ENDTC")
+        if (value := row.values.get(f"{name}{part}"))
+    )
+    return max(dates, default="")[:10]
 
 
 def _lines(made: Made, trial: Trial) -> Iterator[Line]:

@@ -9,12 +9,22 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sponsor.datasets.sdtm.rows import Row
+from sponsor.datasets.sdtm.rows import Row, Values
 from sponsor.datasets.sdtm.subject import Subject
 from sponsor.datasets.sdtm.trial import PlannedVisit, Trial
 from sponsor.rules.deidentify import study_day
 
 TOOK_PLACE = ("done", "partly")
+# Visits beside the schedule are numbered above it: by themselves, by who was asked after, and the death.
+UNSCHEDULED, DEATH, SURVIVAL_CONTACT = 1000, 2000, 3000
+MODES = {
+    "site": "IN PERSON",
+    "visit": "IN PERSON",
+    "telephone": "TELEPHONE CALL",
+    "phone": "TELEPHONE CALL",
+    "message": "TEXT MESSAGE",
+    "letter": "LETTER",
+}
 TREATMENT_DAYS = 28
 # Statuses that end the participation; the first study's completion is of its main part, long-term follow-up goes on.
 ENDS = ("screen_failed", "withdrawn", "lost_to_follow_up", "died")
@@ -108,6 +118,8 @@ def course_of(subject: Subject, trial: Trial) -> Course:
     is_over = end is not None and subject.statuses[-1].status in ENDS
     death = _death(subject)
     elements = tuple(_elements(subject, consent, infusion, death))
+    visits = [*_visits(subject, trial, consent, infusion)]
+    visits += _contacts(subject, death, {one.first for one in visits})
     return Course(
         consent=consent,
         first_treatment=min(treated, default=""),
@@ -118,7 +130,7 @@ def course_of(subject: Subject, trial: Trial) -> Course:
         end=death or (end.on if end is not None and is_over else ""),
         ended_by="died" if death else (end.status if end is not None and is_over else ""),
         elements=elements,
-        visits=tuple(sorted(_visits(subject, trial, consent, infusion), key=lambda one: (one.first, one.number))),
+        visits=tuple(sorted(visits, key=lambda one: (one.first, one.number))),
     )
 
 
@@ -127,7 +139,7 @@ def _since(subject: Subject, status: str) -> str:
 
 
 def _death(subject: Subject) -> str:
-    """By the status; until that is recorded, by what a contact learnt, or the event that it was: the fullest of them."""
+    """By the status; until that is recorded, by what a contact learnt, or the event that it was: the fullest one."""
     told = [one.died_on for one in subject.contacts if one.vital == "dead" and one.died_on]
     told += [one.died_on for one in subject.events if one.is_fatal and one.died_on]
     told += [one.on for one in subject.contacts if one.vital == "dead" and not one.died_on]
@@ -163,10 +175,21 @@ def _visits(subject: Subject, trial: Trial, consent: str, infusion: str) -> Iter
             yield VisitOn(line.number, line.name, line, "", "", False, "", seen.reason)
 
 
+def _contacts(subject: Subject, death: str, taken: set[str]) -> Iterator[VisitOn]:
+    """Who was asked after is a contact, which the standard takes as a visit; the death has one of its own."""
+    for count, one in enumerate(subject.contacts, start=1):
+        if one.vital != "dead" and one.on not in taken and one.on < (death[:10] or "9999"):
+            taken.add(one.on)
+            yield VisitOn(
+                SURVIVAL_CONTACT + count, f"Survival contact {count}", None, one.on, one.on, contact=one.means
+            )
+    if death and death not in taken:
+        yield VisitOn(DEATH, "Death", None, death, death)
+
+
 def _beside(code: str) -> tuple[float, str]:
-    """Visits beside the schedule are numbered above it."""
     count = int("".join(filter(str.isdigit, code)) or "0")
-    return 900 + count, f"Unscheduled {count}"
+    return UNSCHEDULED + count, f"Unscheduled {count}"
 
 
 def _before(subject: Subject, trial: Trial, consent: str, infusion: str) -> Iterator[VisitOn]:
@@ -218,11 +241,11 @@ def elements(subject: Subject, course: Course) -> Iterator[Row]:
 
 def visits(subject: Subject, course: Course) -> Iterator[Row]:
     for one in course.visits:
-        values: dict[str, str | int | float | None] = {
+        values: Values = {
             "USUBJID": subject.usubjid,
             "VISITNUM": one.number,
             "VISIT": one.name,
-            "SVCNTMOD": {"telephone": "TELEPHONE CALL", "site": "IN PERSON"}.get(one.contact, ""),
+            "SVCNTMOD": MODES.get(one.contact, ""),
             "SVSTDTC": one.first,
             "SVENDTC": one.last,
             "SVREASOC": "" if one.occurred else one.reason,

@@ -10,11 +10,11 @@ from sponsor.datasets.sdtm.subject import Subject
 from sponsor.datasets.sdtm.trial import Trial
 
 
-def row(subject: Subject, trial: Trial, course: Course, last_end: str) -> Row:
-    """`last_end` is the last day on which anything of the participant ended."""
+def row(subject: Subject, trial: Trial, course: Course, last_day: str) -> Row:
+    """`last_day` is the last on which something is recorded of the participant."""
     is_treated = bool(course.first_treatment)
     is_over = bool(course.end)
-    end = max(course.end[:10], last_end[:10]) if is_over and not course.death else course.end
+    end = max(course.end[:10], last_day) if is_over and not course.death else course.end
     arm = (trial.arm_code, trial.arm) if is_treated else ("", "")
     return Row(
         {

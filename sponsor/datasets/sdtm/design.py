@@ -31,7 +31,6 @@ def arms(trial: Trial) -> Iterator[Row]:
                 "ETCD": one.code,
                 "ELEMENT": one.name,
                 "EPOCH": one.epoch,
-                "TATRANS": "" if place == len(ELEMENTS) else "",
             }
         )
 
@@ -94,7 +93,7 @@ def _valued(value: str, term: tuple[str, ...]) -> dict[str, str | int | float | 
 
 
 def _parameters(trial: Trial) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    registry, duration, country = ("ClinicalTrials.gov", ""), ("ISO 8601", ""), ("ISO 3166-1 Alpha-3", "")
+    registry, duration, country = ("ClinicalTrials.gov", ""), ("ISO 8601", ""), ("ISO 3166", "")
     days = (trial.ends_on, trial.starts_on)
     yield "ADAPT", "Adaptive Design", *_term(NO)
     yield "ADDON", "Added on to Existing Treatments", *_term(NO)
@@ -124,7 +123,6 @@ def _parameters(trial: Trial) -> Iterator[tuple[str, str, str, tuple[str, ...]]]
     yield "ROUTE", "Route of Administration", "INTRAVENOUS", ("C38276",)
     yield "SDTIGVER", "SDTM IG Version", "3.4", ()
     yield "SDTMVER", "SDTM Version", "2.0", ()
-    yield "SENDTC", "Study End Date", "", ("NAV",)
     yield "SEXPOP", "Sex of Participants", *_term(SEXES[trial.sex])
     yield "SPONSOR", "Clinical Study Sponsor", trial.sponsor, ()
     yield "SPREFID", "Sponsor's Study Reference ID", trial.org_study_id, ()

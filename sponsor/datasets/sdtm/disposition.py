@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from sponsor.datasets.sdtm.course import Course
-from sponsor.datasets.sdtm.rows import Row
+from sponsor.datasets.sdtm.rows import Row, Values
 from sponsor.datasets.sdtm.subject import Standing, Subject
 
-MILESTONE, EVENT = "PROTOCOL MILESTONE", "DISPOSITION EVENT"
+MILESTONE, EVENT, OTHER = "PROTOCOL MILESTONE", "DISPOSITION EVENT", "OTHER EVENT"
+# Of whoever has neither finished nor left: so that events after the last milestone lie before the last record here.
+ONGOING = "ONGOING AT DATA CUT-OFF"
 PARTICIPATION, TREATMENT = "STUDY PARTICIPATION", "STUDY TREATMENT"
 # By the reason that a status names; without one by the status.
 REASONS = {
@@ -39,6 +41,8 @@ def rows(subject: Subject, course: Course) -> Iterator[Row]:
         if place not in seen:
             seen.add(place)
             yield one
+    if subject.statuses and not course.end:
+        yield _row(subject, ONGOING, "", subject.cut_off, OTHER, key="cut-off")
 
 
 def _milestones(subject: Subject, course: Course) -> Iterator[Row]:
@@ -80,7 +84,7 @@ def _why(standing: Standing, course: Course) -> str:
 def _row(
     subject: Subject, term: str, sub: str, on: str, category: str, *, key: str = "", epoch: str | None = None
 ) -> Row:
-    values: dict[str, str | int | float | None] = {
+    values: Values = {
         "USUBJID": subject.usubjid,
         "DSTERM": term,
         "DSDECOD": term,

@@ -8,7 +8,7 @@ the highest grade of its course. A grade 0 in FA says that it was looked for and
 from collections.abc import Iterator
 
 from sponsor.datasets.sdtm.course import Course
-from sponsor.datasets.sdtm.rows import Link, Row, supps, yes
+from sponsor.datasets.sdtm.rows import Link, Row, Supp, Values, supps, yes
 from sponsor.datasets.sdtm.subject import Event, Graded, Subject
 
 OUTCOMES = {
@@ -79,7 +79,7 @@ def _highest(event: Event, subject: Subject) -> int:
     return max([event.grade, *(one.grade or 0 for one in subject.grades if one.event == event.key)])
 
 
-def _values(subject: Subject, event: Event, course: Course, grade: int) -> dict[str, str | int | float | None]:
+def _values(subject: Subject, event: Event, course: Course, grade: int) -> Values:
     cells = next((one for one in event.relations if one.agent == "car_t"), None)
     criteria = {name: yes(said in event.criteria) for name, said in SERIOUS.items()}
     end = _end(event, course)
@@ -116,7 +116,7 @@ def _end(event: Event, course: Course) -> str:
     return course.death or event.died_on or event.end if event.is_fatal else event.end
 
 
-def _supp(event: Event, course: Course, graded: dict[str, str]) -> tuple[object, ...]:
+def _supp(event: Event, course: Course, graded: dict[str, str]) -> tuple[Supp, ...]:
     scale = graded.get(event.key) or (f"CTCAE v{event.ctcae_version.removeprefix('v')}" if event.ctcae_version else "")
     cells = next((one for one in event.relations if one.agent == "car_t"), None)
     is_later = len(event.start) >= 10 and bool(course.first_treatment)
@@ -142,25 +142,41 @@ def grades(subject: Subject) -> Iterator[Row]:
     for one in subject.grades:
         if one.grade is not None and one.toxicity in GRADED:
             known, category = GRADED[one.toxicity]
-            yield Row(
-                {
-                    "USUBJID": subject.usubjid,
-                    "FATESTCD": "TOXGR",
-                    "FATEST": "Toxicity Grade",
-                    "FAOBJ": names.get(one.event, known),
-                    "FACAT": category,
-                    "FAORRES": str(one.grade),
-                    "FASTRESC": str(one.grade),
-                    "FASTRESN": one.grade,
-                    "FAEVAL": "INVESTIGATOR",
-                    "FADTC": one.at,
-                },
-                one.key,
-                _by_rule(one),
-            )
+            values = _grade(subject, one.grade, one.at)
+            yield Row({**values, "FAOBJ": names.get(one.event, known), "FACAT": category}, one.key, _by_rule(one))
 
 
-def _by_rule(one: Graded) -> tuple[object, ...]:
+def steps(subject: Subject) -> Iterator[Row]:
+    """The course of every other event: each grade with the day since when it had it."""
+    assessed = {one.event for one in subject.grades}
+    for event in subject.events:
+        if is_coded(event) and event.key not in assessed:
+            for count, (grade, since) in enumerate(event.grades, start=1):
+                if since:
+                    yield Row(
+                        {
+                            **_grade(subject, grade, since),
+                            "FAOBJ": event.pt,
+                            "FACAT": f"CTCAE V{event.ctcae_version.removeprefix('v')}",
+                        },
+                        f"{event.key}:{count}",
+                    )
+
+
+def _grade(subject: Subject, grade: int, at: str) -> Values:
+    return {
+        "USUBJID": subject.usubjid,
+        "FATESTCD": "TOXGR",
+        "FATEST": "Toxicity Grade",
+        "FAORRES": str(grade),
+        "FASTRESC": str(grade),
+        "FASTRESN": grade,
+        "FAEVAL": "INVESTIGATOR",
+        "FADTC": at,
+    }
+
+
+def _by_rule(one: Graded) -> tuple[Supp, ...]:
     """What the rule computed, where an investigator set another grade."""
     differs = one.computed is not None and one.computed != one.grade
     return supps(("FARULEGR", "Grade Computed by Rule", one.computed if differs else "", "Derived"))
@@ -171,6 +187,8 @@ def links(subject: Subject) -> Iterator[Link]:
     for one in subject.grades:
         if one.event:
             yield Link(("AE", one.event), ("FA", one.key))
+    for row in steps(subject):
+        yield Link(("AE", row.key.rpartition(":")[0]), ("FA", row.key))
     for event in subject.events:
         for drug in event.drugs:
             yield Link(("AE", event.key), ("CM", drug))

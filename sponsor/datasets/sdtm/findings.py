@@ -9,10 +9,9 @@ from decimal import Decimal
 
 from participants.rules.measures import MEASURES
 from sponsor.datasets.sdtm.catalogue import METHOD_OF, METHODS, TESTS, Test, unit_of
-from sponsor.datasets.sdtm.rows import Row, number, plain, supps
+from sponsor.datasets.sdtm.rows import Row, Supp, Values, number, plain, supps
 from sponsor.datasets.sdtm.subject import Ice, Result, Subject, Vital
 
-Values = dict[str, str | int | float | None]
 # Datasets in which limits of normal have a place.
 WITH_LIMITS = ("LB", "IS")
 CHOICES = {
@@ -133,7 +132,7 @@ def _indicator(value: Decimal, low: Decimal | None, high: Decimal | None) -> str
     return "" if low is None and high is None else "NORMAL"
 
 
-def _supp(of: str, one: Result) -> tuple[object, ...]:
+def _supp(of: str, one: Result) -> tuple[Supp, ...]:
     """Limits that stood beside a bound."""
     if of not in WITH_LIMITS or not one.sign:
         return ()

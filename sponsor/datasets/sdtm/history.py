@@ -1,4 +1,4 @@
-"""MH and IE: the leukaemia and what else the participant had, as asked at screening; and the criteria that were not met.
+"""MH and IE: the leukaemia and what else the participant had, as asked at screening; and criteria that were not met.
 
 Questions that decide a criterion and are no diseases (willing, venous access, contraception) leave as the criterion.
 """
@@ -6,7 +6,7 @@ Questions that decide a criterion and are no diseases (willing, venous access, c
 from collections.abc import Iterator
 
 from sponsor.datasets.sdtm.course import Course
-from sponsor.datasets.sdtm.rows import Row
+from sponsor.datasets.sdtm.rows import Row, Values
 from sponsor.datasets.sdtm.subject import Result, Subject
 from sponsor.datasets.sdtm.trial import Trial
 
@@ -65,7 +65,7 @@ def rows(subject: Subject, course: Course) -> Iterator[Row]:
             )
 
 
-def _values(subject: Subject, one: Result, term: str, category: str) -> dict[str, str | int | float | None]:
+def _values(subject: Subject, one: Result, term: str, category: str) -> Values:
     return {"USUBJID": subject.usubjid, "MHTERM": term, "MHCAT": category, "MHDTC": one.at}
 
 

@@ -1,9 +1,9 @@
 """CM and PR: what else was given or done. Names of drugs leave as they were typed; what for leaves where released."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
-from sponsor.datasets.sdtm.course import Course
-from sponsor.datasets.sdtm.rows import Row, number
+from sponsor.datasets.sdtm.rows import Row, Values, number, plain, supps
 from sponsor.datasets.sdtm.subject import Drug, Result, Subject, Therapy
 
 ROUTES = {
@@ -51,7 +51,7 @@ def medications(subject: Subject) -> Iterator[Row]:
             yield Row(_therapy(subject, therapy), therapy.key)
 
 
-def _medication(subject: Subject, one: Drug) -> dict[str, str | int | float | None]:
+def _medication(subject: Subject, one: Drug) -> Values:
     kind = one.kind.upper().replace("_", " ")
     return {
         "USUBJID": subject.usubjid,
@@ -70,7 +70,7 @@ def _medication(subject: Subject, one: Drug) -> dict[str, str | int | float | No
     }
 
 
-def _therapy(subject: Subject, one: Therapy) -> dict[str, str | int | float | None]:
+def _therapy(subject: Subject, one: Therapy) -> Values:
     return {
         "USUBJID": subject.usubjid,
         "CMTRT": one.name or THERAPIES[one.kind],
@@ -88,10 +88,16 @@ def _ongoing(subject: Subject, is_ongoing: bool, of: str) -> dict[str, str]:
     return {f"{of}ENRTPT": "ONGOING", f"{of}ENTPT": subject.cut_off} if is_ongoing else {}
 
 
-def procedures(subject: Subject, course: Course) -> Iterator[Row]:
+def procedures(subject: Subject) -> Iterator[Row]:
     for one in subject.collections:
         values = {"PRTRT": "LEUKAPHERESIS", "PRDECOD": "LEUKAPHERESIS", "PRCAT": "CELL COLLECTION"}
-        yield Row({"USUBJID": subject.usubjid, **values, "PRSTDTC": one.start, "PRENDTC": one.end}, one.key)
+        amounts = supps(
+            ("PRBLDML", "Blood Processed (mL)", _text(one.processed_ml), "Collected"),
+            ("PRCOLML", "Volume Collected (mL)", _text(one.collected_ml), "Collected"),
+            ("PRTCELL", "CD3-Positive Cells (10^8)", _text(one.t_cells_e8), "Collected"),
+        )
+        days = {"PRSTDTC": one.start, "PRENDTC": one.end}
+        yield Row({"USUBJID": subject.usubjid, **values, **days}, one.key, amounts)
     for therapy in subject.therapies:
         if therapy.kind in PROCEDURES:
             values = {"PRTRT": therapy.name or THERAPIES[therapy.kind], "PRDECOD": THERAPIES[therapy.kind]}
@@ -102,7 +108,11 @@ def procedures(subject: Subject, course: Course) -> Iterator[Row]:
             yield Row(_oxygen(subject, result), result.key)
 
 
-def _oxygen(subject: Subject, one: Result) -> dict[str, str | int | float | None]:
+def _text(amount: Decimal | None) -> str:
+    return "" if amount is None else plain(amount)
+
+
+def _oxygen(subject: Subject, one: Result) -> Values:
     return {
         "USUBJID": subject.usubjid,
         "PRTRT": "SUPPLEMENTAL OXYGEN",

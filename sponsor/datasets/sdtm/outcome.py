@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sponsor.datasets.sdtm.course import Course
 from sponsor.datasets.sdtm.events import is_coded
-from sponsor.datasets.sdtm.rows import Row, number, plain, supps
+from sponsor.datasets.sdtm.rows import Row, Values, number, plain, supps
 from sponsor.datasets.sdtm.subject import Assessment, Event, Subject
 
 CATEGORY = "PROTOCOL DEFINED RESPONSE CRITERIA"
@@ -49,9 +49,7 @@ def responses(subject: Subject) -> Iterator[Row]:
             )
 
 
-def _response(
-    subject: Subject, one: Assessment, code: str, name: str, said: str, standard: str
-) -> dict[str, str | int | float | None]:
+def _response(subject: Subject, one: Assessment, code: str, name: str, said: str, standard: str) -> Values:
     return {
         "USUBJID": subject.usubjid,
         "RSTESTCD": code,
@@ -91,7 +89,7 @@ def marrow(subject: Subject) -> Iterator[Row]:
 
 
 def survival(subject: Subject, course: Course) -> Iterator[Row]:
-    """Each time that somebody asked; a death that no contact told stands with its day."""
+    """Each time that somebody asked; the status of the dead is of the day of the death, whenever it was learnt."""
     is_told = False
     for one in subject.contacts:
         # What was learnt of a life after its end is a mistake that the site is asked about.
@@ -99,13 +97,17 @@ def survival(subject: Subject, course: Course) -> Iterator[Row]:
             continue
         if one.vital == "dead":
             is_told = True
-        yield Row(_status(subject, one.vital, max(one.on, course.death) if one.vital == "dead" else one.on), one.key)
+            learnt = ("SSLEARN", "Date on Which the Death Was Learnt", one.on, "Collected")
+            yield Row(_status(subject, "dead", course.death), one.key, supps(learnt))
+        else:
+            alive = ("SSLSTALV", "Date Last Known Alive", one.alive_on, "Collected")
+            yield Row(_status(subject, one.vital, one.on), one.key, supps(alive))
     if course.death and not is_told:
         yield Row(_status(subject, "dead", course.death), "death")
 
 
-def _status(subject: Subject, vital: str, on: str) -> dict[str, str | int | float | None]:
-    values: dict[str, str | int | float | None] = {
+def _status(subject: Subject, vital: str, on: str) -> Values:
+    values: Values = {
         "USUBJID": subject.usubjid,
         "SSTESTCD": "SURVSTAT",
         "SSTEST": "Survival Status",
@@ -136,9 +138,7 @@ def _cause(event: Event | None) -> tuple[str, str]:
     return said, coded or said
 
 
-def _detail(
-    subject: Subject, code: str, name: str, said: str, standard: str, on: str
-) -> dict[str, str | int | float | None]:
+def _detail(subject: Subject, code: str, name: str, said: str, standard: str, on: str) -> Values:
     return {
         "USUBJID": subject.usubjid,
         "DDTESTCD": code,

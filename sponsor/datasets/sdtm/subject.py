@@ -84,6 +84,7 @@ class Therapy:
 class Contact:
     key: str
     on: str
+    means: str
     vital: str
     alive_on: str
     died_on: str

@@ -7,7 +7,7 @@ EC alone.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from sponsor.datasets.sdtm.rows import Row, number, supps
+from sponsor.datasets.sdtm.rows import Row, Values, number, plain, supps
 from sponsor.datasets.sdtm.subject import Cells, Dose, Subject
 from sponsor.datasets.sdtm.trial import Trial
 
@@ -19,7 +19,8 @@ def exposure(subject: Subject, trial: Trial) -> Iterator[Row]:
     for dose in subject.doses:
         if dose.is_given and dose.given_mg:
             per_m2 = (dose.given_mg / dose.bsa_m2).quantize(Decimal("0.01"))
-            yield Row(_given("EX", subject, _drug(dose, trial), dose, number(per_m2), "mg/m2"), dose.key)
+            level = supps(("EXLEVEL", "Planned Dose Level (mg/m2)", plain(dose.mg_m2), "Protocol"))
+            yield Row(_given("EX", subject, _drug(dose, trial), dose, number(per_m2), "mg/m2"), dose.key, level)
     for one in subject.infusions:
         yield Row(
             {**_infused("EX", subject, one, number((one.dose_e8 * 100).quantize(Decimal("0.000001"))), CELLS_UNIT)},
@@ -37,7 +38,8 @@ def collected(subject: Subject, trial: Trial) -> Iterator[Row]:
         name = _drug(dose, trial)
         if dose.is_given and dose.given_mg:
             values = _given("EC", subject, name, dose, number(dose.given_mg), "mg")
-            yield Row({**values, "ECPRESP": "Y", "ECOCCUR": "Y"}, dose.key)
+            planned = supps(("ECPLANMG", "Planned Dose (mg)", plain(dose.planned_mg), "Derived"))
+            yield Row({**values, "ECPRESP": "Y", "ECOCCUR": "Y"}, dose.key, planned)
         else:
             yield Row(
                 {
@@ -60,9 +62,7 @@ def _drug(dose: Dose, trial: Trial) -> str:
     return trial.drugs.get(dose.drug, dose.drug).upper()
 
 
-def _given(
-    of: str, subject: Subject, name: str, dose: Dose, amount: int | float | None, unit: str
-) -> dict[str, str | int | float | None]:
+def _given(of: str, subject: Subject, name: str, dose: Dose, amount: int | float | None, unit: str) -> Values:
     return {
         "USUBJID": subject.usubjid,
         f"{of}TRT": name,
@@ -77,9 +77,7 @@ def _given(
     }
 
 
-def _infused(
-    of: str, subject: Subject, one: Cells, amount: int | float | None, unit: str
-) -> dict[str, str | int | float | None]:
+def _infused(of: str, subject: Subject, one: Cells, amount: int | float | None, unit: str) -> Values:
     return {
         "USUBJID": subject.usubjid,
         f"{of}TRT": CELLS,
