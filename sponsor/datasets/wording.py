@@ -20,12 +20,12 @@ SENTENCES = {
         "The label must be at most %(limit)s Latin letters: give the variable another label in the program."
     ),
     Problem.LONG_TEXT: gettext_lazy(
-        "The text is longer than a value of this format may be (%(limit)s), and no text is cut: shorten it where it was "
-        "recorded. Until then take the Dataset-JSON, which holds it."
+        "The text is longer than a value of this format may be (%(limit)s), and no text is cut: shorten it where it "
+        "was recorded. Until then take the Dataset-JSON, which holds it."
     ),
     Problem.BLANK_ROW: gettext_lazy(
-        "The row is empty, and readers of this format take it for padding: void the entry that it came from. Until then "
-        "take the Dataset-JSON, which holds it."
+        "The row is empty, and readers of this format take it for padding: void the entry that it came from. Until "
+        "then take the Dataset-JSON, which holds it."
     ),
     Problem.NUMBER: gettext_lazy(
         "The value is no number that this format holds without rounding: correct it where it was recorded."
