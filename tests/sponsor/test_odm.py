@@ -1,6 +1,7 @@
 """The record with its trail as ODM: what may leave of each row, each change of it, and nobody's name."""
 
 import datetime as dt
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from lxml import etree
 from odmlib.odm_parser import ODMSchemaValidator
 
 from participants.models import Participant
-from safety.models import AdverseEvent
+from safety.actions import assessments
+from safety.models import AdverseEvent, CrsAssessment, Scale, ToxicityAssessment
+from safety.rules.crs import CrsFindings
 from sponsor.classification import MODELS
 from sponsor.datasets.odm import write_odm
 from sponsor.datasets.scope import Scope, no_tick
@@ -127,3 +130,19 @@ def test_more_participants_cost_no_more_queries(
         factories.consented(site=participant.site, by=alice, now=now)
     with django_assert_max_num_queries(len(few)):
         write_odm(Scope(CUT_OFF), tmp_path, no_tick)
+
+
+@pytest.mark.django_db
+def test_another_grade_bears_its_signature(tmp_path: Path, participant: Participant, ivan: User) -> None:
+    row = CrsAssessment(participant=participant, assessed_at=CUT_OFF - 41 * DAY)
+    found = CrsFindings(days_since_infusion=7, temperature_c=Decimal("38.6"))
+    first = assessments.assess(assessment=row, scale=Scale.CRS, findings=found, by=ivan, now=CUT_OFF)
+    assessments.regrade(assessment=first, investigator_grade=2, reason="as it looked", by=ivan, now=CUT_OFF)
+    rows = "//o:ItemGroupData[@ItemGroupOID='IG.safety.ToxicityAssessment']"
+    ask = written(tmp_path)
+    assert ask(f"{rows}/@TransactionType") == ["Insert", "Insert", "Context"]
+    assert ask(f"{rows}/o:Signature/o:UserRef/@UserOID") == [f"USR.{ivan.pk}"]
+    ToxicityAssessment.objects.filter(corrects=first).update(voided_at=CUT_OFF, voided_by=ivan, void_reason="wrong")
+    # A void past the pages is not signed, and a signature that is none is not told.
+    assert not written(tmp_path)(f"{rows}[@TransactionType='Remove']/o:Signature")
+    assert "as it looked" not in (tmp_path / "odm.xml").read_text("utf-8")
