@@ -40,6 +40,7 @@ UNTRACKED = {
     "safety.SubmissionFile": "files as they were sent, with a checksum; the application adds rows, and can change none",
     "safety.MeddraTerm": "the site's own release, as its files are; an event keeps the names that it was coded with",
     "sponsor.ApiRead": "a log of reads: the application adds rows, and can change none",
+    "sponsor.SnapshotFile": "names and checksums of files; the application adds rows, and can change none",
     "trialsite.AuditSeal": "seals of the trail itself, chained, written by the database alone",
     "trialsite.Counter": "the last number given out; whatever got one is tracked",
     "trialsite.FormToken": "forms that were sent, forgotten after a while",
