@@ -40,6 +40,7 @@ from safety.models import (
     OnCallShift,
 )
 from safety.rules.iec_hs import IecHsFindings
+from sponsor.snapshots import actions
 from trialsite import audit
 from trialsite.models import AccessReview, Record, User
 from trialsite.study import get_study
@@ -137,6 +138,8 @@ def _what_the_demo_lacks(now: dt.datetime) -> None:
     found = DataFinding.objects.create(participant=one, code="event_twice", **event, facts=facts, found_at=now, **made)
     close_finding(finding=found, reason="another one", by=by, now=now)
     _blood(infusion.participant, by, now)
+    manager = User.objects.get(username="datamanager")
+    actions.cancel(row=actions.ask(by=manager, now=now, with_free_text=True), by=manager, now=now)
 
 
 def _blood(one: Participant, by: User, now: dt.datetime) -> None:

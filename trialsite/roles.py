@@ -289,6 +289,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *APPROVE_GUIDANCE,
         *VOID_ENTRIES,
         *ACCESS_TRAIL,
+        *VIEW_SNAPSHOTS,
         *CLOSE_FINDINGS,
         "dosing.review_identitystop",
         "participants.override_enrolment",

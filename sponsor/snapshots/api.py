@@ -119,6 +119,7 @@ LABEL = OpenApiParameter("label", str, OpenApiParameter.PATH, description="As th
 
 class SnapshotsView(SnapshotView):
     @extend_schema(
+        operation_id="snapshots_list",
         summary="List snapshots",
         parameters=[
             OpenApiParameter(
@@ -143,7 +144,7 @@ def _moment(text: str) -> Any:
         moment = MomentField().clean(text)
     except forms.ValidationError as error:
         raise ValidationError({"as_of": error.messages}) from None
-    if moment > timezone.now():
+    if moment is not None and moment > timezone.now():
         raise ValidationError({"as_of": [_("In the future: no snapshot is of a moment that has not come.")]})
     return moment
 

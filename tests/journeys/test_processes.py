@@ -3,6 +3,7 @@
 import datetime as dt
 import email
 import email.policy
+import hashlib
 import http.cookiejar
 import re
 import time
@@ -141,3 +142,31 @@ def test_every_fault_has_its_number(stack: Stack, monkeypatch: Any, request: Any
     told = getattr(request.config, "workeroutput", request.config.stash.setdefault(TOLD, {}))
     told["faults"] = faults.table(found)
     assert [one.fault for one in found if not one.is_fine] == []
+
+
+def test_a_snapshot_outlives_its_worker(stack: Stack, monkeypatch: Any) -> None:
+    """Killed in the middle of the look, it is begun anew by another worker, from nothing; and there is one of it."""
+    for service in list(stack.supervisor.services):
+        if service.name in {"worker", "beat"}:
+            stack.supervisor.stop(service)
+    monkeypatch.setenv("SNAPSHOT_LEASE_SECONDS", "3")
+    stack.wait_for_web(stack.start_web())
+    worker, state = stack.start_worker(), "SELECT state FROM sponsor_snapshot"
+    with psycopg.connect(stack.owner_env["DATABASE_URL"]) as held:
+        # Its look waits here, so it can neither end nor be too fast for us.
+        held.execute("LOCK TABLE safety_adverseevent IN ACCESS EXCLUSIVE MODE")
+        browser = Browser(stack.site_url)
+        browser.post("/admin/login/", username="datamanager", password="demo-datamanager")
+        browser.post("/admin/sponsor/snapshot/add/", dates="as recorded", free_text="withheld")
+        wait_for(lambda: one(stack, "SELECT steps FROM sponsor_snapshot WHERE state = 'running'"), "the look to begin")
+        worker.kill()
+    wait_for(lambda: one(stack, "SELECT lease_until < now() FROM sponsor_snapshot"), "the lease to run out")
+    assert one(stack, state) == "running"
+    stack.start_worker()
+    wait_for(lambda: one(stack, state) == "complete", "another worker to make it")
+    assert one(stack, "SELECT attempts FROM sponsor_snapshot") == 2
+    (folder,) = (stack.var / "snapshots").iterdir()
+    assert folder.name == one(stack, "SELECT label FROM sponsor_snapshot")
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        sha256, name = line.split("  ")
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256, name

@@ -21,6 +21,7 @@ from participants.models import EligibilityConfirmation, Participant
 from safety import actions as safety
 from safety.models import CrsAssessment, Scale
 from safety.rules.crs import CrsFindings
+from sponsor.models import Snapshot
 from tests import factories
 from tests.conftest import PASSWORD, person
 from tests.forms import forms_of
@@ -161,6 +162,16 @@ def reviews_access(house: House) -> tuple[Any, list[str]]:
     return AccessReview.objects.get(), []
 
 
+def releases_text(house: House) -> tuple[Any, list[str]]:
+    client, add = house.login(house.dana), reverse("admin:sponsor_snapshot_add")
+    said = {"dates": "as recorded", "free_text": "withheld", "password": ""}
+    for free_text in ("withheld", "released"):
+        assert client.post(add, {**said, "free_text": free_text, "password": PASSWORD}).status_code == 302
+        row = Snapshot.objects.latest("pk")
+        client.post(reverse("admin:sponsor_snapshot_cancel", args=[row.pk]))
+    return row.release, [reverse("admin:sponsor_snapshot_change", args=[row.pk])]
+
+
 def voids(house: House) -> tuple[Any, list[str]]:
     consent = house.eligible().consents.get()
     said = {"reason": "another person's form", "is_confirmed": "on"}
@@ -180,6 +191,7 @@ KINDS: dict[Callable[[House], tuple[Any, list[str]]], Meaning] = {
     grades_iec_hs: Meaning.GRADE,
     signs_event: Meaning.EVENT,
     reviews_access: Meaning.ACCESS,
+    releases_text: Meaning.RELEASE,
     voids: Meaning.VOID,
 }
 
@@ -249,7 +261,7 @@ def own_pages(row: Any) -> list[str]:
 
 
 # The row is no longer found from the participant, the bag or the grade that it was about.
-MOVED = {"participant_id", "product_id", "phase", "event_id"}
+MOVED = {"participant_id", "product_id", "phase", "event_id", "snapshot_id"}
 # No page shows it any more: neither another scale or site, nor what no rule can have said.
 NOWHERE = {"toxicity", "flags", "reasons", "laboratory", "site_id"}
 
