@@ -13,7 +13,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import display
 
 from sponsor.models import ApiRead
@@ -38,7 +37,7 @@ class ApiReadAdmin(LogAdmin):
     """Who read what, for whoever must answer for it; nobody edits it."""
 
     list_display = ("at", "user", "path", "query", "status", "rows", "cut_off", "ip", "token_key", "checksum")
-    list_filter = (("user", ProgramFilter), "status", ("at", MomentFilter), ("token_key", FieldTextFilter))
+    list_filter = (("user", ProgramFilter), "status", ("at", MomentFilter))
     list_filter_submit = True
     # As the API answers; the mistakes of programs are among them.
     known_values: ClassVar[dict[str, Any]] = {"status": (200, 304, 400, 401, 403, 404, 405, 406, 429, 500)}
