@@ -102,7 +102,7 @@ def answer_if_new(request: Request, response: Response) -> Any:
     has = parse_etags(request.headers.get("If-None-Match", ""))
     if not {"*", tag, tag.removeprefix("W/")} & set(has):
         return response
-    unchanged = HttpResponse(status=304, headers={"ETag": tag, "Vary": response["Vary"]})
+    unchanged = HttpResponse(status=304, headers={"ETag": tag})
     del unchanged["Content-Type"]
     return unchanged
 

@@ -13,7 +13,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import display
 
 from sponsor.models import ApiRead
@@ -42,7 +41,6 @@ class ApiReadAdmin(LogAdmin):
         ("user", ProgramFilter),
         "status",
         ("at", MomentFilter),
-        ("token_key", FieldTextFilter),
         ("stage", admin.ChoicesFieldListFilter),
     )
     list_filter_submit = True

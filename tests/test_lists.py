@@ -22,6 +22,7 @@ from django.utils import timezone
 from dosing.models import Medication
 from participants.models import Examination, Participant, Visit
 from safety.models import AdverseEvent
+from sponsor.models import ApiRead
 from tests import factories
 from tests.conftest import person
 from trialsite import audit, flatlists
@@ -137,6 +138,9 @@ def _of(page: Any) -> Any:
         (Visit, {"code": "D28"}),
         (Visit, {"target_date__year": "2026", "target_date__month": "3"}),
         (Examination, {"panel__exact": "CBC"}),
+        (ApiRead, {}),
+        (ApiRead, {"status": "400"}),
+        (ApiRead, {"user__id__exact": "1"}),
     ],
     ids=str,
 )

@@ -86,6 +86,7 @@ DETAIL_NAMES = {
     "device": _("device"),
     "from": _("from"),
     "token": _("token"),
+    "scopes": _("good for"),
     "until": _("until"),
     "by": _("by"),
     "link": pgettext_lazy("security log", "link for"),

@@ -90,7 +90,6 @@ RESOURCES = (
         rows=ParticipantSerializer,
         reads=("consents", "statuses"),
         equal="status sex protocol_version",
-        order="screening_number",
     ),
     Resource(
         "statuses",

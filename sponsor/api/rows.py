@@ -108,7 +108,7 @@ class Resource:
         for name in ("id", "modified_at", *names):
             if name not in self.rows._declared_fields:
                 meta.extra_kwargs[name] = _written(self.model._meta.get_field(name))  # type: ignore[attr-defined]
-        number = serializers.CharField(source=f"{self.along}.screening_number", required=False)
+        number = serializers.CharField(source=".".join([*self.along.split("__"), "screening_number"]), required=False)
         return type(
             f"{self.model.__name__}Serializer",
             (self.rows,),

@@ -1,6 +1,6 @@
 """The API is asked everything that its schema promises, and much that it excludes.
 
-A few cases in the suite; `make fuzz` asks 3,000 times.
+In the suite one resource is, for all are made alike; `make fuzz` asks each of them, 3,000 times.
 """
 
 import datetime as dt
@@ -27,10 +27,11 @@ from trialsite.models import Site, User
 from trialsite.roles import Role
 from trialsite.wsgi import application
 
-CASES = int(os.environ.get("API_CASES", "60"))
+CASES = int(os.environ.get("API_CASES", "0"))
 DAY = dt.timedelta(days=1)
 described = SchemaGenerator().get_schema(request=None, public=True)
 OPERATIONS = len(described["paths"])
+FEW = 5
 # Ends of filters, with how much of a moment they take: some are days.
 MOMENTS = {
     parameter["name"]: 10 if parameter["schema"]["format"] == "date" else None
@@ -40,6 +41,7 @@ MOMENTS = {
 }
 schema = schemathesis.openapi.from_dict(described, config=Config(seed=20260305))
 schema.app = application
+asked = schema if CASES else schema.include(path_regex="/reconsents/")
 
 
 @pytest.fixture
@@ -73,9 +75,9 @@ def keep_promises(case: Case, participant: str) -> None:
             query[name] = "2026-03-05T01:30:00Z"[: MOMENTS.get(name)]
 
 
-@schema.parametrize()
+@asked.parametrize()
 @settings(
-    max_examples=max(1, CASES // OPERATIONS),
+    max_examples=CASES // OPERATIONS + 1 if CASES else FEW,
     derandomize=True,
     database=None,
     deadline=None,
