@@ -1,9 +1,11 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from sponsor import resultsadmin
 from sponsor.auth import AuthToken
 from sponsor.models import ApiRead
 from trialsite.listexport import LogAdmin
@@ -23,6 +25,9 @@ class ApiReadAdmin(LogAdmin):
     search_fields = ("path", "token_key")
     date_hierarchy = "at"
     list_select_related = ("user",)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*resultsadmin.urls(self), *super().get_urls()]
 
     @display(description=_("how it was sent"))
     def how(self, row: ApiRead) -> str:

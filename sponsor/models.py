@@ -4,13 +4,14 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ReadStage(models.TextChoices):
     """Of an answer that is sent as it is made: a row before the first byte, and one after the last."""
 
     AT_ONCE = "", _("answered at once")
-    BEGUN = "begun", _("begun")
+    BEGUN = "begun", pgettext_lazy("export", "begun")
     WHOLE = "whole", _("sent whole")
     BROKEN_OFF = "broken_off", _("broken off")
 
@@ -44,7 +45,10 @@ class ApiRead(models.Model):
         verbose_name = _("API read")
         verbose_name_plural = _("API reads")
         ordering = ["-at", "-id"]
-        permissions = [("read_api", "Can read the sponsor's API")]
+        permissions = [
+            ("read_api", "Can read the sponsor's API"),
+            ("view_registry_results", "Can see the results as a registry publishes them, and take them along"),
+        ]
 
     def __str__(self) -> str:
         return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M} {self.path}"

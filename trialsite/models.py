@@ -604,7 +604,7 @@ class ChannelState(models.Model):
 class ListExport(models.Model):
     """A list or a print that left as a file: who took it, which rows they asked for, and a checksum of what it held."""
 
-    KINDS = (("csv", "CSV"), ("xlsx", "XLSX"), ("pdf", "PDF"), ("xml", "XML"))
+    KINDS = (("csv", "CSV"), ("xlsx", "XLSX"), ("pdf", "PDF"), ("xml", "XML"), ("json", "JSON"))
 
     at = models.DateTimeField(_("at"))
     by = models.ForeignKey(User, models.PROTECT, verbose_name=_("exported by"), related_name="+")

@@ -85,6 +85,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Notifications"), "trialsite.notification", "mail"),
             (_("Watching"), "trialsite.sweeprun:watching", "monitor_heart"),
             (_("API reads"), "sponsor.apiread", "api"),
+            (_("Results for the registry"), "sponsor.apiread:results", "public"),
             (_("Audit trail"), "participants.participant:trail", "history"),
             (_("Readings of identity"), "participants.identityread", "visibility"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
@@ -222,6 +223,7 @@ OWN_PERMISSION = {
     "safety.safetyalert:classes": SAFETY_TABLES,
     "safety.safetyalert:interest": SAFETY_TABLES,
     "safety.safetyalert:stopping": SAFETY_TABLES,
+    "sponsor.apiread:results": "sponsor.view_registry_results",
 }
 
 
