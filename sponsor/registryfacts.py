@@ -69,6 +69,7 @@ class Told:
     facts: results.Facts
     missing: tuple[Missing, ...]
     as_of: dt.date
+    events: tuple[EventRow, ...]
 
     @cached_property
     def section(self) -> results.Json:
@@ -125,8 +126,8 @@ def told_of(sites: Sequence[Site], *, now: dt.datetime) -> Told:
     """Of the participants of these sites; as many queries however many they are."""
     read = _read(sites)
     has_pt = all(row.pt for row in read.counted if row.pt or row.code)
-    uncoded = [row for row in read.counted if not (row.pt or row.code)]
-    coded = [row for row in read.counted if row.pt or row.code]
+    coded = [row for row in read.counted if (row.pt if has_pt else row.code)]
+    uncoded = [row for row in read.counted if not (row.pt if has_pt else row.code)]
     facts = results.Facts(
         arm=Arm(read.protocol.design.arm.en, _description(read.protocol)),
         flow=flow.Screened(tuple(map(_steps, read.people)), _recruitment(read.protocol, sites)),
@@ -135,7 +136,7 @@ def told_of(sites: Sequence[Site], *, now: dt.datetime) -> Told:
         safety=_safety(read, coded, has_pt=has_pt and bool(coded)),
         caveats=_caveats(read, len(uncoded)),
     )
-    return Told(facts, tuple(_missing(read, facts, uncoded)), site_day(now))
+    return Told(facts, tuple(_missing(read, facts, uncoded)), site_day(now), tuple(coded))
 
 
 def _read(sites: Sequence[Site]) -> Read:

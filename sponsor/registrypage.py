@@ -75,7 +75,7 @@ def parts(told: Told) -> list[Part]:
         *_flow(found["participantFlowModule"]),
         _baseline(found["baselineCharacteristicsModule"]),
         *_outcomes(found["outcomeMeasuresModule"]["outcomeMeasures"]),
-        *_events(found["adverseEventsModule"]),
+        *_events(found["adverseEventsModule"], tables.term_names(told.events)),
     ]
 
 
@@ -164,7 +164,8 @@ def _of(one: results.Json) -> str:
 # --- Adverse events -------------------------------------------------------------------------------------
 
 
-def _events(module: results.Json) -> Iterator[Part]:
+def _events(module: results.Json, terms: Mapping[str, str]) -> Iterator[Part]:
+    """`terms` are the reader's words for what was counted."""
     (counts,) = module["eventGroups"]
     sums = (
         ("All-Cause Mortality", _("Deaths from any cause"), "deaths"),
@@ -177,16 +178,11 @@ def _events(module: results.Json) -> Iterator[Part]:
         for name, words, code in sums
     ]
     yield Part(_("Adverse events: all participants who were treated"), _head(*head), tuple(rows), ())
-    terms, socs = _names(), tables.soc_names()
+    socs = tables.soc_names()
     threshold = module["frequencyThreshold"]
     listed = _("Other events in more than %(threshold)s %% of participants") % {"threshold": threshold}
     for title, name in ((_("Serious adverse events"), "seriousEvents"), (listed, "otherEvents")):
         yield _table(title, module[name], terms, socs)
-
-
-def _names() -> Mapping[str, str]:
-    """The reader's words for the terms that were counted."""
-    return tables.term_names(tables.rows_of()) if tables.is_chinese() else {}
 
 
 def _table(title: str, found: list[results.Json], terms: Mapping[str, str], socs: Mapping[str, str]) -> Part:
