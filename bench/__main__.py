@@ -17,7 +17,7 @@ from importlib import import_module
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
-SUBJECTS = ["infusing", "events", "bedside", "reminders", "pages", "lists", "exports"]
+SUBJECTS = ["infusing", "events", "bedside", "reminders", "pages", "lists", "exports", "snapshots"]
 
 
 @contextmanager

@@ -7,15 +7,13 @@ of one agent. What the ORM with its serializers takes is shown beside it, over f
 
 import http.client
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from importlib import import_module
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -55,7 +53,6 @@ def lines(size: Size) -> Iterable[Line]:
             if rows in size.exports:
                 for kind in plain.Kind:
                     yield from _compared(rows, kind, size, Path(folder))
-    yield from _snapshots(size)
 
 
 # --- filling -----------------------------------------------------------------------------------------
@@ -102,15 +99,15 @@ def _compared(rows: int, kind: plain.Kind, size: Size, folder: Path) -> Iterator
         for work in works.values():
             work()  # once to warm up, and so that the process has what it needs whatever the rows
         _agree(folder, rows)
-        grown = {"file": _grown(os.getpid(), works["file"]), "http": _grown(pid, works["http"])}
+        larger = {"file": grown(os.getpid(), works["file"]), "http": grown(pid, works["http"])}
         found = medians(min(size.turns, size.rounds), works)
     for name, goal in (("file", FILE), ("http", HTTP)):
         yield Line(
             f"{rows:,} adverse events as {kind.upper()} {'to a file' if name == 'file' else 'over HTTP'}",
             found[name],
             ratio=found[name] / found["copy"],
-            against=f"plain COPY ({rows / found['copy']:,.0f} rows a ms, ours {rows / found[name]:,.0f})",
-            kb=grown[name],
+            against=f"plain COPY ({rows / found['copy']:,.0f} rows/ms, ours {rows / found[name]:,.0f})",
+            kb=larger[name],
             goal_ratio=round(1 / goal, 3),
             goal_kb=MOST_KB,
         )
@@ -204,7 +201,7 @@ def medians(turns: int, works: Works) -> dict[str, float]:
     return {name: statistics.median(found) * 1000 for name, found in times.items()}
 
 
-def _grown(pid: int, work: Callable[[], None]) -> float:
+def grown(pid: int, work: Callable[[], None]) -> float:
     """By how many kilobytes the process was larger at its largest than before."""
     before = _memory(pid, "VmRSS")
     Path(f"/proc/{pid}/clear_refs").write_text("5")
@@ -237,30 +234,3 @@ def _serialized() -> None:
     renderer = JSONRenderer()
     for event in AdverseEventView.queryset.order_by("pk").iterator(chunk_size=1000):
         renderer.render(AdverseEventSerializer(event).data)
-
-
-# --- the whole snapshot ------------------------------------------------------------------------------
-
-
-def _snapshots(size: Size) -> Iterator[Line]:
-    """All datasets of so many participants; without a build there is nothing to measure."""
-    build = None
-    with suppress(ImportError, AttributeError):
-        build = import_module("sponsor.datasets.build").build
-    for people in size.snapshots:
-        name = f"the whole snapshot of {people:,} participants"
-        if build is None:
-            yield Line(f"{name}: not built", None)
-            continue
-        scene.copies(scene.infused(), people)
-        yield _snapshot(name, build)
-
-
-def _snapshot(name: str, build: Callable[..., object]) -> Line:
-    from sponsor.datasets.scope import Scope
-
-    with tempfile.TemporaryDirectory() as folder:
-        before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-        build(Scope(plain.cut_off()), Path(folder))
-        took = (time.perf_counter() - begun) * 1000
-    return Line(name, took, kb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, goal_kb=MOST_KB)

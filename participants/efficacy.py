@@ -133,7 +133,7 @@ def _line(histories: Sequence[courses.History], endpoint: Endpoint, how: Subsequ
 
 def _by_visit(histories: Sequence[courses.History]) -> Iterator[Row]:
     """The last assessment of each participant at each visit that asks for one, in the order of the schedule."""
-    visits = _visits_of([one.participant for one in histories])
+    visits = visits_of([one.participant for one in histories])
     found: dict[str, dict[int, courses.Judged]] = {}
     for history in histories:
         for one in history.assessments:
@@ -154,7 +154,8 @@ def _planned(visits: dict[int, list[Visit]]) -> set[str]:
     return {one.code for rows in visits.values() for one in rows}
 
 
-def _visits_of(people: Sequence[Participant]) -> dict[int, list[Visit]]:
+def visits_of(people: Sequence[Participant]) -> dict[int, list[Visit]]:
+    """The visits of these participants, in the order of their days; one query."""
     found: dict[int, list[Visit]] = {}
     for visit in Visit.objects.own_standing().filter(participant__in=people).order_by("target_date", "id"):
         found.setdefault(visit.participant_id, []).append(visit)

@@ -71,6 +71,12 @@ class EventRow:
     aware_at: dt.datetime
     is_reaction: bool
     special_interest: str
+    # As it is coded in the site's MedDRA; empty where it is not.
+    pt: str
+    pt_soc: str
+    meddra_version: str
+    # Whether the investigator has said if it is serious.
+    is_seriousness_said: bool
 
     def first_day(self, since: dt.date) -> dt.date | None:
         """The first day from `since` on at which it can have begun; None if it certainly began before."""
@@ -99,6 +105,10 @@ def row_of(event: AdverseEvent) -> EventRow:
         aware_at=event.site_aware_at,
         is_reaction=event.infusion_id is not None,
         special_interest=event.special_interest,
+        pt=event.meddra_pt,
+        pt_soc=event.meddra_soc,
+        meddra_version=event.meddra_version,
+        is_seriousness_said=bool(event.seriousness_said),
     )
 
 

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 # The rows of snapshots stand in their own room.
 from sponsor.snapshots.models import FreeTextRelease, Snapshot, SnapshotFile
@@ -90,7 +91,7 @@ class ReadStage(models.TextChoices):
     """Of an answer that is sent as it is made: a row before the first byte, and one after the last."""
 
     AT_ONCE = "", _("answered at once")
-    BEGUN = "begun", _("begun")
+    BEGUN = "begun", pgettext_lazy("export", "begun")
     WHOLE = "whole", _("sent whole")
     BROKEN_OFF = "broken_off", _("broken off")
 
@@ -125,7 +126,10 @@ class ApiRead(models.Model):
         verbose_name = _("API read")
         verbose_name_plural = _("API reads")
         ordering = ["-at", "-id"]
-        permissions = [("read_api", "Can read the sponsor's API")]
+        permissions = [
+            ("read_api", "Can read the sponsor's API"),
+            ("view_registry_results", "Can see the results as a registry publishes them, and take them along"),
+        ]
         indexes = list_indexes("api_read", "at", "user at", "status at")
 
     def __str__(self) -> str:

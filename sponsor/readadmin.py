@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from sponsor import resultsadmin
 from sponsor.models import ApiRead
 from trialsite.dooradmin import MomentFilter
 from trialsite.listexport import LogAdmin
@@ -69,7 +70,11 @@ class ApiReadAdmin(LogAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.totals_view)
-        return [path("totals/", view, name="sponsor_apiread_totals"), *super().get_urls()]
+        return [
+            path("totals/", view, name="sponsor_apiread_totals"),
+            *resultsadmin.urls(self),
+            *super().get_urls(),
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().changelist_view(request, extra_context)

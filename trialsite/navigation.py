@@ -88,6 +88,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("API reads"), "sponsor.apiread", "api"),
             (_("API reads by program"), "sponsor.apiread:totals", "leaderboard"),
             (_("API tokens"), "sponsor.apitoken", "vpn_key"),
+            (_("Results for the registry"), "sponsor.apiread:results", "public"),
             (_("Audit trail"), "participants.participant:trail", "history"),
             (_("Readings of identity"), "participants.identityread", "visibility"),
             (_("Exports of lists"), "trialsite.listexport", "download"),
@@ -227,6 +228,7 @@ OWN_PERMISSION = {
     "safety.safetyalert:classes": SAFETY_TABLES,
     "safety.safetyalert:interest": SAFETY_TABLES,
     "safety.safetyalert:stopping": SAFETY_TABLES,
+    "sponsor.apiread:results": "sponsor.view_registry_results",
 }
 
 

@@ -223,6 +223,8 @@ DEVIATE = (
 ASSESS_DEVIATIONS = ("participants.assess_protocoldeviation",)
 # What the study shows of harm as a whole: for those who judge it, and those who answer for its data.
 SAFETY_TABLES = ("safety.view_safety_tables",)
+# The same as it is published.
+REGISTRY_RESULTS = ("sponsor.view_registry_results",)
 # Who read what, who took what along, and who may do what: for those who must answer for it.
 ACCESS_TRAIL = (
     "sponsor.view_apiread",
@@ -261,6 +263,7 @@ _INVESTIGATOR = (
     *DEVIATE,
     *ASSESS_DEVIATIONS,
     *SAFETY_TABLES,
+    *REGISTRY_RESULTS,
     "participants.enrol_participant",
     "participants.rule_on_criteria",
     "participants.confirm_eligibility",
@@ -311,6 +314,7 @@ ROLE_PERMISSIONS: dict[Role, tuple[str, ...]] = {
         *DEVIATE,
         *ASSESS_DEVIATIONS,
         *SAFETY_TABLES,
+        *REGISTRY_RESULTS,
         *ACCESS_TRAIL,
         *CLOSE_FINDINGS,
         *MAKE_SNAPSHOTS,

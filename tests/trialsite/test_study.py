@@ -530,6 +530,30 @@ MISTAKES = [
         id="stopping-limit-is-a-share",
     ),
     pytest.param(
+        swap('mrd_negative_at = "D28"', 'mrd_negative_at = "D29"'),
+        "outcome_measures[0].mrd_negative_at",
+        "is not a known visit",
+        id="outcome-visit",
+    ),
+    pytest.param(
+        swap('special_interest = "ICANS"', 'special_interest = "NEUROTOXICITY"'),
+        "outcome_measures[2].special_interest",
+        "is not a known event of special interest",
+        id="outcome-event",
+    ),
+    pytest.param(
+        swap('mrd_negative_at = "D28"', 'mrd_negative_at = "D28"\nendpoint = "OS"'),
+        "outcome_measures[0]",
+        "needs one of mrd_negative_at, special_interest and endpoint",
+        id="outcome-two-ways",
+    ),
+    pytest.param(
+        swap('endpoint = "OS"\nmonths = 12', 'endpoint = "OS"'),
+        "outcome_measures[4]",
+        "months belongs to an endpoint",
+        id="outcome-without-months",
+    ),
+    pytest.param(
         swap('recognised = { graded = "ICAHT" }', "recognised = { grade_from = 3 }"),
         "special_interest_events[3].recognised",
         "names nothing to recognise the event by",

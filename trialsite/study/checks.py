@@ -16,6 +16,7 @@ from trialsite.study.parts import (
     Design,
     Location,
     Lymphodepletion,
+    OutcomeMeasure,
     Procedure,
     Recruitment,
     ReminderStage,
@@ -190,6 +191,20 @@ def _check_stopping(
         yield ("stopping", "from_treated"), stopping.from_treated, reason
 
 
+def _check_outcomes(
+    outcome_measures: tuple[OutcomeMeasure, ...],
+    visits: tuple[Visit, ...],
+    special_interest_events: tuple[SpecialInterestEvent, ...],
+) -> Found:
+    """What is to be told must have been looked for."""
+    for index, one in enumerate(outcome_measures):
+        place = ("outcome_measures", index)
+        named = [one.mrd_negative_at] if one.mrd_negative_at else []
+        yield from _unknown((*place, "mrd_negative_at"), named, visits, "visit")
+        event = [one.special_interest] if one.special_interest else []
+        yield from _unknown((*place, "special_interest"), event, special_interest_events, "event of special interest")
+
+
 def _check_consents(consent_versions: tuple[ConsentVersion, ...]) -> Found:
     yield from _twice("consent_versions", (consent.version for consent in consent_versions), "version")
     days = (consent.effective_on for consent in consent_versions)
@@ -260,6 +275,7 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     _check_ages,
     _check_events,
     _check_stopping,
+    _check_outcomes,
     _check_consents,
     _check_recruitment,
     _check_regimes,

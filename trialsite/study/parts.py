@@ -472,6 +472,36 @@ class SpecialInterestEvent(Part):
     recognised: Recognised | None = None
 
 
+class OutcomeMeasure(Part):
+    """What the published results tell, in the words of the registry, and by which of three ways it is found.
+
+    `mrd_negative_at` counts those without detectable disease at a visit; `special_interest` those who had the event in
+    this grade or worse; `endpoint` estimates the share without it (of `relapse` the share with it) after so many
+    months.
+    """
+
+    kind: Literal["primary", "secondary"]
+    title: Text
+    description: Text
+    time_frame: Text
+    mrd_negative_at: Code | None = None
+    special_interest: Code | None = None
+    grade_from: Annotated[int, Field(ge=1, le=5)] = 1
+    endpoint: Literal["OS", "RFS", "EFS", "relapse"] | None = None
+    months: Annotated[int, Field(ge=1)] | None = None
+    # What a later therapy of the leukaemia does to RFS and EFS.
+    later_therapy: Literal["censor", "ignore", "event"] = "censor"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = (self.mrd_negative_at, self.special_interest, self.endpoint)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("needs one of mrd_negative_at, special_interest and endpoint")
+        if (self.endpoint is None) != (self.months is None):
+            raise ValueError("months belongs to an endpoint, and an endpoint needs it")
+        return self
+
+
 Share = Annotated[Decimal, BeforeValidator(exact), Field(gt=0, lt=1, allow_inf_nan=False)]
 
 

@@ -21,6 +21,7 @@ from trialsite.study.parts import (
     Identity,
     Lymphodepletion,
     Monitoring,
+    OutcomeMeasure,
     Part,
     Procedure,
     ProhibitedMedication,
@@ -97,6 +98,8 @@ class Protocol(Part):
     stopping: Stopping | None = None
     # In the order of time.
     collection_windows: tuple[CollectionWindow, ...] = ()
+    # As the registry lists them, the primary ones first.
+    outcome_measures: tuple[OutcomeMeasure, ...] = ()
     recipients: tuple[Recipient, ...]
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     reporting: Reporting

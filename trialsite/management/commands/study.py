@@ -90,6 +90,7 @@ def describe(protocol: Protocol) -> Iterator[str]:
         (_("Criteria"), _criteria(protocol)),
         (_("Events of special interest"), _events(protocol)),
         (_("Stopping rule"), _stopping(protocol)),
+        (_("Outcome measures"), _outcomes(protocol)),
         (_("Reporting regime"), _regimes(protocol)),
         (_("Policy"), _policy(protocol)),
     ):
@@ -263,6 +264,11 @@ def _events(protocol: Protocol) -> Iterator[str]:
 
     yield ""
     yield from table((_("collected"), window.name) for window in protocol.collection_windows)
+
+
+def _outcomes(protocol: Protocol) -> Iterator[str]:
+    kinds = {"primary": _("primary"), "secondary": _("secondary")}
+    yield from table((kinds[one.kind], one.title, one.time_frame) for one in protocol.outcome_measures)
 
 
 def _recognised(how: Recognised | None) -> str:
