@@ -27,7 +27,7 @@ from bench.lists import copy
 from bench.measure import Line, Size
 from safety.models import AdverseEvent, Agent, EventAgent
 from sponsor import plain
-from sponsor.api import AdverseEventSerializer, AdverseEventView
+from sponsor.api import ROUTES
 from sponsor.auth import issue_token
 from sponsor.models import ApiRead, ReadStage
 from trialsite.local.processes import answers, free_port
@@ -232,5 +232,6 @@ def _slow(rows: int, size: Size) -> Iterator[Line]:
 
 def _serialized() -> None:
     renderer = JSONRenderer()
-    for event in AdverseEventView.queryset.order_by("pk").iterator(chunk_size=1000):
-        renderer.render(AdverseEventSerializer(event).data)
+    view = ROUTES["adverse-events"]
+    for event in view.queryset.order_by("pk").iterator(chunk_size=1000):
+        renderer.render(view.serializer_class(event).data)

@@ -25,7 +25,8 @@ from django.db.models import Case, F, OuterRef, Subquery, Value, When
 from django.db.models.functions import Coalesce, JSONObject
 
 from safety.models import Agent, EventAgent
-from sponsor.api import ROUTES
+from sponsor.api import RESOURCES
+from sponsor.api.rows import Resource
 from trialsite import changes, freetext
 from trialsite.models import Record
 
@@ -73,7 +74,6 @@ def _agents() -> Any:
 # What each kind of rows shows beside the fields of its model; what all show stands in `columns_of`.
 MADE: dict[str, dict[str, Any]] = {
     "visits": {"visit": F("code")},
-    "infusions": {},
     "adverse-events": {
         "relatedness": _of_cells("investigator"),
         "action_taken": _of_cells("action_taken"),
@@ -83,14 +83,22 @@ MADE: dict[str, dict[str, Any]] = {
 }
 
 
+def _is_made(one: Resource) -> bool:
+    """Whether the database can write every column."""
+    return bool(one.along) and set(one.also) <= set(MADE.get(one.name, {}))
+
+
+RESOURCE: dict[str, Resource] = {one.name: one for one in RESOURCES if _is_made(one)}
+
+
 def columns_of(name: str) -> dict[str, Any]:
     """The columns that the API's serializer names, each with what it is made from."""
     meta = _meta(name)
     model: type[Record] = meta.model
     made = {
-        "participant": F("participant__screening_number"),
+        "participant": F(f"{RESOURCE[name].along}__screening_number"),
         "is_void": Case(When(model.stands(), then=Value(False)), default=Value(True)),
-        **MADE[name],
+        **MADE.get(name, {}),
     }
     return {one: made[one] if one in made else _shown(model, one) for one in meta.fields}
 
@@ -109,7 +117,7 @@ def rows_of(name: str) -> Any:
 
 
 def _meta(name: str) -> Any:
-    serializer: Any = ROUTES[name].serializer_class
+    serializer: Any = RESOURCE[name].view.serializer_class
     return serializer.Meta
 
 

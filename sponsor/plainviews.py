@@ -13,31 +13,26 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.drainage import get_override
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sponsor import auth, plain
+from sponsor import plain
 from sponsor.access import RecordedView, read_of
-from sponsor.api import ERRORS, ChangesFilter, refuse_parameters
-from sponsor.models import ApiRead, ReadStage
+from sponsor.api import ROUTES
+from sponsor.api.describe import ERRORS
+from sponsor.api.parameters import RowFilter, refuse_parameters
+from sponsor.auth import IsSponsor
+from sponsor.models import ApiRead, ReadStage, Scope
 from trialsite import seals
 from trialsite.exports import file_name
 
 GZIP = "gzip"
-
-
-class MayExport(BasePermission):
-    """A token for exports, where tokens have scopes."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        has_scope = getattr(auth, "has_scope", None)
-        return has_scope is None or bool(has_scope(request, "export"))
 
 
 class PlainView(RecordedView):
@@ -45,8 +40,9 @@ class PlainView(RecordedView):
 
     name = ""
     kind = plain.Kind.CSV
-    filterset_class: type[ChangesFilter] = ChangesFilter
-    permission_classes = [auth.IsSponsor, MayExport]
+    filterset_class: type[RowFilter] = RowFilter
+    permission_classes = [IsSponsor]
+    scope = Scope.EXPORT
     http_method_names = ["get", "options"]
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
@@ -139,7 +135,8 @@ class ExportSerializer(serializers.ModelSerializer[ApiRead]):
 class ExportView(RecordedView):
     """How an export of this program ended: what the file that arrived is held against."""
 
-    permission_classes = [auth.IsSponsor, MayExport]
+    permission_classes = [IsSponsor]
+    scope = Scope.EXPORT
     http_method_names = ["get", "head", "options"]
 
     @extend_schema(summary="How an export ended", responses={200: ExportSerializer, **ERRORS})
@@ -151,22 +148,23 @@ class ExportView(RecordedView):
         return Response(ExportSerializer(row).data)
 
 
-FILTERS = [
-    OpenApiParameter("modified_since", OpenApiTypes.DATETIME, description="As for the pages: ISO 8601 with zone."),
-    OpenApiParameter("participant", str, description="Screening or participant number."),
-]
+def _parameters(name: str) -> list[OpenApiParameter]:
+    """The filters of the pages."""
+    told = {one: dict(get_override(how, "field")) for one, how in ROUTES[name].filterset_class.base_filters.items()}
+    return [OpenApiParameter(one, schema, description=schema.pop("description")) for one, schema in told.items()]
 
 
 def _view(name: str, kind: plain.Kind) -> type[PlainView]:
-    view = type("PlainView", (PlainView,), {"name": name, "kind": kind, "__doc__": PlainView.__doc__})
+    made = {"name": name, "kind": kind, "filterset_class": ROUTES[name].filterset_class, "__doc__": PlainView.__doc__}
+    view = type("PlainView", (PlainView,), made)
     answers = {(200, plain.TYPES[kind].partition(";")[0]): OpenApiTypes.STR}
     described = extend_schema(
         operation_id=f"export_{name}_{kind}".replace("-", "_"),
         summary=f"All {name} as {kind.upper()}",
-        parameters=FILTERS,
+        parameters=_parameters(name),
         responses={**answers, **ERRORS},
     )
     return extend_schema_view(get=described)(view)
 
 
-VIEWS = {f"{name}.{kind}": _view(name, kind) for name in plain.MADE for kind in plain.Kind}
+VIEWS = {f"{name}.{kind}": _view(name, kind) for name in plain.RESOURCE for kind in plain.Kind}

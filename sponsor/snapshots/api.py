@@ -21,7 +21,8 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sponsor.api import ERRORS, MomentField, refuse_parameters
+from sponsor.api.describe import ERRORS
+from sponsor.api.parameters import MomentField, refuse_parameters
 from sponsor.snapshots import actions, difference, leaving, store
 from sponsor.snapshots.models import Snapshot, SnapshotFile
 from sponsor.snapshots.views import SnapshotView, file_of, found, hand_out, measured

@@ -21,15 +21,17 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import http_date, parse_http_date_safe
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed, NotFound, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sponsor.access import REFUSALS, error_body
-from sponsor.api import refuse_parameters
+from sponsor.api.parameters import refuse_parameters
 from sponsor.auth import TokenAuthentication
 from sponsor.snapshots import actions, leaving, packing, store, views
 from sponsor.snapshots.models import Snapshot, SnapshotFile
 from sponsor.snapshots.serving import Stored
+from trialsite import problems
 from trialsite.study import get_study
 
 KEY = "api-key"
@@ -46,7 +48,7 @@ class KeyAuthentication(TokenAuthentication):
         if key is None:
             return super().authenticate(request)
         if not key.isascii():
-            raise AuthenticationFailed(_("Invalid token."))
+            raise AuthenticationFailed(_("Invalid token."), code="token-invalid")
         return self.authenticate_credentials(key.encode())
 
 
@@ -54,13 +56,15 @@ def standard_error(exc: Exception, context: dict[str, Any]) -> Response | None:
     """The standard's shape: where, what, of which kind."""
     response = error_body(exc, context)
     if response is not None:
-        code, detail = response.data["code"], response.data["detail"]
-        if isinstance(detail, dict):
-            said = [(["query", name], text) for name, texts in detail.items() for text in texts]
+        told = response.data
+        kind = told["type"].removeprefix(problems.ADDRESS).rstrip("/")
+        if "errors" in told:
+            said = [(["query", name], text) for name, texts in told["errors"].items() for text in texts]
         else:
             where = {401: ["header", KEY], 403: ["header", KEY], 404: ["path"]}.get(response.status_code, ["request"])
-            said = [(where, str(detail))]
-        response.data = {"detail": [{"loc": loc, "msg": str(text), "type": code} for loc, text in said]}
+            said = [(where, told["detail"])]
+        response.data = {"detail": [{"loc": loc, "msg": str(text), "type": kind} for loc, text in said]}
+        response.content_type = JSONRenderer.media_type
     return response
 
 

@@ -3,38 +3,27 @@
 from typing import Any
 
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sponsor.access import NUL, RecordedView
-from sponsor.models import ApiRead
+from sponsor.access import RecordedView, read_of
+from sponsor.auth import IsSponsor
+from sponsor.models import ApiRead, Scope
 from sponsor.snapshots import actions, leaving, store
 from sponsor.snapshots.models import Snapshot, SnapshotFile
 from trialsite import seals, security
-from trialsite.middleware import client_ip
 from trialsite.models import SecurityKind
 from trialsite.study import get_study
-
-
-def may_export(request: Request) -> bool:
-    """Whether this token may take whole snapshots along."""
-    return bool(request.user and request.user.is_authenticated and request.user.has_perm("sponsor.read_api"))
-
-
-class MayExport(BasePermission):
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return may_export(request)
 
 
 class SnapshotView(RecordedView):
     """Files are recorded before they leave, too: with their rows and their checksum, as they were counted before."""
 
-    permission_classes = [MayExport]
+    permission_classes = [IsSponsor]
+    scope = Scope.EXPORT
     http_method_names = ["get", "head", "options"]
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -59,17 +48,9 @@ def measured(response: HttpResponseBase, *, rows: int, sha256: str) -> HttpRespo
 
 def _record(request: Request, response: HttpResponseBase) -> ApiRead:
     rows, sha256 = getattr(response, "leaves", (0, ""))
-    return ApiRead.objects.create(
-        at=timezone.now(),
-        user=request.user if request.user and request.user.is_authenticated else None,
-        token_key=getattr(request.auth, "token_key", "") or "",
-        ip=client_ip(request._request),
-        path=request.path[:200].replace(NUL, ""),
-        query=request.META.get("QUERY_STRING", "")[:1000].replace(NUL, ""),
-        status=response.status_code,
-        rows=rows if leaving.begins(response) else 0,
-        sha256=sha256,
-    )
+    row = read_of(request, status=response.status_code, rows=rows if leaving.begins(response) else 0, sha256=sha256)
+    row.save()
+    return row
 
 
 def note_refusal(request: Request) -> None:
