@@ -1,4 +1,4 @@
-"""One worker of the bench: says that it is ready, waits for a word, and delivers what is due.
+"""One worker of the bench: says that it is ready, waits for a word, delivers what is due, and says that it is done.
 
 python -m bench.deliverer NAME_OF_THE_DATABASE PORT_OF_THE_SINK
 """
@@ -22,6 +22,7 @@ def main(database: str, port: str) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     delivery.deliver_due(limit=1_000_000)
+    print("done", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 
 from tests.mailservers import CLOSE, HANG, MailServer
+from trialsite.local.postgres import DATABASE, clear_stale_pid_file, identity
 from trialsite.local.processes import Service, kill_group
 from trialsite.local.services import Stack
 
@@ -64,8 +66,13 @@ class Scene:
     def __init__(self, stack: Stack, count: int) -> None:
         self.stack, self.count = stack, count
         self.mail = MailServer(stack.mail_port, seconds=0.02)
+        # A throwaway server tells of a commit before it is kept: killed, it would have forgotten what it was told.
+        with stack.postgres.connect() as connection:
+            connection.execute(f"ALTER DATABASE {DATABASE} SET synchronous_commit TO on")
         self.worker: Service = stack.start_worker()
-        stack.start_beat()
+        self.beat: Service = stack.start_beat()
+        # Who came for one fault only.
+        self.guests: list[Service] = []
         self.runs = 0
 
     # --- what is there
@@ -87,7 +94,7 @@ class Scene:
         deadline = time.monotonic() + PATIENCE
         while not is_so():
             if time.monotonic() > deadline:
-                raise AssertionError(f"waited {PATIENCE:.0f} s in vain for {what}")
+                raise TimeoutError(f"waited {PATIENCE:.0f} s in vain for {what}")
             time.sleep(0.05)
 
     def wake(self) -> None:
@@ -111,7 +118,12 @@ class Scene:
         self.wait(lambda: len(self.arrived(name)) >= self.count // 5, f"{fault}: the run to be under way")
         do(self)
         begun = time.monotonic()
-        self.wait(lambda: not self.left(name), f"{fault}: the rest")
+        # What has not left by then is lost, as the table says it.
+        with suppress(TimeoutError):
+            self.wait(lambda: not self.left(name), f"{fault}: the rest")
+        for guest in self.guests:
+            self.stack.supervisor.stop(guest)
+        self.guests.clear()
         times = self.arrived(name)
         return Outcome(
             fault=fault,
@@ -167,6 +179,49 @@ def empty_broker(scene: Scene) -> None:
         client.flushall()
 
 
+def kill_database(scene: Scene) -> None:
+    """With all its sessions, as a machine that is switched off; it comes back at the same place."""
+    postgres = scene.stack.postgres
+    assert postgres.service is not None
+    server = psutil.Process(postgres.service.pid)
+    for one in (server, *server.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    postgres.service.process.wait()
+    clear_stale_pid_file(postgres.data)
+    postgres.service = postgres._spawn(identity(postgres.home, postgres._make_scratch))
+    scene.wait(postgres._answers, "the database")
+    scene.wake()
+
+
+def be_silent(scene: Scene) -> None:
+    """Nothing ran for three days, and the broker has forgotten all."""
+    scene.worker.kill()
+    scene.beat.kill()
+    empty_broker(scene)
+    with psycopg.connect(scene.stack.env["DATABASE_URL"]) as connection:
+        connection.execute(LONG_AGO)
+        connection.execute("UPDATE trialsite_sweeprun SET finished_at = finished_at - interval '3 days'")
+    scene.worker, scene.beat = scene.stack.start_worker(), scene.stack.start_beat()
+
+
+LONG_AGO = """
+    UPDATE trialsite_notification
+    SET not_before = not_before - interval '3 days', lease_until = lease_until - interval '3 days'
+    WHERE state IN ('queued', 'sending')
+"""
+
+
+def mislead_workers(scene: Scene) -> None:
+    """Two more of them come, to whom it is an hour later, and an hour earlier."""
+    celery = scene.stack.programs.worker[3:]
+    for hours in ("1", "-1"):
+        other = scene.stack._start("worker", (sys.executable, "-m", "bench.elsewhen", hours, *celery))
+        scene.guests.append(other)
+    for _time in range(5):
+        scene.wake()
+
+
 def stop_mail(seconds: float) -> Callable[[Scene], None]:
     def strike(scene: Scene) -> None:
         before = scene.mail
@@ -187,7 +242,7 @@ def hush_mail(scene: Scene) -> None:
 
 
 def second_beat(scene: Scene) -> None:
-    scene.stack.start_beat()
+    scene.guests.append(scene.stack.start_beat())
 
 
 def lose_answers(scene: Scene) -> None:
@@ -197,19 +252,23 @@ def lose_answers(scene: Scene) -> None:
 
 
 Faults = tuple[tuple[str, Callable[[Scene], None], int], ...]
+# A worker has two hands, and each may hold a message whose fate nobody knows.
 QUICK: Faults = (
     ("worker killed", kill_worker, 2),
     ("broker killed, back after 2 s", kill_broker, 0),
+    ("broker emptied", empty_broker, 0),
+    ("database killed", kill_database, 2),
     ("worker frozen, another comes", freeze_worker, 2),
+    ("two beats", second_beat, 0),
+    ("three silent days", be_silent, 2),
+    ("two clocks, an hour ahead and behind", mislead_workers, 0),
 )
 # Here somebody waits a minute: for the second attempt, for the clock.
 SLOW: Faults = (
-    ("broker emptied", empty_broker, 0),
     ("mail server gone for 3 s", stop_mail(3), 1),
     ("mail server gone for 60 s", stop_mail(60), 1),
     ("mail server says nothing for 5 s", hush_mail, 1),
     ("answer after the last dot lost", lose_answers, 1),
-    ("two clocks", second_beat, 0),
 )
 KILLS = 20
 
@@ -231,9 +290,9 @@ def main() -> int:
     found = []
     with site() as stack:
         scene = Scene(stack, 60 if short else 200)
-        for fault, do, explained in (*kills, *(() if short else SLOW), *QUICK):
+        for fault, do, explained in (*QUICK, *(() if short else SLOW), *kills):
             found.append(scene.strike(fault, do, explained=explained))
-            print(".", end="", file=sys.stderr, flush=True)
+            print(*found[-1].cells(), sep="  ", file=sys.stderr, flush=True)
     print(f"\n{table(found)}")
     return int(not all(one.is_fine for one in found))
 

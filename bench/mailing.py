@@ -78,19 +78,23 @@ def delivered_by(workers: int, port: int, count: int, name: str) -> float:
     with ExitStack() as stack:
         ready = [stack.enter_context(worker(port)) for _number in range(workers)]
         for one in ready:
-            assert one.stdout is not None
-            assert one.stdout.readline() == "ready\n", "a worker did not start"
+            _hears(one, "ready")
         begun = time.perf_counter()
         for one in ready:
             assert one.stdin is not None
             one.stdin.write("go\n")
             one.stdin.flush()
         for one in ready:
-            assert one.wait() == 0
+            _hears(one, "done")
         took = time.perf_counter() - begun
     left = Notification.objects.filter(about=name).exclude(state="sent").count()
     assert not left, f"{left} of {count} were not sent"
     return took
+
+
+def _hears(worker: "subprocess.Popen[str]", word: str) -> None:
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == f"{word}\n", f"a worker is not {word}"
 
 
 def worker(port: int) -> "subprocess.Popen[str]":

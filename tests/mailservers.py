@@ -33,6 +33,9 @@ class MailServer:
         self.data: Plan = as_ever
         self.dot: Plan = as_ever
         self.mails: list[Message] = [] if mails is None else mails
+        # What it says besides to EHLO; and whether it wants to hear even a mail that is for nobody.
+        self.offers = ["PIPELINING"]
+        self.hears_all = False
         self.conversations = 0
         self.stopped = threading.Event()
         self.hangs = threading.Event()
@@ -79,14 +82,18 @@ class MailServer:
                     return
                 if word == b"RCPT":
                     recipient = line.decode().partition("<")[2].partition(">")[0]
-                if word == b"DATA":
+                    said = self.rcpt(recipient)
+                    recipient = "" if said else recipient
+                    self._say(talk, said, "250 fine")
+                elif word == b"DATA":
                     self._take(talk, lines, recipient)
                 else:
-                    plan = {b"MAIL": self.mail, b"RCPT": self.rcpt}.get(word, as_ever)
-                    self._say(talk, plan(recipient), "250 fine")
+                    said = self.mail("") if word == b"MAIL" else None
+                    self._say(talk, said, "\r\n".join(["250-fine", *(f"250-{one}" for one in self.offers), "250 so"]))
 
     def _take(self, talk: socket.socket, lines: "Iterator[bytes]", recipient: str) -> None:
-        if said := self.data(recipient):
+        said = self.data(recipient) if recipient or self.hears_all else "554 for nobody"
+        if said:
             self._say(talk, said, "")
             return
         self._say(talk, None, "354 go on")
@@ -101,7 +108,7 @@ class MailServer:
             self.stopped.wait(self.seconds)
         if self.stopped.is_set():
             return
-        said = self.dot(recipient)
+        said = self.dot(recipient) if recipient else "554 for nobody"
         if said is None or said in {HANG, CLOSE}:
             # Taken, whatever it says of it.
             self.mails.append(message_from_bytes(content))

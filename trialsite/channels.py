@@ -11,6 +11,8 @@ import shlex
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -18,6 +20,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.message import sanitize_address
 
 from trialsite import links
+from trialsite.mailform import OF_A_MACHINE, written
 from trialsite.models import ChannelName, Notification
 from trialsite.outcomes import FateUnknown, Never, NotNow, ServerDown, Unsendable
 from trialsite.smtp import Connection, Meanwhile
@@ -30,15 +33,24 @@ FOR_GOOD = range(64, 75)
 STATUS_LATER, STATUS_DOWN = (408, 425, 429), (401, 403, 404, 407, 502, 503, 504)
 
 
+Begin = Callable[[], None]
+
+
 class Channel(Protocol):
-    """`open` raises ServerDown; `send` raises any of `trialsite.outcomes`, and returns where the message went."""
+    """`open` raises ServerDown; `send` raises any of `trialsite.outcomes`, and returns where the message went.
+
+    `send` calls `begin` once, before anything of the message leaves, and catches nothing of it. `at_once`: how many
+    messages whoever sends by it may set aside.
+    """
+
+    at_once: int
 
     @property
     def is_open(self) -> bool: ...
 
     def open(self) -> None: ...
 
-    def send(self, row: Notification) -> str: ...
+    def send(self, row: Notification, begin: Begin) -> str: ...
 
     def close(self) -> None: ...
 
@@ -60,6 +72,8 @@ def channel(name: str, meanwhile: Meanwhile) -> Channel:
 class Mail:
     """One connection for many mails; opened anew after it broke."""
 
+    at_once = 20
+
     def __init__(self, meanwhile: Meanwhile) -> None:
         self.connection = Connection(meanwhile)
 
@@ -70,15 +84,17 @@ class Mail:
     def open(self) -> None:
         self.connection.open()
 
-    def send(self, row: Notification) -> str:
+    def send(self, row: Notification, begin: Begin) -> str:
         address = address_of(row)
-        mail = message(row, address)
         try:
-            sender, recipient = (sanitize_address(one, "utf-8") for one in (mail.from_email, address))
-            content = mail.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+            sender, recipient = as_header(settings.DEFAULT_FROM_EMAIL), as_header(address)
+            text, html = bodies(row)
+            content = written(
+                subject=row.subject, sender=sender, to=recipient, text=text, html=html, message_id=row.message_id
+            )
         except ValueError as error:
             raise Unsendable(f"{type(error).__name__}: it cannot be written as a mail") from None
-        self.connection.hand_over(sender, recipient, content)
+        self.connection.hand_over(sender, recipient, content, begin=begin)
         return address
 
     def close(self) -> None:
@@ -88,6 +104,7 @@ class Mail:
 class OtherBackend:
     """What Django can send by besides SMTP: into memory, for tests and the demo."""
 
+    at_once = 1
     is_open = False
 
     def __init__(self) -> None:
@@ -96,9 +113,11 @@ class OtherBackend:
     def open(self) -> None:
         self.backend.open()
 
-    def send(self, row: Notification) -> str:
+    def send(self, row: Notification, begin: Begin) -> str:
         address = address_of(row)
-        self.backend.send_messages([message(row, address)])
+        mail = message(row, address)
+        begin()
+        self.backend.send_messages([mail])
         return address
 
     def close(self) -> None:
@@ -111,14 +130,26 @@ def address_of(row: Notification) -> str:
     return row.recipient.email
 
 
-def message(row: Notification, address: str) -> EmailMultiAlternatives:
-    """The mail; a one-time link is made here, so that it stands in no row."""
+@lru_cache(maxsize=1_000)
+def as_header(address: str) -> str:
+    """As it may stand in a mail; ValueError where it cannot."""
+    return sanitize_address(address, "utf-8")
+
+
+def bodies(row: Notification) -> tuple[str, str]:
+    """Text and HTML; a one-time link is made here, so that it stands in no row."""
     text, html = (links.filled(body, about=row.about, person=row.recipient) for body in (row.body_text, row.body_html))
+    return text, html
+
+
+def message(row: Notification, address: str) -> EmailMultiAlternatives:
+    """The mail, for other ways than our own."""
+    text, html = bodies(row)
     mail = EmailMultiAlternatives(
         row.subject,
         text,
         to=[address],
-        headers={"Message-ID": row.message_id, "Auto-Submitted": "auto-generated"},
+        headers={"Message-ID": row.message_id, **OF_A_MACHINE},
     )
     mail.attach_alternative(html, "text/html")
     return mail
@@ -143,12 +174,14 @@ def as_json(row: Notification) -> bytes:
 
 
 class Command:
+    at_once = 1
     is_open = False
 
     def open(self) -> None: ...
 
-    def send(self, row: Notification) -> str:
+    def send(self, row: Notification, begin: Begin) -> str:
         told = as_json(row)
+        begin()
         try:
             done = subprocess.run(
                 shlex.split(settings.SECOND_CHANNEL), input=told, capture_output=True, timeout=SECONDS, check=False
@@ -167,13 +200,15 @@ class Command:
 
 
 class Webhook:
+    at_once = 1
     is_open = False
 
     def open(self) -> None: ...
 
-    def send(self, row: Notification) -> str:
+    def send(self, row: Notification, begin: Begin) -> str:
         headers = {"Content-Type": "application/json", "User-Agent": "trialsite"}
         asked = urllib.request.Request(settings.SECOND_CHANNEL, as_json(row), headers, method="POST")
+        begin()
         try:
             with urllib.request.urlopen(asked, timeout=SECONDS):  # 2xx, or a redirection that led there
                 return row.recipient.email

@@ -19,8 +19,9 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from trialsite import sweeps
-from trialsite.delivery import after_failed_alert, ask_before_sending, deliver_due, still_wanted
+from trialsite.delivery import ask_before_sending, deliver_due, still_wanted
 from trialsite.models import ChannelName, Notification, NotificationState, Site, Urgency, User
+from trialsite.outbox import after_failed_alert
 from trialsite.wake import wake
 
 __all__ = [

@@ -27,6 +27,9 @@ WHOLE = 16_000
 # RFC 3463: X.3 is the state of the whole mail system, and not of one mailbox.
 OF_THE_SYSTEM = re.compile(rb"\A[45]\.3\.")
 LINE_DOTS = re.compile(rb"(?m)^\.")
+LINE_END = re.compile(r"[\r\n]")
+# What the server answers to MAIL, RCPT and DATA where all is well; and whether an answer to it is about us.
+STEPS = ((250, True), (250, False), (354, False))
 
 # Called each second of waiting.
 Meanwhile = Callable[[], None]
@@ -128,14 +131,14 @@ class Connection(smtplib.SMTP):
         except (OSError, smtplib.SMTPException):
             self.close()
 
-    def hand_over(self, sender: str, recipient: str, content: bytes) -> None:
-        """Give the server one message; returns when it has said that it keeps it."""
+    def hand_over(self, sender: str, recipient: str, content: bytes, *, begin: Callable[[], None]) -> None:
+        """Give the server one message; returns when it has said that it keeps it.
+
+        `begin` is called once, before the server is given any content, and while it thinks about the recipient.
+        """
         self.until = time.monotonic() + settings.EMAIL_CONVERSATION_SECONDS
         with self._ends_with(Interrupted):
-            self._expect(250, *self.mail(sender, ["SMTPUTF8"] if _needs_utf8(sender, recipient) else []), ours=True)
-            self._expect(250, *self.rcpt(recipient))
-            self.putcmd("data")
-            self._expect(354, *self.getreply())
+            self._announce(self._commands(sender, recipient), begin)
             lines = LINE_DOTS.sub(b"..", content) + (b"" if content.endswith(b"\r\n") else b"\r\n")
             # A small one leaves whole or not at all. Of a large one the dot comes last: what breaks before is unsent.
             is_small = len(lines) < WHOLE
@@ -145,6 +148,52 @@ class Connection(smtplib.SMTP):
             if not is_small:
                 self.send(DOT)
             self._expect(250, *self.getreply(), kept_back=False)
+
+    def _commands(self, sender: str, recipient: str) -> list[bytes]:
+        """MAIL, RCPT and DATA, as the server wants to read them."""
+        is_plain = sender.isascii() and recipient.isascii()
+        if not (is_plain or self.has_extn("smtputf8")):
+            raise smtplib.SMTPNotSupportedError
+        words = [f"mail FROM:{smtplib.quoteaddr(sender)}", f"rcpt TO:{smtplib.quoteaddr(recipient)}", "data"]
+        if not is_plain:
+            words[0] += " SMTPUTF8"
+        if any(LINE_END.search(word) for word in words):
+            raise ValueError("an address in two lines")
+        return [f"{word}\r\n".encode() for word in words]
+
+    def _announce(self, commands: list[bytes], begin: Callable[[], None]) -> None:
+        """Go as far as to the content: step by step, or all at once where the server offers it (RFC 2920)."""
+        if not self.has_extn("pipelining"):
+            begin()
+            for command, (wanted, ours) in zip(commands, STEPS, strict=True):
+                self.send(command)
+                self._expect(wanted, *self.getreply(), ours=ours)
+            return
+        self.send(b"".join(commands))
+        try:
+            begin()
+        except BaseException:
+            # What would be said now were content.
+            smtplib.SMTP.close(self)
+            raise
+        replies = self._replies(len(commands))
+        if replies[-1][0] == 354 and _is_refused(replies[:-1]):
+            # It waits for the content of a mail to nobody, and wants the dot alone.
+            self.send(DOT)
+            self.getreply()
+        for reply, (wanted, ours) in zip(replies, STEPS, strict=False):
+            self._expect(wanted, *reply, ours=ours)
+
+    def _replies(self, count: int) -> list[tuple[int, bytes]]:
+        """One to each command; fewer where the conversation ends after a refusal, which says enough."""
+        found: list[tuple[int, bytes]] = []
+        try:
+            while len(found) < count:
+                found.append(self.getreply())
+        except (smtplib.SMTPException, OSError):
+            if not _is_refused(found):
+                raise
+        return found
 
     @contextmanager
     def _ends_with(self, what: type[NotDelivered]) -> Iterator[None]:
@@ -179,8 +228,8 @@ class Connection(smtplib.SMTP):
             self.close()
 
 
-def _needs_utf8(*addresses: str) -> bool:
-    return not all(address.isascii() for address in addresses)
+def _is_refused(replies: list[tuple[int, bytes]]) -> bool:
+    return any(code // 10 != 25 for code, _text in replies)
 
 
 def _words(error: Exception) -> str:

@@ -24,7 +24,7 @@ from participants.models import (
 )
 from participants.rules import reminders as rules
 from trialsite import notifications, sweeps
-from trialsite.models import Notification, NotificationState, Site, User, people_in
+from trialsite.models import Notification, NotificationState, Site, Urgency, User, people_in
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.study import Protocol, get_study
@@ -227,9 +227,11 @@ def remind_of_visits(*, now: dt.datetime) -> dict[str, int]:
     known = told_of(owing)
     mails = [mail for those in _by_person(readings) for mail in _mails(those, known, now=now)]
     alike = _alike(mails, known, today=today)
-    notifications.queue_all([_letter(key, those, today=today) for key, those in alike.items()], now=now)
-    _keep(alike, known)
-    counts.update(reading.owing.stage for mail in mails for reading in mail)
+    written = notifications.queue_all(_letters(alike, today=today), now=now)
+    # What could not be written told nobody of anything: it is tried again by the next sweep.
+    told = {key: those for key, those in alike.items() if key in written}
+    _keep(told, known)
+    counts.update(reading.owing.stage for those in told.values() for mail in those for reading in mail)
     return dict(counts)
 
 
@@ -303,6 +305,15 @@ def _alike(
     return found
 
 
+def _letters(alike: Mapping[str, list[list[Reading]]], *, today: dt.date) -> list[notifications.Letter]:
+    """One that breaks is counted and logged, and stops no other."""
+    found: list[notifications.Letter] = []
+    for key, mails in alike.items():
+        with sweeps.noted(f"message {key}"):
+            found.append(_letter(key, mails, today=today))
+    return found
+
+
 def _letter(key: str, mails: Sequence[Sequence[Reading]], *, today: dt.date) -> notifications.Letter:
     mail = mails[0]
     first, is_digest = mail[0], len(mail) > 1
@@ -315,6 +326,8 @@ def _letter(key: str, mails: Sequence[Sequence[Reading]], *, today: dt.date) -> 
         context=_context(mail, today=today),
         # Its words count the days from today: tomorrow it is told in others.
         relevant_until=end_of_day(today),
+        # One that calls others in has a mail to itself: it goes before all reminders, whatever the hour.
+        urgency=Urgency.ALERT if first.owing.is_escalation else Urgency.REMINDER,
     )
 
 

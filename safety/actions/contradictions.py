@@ -1,7 +1,6 @@
 """Verbs of the consistency checks: find what disagrees, keep the findings in step with the data, close one by hand."""
 
 import datetime as dt
-import logging
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,8 +17,6 @@ from safety.models import ClosedHow, DataFinding
 from trialsite import changes, sweeps
 from trialsite.models import Record, SweepRun, User
 from trialsite.refusal import Refused
-
-log = logging.getLogger(__name__)
 
 TASK = "safety.tasks.sweep_findings"
 SWEEP, NIGHTLY = "data-findings", "data-findings-nightly"
@@ -107,7 +104,7 @@ def _keep_in_step(check: Check, people: QuerySet[Participant], *, now: dt.dateti
         with transaction.atomic():
             return _in_step(check, people, now=now)
     except Exception as error:  # whatever it is: the other checks go on, and this is counted
-        log.error("consistency check %s failed: %s", check.code, type(error).__name__)
+        sweeps.note_broken(f"consistency check {check.code}", error)
         return Counter(failed=1)
 
 
@@ -149,7 +146,7 @@ def _run_alone(
             with transaction.atomic():
                 seen.update(_by_key(check, check.find(Scope(people.filter(pk=pk), now))))
         except Exception as error:  # its text may hold what was recorded; its kind does not
-            log.error("consistency check %s:%s failed: %s", check.code, pk, type(error).__name__)
+            sweeps.note_broken(f"consistency check {check.code} of participant:{pk}", error)
             failed.add(pk)
     return seen, failed
 

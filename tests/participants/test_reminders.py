@@ -18,7 +18,7 @@ from tests import factories
 from tests.conftest import Once, person
 from tests.forms import forms_of
 from trialsite import notifications
-from trialsite.models import Notification, NotificationState, Site, User
+from trialsite.models import Notification, NotificationState, Site, Urgency, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 
@@ -150,6 +150,8 @@ def test_a_window_that_closes_unanswered_is_told_to_the_investigators(
     night = morning(d28, -1).replace(hour=23)
     assert actions.remind_of_visits(now=night) == {"escalation": 1}, "quiet hours hold the rest back"
     assert told(ivan)["D28 escalation"].subject.startswith("Nobody has answered: the window of visit D28")
+    assert told(ivan)["D28 escalation"].urgency == Urgency.ALERT, "it goes before all reminders"
+    assert {row.urgency for row in told(alice).values()} == {Urgency.REMINDER}
 
 
 def test_whoever_sees_to_it_says_so_and_nobody_else_is_told(

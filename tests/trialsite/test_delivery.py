@@ -1,6 +1,8 @@
 """Mail leaves whatever servers and other messages do: the urgent first, nothing lost, nothing twice without need."""
 
 import datetime as dt
+import email
+import email.policy
 import json
 import sys
 import threading
@@ -14,7 +16,7 @@ from django.utils import timezone
 
 from tests.conftest import person
 from tests.mailservers import CLOSE, DRIP, HANG, MailServer, mail_server
-from trialsite import channels, delivery, notifications, servers, smtp
+from trialsite import channels, delivery, notifications, outbox, servers, smtp
 from trialsite.models import ChannelName, ChannelState, Notification, NotificationState, Site, Urgency, User
 from trialsite.roles import Role
 
@@ -64,6 +66,14 @@ def bob(site: Site) -> User:
     return person("bob", Role.COORDINATOR, site)
 
 
+def begun() -> Notification:
+    """The next one, as a deliverer holds it who dies or stands still with it in its hands."""
+    now = timezone.now()
+    row, *_others = outbox.set_aside(ChannelName.MAIL, most=1, now=now)
+    assert outbox.begin(row, after=None, now=now)[0]
+    return row
+
+
 def states() -> dict[str, str]:
     return dict(Notification.objects.values_list("dedupe_key", "state"))
 
@@ -97,6 +107,23 @@ def test_what_is_sent_arrives_as_it_was_written(queue: Any, server: MailServer) 
     notifications.deliver_due()
     part = next(one for one in server.mails[0].walk() if one.get_content_type() == "text/plain")
     assert part.get_payload(decode=True).decode().splitlines() == [".", "..dots"]
+
+
+def test_it_is_the_mail_that_the_library_would_write(queue: Any, server: MailServer, alice: User) -> None:
+    """All kinds of words: what a reader's program makes of them is the same."""
+    subjects = ["Plain", "访视提醒：ZJ-001 的 D28 在 3 天之内", "long " * 40, "ä" * 120]
+    bodies = ["plain\n", "一行\n\n.\n二行\u2028仍是\n", "x" * 2_000 + "\n", "no end"]
+    rows = [queue(f"m{n}", subject=subjects[n], body_text=bodies[n], body_html=f"<p>{bodies[n]}</p>") for n in range(4)]
+    assert notifications.deliver_due()["sent"] == 4
+    for row, got in zip(rows, server.mails, strict=True):
+        ours, theirs = (read(one.as_bytes()) for one in (got, channels.message(row, alice.email).message()))
+        assert ours == theirs
+
+
+def read(content: bytes) -> Any:
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    parts = [(one.get_content_type(), one.get_content().split()) for one in mail.walk() if not one.is_multipart()]
+    return {name: mail[name].strip() for name in ("From", "To", "Subject", "Message-ID", "Auto-Submitted")}, parts
 
 
 def test_a_large_one_arrives_whole(queue: Any, server: MailServer) -> None:
@@ -195,15 +222,15 @@ TROUBLE = {
 def test_one_recipient_keeps_nobody_else_and_fails_after_its_tries(
     queue: Any, server: MailServer, bob: User, time_machine: Any, monkeypatch: Any, trouble: str
 ) -> None:
-    monkeypatch.setattr(delivery, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(outbox, "MAX_ATTEMPTS", 2)
     server.rcpt = only(bob.email, TROUBLE[trouble])
     queue("bob", to=bob)
-    for turn in range(delivery.MAX_ATTEMPTS):
+    for turn in range(outbox.MAX_ATTEMPTS):
         queue(f"m{turn}")
         assert notifications.deliver_due()["sent"] == 1
         later(time_machine, 300)
-    assert states() == {"bob": FAILED, **{f"m{turn}": SENT for turn in range(delivery.MAX_ATTEMPTS)}}
-    assert attempts()["bob"] == delivery.MAX_ATTEMPTS
+    assert states() == {"bob": FAILED, **{f"m{turn}": SENT for turn in range(outbox.MAX_ATTEMPTS)}}
+    assert attempts()["bob"] == outbox.MAX_ATTEMPTS
 
 
 def test_side_by_side_nobody_waits_for_who_hangs(queue: Any, server: MailServer, bob: User, settings: Any) -> None:
@@ -222,8 +249,17 @@ def test_side_by_side_nobody_waits_for_who_hangs(queue: Any, server: MailServer,
     assert states()["bob"] == QUEUED
 
 
+KINDS: dict[str, dict[str, Any]] = {
+    "step-by-step": {"offers": []},
+    "all-at-once": {"offers": ["SIZE 1000000", "PIPELINING"]},
+    "all-at-once-and-hears-all": {"offers": ["PIPELINING"], "hears_all": True},
+}
+
+
 @pytest.mark.parametrize("step", ["rcpt", "data", "dot"])
-def test_refused_for_good_it_fails_at_once(queue: Any, server: MailServer, bob: User, step: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_refused_for_good_it_fails_at_once(queue: Any, server: MailServer, bob: User, kind: str, step: str) -> None:
+    vars(server).update(KINDS[kind])
     setattr(server, step, only(bob.email, "550 5.1.1 nobody of this name"))
     queue("bob", to=bob)
     queue("alice")
@@ -233,7 +269,7 @@ def test_refused_for_good_it_fails_at_once(queue: Any, server: MailServer, bob: 
     assert (row.state, row.attempts) == (FAILED, 1)
     assert "550" in row.error
     assert bob.email not in row.error
-    assert server.conversations == 1, "the others go over the same connection"
+    assert (server.conversations, len(server.mails)) == (1, 1), "the others go over the same connection"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +317,7 @@ def test_a_server_that_thinks_for_long_after_the_last_dot_is_waited_for(
     def thinks(_to: str) -> None:
         let_go.wait(30)
 
-    plain = delivery.renew
+    plain = outbox.renew
 
     def renew(row: Notification, *, now: dt.datetime) -> None:
         plain(row, now=now)
@@ -289,7 +325,7 @@ def test_a_server_that_thinks_for_long_after_the_last_dot_is_waited_for(
         if len(renewed) == 3:
             let_go.set()
 
-    monkeypatch.setattr(delivery, "renew", renew)
+    monkeypatch.setattr(outbox, "renew", renew)
     server.dot = thinks
     queue("m")
     assert notifications.deliver_due()["sent"] == 1
@@ -304,7 +340,7 @@ def test_rfc_5321_gives_ten_minutes_after_the_last_dot() -> None:
 def test_who_died_twice_with_a_message_leaves_it_failed(queue: Any, server: MailServer, time_machine: Any) -> None:
     queue("m")
     for _death in range(2):
-        assert delivery.claim(ChannelName.MAIL, now=timezone.now())
+        begun()
         later(time_machine)
     assert notifications.deliver_due()["failed"] == 1
     assert server.mails == []
@@ -313,12 +349,11 @@ def test_who_died_twice_with_a_message_leaves_it_failed(queue: Any, server: Mail
 def test_who_stood_still_past_the_lease_keeps_off(queue: Any, server: MailServer, time_machine: Any) -> None:
     """A stopped process that wakes up again does not say what became of a row that another has taken over."""
     queue("m")
-    frozen = delivery.claim(ChannelName.MAIL, now=timezone.now())
-    assert frozen is not None
+    frozen = begun()
     later(time_machine)
     assert notifications.deliver_due()["sent"] == 1
-    assert delivery.put_back(frozen, servers_word()) == "retry"
-    assert delivery.finish(frozen, FAILED, "failed", error="x") == ""
+    assert outbox.put_back(frozen, servers_word()) == "retry"
+    assert outbox.finish(frozen, FAILED, "failed", error="x") == ""
     assert states() == {"m": SENT}
 
 
@@ -326,6 +361,46 @@ def servers_word() -> Any:
     from trialsite.outcomes import NotNow
 
     return NotNow("450 later")
+
+
+def test_what_was_set_aside_and_not_begun_is_not_of_unknown_fate(
+    queue: Any, server: MailServer, time_machine: Any
+) -> None:
+    """Whoever set it aside died: it waits for a moment, and that counts as no try."""
+    for number in range(3):
+        queue(f"m{number}")
+    assert len(outbox.set_aside(ChannelName.MAIL, most=20, now=timezone.now())) == 3
+    assert notifications.deliver_due()["sent"] == 0
+    time_machine.move_to(timezone.now() + dt.timedelta(seconds=outbox.ASIDE_SECONDS + 1))
+    assert notifications.deliver_due()["sent"] == 3
+    assert set(Notification.objects.values_list("attempts", "unknown_fates")) == {(1, 0)}
+
+
+def test_what_is_given_back_is_due_at_once_and_in_its_order(queue: Any) -> None:
+    for number in range(3):
+        queue(f"m{number}", not_before=timezone.now() - number * MINUTE)
+    now = timezone.now()
+    first = outbox.set_aside(ChannelName.MAIL, most=2, now=now)
+    assert [row.dedupe_key for row in first] == ["m2", "m1"]
+    outbox.give_back(first)
+    assert [row.dedupe_key for row in outbox.set_aside(ChannelName.MAIL, most=3, now=now)] == ["m2", "m1", "m0"]
+
+
+def test_what_is_cancelled_while_it_is_set_aside_does_not_leave(
+    queue: Any, server: MailServer, monkeypatch: Any
+) -> None:
+    """Two are set aside; while the first leaves, the second is withdrawn."""
+    queue("first")
+    queue("second")
+
+    def withdraw(_to: str) -> None:
+        notifications.cancel(about="thing:second", reason="done", now=timezone.now())
+        connections.close_all()
+
+    server.dot = withdraw
+    assert notifications.deliver_due()["sent"] == 1
+    assert states() == {"first": SENT, "second": NotificationState.CANCELLED}
+    assert server.ids == {"<first@localhost>": 1}
 
 
 # --- What it is about is compared again ---------------------------------------------------------------------

@@ -17,9 +17,10 @@ from django.utils import timezone
 from participants.actions import remind_of_visits
 from participants.models import Visit, VisitReminder
 from tests import factories
-from trialsite import delivery, notifications
+from tests.trialsite.test_delivery import begun
+from trialsite import notifications, outbox
 from trialsite.local.processes import free_port
-from trialsite.models import ChannelName, Notification, NotificationState, Site, User
+from trialsite.models import Notification, NotificationState, Site, User
 
 DAY = dt.timedelta(days=1)
 
@@ -137,8 +138,8 @@ def test_it_gives_up_visibly_and_can_be_queued_again(
     site: Site, alice: User, visit: Visit, sink: Sink, time_machine: Any
 ) -> None:
     row = queue_one(site, alice, visit)
-    sink.answers = ["451 not now"] * delivery.MAX_ATTEMPTS
-    for _attempt in range(delivery.MAX_ATTEMPTS):
+    sink.answers = ["451 not now"] * outbox.MAX_ATTEMPTS
+    for _attempt in range(outbox.MAX_ATTEMPTS):
         notifications.deliver_due()
         time_machine.move_to(timezone.now() + dt.timedelta(hours=5))
     row.refresh_from_db()
@@ -162,7 +163,7 @@ def test_a_message_of_a_dead_worker_is_sent_when_its_lease_is_over(
     site: Site, alice: User, visit: Visit, sink: Sink, time_machine: Any
 ) -> None:
     row = queue_one(site, alice, visit)
-    assert delivery.claim(ChannelName.MAIL, now=timezone.now()) == row
+    assert begun() == row
     assert notifications.deliver_due()["sent"] == 0, "somebody may still be sending it"
     time_machine.move_to(timezone.now() + dt.timedelta(minutes=2))
     assert notifications.deliver_due()["sent"] == 1

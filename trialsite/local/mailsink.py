@@ -35,6 +35,11 @@ class Sink:
         self.folder = folder
         self.delay = delay
 
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, name: str, answers: list[str]) -> list[str]:
+        """It offers what the great servers offer: several commands in one packet, each answered in its turn."""
+        session.host_name = name
+        return [*answers[:-1], "250-PIPELINING", answers[-1]]
+
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.delay:
             await asyncio.sleep(self.delay)
