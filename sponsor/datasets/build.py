@@ -9,13 +9,14 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import translation
 
-from sponsor.datasets.facts import participants, subjects, trial_of
+from sponsor.datasets.facts import participants, subjects
 from sponsor.datasets.model import Dataset, Package, Pending, Staged, Staging, Variable
 from sponsor.datasets.scope import Scope, Tick, no_tick
 from sponsor.datasets.sdtm import about_subject, about_trial
 from sponsor.datasets.sdtm.assembly import Line
 from sponsor.datasets.sdtm.describe import DATASETS, supplemental
 from sponsor.datasets.terms import RELEASE
+from sponsor.datasets.trialfacts import trial_of
 from trialsite.study import get_study
 
 

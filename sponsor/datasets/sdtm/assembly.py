@@ -97,7 +97,7 @@ def _made(subject: Subject, trial: Trial, course: Course) -> Made:
     made.add("RS", outcome.responses(subject))
     made.add("SS", outcome.survival(subject, course))
     made.add("DD", outcome.death(subject, course))
-    made.links.extend(events.links(subject))
+    made.links.extend((*events.links(subject), *treatment.links(subject)))
     made.pending.extend(events.pending(subject))
     remarks = dict(subject.remarks)
     for rows in made.rows.values():
