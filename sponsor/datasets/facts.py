@@ -152,7 +152,7 @@ class _Read:
         return self._grouped(rows.order_by("course", "planned_on", "drug", "number"))
 
     def _events(self) -> dict[int, list[AdverseEvent]]:
-        rows = self._rows(AdverseEvent).prefetch_related(
+        rows: Any = self._rows(AdverseEvent).prefetch_related(
             Prefetch("agents", EventAgent.objects.own_standing().order_by("id")),
             Prefetch("grades", EventGrade.objects.own_standing().order_by("since", "id")),
             Prefetch("medications", EventMedication.objects.own_standing().order_by("id")),
@@ -445,6 +445,6 @@ def _remarks(pk: int, read: _Read, way: _Way) -> Iterator[tuple[str, str]]:
     for row in read.drugs[pk]:
         if row.note:
             yield f"medication:{row.pk}", way.words(row.note)
-    for row in read.infusions[pk]:
-        if row.note:
-            yield f"infusion:{row.pk}", way.words(row.note)
+    for given in read.infusions[pk]:
+        if given.note:
+            yield f"infusion:{given.pk}", way.words(given.note)
