@@ -8,7 +8,7 @@ else: nothing behind this page knows what they were.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -62,7 +62,9 @@ def portion(keys: Sequence[int], scope: Scope, study_id: str) -> list[facts.Subj
     rows = Participant.objects.filter(pk__in=keys).select_related("site").order_by("screening_number")
     people = list(rows)
     read = _Read(scope, people)
-    return [_subject(one, read, scope, study_id) for one in people]
+    found = [_subject(one, read, scope, study_id) for one in people]
+    # Everybody knows the day of the cut-off: moved with the others it would tell by how much.
+    return [replace(one, cut_off=one.last_record()) for one in found] if scope.shifts_dates else found
 
 
 # --- How a value leaves --------------------------------------------------------------------------------
@@ -313,7 +315,8 @@ def _cells(row: Infusion, way: _Way) -> facts.Cells:
         key=f"infusion:{row.pk}",
         start=way.moment(row.infused_at),
         end=way.moment(row.ended_at),
-        lot=row.product_lot,
+        # A lot often tells the day on which it was made.
+        lot="" if way.offset else row.product_lot,
         dose_e8=row.viable_car_t_cells_e8,
         volume_ml=row.volume_given_ml,
         band=row.dose_band,

@@ -380,3 +380,10 @@ def test_five_places_of_a_death_agree(subject: Subject) -> None:
     assert the(found["SS"], SSSTRESC="DEAD")["SSDTC"] == day
     assert the(found["DD"], DDTESTCD="PRCDTH")["DDSTRESC"] == "Cytokine release syndrome"
     assert the(found["DD"], DDTESTCD="AUTOPIND")["DDORRES"] == "Y"
+
+
+def test_the_last_record_is_the_last_day_of_whatever_kind() -> None:
+    assert SUBJECT.last_record() == "2026-02-20"
+    later = replace(INFUSED, events=(replace(EVENT, end="2026-04"),), results=(replace(RESULT, at="2026-03-11T08:00"),))
+    assert later.last_record() == "2026-03-11"
+    assert replace(later, cut_off="2026-03-10").last_record() == "2026-03-08"
