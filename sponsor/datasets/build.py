@@ -124,8 +124,8 @@ CHOICES = (
 SHIFTED = (
     "All dates of a participant are moved by one number of days, drawn by a key that does not leave: intervals are "
     "kept. Of a date known in part as much is left as holds for every day that it can mean. In place of the cut-off, "
-    "which would tell the number, stands the day of the last record of the participant; lots, which often tell a day, are "
-    "withheld."
+    "which would tell the number, stands the day of the last record of the participant; lots, which often tell a day, "
+    "are withheld."
 )
 AS_IS = "Dates are as they were."
 WITHHELD = "Texts that people typed are withheld, as the sponsor agreement says: reasons, indications, remarks."
