@@ -21,16 +21,12 @@ class Classified:
     # With the datasets, where texts are released.
     released: frozenset[str] = frozenset()
 
-    @property
-    def leaves(self) -> frozenset[str]:
-        """Whatever may leave in any way."""
-        return self.exported | self.datasets | self.released
-
 
 def _classified(exported: str, *, datasets: str = "", released: str = "", **withheld: str) -> Classified:
     by_reason = {"identity": IDENTITY, "site_only": SITE_ONLY, "internal": INTERNAL}
     names = {name: by_reason[reason] for reason, fields in withheld.items() for name in fields.split()}
-    return Classified(*(frozenset(exported.split()), names, frozenset(datasets.split()), frozenset(released.split())))
+    leaves = (frozenset(words.split()) for words in (datasets, released))
+    return Classified(frozenset(exported.split()), names, *leaves)
 
 
 RECORD_EXPORTED = "id modified_at voided_at"

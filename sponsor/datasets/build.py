@@ -9,13 +9,14 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import translation
 
-from sponsor.datasets.facts import participants, subjects, trial_of
+from sponsor.datasets.facts import participants, subjects
 from sponsor.datasets.model import Dataset, Package, Pending, Staged, Staging, Variable
 from sponsor.datasets.scope import Scope, Tick, no_tick
 from sponsor.datasets.sdtm import about_subject, about_trial
 from sponsor.datasets.sdtm.assembly import Line
 from sponsor.datasets.sdtm.describe import DATASETS, supplemental
 from sponsor.datasets.terms import RELEASE
+from sponsor.datasets.trialfacts import trial_of
 from trialsite.study import get_study
 
 
@@ -122,7 +123,9 @@ CHOICES = (
 )
 SHIFTED = (
     "All dates of a participant are moved by one number of days, drawn by a key that does not leave: intervals are "
-    "kept. Of a date known in part as much is left as holds for every day that it can mean."
+    "kept. Of a date known in part as much is left as holds for every day that it can mean. In place of the cut-off, "
+    "which would tell the number, stands the day of the last record of the participant; lots, which often tell a day, "
+    "are withheld."
 )
 AS_IS = "Dates are as they were."
 WITHHELD = "Texts that people typed are withheld, as the sponsor agreement says: reasons, indications, remarks."

@@ -8,7 +8,7 @@ else: nothing behind this page knows what they were.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -37,10 +37,9 @@ from safety.models.events import SERIOUSNESS
 from safety.rules.bedside import ICE_POINTS, MEASURE_OF
 from sponsor.datasets.scope import Scope
 from sponsor.datasets.sdtm import subject as facts
-from sponsor.datasets.sdtm import trial as trials
 from sponsor.rules.deidentify import grouped_age, offset_days, shifted
 from trialsite.freetext import MASKS
-from trialsite.study import Protocol, get_study
+from trialsite.study import get_study
 
 PORTION = 100
 # Standard values are kept to so many places: a conversion makes endless ones.
@@ -63,7 +62,9 @@ def portion(keys: Sequence[int], scope: Scope, study_id: str) -> list[facts.Subj
     rows = Participant.objects.filter(pk__in=keys).select_related("site").order_by("screening_number")
     people = list(rows)
     read = _Read(scope, people)
-    return [_subject(one, read, scope, study_id) for one in people]
+    found = [_subject(one, read, scope, study_id) for one in people]
+    # Everybody knows the day of the cut-off: moved with the others it would tell by how much.
+    return [replace(one, cut_off=one.last_record()) for one in found] if scope.shifts_dates else found
 
 
 # --- How a value leaves --------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class _Read:
         return self._grouped(rows.order_by("course", "planned_on", "drug", "number"))
 
     def _events(self) -> dict[int, list[AdverseEvent]]:
-        rows = self._rows(AdverseEvent).prefetch_related(
+        rows: Any = self._rows(AdverseEvent).prefetch_related(
             Prefetch("agents", EventAgent.objects.own_standing().order_by("id")),
             Prefetch("grades", EventGrade.objects.own_standing().order_by("since", "id")),
             Prefetch("medications", EventMedication.objects.own_standing().order_by("id")),
@@ -241,13 +242,10 @@ def _age(person: Participant, consents: Sequence[Consent]) -> int | None:
     return person.age_on(timezone.localtime(consents[0].consented_at).date()) if consents else None
 
 
-def protocol_of(version: str) -> Protocol:
-    study = get_study()
-    return study.protocol(version) if version in study.versions else study.latest
-
-
 def _country(person: Participant) -> str:
-    sites = (*protocol_of(person.protocol_version).sites, *get_study().latest.sites)
+    study = get_study()
+    version = study.versions.get(person.protocol_version, study.latest)
+    sites = (*version.sites, *study.latest.sites)
     return next((one.country for one in sites if one.code == person.site.code), sites[0].country)
 
 
@@ -317,7 +315,8 @@ def _cells(row: Infusion, way: _Way) -> facts.Cells:
         key=f"infusion:{row.pk}",
         start=way.moment(row.infused_at),
         end=way.moment(row.ended_at),
-        lot=row.product_lot,
+        # A lot often tells the day on which it was made.
+        lot="" if way.offset else row.product_lot,
         dose_e8=row.viable_car_t_cells_e8,
         volume_ml=row.volume_given_ml,
         band=row.dose_band,
@@ -449,80 +448,6 @@ def _remarks(pk: int, read: _Read, way: _Way) -> Iterator[tuple[str, str]]:
     for row in read.drugs[pk]:
         if row.note:
             yield f"medication:{row.pk}", way.words(row.note)
-    for row in read.infusions[pk]:
-        if row.note:
-            yield f"infusion:{row.pk}", way.words(row.note)
-
-
-# --- The trial -----------------------------------------------------------------------------------------
-
-
-def trial_of(scope: Scope) -> trials.Trial:
-    """In English, by the newest version of the protocol; visits and criteria of older ones too."""
-    latest = get_study().latest
-    return trials.Trial(
-        study_id=latest.registry_id,
-        org_study_id=latest.org_study_id,
-        title=latest.title.en,
-        sponsor=latest.sponsor.en,
-        indication="; ".join(one.en for one in latest.conditions),
-        phase=latest.phase,
-        enrolment_target=latest.enrolment_target,
-        starts_on=latest.window.starts_on.isoformat(),
-        ends_on=latest.window.ends_on.isoformat(),
-        cut_off=timezone.localtime(scope.cut_off).date().isoformat(),
-        minimum_age=latest.design.minimum_age_years,
-        maximum_age=latest.design.maximum_age_years,
-        sex=latest.design.sex,
-        healthy=latest.design.healthy_volunteers,
-        masking=latest.design.masking,
-        intervention_model=latest.design.intervention_model,
-        arm_code=latest.design.arm_code,
-        arm=latest.design.arm.en,
-        country=latest.sites[0].country,
-        dose_e8=f"{(latest.dose.recommended_e8 * 100).normalize():f}",
-        stopping=_stopping(latest),
-        drugs={one.code: one.name.en for one in latest.lymphodepletion.drugs},
-        visits=tuple(_planned_visits()),
-        rules=tuple(_rules()),
-    )
-
-
-def _planned_visits() -> Iterator[trials.PlannedVisit]:
-    """Of all versions, in the order of their days; a code has the line of the newest version that knows it."""
-    lines = {visit.code: visit for protocol in get_study().versions.values() for visit in protocol.visits}
-    in_order = sorted(lines.values(), key=lambda one: one.target_day)
-    for number, one in enumerate(in_order, start=1):
-        yield trials.PlannedVisit(
-            one.code,
-            number,
-            one.name.en,
-            one.target_day,
-            one.window_open_day,
-            one.window_close_day,
-            one.follows_infusion,
-            one.phase,
-        )
-
-
-def _rules() -> Iterator[trials.Rule]:
-    protocol = get_study().latest
-    for criterion in protocol.criteria:
-        for code, text, _checks in criterion.items:
-            yield trials.Rule(code, shortened(text.en), criterion.is_inclusion, protocol.version)
-
-
-def shortened(text: str, most: int = 200) -> str:
-    """As much of a criterion as the standard takes; all of it stands in the protocol."""
-    return text if len(text) <= most else f"{text[: most - 1].rsplit(' ', 1)[0].rstrip(',;:')}…"
-
-
-def _stopping(protocol: Protocol) -> str:
-    rule = protocol.stopping
-    if rule is None:
-        return ""
-    events = " or ".join(rule.events)
-    return (
-        f"Bayesian monitoring of {events} of grade {rule.grade_from} or more within {rule.window_days} days: stop when "
-        f"the rate lies above {rule.limit} with a probability above {rule.probability}"
-    )
+    for given in read.infusions[pk]:
+        if given.note:
+            yield f"infusion:{given.pk}", way.words(given.note)

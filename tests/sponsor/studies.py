@@ -92,7 +92,6 @@ def _events_uncoded(site: Site, by: User, now: dt.datetime) -> None:
 
 
 def _demo(site: Site, by: User, now: dt.datetime) -> None:
-    User.objects.filter(pk=by.pk).delete()
     for _participant in build_demo(now=timezone.now(), is_small=False):
         pass
 
@@ -134,11 +133,11 @@ def texts_of(package: Package) -> Iterator[str]:
         yield one.path.read_text(encoding="utf-8")
 
 
-def write(one: Staged, study_id: str, folder: Path) -> None:
+def write(staged_one: Staged, study_id: str, folder: Path) -> None:
     """As Dataset-JSON 1.1, with what a judge needs."""
     kinds = {"text": "string", "date": "string", "datetime": "string"}
-    dataset, rows = one.dataset, []
-    for row in one.rows():
+    dataset, rows = staged_one.dataset, []
+    for row in staged_one.rows():
         pairs = zip(row, dataset.variables, strict=True)
         rows.append(["" if value is None and not variable.kind.is_number else value for value, variable in pairs])
     columns = [

@@ -608,6 +608,12 @@ MISTAKES = [
         "all below planned_mg_m2 30",
         id="level-not-reduced",
     ),
+    pytest.param(
+        swap('dates = "as_is"', 'dates = "blurred"'),
+        "sponsor_agreement.dates",
+        "must be one of: 'as_is' or 'shifted'",
+        id="agreement-dates",
+    ),
     pytest.param(swap('"5.0"', '"4.03"'), "policy.ctcae_version", "must be one of: '5.0' or '6.0'", id="policy-value"),
     pytest.param(swap("ice_from_age_years = 12\n", ""), "policy.ice_from_age_years", "is missing", id="policy-missing"),
     pytest.param(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from sponsor.datasets.model import Dataset, Value
 from sponsor.datasets.sdtm import course as courses
@@ -97,7 +98,7 @@ def _made(subject: Subject, trial: Trial, course: Course) -> Made:
     made.add("RS", outcome.responses(subject))
     made.add("SS", outcome.survival(subject, course))
     made.add("DD", outcome.death(subject, course))
-    made.links.extend(events.links(subject))
+    made.links.extend((*events.links(subject), *treatment.links(subject)))
     made.pending.extend(events.pending(subject))
     remarks = dict(subject.remarks)
     for rows in made.rows.values():
@@ -150,9 +151,17 @@ def _lines(made: Made, trial: Trial) -> Iterator[Line]:
 def _line(dataset: Dataset, row: Row, study_id: str) -> Line:
     """Raises ValueError for a value that the dataset has no variable for."""
     values = {"STUDYID": study_id, "DOMAIN": dataset.name, **row.values}
-    if unknown := values.keys() - set(dataset.names) - TIMING - {"DOMAIN"}:
+    names = _names(dataset.name)
+    if unknown := values.keys() - names.keys() - TIMING - {"DOMAIN"}:
         raise ValueError(f"{dataset.name} has no variable {', '.join(sorted(unknown))}")
-    return Line(dataset, [_or_none(values.get(name)) for name in dataset.names])
+    return Line(dataset, [_or_none(values.get(name)) for name in names])
+
+
+@cache
+def _names(dataset: str) -> dict[str, None]:
+    """In their order, and quickly looked up: every row asks."""
+    known = BY_NAME.get(dataset) or supplemental(dataset.removeprefix("SUPP"))
+    return dict.fromkeys(known.names)
 
 
 def _or_none(value: Value) -> Value:

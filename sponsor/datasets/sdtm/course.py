@@ -201,15 +201,18 @@ def _before(subject: Subject, trial: Trial, consent: str, infusion: str) -> Iter
     if infusion:
         days["D0"] = infusion[:10]
         day_before = later(infusion, -1)
-        if any(one.at[:10] == day_before for one in (*subject.results, *subject.ice, *subject.vitals)):
+        seen = (
+            [one.at for one in subject.results] + [one.at for one in subject.ice] + [one.at for one in subject.vitals]
+        )
+        if any(at[:10] == day_before for at in seen):
             days["D-1"] = day_before
     planned = trial.by_code
     if consent and "SCR" in planned:
         line = planned["SCR"]
         yield VisitOn(line.number, line.name, line, consent[:10], _end_of_screening(subject, consent, days))
     for code, day in days.items():
-        if (line := planned.get(code)) is not None:
-            yield VisitOn(line.number, line.name, line, day, day)
+        if (known := planned.get(code)) is not None:
+            yield VisitOn(known.number, known.name, known, day, day)
 
 
 def _end_of_screening(subject: Subject, consent: str, days: dict[str, str]) -> str:

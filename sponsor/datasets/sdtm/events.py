@@ -7,6 +7,7 @@ the highest grade of its course. A grade 0 in FA says that it was looked for and
 
 from collections.abc import Iterator
 
+from safety.rules.grading import mark
 from sponsor.datasets.sdtm.course import Course
 from sponsor.datasets.sdtm.rows import Link, Row, Supp, Values, supps, yes
 from sponsor.datasets.sdtm.subject import Event, Graded, Subject
@@ -43,7 +44,7 @@ AGENTS = {
     "disease": ("AERELDIS", "Causality, Disease under Study"),
     "other": ("AERELOTH", "Causality, Other"),
 }
-UNCODED = "The MedDRA coding is open: AEDECOD is required."
+UNCODED = mark("The MedDRA coding is open: AEDECOD is required.")
 # What each scale grades, where no event of the database says it in MedDRA's words.
 GRADED = {
     "CRS": ("Cytokine release syndrome", "ASTCT CONSENSUS GRADING 2019"),

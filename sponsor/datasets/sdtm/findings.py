@@ -185,7 +185,7 @@ def _ice(subject: Subject, one: Ice) -> Iterator[Row]:
             if answer is not None:
                 point = str(int(answer))
                 values = {"QSTESTCD": ICE_ITEMS[item][0], "QSTEST": ICE_ITEMS[item][1]}
-                result = {"QSORRES": point, "QSSTRESC": point, "QSSTRESN": int(answer)}
+                result: Values = {"QSORRES": point, "QSSTRESC": point, "QSSTRESN": int(answer)}
                 yield Row({**common, **values, **result}, f"{one.key}:{item}")
     if one.total is not None:
         total = {"QSTESTCD": code, "QSTEST": name, "QSORRES": str(one.total), "QSSTRESC": str(one.total)}

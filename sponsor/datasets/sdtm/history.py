@@ -6,7 +6,7 @@ Questions that decide a criterion and are no diseases (willing, venous access, c
 from collections.abc import Iterator
 
 from sponsor.datasets.sdtm.course import Course
-from sponsor.datasets.sdtm.rows import Row, Values
+from sponsor.datasets.sdtm.rows import Row, Values, yes
 from sponsor.datasets.sdtm.subject import Result, Subject
 from sponsor.datasets.sdtm.trial import Trial
 
@@ -52,17 +52,13 @@ def rows(subject: Subject, course: Course) -> Iterator[Row]:
     if (said := newest.get("DIAGNOSIS")) is not None and said.choice in DIAGNOSES:
         yield Row(_values(subject, said, DIAGNOSES[said.choice], PRIMARY), said.key)
     for code, term in ASKED.items():
-        if (one := newest.get(code)) is not None and one.choice:
+        answer = newest.get(code)
+        if answer is not None and answer.choice:
             since = newest.get(SINCE.get(code, ""))
-            yield Row(
-                {
-                    **_values(subject, one, term, OTHER),
-                    "MHPRESP": "Y",
-                    "MHOCCUR": "Y" if one.choice == "yes" else "N",
-                    "MHSTDTC": since.day if since is not None and one.choice == "yes" else "",
-                },
-                one.key,
-            )
+            is_so = answer.choice == "yes"
+            asked: Values = {"MHPRESP": "Y", "MHOCCUR": yes(is_so)}
+            asked["MHSTDTC"] = since.day if since is not None and is_so else ""
+            yield Row({**_values(subject, answer, term, OTHER), **asked}, answer.key)
 
 
 def _values(subject: Subject, one: Result, term: str, category: str) -> Values:

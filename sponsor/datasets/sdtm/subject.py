@@ -4,6 +4,7 @@ All dates are texts of ISO 8601, moved already where the agreement says so: days
 as the clock at the site showed them (2026-03-05T09:30). Texts that people typed are "" where they do not leave.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -242,7 +243,7 @@ class Subject:
     age: int | None
     age_group: str
     protocol_version: str
-    # The day of the cut-off, as it lies among this participant's dates.
+    # Until when this participant is known: the day of the cut-off; where dates are moved, that of the last record.
     cut_off: str
     consents: tuple[str, ...]
     statuses: tuple[Standing, ...]
@@ -261,3 +262,25 @@ class Subject:
     vitals: tuple[Vital, ...] = ()
     # Texts about the whole examination, visit or event: key of what they are about, and the text.
     remarks: tuple[tuple[str, str], ...] = field(default=())
+
+    def last_record(self) -> str:
+        """The last day on which anything is recorded, the cut-off at most."""
+        days = (day[:10] for day in self._days() if len(day) >= 10)
+        return max((day for day in days if day <= self.cut_off), default=self.cut_off)
+
+    def _days(self) -> Iterator[str]:
+        yield from self.consents
+        for status in self.statuses:
+            yield status.on
+        for seen in self.visits:
+            yield seen.on
+        for contact in self.contacts:
+            yield contact.on
+        for assessment in self.assessments:
+            yield assessment.on
+        for one in (*self.therapies, *self.collections, *self.infusions, *self.drugs, *self.events):
+            yield from (one.start, one.end)
+        for event in self.events:
+            yield from (since for _grade, since in event.grades)
+        for result in (*self.results, *self.grades, *self.ice, *self.vitals, *self.doses):
+            yield result.at

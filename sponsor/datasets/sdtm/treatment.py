@@ -7,7 +7,7 @@ EC alone.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from sponsor.datasets.sdtm.rows import Row, Values, number, plain, supps
+from sponsor.datasets.sdtm.rows import Link, Row, Values, number, plain, supps
 from sponsor.datasets.sdtm.subject import Cells, Dose, Subject
 from sponsor.datasets.sdtm.trial import Trial
 
@@ -56,6 +56,12 @@ def collected(subject: Subject, trial: Trial) -> Iterator[Row]:
     for one in subject.infusions:
         amount = (number(one.volume_ml), "mL") if one.volume_ml else (number(one.dose_e8 * 100), CELLS_UNIT)
         yield Row({**_infused("EC", subject, one, *amount), "ECPRESP": "Y", "ECOCCUR": "Y"}, one.key)
+
+
+def links(subject: Subject) -> Iterator[Link]:
+    """Each administration with the record that it was made of."""
+    for key in (*(one.key for one in subject.doses), *(one.key for one in subject.infusions)):
+        yield Link(("EX", key), ("EC", key))
 
 
 def _drug(dose: Dose, trial: Trial) -> str:
