@@ -45,6 +45,7 @@ STEPS = {
     "datasets": _("Reading the database"),
     "odm": _("Writing ODM with the audit trail"),
     "dataset-json": _("Writing Dataset-JSON"),
+    "ndjson": _("Writing Dataset-JSON in lines"),
     "xpt": _("Writing XPT"),
     "define": _("Writing Define-XML"),
     "csv": _("Writing CSV"),
