@@ -149,6 +149,7 @@ ELSEWHERE = {
     "imports": "tests of imports: one that breaks is tried and fails",
     "data-findings": "tests of the checks: each check, and each participant, by itself",
     "audit-seals": "one trail, no rows; whom it is told each by themselves",
+    "snapshots": "one that expires is one guarded row, as above; the rest with the snapshots",
     "deliver-notifications": "tests of delivery",
 }
 
