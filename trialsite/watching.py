@@ -29,6 +29,7 @@ DOES = {
     "doors": _("locks after wrong passwords"),
     "audit-seals": _("seals of the audit trail"),
     "access-reviews": _("reviews of who may do what"),
+    "snapshots": _("snapshots for the sponsor that wait, were lost or have expired"),
     "deliver-notifications": _("sending of messages"),
 }
 

@@ -139,7 +139,7 @@ def sweep(*, now: dt.datetime) -> dict[str, int]:
 def _expire(now: dt.datetime) -> int:
     gone = 0
     for pk in complete().filter(expires_at__lte=now).values_list("pk", flat=True):
-        with guarded(f"snapshot {pk}"):
+        with guarded(f"snapshot:{pk}"):
             row = Snapshot.objects.select_for_update(skip_locked=True).filter(pk=pk, state="complete").first()
             if row is not None:
                 row.state = SnapshotState.EXPIRED

@@ -45,6 +45,7 @@ STEPS = {
     "datasets": _("Reading the database"),
     "odm": _("Writing ODM with the audit trail"),
     "dataset-json": _("Writing Dataset-JSON"),
+    "ndjson": _("Writing Dataset-JSON in lines"),
     "xpt": _("Writing XPT"),
     "define": _("Writing Define-XML"),
     "csv": _("Writing CSV"),
@@ -145,7 +146,7 @@ class SnapshotAdmin(LogAdmin):
             raise PermissionDenied
         form = AskForm(request.POST if request.method == "POST" else None, request=request)
         if request.method == "POST" and form.is_valid():
-            return once.answer(request, lambda: self._asked(request, form))
+            return self._asked(request, form)
         return self._make_page(request, form)
 
     def _make_page(self, request: HttpRequest, form: AskForm) -> HttpResponse:
@@ -285,7 +286,7 @@ def progress_of(row: Snapshot) -> str:
         return str(_("cancelled; the worker stops at its next step"))
     step, _space, what = row.doing.partition(" ")
     part = f" {what} {row.done}/{row.total}" if row.total else ""
-    return f"{row.percent} % · {STEPS.get(step, step)}{part}"
+    return f"{row.percent} % · {STEPS.get(step, step)}{part}" if step else f"{row.percent} %"
 
 
 def manifest_of(row: Snapshot) -> dict[str, Any]:

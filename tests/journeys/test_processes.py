@@ -151,12 +151,12 @@ def test_a_snapshot_outlives_its_worker(stack: Stack, monkeypatch: Any) -> None:
             stack.supervisor.stop(service)
     monkeypatch.setenv("SNAPSHOT_LEASE_SECONDS", "3")
     stack.wait_for_web(stack.start_web())
+    browser = Browser(stack.site_url)
+    browser.post("/admin/login/", username="datamanager", password="demo-datamanager")
     worker, state = stack.start_worker(), "SELECT state FROM sponsor_snapshot"
     with psycopg.connect(stack.owner_env["DATABASE_URL"]) as held:
         # Its look waits here, so it can neither end nor be too fast for us.
         held.execute("LOCK TABLE safety_adverseevent IN ACCESS EXCLUSIVE MODE")
-        browser = Browser(stack.site_url)
-        browser.post("/admin/login/", username="datamanager", password="demo-datamanager")
         browser.post("/admin/sponsor/snapshot/add/", dates="as recorded", free_text="withheld")
         wait_for(lambda: one(stack, "SELECT steps FROM sponsor_snapshot WHERE state = 'running'"), "the look to begin")
         worker.kill()

@@ -25,6 +25,7 @@ from sponsor.datasets.scope import no_tick
 from sponsor.models import ApiRead, Snapshot, SnapshotFile
 from sponsor.snapshots import actions, leaving, packing, serving, store
 from tests.conftest import PASSWORD, person
+from tests.forms import forms_of
 from trialsite.models import ListExport, Site, User
 from trialsite.roles import Role
 
@@ -473,10 +474,9 @@ def test_a_key_that_is_none_opens_nothing(key: str, after: Snapshot, token: str,
 
 @pytest.mark.django_db
 def test_a_data_manager_asks_for_one_and_cancels_it(dora: User, login: Any) -> None:
-    client = login(dora)
-    page = client.post(
-        reverse("admin:sponsor_snapshot_add"), {"dates": "shifted", "free_text": "withheld"}, follow=True
-    )
+    client, add = login(dora), reverse("admin:sponsor_snapshot_add")
+    (form,) = [one for one in forms_of(client.get(add)) if "dates" in one.data]
+    page = client.post(add, {**form.data, "dates": "shifted"}, follow=True)
     row = Snapshot.objects.get()
     assert (row.shifts_dates, row.has_free_text, row.state) == (True, False, "waiting")
     assert row.label in page.content.decode()

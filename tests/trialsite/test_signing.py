@@ -190,8 +190,9 @@ KINDS: dict[Callable[[House], tuple[Any, list[str]]], Meaning] = {
     grades_icaht: Meaning.GRADE,
     grades_iec_hs: Meaning.GRADE,
     signs_event: Meaning.EVENT,
-    reviews_access: Meaning.ACCESS,
+    # Before the next, which makes another site: a snapshot is made by somebody of all of them.
     releases_text: Meaning.RELEASE,
+    reviews_access: Meaning.ACCESS,
     voids: Meaning.VOID,
 }
 

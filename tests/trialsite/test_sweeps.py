@@ -18,6 +18,7 @@ from participants.rules.settling import ToldBy
 from safety.actions import days
 from safety.checks import CHECKS
 from safety.models import AdverseEvent, DataFinding
+from sponsor.models import Snapshot
 from tests import factories
 from tests.conftest import person
 from trialsite import delivery, notifications, sweeps
@@ -239,6 +240,22 @@ def messages(scene: Scene) -> Trial:
     return Trial(f"notification {bad.pk}", sent.exists, counted="retry")
 
 
+def snapshots(scene: Scene) -> Trial:
+    """Two whose files have been kept for as long as they are kept."""
+    whole = {
+        "study": "A",
+        "asked_by": scene.alice,
+        "state": "complete",
+        "cut_off": scene.now - DAY,
+        "finished_at": scene.now - DAY,
+        "expires_at": scene.now,
+        "sha256": "0" * 64,
+    }
+    bad, good = (Snapshot.objects.create(label=f"2026-03-05-{n}", **whole) for n in (1, 2))
+    scene.only_at(bad.pk, Snapshot, "save", lambda row, **_more: int(row.pk))
+    return Trial(f"snapshot:{bad.pk}", Snapshot.objects.filter(pk=good.pk, state="expired").exists)
+
+
 BROKEN: dict[str, Callable[[Scene], Trial]] = {
     "visit-reminders": visit_reminders,
     "consents-again": reconsents,
@@ -252,6 +269,7 @@ BROKEN: dict[str, Callable[[Scene], Trial]] = {
     "doors": doors,
     "audit-seals": seals,
     "access-reviews": reviews,
+    "snapshots": snapshots,
     "deliver-notifications": messages,
 }
 
