@@ -22,8 +22,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from rest_framework.renderers import JSONRenderer
 
-from bench import scene
-from bench.lists import copy
+from bench.lists import copy, first_event
 from bench.measure import Line, Size
 from safety.models import AdverseEvent, Agent, EventAgent
 from sponsor import plain
@@ -69,18 +68,9 @@ def _fill(rows: int) -> None:
 
 
 def _first() -> AdverseEvent:
-    event = AdverseEvent.objects.create(
-        participant=scene.infused(days_ago=40),
-        term="Fever",
-        onset="2026-01",
-        grade=2,
-        ctcae_version="5.0",
-        outcome="recovering",
-        site_aware_at=scene.now(),
-        created_by=scene.coordinator(),
-    )
+    event = first_event()
     EventAgent.objects.create(
-        event=event, agent=Agent.CAR_T, investigator="possible", action_taken="none", created_by=scene.coordinator()
+        event=event, agent=Agent.CAR_T, investigator="possible", action_taken="none", created_by=event.created_by
     )
     return event
 
