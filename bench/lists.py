@@ -64,7 +64,7 @@ def _compared(fill: Callable[[int], Works], rows: tuple[int, int], size: Size) -
 
 def _events(count: int) -> Works:
     # The one that was there first: its participant has no other event, however many there are.
-    first = AdverseEvent.objects.order_by("pk").first() or _first_event()
+    first = AdverseEvent.objects.order_by("pk").first() or first_event()
     people = _people(first.participant, max(count // EVENTS_OF_EACH, 1))
     copy(
         first,
@@ -96,7 +96,7 @@ def _events(count: int) -> Works:
     }
 
 
-def _first_event() -> AdverseEvent:
+def first_event() -> AdverseEvent:
     participant = scene.infused(days_ago=40)
     return AdverseEvent.objects.create(
         participant=participant,

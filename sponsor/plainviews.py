@@ -142,8 +142,8 @@ class ExportView(RecordedView):
     @extend_schema(summary="How an export ended", responses={200: ExportSerializer, **ERRORS})
     def get(self, request: Request, number: str) -> Response:
         refuse_parameters(request, set())
-        row = ApiRead.objects.filter(begun=int(number), user_id=request.user.pk).first()
-        if row is None:
+        row = ApiRead.objects.filter(begun=int(number)).first()
+        if row is None or row.user_id != request.user.pk:
             raise NotFound(_("No export of yours has this number, or it has not ended."))
         return Response(ExportSerializer(row).data)
 

@@ -130,7 +130,8 @@ def _category(one: results.Json) -> tuple[Any, ...]:
 
 def _outcomes(measures: Iterable[results.Json]) -> Iterator[Part]:
     asked = get_study().latest.outcome_measures
-    lines, bands = [], set()
+    lines: list[tuple[Any, ...]] = []
+    bands = set()
     for ours, one in zip(asked, measures, strict=True):
         kind = _("Primary outcome") if one["type"] == "PRIMARY" else _("Secondary outcome")
         bands.add(len(lines))

@@ -12,13 +12,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
-from participants.models import DiseaseAssessment, Participant
+from participants import actions
+from participants.models import Participant
 from participants.rules.status import Status
 from safety.models import AdverseEvent
 from sponsor import registryfacts, registrypage
 from sponsor.registryfacts import Lack
 from tests import factories
 from tests.conftest import Once, person
+from tests.participants.test_response import assessment
 from trialsite.models import ListExport, Site, User
 from trialsite.roles import Role
 
@@ -48,15 +50,8 @@ def made(once: Once, now: dt.datetime) -> list[Participant]:
         site_aware_at=now,
         created_by=by,
     )
-    DiseaseAssessment.objects.create(
-        participant=people[0],
-        assessed_on=f"{now - 12 * DAY:%Y-%m-%d}",
-        marrow="not_done",
-        mrd="not_detected",
-        mrd_method="flow",
-        mrd_sensitivity="0.01",
-        created_by=by,
-    )
+    row = assessment(people[0], (now - 12 * DAY).date())
+    actions.record_assessment(row=row, by=by, now=now)
     return people
 
 
@@ -109,8 +104,6 @@ def test_medra_is_taken_where_every_event_has_it(made: list[Participant], once: 
 
 @pytest.mark.django_db
 def test_who_died_is_told_whatever_it_was_of(made: list[Participant], once: Once, now: dt.datetime) -> None:
-    from participants import actions
-
     actions.change_status(
         participant=made[1], new=Status.DIED, on=now.date(), reason="of the disease", by=once.alice, now=now
     )
