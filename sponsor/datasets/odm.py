@@ -274,13 +274,14 @@ class _Row:
 
     def changes(self, events: list[dict[str, Any]]) -> Iterator[Change]:
         """Each signature after what it was given to; last, that the row went with what it is part of."""
-        waiting, last = list(self.signed), None
-        for last in self._trail(events):
-            while waiting and last.stamp and waiting[0].stamp.at < last.stamp.at:
+        waiting, is_there = list(self.signed), False
+        for change in self._trail(events):
+            while waiting and change.stamp and waiting[0].stamp.at < change.stamp.at:
                 yield Change(self.key, Kind.CONTEXT, signed=waiting.pop(0))
-            yield last
+            yield change
+            is_there = change.kind is not Kind.REMOVE
         yield from (Change(self.key, Kind.CONTEXT, signed=one) for one in waiting)
-        if last is not None and last.kind is not Kind.REMOVE and (parent := self._void_parent()) is not None:
+        if is_there and (parent := self._void_parent()) is not None:
             yield self._removed(self.way.stamp(parent.voided_by_id, parent.voided_at, odm.WITHHELD))
 
     def _trail(self, events: list[dict[str, Any]]) -> Iterator[Change]:
