@@ -96,7 +96,7 @@ def _header(scope: Scope) -> Header:
         title=protocol.title.en,
         version_oid=f"MDV.{protocol.registry_id}.RECORD.{protocol.version}",
         version=protocol.version,
-        at=scope.cut_off,
+        at=scope.cut_off.astimezone(dt.UTC),
         software=("Trialsite", settings.SOFTWARE_VERSION),
         users=(NOBODY, *users),
         locations=tuple(Site.objects.order_by("code").values_list("code", flat=True)),
