@@ -22,6 +22,7 @@ from django.db import models
 from django.utils import timezone, translation
 
 from participants.models import Participant
+from safety.models import AdverseEvent, EventReview
 from sponsor.classification import MODELS
 from sponsor.datasets.scope import Scope, Tick
 from sponsor.datasets.writers import odm
@@ -37,6 +38,8 @@ NAME = "odm.xml"
 PORTION = 25
 # What ODM says by its own elements: the key of the row, whose it is, and when it changed.
 SAID_OTHERWISE = frozenset({"id", "participant", "modified_at", "voided_at"})
+# What is signed by a row of its own, and how that names it.
+SIGNED_BY: dict[Any, tuple[Any, str]] = {AdverseEvent: (EventReview, "event")}
 # Who wrote what carries no signed name: a program, or a login of the database.
 NOBODY = "DATABASE"
 # The first that fits: a moment is a kind of day to Django.
@@ -93,7 +96,7 @@ def _header(scope: Scope) -> Header:
         title=protocol.title.en,
         version_oid=f"MDV.{protocol.registry_id}.RECORD.{protocol.version}",
         version=protocol.version,
-        at=scope.cut_off,
+        at=scope.cut_off.astimezone(dt.UTC),
         software=("Trialsite", settings.SOFTWARE_VERSION),
         users=(NOBODY, *users),
         locations=tuple(Site.objects.order_by("code").values_list("code", flat=True)),
@@ -236,7 +239,18 @@ def _owner(row: Any, path: str) -> int:
 
 
 def _signatures(model: Any, rows: list[Any]) -> dict[int, list[Signature]]:
-    """By row, what is signed of it and still says what was signed; a broken signature is none."""
+    """By row, what is signed of it, also by a row of its own, as far as that still says what was signed."""
+    found = _valid(model, rows)
+    if model in SIGNED_BY:
+        other, name = SIGNED_BY[model]
+        signing_rows = list(other.objects.own_standing().filter(**{f"{name}__in": rows}).defer("content"))
+        signed = {one.pk: getattr(one, f"{name}_id") for one in signing_rows}
+        for pk, made in _valid(other, signing_rows).items():
+            found[signed[pk]] += made
+    return found
+
+
+def _valid(model: Any, rows: list[Any]) -> dict[int, list[Signature]]:
     found = signing.verify(rows)
     valid = {(pk, one.meaning) for pk, checked in found.items() for one in checked if one.verdict is Verdict.VALID}
     made: dict[int, list[Signature]] = defaultdict(list)
@@ -254,20 +268,29 @@ class _Row:
     def __init__(self, table: _Table, row: Any, way: _Way, signatures: list[Signature]) -> None:
         self.table, self.row, self.way = table, row, way
         self.key = table.key_of(row)
-        self.signed = {one.meaning: Signed(one.meaning, way.stamp(one.person_id, one.signed_at)) for one in signatures}
+        signed = [Signed(one.meaning, way.stamp(one.person_id, one.signed_at)) for one in signatures]
+        self.void = next((one for one in signed if one.meaning == Meaning.VOID), None)
+        self.signed = sorted((one for one in signed if one is not self.void), key=lambda one: one.stamp.at)
 
     def changes(self, events: list[dict[str, Any]]) -> Iterator[Change]:
+        """Each signature after what it was given to; last, that the row went with what it is part of."""
+        waiting, is_there = list(self.signed), False
+        for change in self._trail(events):
+            while waiting and change.stamp and waiting[0].stamp.at < change.stamp.at:
+                yield Change(self.key, Kind.CONTEXT, signed=waiting.pop(0))
+            yield change
+            is_there = change.kind is not Kind.REMOVE
+        yield from (Change(self.key, Kind.CONTEXT, signed=one) for one in waiting)
+        if is_there and (parent := self._void_parent()) is not None:
+            yield self._removed(self.way.stamp(parent.voided_by_id, parent.voided_at, odm.WITHHELD))
+
+    def _trail(self, events: list[dict[str, Any]]) -> Iterator[Change]:
         before: dict[str, str | None] | None = None
         for event in events:
             is_gone = event["voided_at"] is not None or event["pgh_label"] == "delete"
             now = None if is_gone else self._values(event)
             yield from self._change(before, now, event)
             before = now
-        if before is not None and (parent := self._void_parent()) is not None:
-            yield self._removed(self.way.stamp(parent.voided_by_id, parent.voided_at, odm.WITHHELD))
-        for meaning, signed in self.signed.items():
-            if meaning != Meaning.VOID:
-                yield Change(self.key, Kind.CONTEXT, signed=signed)
 
     def _change(
         self, before: dict[str, str | None] | None, now: dict[str, str | None] | None, event: dict[str, Any]
@@ -283,7 +306,7 @@ class _Row:
             yield Change(self.key, kind, self._stamp(event, self._reason(event)), values)
 
     def _removed(self, stamp: Stamp) -> Change:
-        return Change(self.key, Kind.REMOVE, stamp, signed=self.signed.get(Meaning.VOID))
+        return Change(self.key, Kind.REMOVE, stamp, signed=self.void)
 
     def _values(self, event: dict[str, Any]) -> dict[str, str | None]:
         table, shown = self.table, {}

@@ -11,7 +11,7 @@ from lxml import etree
 from odmlib.odm_parser import ODMSchemaValidator
 
 from participants.models import Participant
-from safety.actions import assessments
+from safety.actions import assessments, reviews
 from safety.models import AdverseEvent, CrsAssessment, Scale, ToxicityAssessment
 from safety.rules.crs import CrsFindings
 from sponsor.classification import MODELS
@@ -146,3 +146,17 @@ def test_another_grade_bears_its_signature(tmp_path: Path, participant: Particip
     # A void past the pages is not signed, and a signature that is none is not told.
     assert not written(tmp_path)(f"{rows}[@TransactionType='Remove']/o:Signature")
     assert "as it looked" not in (tmp_path / "odm.xml").read_text("utf-8")
+
+
+@pytest.mark.django_db
+def test_an_event_bears_the_signature_under_it_where_it_was_given(
+    tmp_path: Path, participant: Participant, ivan: User, now: dt.datetime
+) -> None:
+    event = factories.judged_event(participant, by=ivan, now=now)
+    reviews.sign_event(event=event, kind="assessment", by=ivan, now=CUT_OFF)
+    rows = f"{EVENTS}[@ItemGroupRepeatKey='{event.pk}']"
+    ask = written(tmp_path)
+    assert ask(f"{rows}[last()]/o:Signature/o:SignatureRef/@SignatureOID") == ["SIG.EVENT"]
+    # Changed past the page: the signature was given before.
+    AdverseEvent.objects.filter(pk=event.pk).update(grade=4)
+    assert written(tmp_path)(f"{rows}/@TransactionType")[-2:] == ["Context", "Update"]

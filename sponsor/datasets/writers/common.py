@@ -3,6 +3,7 @@
 So a dataset has the same rows and the same columns in every file, and Define-XML describes exactly those.
 """
 
+import datetime as dt
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +122,12 @@ def item_oid(dataset: str, variable: str) -> str:
 
 def moment(package: Package) -> str:
     """When the files were made: the cut-off, so that equal rows give equal bytes."""
-    return package.cut_off.isoformat(timespec="seconds")
+    return package.cut_off.astimezone(dt.UTC).isoformat(timespec="seconds")
+
+
+def stamp(package: Package) -> str:
+    """The same for names of files."""
+    return f"{package.cut_off.astimezone(dt.UTC):%Y%m%dT%H%M%S}"
 
 
 def source(package: Package) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def head(package: Package, staged: Staged) -> dict[str, Any]:
     return {
         "datasetJSONCreationDateTime": common.moment(package),
         "datasetJSONVersion": VERSION,
-        "fileOID": f"{package.study_id}.{dataset.name}.{package.cut_off:%Y%m%dT%H%M%S}",
+        "fileOID": f"{package.study_id}.{dataset.name}.{common.stamp(package)}",
         "dbLastModifiedDateTime": common.moment(package),
         "originator": name,
         "sourceSystem": {"name": name, "version": version},

@@ -56,7 +56,7 @@ def document(package: Package) -> Node:
             OID=common.study_oid(package),
         ),
         FileType="Snapshot",
-        FileOID=f"{package.study_id}.define.{package.cut_off:%Y%m%dT%H%M%S}",
+        FileOID=f"{package.study_id}.define.{common.stamp(package)}",
         CreationDateTime=common.moment(package),
         AsOfDateTime=common.moment(package),
         ODMVersion="1.3.2",
