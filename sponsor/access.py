@@ -111,7 +111,9 @@ def answer_if_new(request: Request, response: Response) -> Any:
 # --- The record of reading --------------------------------------------------------------------------
 
 
-def record_read(request: Request, response: Any, *, rows: int, complete_until: dt.datetime | None = None) -> ApiRead:
+def record_read(
+    request: Request, response: Any, *, rows: int = 0, complete_until: dt.datetime | None = None
+) -> ApiRead:
     """`response` is as the program reads it, before it is compressed for the way."""
     user = request.user if request.user and request.user.is_authenticated else None
     # Without a token at all nothing was tried: the row here tells enough.
