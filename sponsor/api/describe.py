@@ -17,7 +17,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="This case, in words.")
     instance = serializers.CharField(help_text="What was asked for, without its query.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # the library's is of what comes in
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
         help_text="Of parameters, under the name of each.",

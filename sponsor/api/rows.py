@@ -74,8 +74,6 @@ class Resource:
     def view(self) -> type["ReadView"]:
         """The API's view; the description takes its words from here."""
         rows = self._serializer()
-        around = {"tags": [self.name], "responses": {200: rows, 304: UNCHANGED, **ERRORS}}
-        several = {**around, "responses": {**around["responses"], 200: rows(many=True)}}
         made: type[ReadView] = type(
             f"{self.model.__name__}View",
             (ReadView,),
@@ -87,15 +85,19 @@ class Resource:
                 "orders": self.orders,
             },
         )
-        columns = _fields_parameter(rows.Meta.fields)
         return extend_schema_view(
-            list=extend_schema(
-                summary=f"List {self.name}", description=self.title, parameters=[columns, NEW], **several
-            ),
-            retrieve=extend_schema(
-                summary=f"One of {self.name}", description=self.title, parameters=[columns, NEW], **around
-            ),
+            list=self._described(f"List {self.name}", rows(many=True), rows.Meta.fields),
+            retrieve=self._described(f"One of {self.name}", rows, rows.Meta.fields),
         )(made)
+
+    def _described(self, summary: str, answer: Any, columns: Iterable[str]) -> Any:
+        return extend_schema(
+            summary=summary,
+            description=self.title,
+            tags=[self.name],
+            parameters=[_fields_parameter(columns), NEW],
+            responses={200: answer, 304: UNCHANGED, **ERRORS},
+        )
 
     def _beside(self) -> tuple[str, ...]:
         return self.model.part_of or ("site",)
