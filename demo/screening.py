@@ -29,6 +29,8 @@ def screen(scene: Scene, days_ago: int) -> Participant:
         participant=participant,
         version=get_study().latest.consent_versions[0].version,
         consented_at=now + dt.timedelta(minutes=20),
+        # Two of three want to be reminded.
+        may_be_reminded=int(participant.screening_number[-3:]) % 3 > 0,
     )
     actions.record_consent(consent=consent, by=scene.coordinator, now=now + dt.timedelta(minutes=40))
     return participant

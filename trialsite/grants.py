@@ -34,6 +34,7 @@ BY_TABLE = {
     "participants_reminderpreference": KEEP,
     "participants_visitacknowledgement": APPEND,
     "participants_dutyreminder": KEEP,
+    "participants_participantreminder": APPEND,
     "participants_visitreminder": KEEP,
     "participants_calendarfeed": KEEP,
     "safety_submissionfile": APPEND,

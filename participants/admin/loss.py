@@ -38,8 +38,9 @@ def lost_view(page: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         request,
         object_id,
         allowed=True,
-        form_class=partial(LossForm, initial={"reason": " ".join(loss.lines)}),
-        consequences=Consequences((*loss.lines, *loss.changes)),
+        form_class=partial(LossForm, initial={"reason": "\n".join(loss.lines)}),
+        consequences=Consequences(tuple(loss.changes)),
+        rests_on="\n".join(loss.lines),
         title=_("Record the loss to follow-up"),
         intro=_(
             "The study calls somebody lost after %(attempts)s attempts on different days, over at least %(days)s days, "

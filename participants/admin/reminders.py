@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -19,16 +19,18 @@ from unfold.widgets import (
 )
 
 from participants import reminderplan
-from participants.actions import acknowledge_visit, preferences, site_day
+from participants.actions import acknowledge_visit, passing, preferences, site_day
 from participants.actions.reminders import acknowledgement_of, may_acknowledge
-from participants.models import Absence, ReminderPreference, Visit
+from participants.models import Absence, Outcome, ReminderPreference, Visit
 from trialsite import formfields
+from trialsite.constraints import as_refusals
 from trialsite.models import Site, User
 from trialsite.reading import read_key
 from trialsite.refusal import Refused
 from trialsite.study import get_study
 
 MINE = "participants_visit_my_reminders"
+RECORD = "participants.change_visit"
 DAY, TIME = {"placeholder": "YYYY-MM-DD"}, {"placeholder": "HH:MM"}
 
 
@@ -43,10 +45,14 @@ def visit_urls(page: Any) -> list[URLPattern]:
     def acknowledge(request: HttpRequest, object_id: str) -> HttpResponse:
         return _acknowledge(page, request, object_id)
 
+    def passed_on(request: HttpRequest, visit_id: int) -> HttpResponse:
+        return _passed_on(page, request, visit_id)
+
     wrap = page.admin_site.admin_view
     return [
         path("reminders/", wrap(preview), name="participants_visit_reminders"),
         path("reminders/mine/", wrap(mine), name=MINE),
+        path("<int:visit_id>/passed-on/", wrap(passed_on), name="participants_visit_passed_on"),
         path("<path:object_id>/acknowledge/", wrap(acknowledge), name="participants_visit_acknowledge"),
     ]
 
@@ -63,11 +69,37 @@ def _preview(page: Any, request: HttpRequest) -> HttpResponse:
         "title": _("Reminders of the next 30 days"),
         "opts": page.opts,
         "plan": reminderplan.plan(sites, now=now),
+        "to_tell": passing.to_tell(sites, now=now),
+        "may_tell": request.user.has_perm(RECORD),
         "today": site_day(now),
         "reminding": get_study().latest.reminding,
         "mine": reverse(f"admin:{MINE}"),
     }
     return TemplateResponse(request, "admin/participants/reminders.html", context)
+
+
+# --- Passed on to the participant ---------------------------------------------------------------------
+
+
+def _passed_on(page: Any, request: HttpRequest, visit_id: int) -> HttpResponse:
+    """One press on the list of those to be told."""
+    visit = page.get_object(request, str(visit_id))
+    if visit is None:
+        raise Http404
+    if not request.user.has_perm(RECORD):
+        raise PermissionDenied
+    back = HttpResponseRedirect(reverse("admin:participants_visit_reminders") + "#to-tell")
+    outcome = request.POST.get("outcome", "")
+    if request.method != "POST" or outcome not in Outcome.values:
+        return back
+    try:
+        with as_refusals():
+            passing.pass_on(visit=visit, outcome=Outcome(outcome), by=request.user, now=timezone.now())  # type: ignore[arg-type]
+    except Refused as refusal:
+        messages.error(request, " ".join(refusal.messages))
+    else:
+        messages.success(request, _("It is recorded."))
+    return back
 
 
 # --- How I want mine ---------------------------------------------------------------------------------

@@ -18,10 +18,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from participants import actions, courses, efficacy, survivalpicture
+from participants.efficacyprint import efficacy_print
 from participants.models import DiseaseAssessment, SubsequentTherapy, SurvivalContact
 from participants.responses import MRD_NAMES, RESPONSE_NAMES, response_in_words
 from participants.rules.response import Mrd, Response
-from trialsite import listexport
+from trialsite import listexport, printing
 from trialsite.exports import attachment, file_name
 from trialsite.firstpage import sites_of
 from trialsite.recordadmin import RecordAdmin, RecordForm
@@ -103,6 +104,7 @@ class DiseaseAssessmentAdmin(ResponseRecordAdmin):
         view, name = self.admin_site.admin_view, "participants_diseaseassessment_efficacy"
         return [
             path("efficacy/", view(partial(_efficacy, self)), name=name),
+            path("efficacy/print/", view(_efficacy_print), name=f"{name}_print"),
             path("efficacy/<slug:kind>/", view(_efficacy_file), name=f"{name}_file"),
             *super().get_urls(),
         ]
@@ -261,6 +263,7 @@ def _efficacy(page: DiseaseAssessmentAdmin, request: HttpRequest) -> HttpRespons
         "as_of": actions.site_day(timezone.now()),
         "sites": sites,
         "chosen": chosen,
+        "print": reverse("admin:participants_diseaseassessment_efficacy_print") + query,
         "files": [
             (title, reverse(address, args=[kind]) + query)
             for title, kind in (
@@ -271,6 +274,13 @@ def _efficacy(page: DiseaseAssessmentAdmin, request: HttpRequest) -> HttpRespons
         ],
     }
     return TemplateResponse(request, "admin/participants/efficacy.html", context)
+
+
+def _efficacy_print(request: HttpRequest) -> HttpResponse:
+    found, chosen, sites = _asked(request)
+    now, names = timezone.now(), gettext(", ").join(map(str, [chosen] if chosen else sites))
+    printed = efficacy_print(found, site=names, as_of=actions.site_day(now))
+    return printing.leave(request, printed, model=DiseaseAssessment._meta.label, content="efficacy", now=now)
 
 
 def _efficacy_file(request: HttpRequest, kind: str) -> HttpResponseBase:

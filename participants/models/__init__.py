@@ -24,6 +24,8 @@ from participants.models.reads import IdentityRead, ReadHow
 from participants.models.reminders import (
     Absence,
     DutyReminder,
+    Outcome,
+    ParticipantReminder,
     ReminderPreference,
     VisitAcknowledgement,
     VisitReminder,
@@ -81,7 +83,9 @@ __all__ = [
     "MeasurementImport",
     "MrdMethod",
     "MrdState",
+    "Outcome",
     "Participant",
+    "ParticipantReminder",
     "ParticipantStatus",
     "ProcedureState",
     "ProtocolDeviation",

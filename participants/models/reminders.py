@@ -124,6 +124,41 @@ class VisitReminder(models.Model):
         return f"{self.visit_id} {self.stage} → {self.recipient_id}"
 
 
+class Outcome(models.TextChoices):
+    TOLD = "told", pgettext_lazy("participant", "told")
+    NOT_REACHED = "not_reached", _("not reached")
+
+
+@pghistory.track()
+class ParticipantReminder(models.Model):
+    """Somebody of the site passed the reminder of a visit's date on to the participant, or tried to."""
+
+    visit = models.ForeignKey(Visit, models.PROTECT, verbose_name=_("visit"), related_name="passed_on")
+    target_date = models.DateField(_("target date"))
+    stage = models.CharField(pgettext_lazy("reminder", "stage"), max_length=20)
+    outcome = models.CharField(_("what came of it"), max_length=12, choices=Outcome)
+    at = models.DateTimeField(_("at"))
+    by = models.ForeignKey(User, models.PROTECT, verbose_name=_("by"), related_name="+")
+
+    class Meta:
+        verbose_name = _("reminder passed on to a participant")
+        verbose_name_plural = _("reminders passed on to participants")
+        ordering = ["-at", "-id"]
+        default_permissions = ()
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["visit", "target_date", "stage"],
+                condition=Q(outcome="told"),
+                name="participantreminder_told_once",
+                violation_error_message=_("The participant is told already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.visit_id} {self.stage} {self.outcome}"
+
+
 class DutyReminder(models.Model):
     """That one person was, or is being, told of one stage of something owed besides visits, and in which message."""
 

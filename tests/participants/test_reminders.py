@@ -12,8 +12,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from participants import actions
-from participants.actions import preferences
-from participants.models import Absence, Participant, ReminderPreference, Visit, VisitReminder, VisitState
+from participants.actions import passing, preferences
+from participants.models import (
+    Absence,
+    Consent,
+    Outcome,
+    Participant,
+    ReminderPreference,
+    Visit,
+    VisitReminder,
+    VisitState,
+)
 from tests import factories
 from tests.conftest import Once, person
 from tests.forms import forms_of
@@ -341,3 +350,50 @@ def test_whoever_wants_each_by_itself_gets_it_so(participant: Participant, alice
     preferences.choose_reminders(person=alice, is_single=True, quiet_from=None, quiet_until=None)
     actions.remind_of_visits(now=now)
     assert Notification.objects.filter(about__startswith="visit:").count() == VisitReminder.objects.count() > 3
+
+
+# --- passed on to the participant -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("wants", "is_told"), [(True, True), (False, False), (None, False)])
+def test_only_who_wants_it_is_told_once_in_neutral_words(
+    participant: Participant,
+    d28: Visit,
+    alice: User,
+    charlie: User,
+    now: dt.datetime,
+    login: Any,
+    wants: Any,
+    is_told: Any,
+) -> None:
+    Consent.objects.filter(participant=participant).update(may_be_reminded=wants)
+    found = [one.visit for one in passing.to_tell([participant.site], now=now)]
+    assert found == ([d28] if is_told else [])
+    if not is_told:
+        with pytest.raises(Refused):
+            passing.pass_on(visit=d28, outcome=Outcome.TOLD, by=alice, now=now)
+        return
+    (one,) = passing.to_tell([participant.site], now=now)
+    assert one.words.startswith("提醒")
+    assert not any(word in one.words for word in (participant.name, participant.number, "CAR", "研究", "白血病"))
+    passing.pass_on(visit=d28, outcome=Outcome.NOT_REACHED, by=alice, now=now)
+    assert [one.tried for one in passing.to_tell([participant.site], now=now)] == [(now,)]
+    passing.pass_on(visit=d28, outcome=Outcome.TOLD, by=alice, now=now)
+    assert not passing.to_tell([participant.site], now=now)
+    with pytest.raises(Refused, match="told already"):
+        passing.pass_on(visit=d28, outcome=Outcome.TOLD, by=alice, now=now)
+    assert login(charlie).post(reverse("admin:participants_visit_passed_on", args=[d28.pk])).status_code == 404
+
+
+def test_the_list_says_whom_to_tell_and_takes_what_came_of_it(
+    participant: Participant, d28: Visit, alice: User, now: dt.datetime, login: Any, time_machine: Any
+) -> None:
+    Consent.objects.filter(participant=participant).update(may_be_reminded=True)
+    time_machine.move_to(now, tick=False)
+    client = login(alice)
+    shown = client.get(reverse(PREVIEW)).content.decode()
+    assert passing.to_tell([participant.site], now=now)[0].words in shown
+    address = reverse("admin:participants_visit_passed_on", args=[d28.pk])
+    assert client.post(address, {"outcome": "told"}).status_code == 302
+    assert "Nobody is to be told today." in client.get(reverse(PREVIEW)).content.decode()
+    assert d28.passed_on.get().by == alice
