@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 # Before the application reads the broker's address: see there.
@@ -14,6 +14,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
 app = Celery("trialsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def refuse_unfit(sender: Any, **_more: Any) -> None:
+    """A worker with a wrong key would send messages about nobody; one that is older than its database, wrong ones."""
+    from trialsite import start
+
+    start.or_say_why(start.refuse_unfit)
 
 
 @worker_ready.connect

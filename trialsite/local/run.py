@@ -25,8 +25,8 @@ from trialsite.local.services import (
 )
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# These change the schema, so they work as the owner of the database.
-OWNER_COMMANDS = {"migrate", "prepare_database"}
+# These change the schema, or read and write past the rights of the site: they work as the owner of the database.
+OWNER_COMMANDS = {"migrate", "prepare_database", "rotate_field_keys", "backup", "restore"}
 # At this little free space a running site says so, once.
 LOW_DISK = 100_000_000
 # How long a command under `exec` may take to end after it was asked to.
