@@ -26,20 +26,21 @@ class WrongKeys(ImproperlyConfigured):
     """FIELD_KEYS does not belong to this database; the message says what was found, and the way out."""
 
 
-def refuse_wrong() -> None:
-    """Raises WrongKeys, or ImproperlyConfigured for a malformed key. A database without sealed values is taken."""
+def refuse_wrong() -> list[str]:
+    """The sealed values, if all open. Raises WrongKeys, or ImproperlyConfigured for a malformed key.
+
+    A database without sealed values is taken.
+    """
+    fieldkeys.ciphers()
     sealed = standing()
-    if not sealed:
-        fieldkeys.ciphers()
-        return
     if closed := [since for token, since in sealed if fieldkeys.opened(token, LABEL) is None]:
         raise WrongKeys(_does_not_open(closed, len(sealed)))
+    return [token for token, _since in sealed]
 
 
 def refuse_unknown() -> None:
     """The same, and the newest key must be known to the database: before anything is written with it."""
-    refuse_wrong()
-    sealed = [token for token, _since in standing()]
+    sealed = refuse_wrong()
     if sealed and fieldkeys.encrypt(TEXT, LABEL) not in sealed:
         raise WrongKeys(
             "The first key of FIELD_KEYS is new to this database. Run `manage.py prepare_database` with these settings "
@@ -73,8 +74,7 @@ def standing() -> list[tuple[str, dt.datetime]]:
 
 def refuse_before_preparing() -> None:
     """A database of before the first sealed value is held against what is written in it. Raises WrongKeys."""
-    refuse_wrong()
-    if standing():
+    if refuse_wrong():
         return
     tried = [fieldkeys.opened(token, label) for label, token in _samples()]
     if tried and not any(tried):

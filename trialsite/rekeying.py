@@ -75,7 +75,7 @@ def rotate(say: Say) -> Counted:
             _rotate(table, say)
         for values in _values(table):
             (counted.trail if table.is_trail else counted.rows).update(place for _token, place in values)
-    if counted.rows.keys() <= {0}:
+    if not counted.rows.keys() - {0, None}:
         keyseals.retire_others()
     return counted
 

@@ -163,7 +163,8 @@ def _anchors(known: Known, protocol: Protocol, *, screened_on: dt.date, at: dt.d
     participant, consented, procedure = known.participant, known.firsts.consented_at, known.firsts.procedure_at
     policy = protocol.policy
     age = participant.age_on(site_day(consented)) if consented else None
-    is_minor = age is not None and age < policy.guardian_below_age
+    # Not known for whom the birth date cannot be read.
+    is_minor = age < policy.guardian_below_age if age is not None else None if consented else False
     return Anchors(
         today=site_day(at),
         screened_on=screened_on,

@@ -47,7 +47,7 @@ def make(folder: Path, *, to: X25519PublicKey | None, now: dt.datetime) -> Path:
                 file.flush()
                 os.fsync(file.fileno())
                 file.seek(0)
-                check(sealed.Reader(file, key=key) if key else file)
+                check(sealed.Reader(file, key=key) if key else file, beside=folder)
             os.replace(unfinished, folder / name)
         except BaseException:
             Path(unfinished).unlink(missing_ok=True)
@@ -147,9 +147,9 @@ def _extract(tar: tarfile.TarFile, manifest: dict[str, Any], file: IO[bytes]) ->
     file.seek(0)
 
 
-def check(source: Any) -> None:
-    """Whether what was written holds every row that it tells of; raises Problem."""
-    with tempfile.TemporaryFile() as dump:
+def check(source: Any, *, beside: Path) -> None:
+    """Whether what was written holds every row that it tells of; raises Problem. Unpacked where there is room."""
+    with tempfile.TemporaryFile(dir=beside) as dump:
         with opened(source) as (manifest, extract):
             extract(dump)
         told = {name: sums.Sum(**one) for name, one in manifest["tables"].items()}

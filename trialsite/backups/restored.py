@@ -1,5 +1,6 @@
 """Bringing a backup back into an empty database, and holding every table against what the backup told."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from trialsite.backups.problem import Problem
 
 def restore(path: Path, *, private_key: Path | None) -> dict[str, Any]:
     """The manifest of what was brought back. Raises Problem; before the first row is written, or all is taken back."""
-    with path.open("rb") as file, tempfile.TemporaryFile() as dump:
+    beside = path.parent if os.access(path.parent, os.W_OK) else None
+    with path.open("rb") as file, tempfile.TemporaryFile(dir=beside) as dump:
         with made.opened(_source(file, private_key)) as (manifest, extract):
             for reason in _against(manifest):
                 raise Problem(reason)
