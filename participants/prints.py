@@ -25,6 +25,7 @@ from participants.rules.status import Status
 from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import subjectpage
 from trialsite.exports import cell_text
+from trialsite.fieldkeys import word
 from trialsite.identity import NAMES
 from trialsite.models import Site
 from trialsite.printing import Band, Facts, Print, Section, Table, Words, day, moment, sections_of, signatures
@@ -91,7 +92,7 @@ def name_and_bed(participant: Participant, user: Any) -> Iterator[tuple[str, str
 def _age(asked: Asked) -> Iterator[tuple[str, str]]:
     if "birth_date" in page.shown_of(asked.user):
         age = asked.participant.age_on(actions.site_day(asked.now))
-        yield _("Age"), _("%(age)s years") % {"age": age}
+        yield _("Age"), word() if age is None else _("%(age)s years") % {"age": age}
 
 
 def _trial_day(asked: Asked) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from participants.rules.identifying import Finding, find
 from participants.rules.identity import Identity, Match, match
 from participants.rules.status import Status
+from trialsite.fieldkeys import Unreadable
 from trialsite.models import Record
 from trialsite.twins import Twin, braces, link
 
@@ -27,12 +28,16 @@ BY_WHAT = {
 
 
 def identity_of(row: Any) -> Identity:
-    return Identity(row.name, row.birth_date, row.hospital_number, row.phone)
+    """What can be read of it: the rest is like nobody's."""
+    name, number, phone = (
+        "" if isinstance(one, Unreadable) else one for one in (row.name, row.hospital_number, row.phone)
+    )
+    return Identity(name, None if isinstance(row.birth_date, Unreadable) else row.birth_date, number, phone)
 
 
 def identity_in(row: Any, text: str) -> list[Finding]:
     """Where a text names this participant, or gives away what is found by no number of the study."""
-    return find(text, identity_of(row), _sounds(row.name))
+    return find(text, identity_of(row), _sounds(identity_of(row).name))
 
 
 @lru_cache(maxsize=256)

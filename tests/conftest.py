@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from participants.models import Participant
-from trialsite import env, grants, guards
+from trialsite import env, grants, guards, keyseals
 from trialsite.local.services import Stack
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
 from trialsite.models import Language, Site, User
@@ -32,6 +32,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         sync_sites()
         grants.grant(APP_ROLE_IN_TESTS)
         guards.fasten(APP_ROLE_IN_TESTS)
+        keyseals.seal()
 
 
 @pytest.fixture(autouse=True)

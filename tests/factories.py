@@ -36,7 +36,8 @@ def screened(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Partici
 
 def consented(*, site: Site, by: User, now: dt.datetime, **facts: Any) -> Participant:
     participant = screened(site=site, by=by, now=now, **facts)
-    signs = {"guardian_consented": True, "participant_assented": True} if participant.age_on(now.date()) < 18 else {}
+    is_minor = (participant.age_on(now.date()) or 0) < 18
+    signs = {"guardian_consented": True, "participant_assented": True} if is_minor else {}
     consent = Consent(participant=participant, version="1.0", consented_at=now, **signs)
     actions.record_consent(consent=consent, by=by, now=now)
     return participant

@@ -3,17 +3,20 @@
 The rows are made once; what a walk changes is taken back after it. `-s` prints the table: role by address.
 """
 
+import base64
 import datetime as dt
 import json
+import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import count
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -22,7 +25,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.template.response import TemplateResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from participants.middleware import VERBATIM
@@ -34,6 +37,8 @@ from tests.conftest import TOLD, person
 from tests.test_error_pages import names, patterns
 from tests.test_headers import wrong
 from trialsite import pdf, reach
+from trialsite.fieldkeys import Unreadable
+from trialsite.fields import EncryptedDateField, EncryptedTextField
 from trialsite.models import Record, Site, User
 from trialsite.roles import Role
 
@@ -567,3 +572,42 @@ def test_the_sponsor_s_doors_are_closed_to_staff(path: str, world: World) -> Non
     for who in (("OT", "all"), ("ZJ", "all"), ("", "superuser")):
         for address in (path, f"{path}1/"):
             assert _client(world.people[who]).get(address).status_code == 401
+
+
+# --- identity that no key opens ----------------------------------------------------------------
+
+
+def _unread(participant: Participant) -> None:
+    """Every value that names the person, as if written with a key that is not here."""
+    other = AESSIV(os.urandom(64))
+    for one in participant._meta.concrete_fields:
+        if isinstance(one, EncryptedTextField | EncryptedDateField):
+            token = base64.b64encode(other.encrypt("李不可说".encode(), [one.label.encode()])).decode()
+            Participant.objects.filter(pk=participant.pk).update(**{one.name: Unreadable(token)})
+
+
+def test_no_page_falls_over_a_name_that_cannot_be_read(world: World) -> None:
+    person = world.people["ZJ", "all"]
+    with taken_back():
+        _unread(world.ours)
+        answers = walk(_client(person), addresses(world), "get")
+        searched = walk(_client(person), _lists(), "get", query="?q=13900007777")
+        files, books = (_exports(_client(person), kind) for kind in ("csv", "xlsx"))
+    assert (faults(answers), faults(searched), faults(files), faults(books)) == ({}, {}, {}, {})
+    of_the_person = next(one for name, one in answers.items() if name.startswith("participants_participant_page "))
+    assert "unreadable" in of_the_person.text
+    assert "unreadable" in files["participants_participant_export"].text
+
+
+def _lists() -> dict[str, str]:
+    named = {str(one.name) for one in patterns() if str(one.name).endswith("_changelist")}
+    return {name: reverse(f"admin:{name}") for name in sorted(named)}
+
+
+def _exports(client: Client, kind: str) -> dict[str, Answer]:
+    """Every list that leaves as a file, with the names where the form offers them."""
+    found = {}
+    for name in sorted({str(one.name) for one in patterns() if str(one.name).endswith("_export")}):
+        with suppress(NoReverseMatch), taken_back():
+            found[name] = _answer(client.post(reverse(f"admin:{name}"), {"with_identity": "on", "format": kind}))
+    return found

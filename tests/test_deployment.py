@@ -14,7 +14,7 @@ from django.test import Client
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-LONG_RUNNING = {name: service for name, service in COMPOSE["services"].items() if name != "migrate"}
+LONG_RUNNING = {name: service for name, service in COMPOSE["services"].items() if name not in {"migrate", "backup"}}
 PRODUCTION = {
     "LOCAL": "0",
     "SECRET_KEY": "o8Zk3-x7Qw_1mN5vB9cR2tY6uI0pL4aS8dF1gH3jK5lM7nB9vC2xZ",

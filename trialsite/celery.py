@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 # Before the application reads the broker's address: see there.
@@ -26,6 +26,14 @@ class ClockedTask(Task):  # type: ignore[misc]
 app = Celery("trialsite", task_cls=ClockedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def refuse_unfit(sender: Any, **_more: Any) -> None:
+    """A worker with a wrong key would send messages about nobody; one that is older than its database, wrong ones."""
+    from trialsite import start
+
+    start.or_say_why(start.refuse_unfit)
 
 
 @worker_ready.connect

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from trialsite.fields import decrypt, encrypt
+from trialsite.fieldkeys import decrypt, encrypt
 
 
 @checks.register

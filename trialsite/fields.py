@@ -1,55 +1,80 @@
 """Fields that several apps use: identity encrypted at rest, and dates known only in part."""
 
-import base64
 import datetime as dt
-from functools import lru_cache
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from django import forms
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.lookups import In
 from django.utils.translation import gettext_lazy as _
 
 from trialsite import formfields
+from trialsite.fieldkeys import Unreadable, encrypt, is_word, read, tokens
 from trialsite.partialdate import PartialDate
 
 # The first line of a list from which nothing is chosen yet.
 PLEASE_CHOOSE = _("please choose")
 
 
-@lru_cache
-def _ciphers(keys: tuple[str, ...]) -> tuple[AESSIV, ...]:
-    try:
-        return tuple(AESSIV(base64.b64decode(key, validate=True)) for key in keys)
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"FIELD_KEYS must hold 64 random bytes in base64 each, separated by commas ({error}). "
-            "Make one with: python -c 'import os,base64;print(base64.b64encode(os.urandom(64)).decode())'"
-        ) from None
+class _OneOf(In):
+    """By whatever key a value was written: while keys are changed, rows of old and new ones stand side by side."""
+
+    lookup_name = "in"
+
+    def get_prep_lookup(self) -> Any:
+        values = self.rhs if isinstance(self.rhs, list | tuple | set | frozenset) else [self.rhs]
+        return [token for value in values for token in self.lhs.output_field.tokens(value)]
+
+    def get_db_prep_lookup(self, value: Any, connection: Any) -> Any:
+        return "%s", value
 
 
-def encrypt(text: str, label: str) -> str:
-    """AES-SIV: the same text under the same label gives the same token, so exact search works."""
-    cipher = _ciphers(tuple(settings.FIELD_KEYS))[0]
-    return base64.b64encode(cipher.encrypt(text.encode(), [label.encode()])).decode()
+class _Same(_OneOf):
+    lookup_name = "exact"
 
 
-def decrypt(token: str, label: str) -> str:
-    """The text, or an error: a wrong key must never show a token as if it were a name."""
-    for cipher in _ciphers(tuple(settings.FIELD_KEYS)):
-        try:
-            return cipher.decrypt(base64.b64decode(token), [label.encode()]).decode()
-        except InvalidTag:
-            continue
-    raise ImproperlyConfigured(
-        f"{label}: no key in FIELD_KEYS opens this value. Restore the key that it was written with."
-    )
+class _Encrypted(models.Field):  # type: ignore[type-arg]
+    """What the fields have in common whose values stand in the database as tokens."""
+
+    label: str
+
+    def db_type(self, connection: Any) -> str:
+        return "text"
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        if lookup_name == "isnull":
+            return super().get_lookup(lookup_name)
+        return {"exact": _Same, "in": _OneOf}.get(lookup_name)
+
+    def to_python(self, value: Any) -> Any:
+        return value if isinstance(value, Unreadable) else super().to_python(value)
+
+    def text(self, value: Any) -> str | None:
+        """The value as it is written before it is closed."""
+        raise NotImplementedError
+
+    def tokens(self, value: Any) -> list[str]:
+        """What the value may stand as, one for each key."""
+        if isinstance(value, Unreadable):
+            return [value.token]
+        text = self.text(value)
+        return tokens(text, self.label) if text else [] if text is None else [text]
+
+    def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, Unreadable):
+            return value.token
+        text = self.text(value)
+        return encrypt(text, self.label) if text else text
+
+    def save_form_data(self, instance: models.Model, data: Any) -> None:
+        """A form that sends back the word for what it could not show has changed nothing."""
+        if isinstance(getattr(instance, self.attname), Unreadable) and is_word(data):
+            return
+        super().save_form_data(instance, data)
 
 
-class EncryptedTextField(models.CharField):  # type: ignore[type-arg]
+class EncryptedTextField(_Encrypted, models.CharField):  # type: ignore[type-arg]
     """Text that stands in the database only as a token; exact lookups work, others are refused."""
 
     def __init__(self, *args: Any, label: str = "", **kwargs: Any) -> None:
@@ -60,18 +85,11 @@ class EncryptedTextField(models.CharField):  # type: ignore[type-arg]
         name, path, args, kwargs = super().deconstruct()
         return name, path, args, {**kwargs, "label": self.label}
 
-    def db_type(self, connection: Any) -> str:
-        return "text"
-
     def from_db_value(self, value: str | None, *args: Any) -> str | None:
-        return value if value in (None, "") else decrypt(value, self.label)
+        return read(value, self.label) if value else value
 
-    def get_prep_value(self, value: Any) -> Any:
-        text = super().get_prep_value(value)
-        return text if text in (None, "") else encrypt(text, self.label)
-
-    def get_lookup(self, lookup_name: str) -> Any:
-        return super().get_lookup(lookup_name) if lookup_name in {"exact", "in", "isnull"} else None
+    def text(self, value: Any) -> str | None:
+        return models.CharField.get_prep_value(self, value)  # type: ignore[no-any-return]
 
     def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
         return super().formfield(**{"form_class": formfields.LineField, **kwargs})
@@ -106,7 +124,7 @@ class CodeField(models.CharField):  # type: ignore[type-arg]
         return super().formfield(**{"form_class": formfields.CodeField, **kwargs})
 
 
-class EncryptedDateField(models.DateField):  # type: ignore[type-arg]
+class EncryptedDateField(_Encrypted, models.DateField):  # type: ignore[type-arg]
     """A date that stands in the database only as a token."""
 
     def __init__(self, *args: Any, label: str = "", **kwargs: Any) -> None:
@@ -120,21 +138,19 @@ class EncryptedDateField(models.DateField):  # type: ignore[type-arg]
     def get_internal_type(self) -> str:
         return "TextField"
 
-    def db_type(self, connection: Any) -> str:
-        return "text"
+    def from_db_value(self, value: str | None, *args: Any) -> dt.date | Unreadable | None:
+        text = read(value, self.label) if value else None
+        return text if text is None or isinstance(text, Unreadable) else dt.date.fromisoformat(text)
 
-    def from_db_value(self, value: str | None, *args: Any) -> dt.date | None:
-        return None if value is None else dt.date.fromisoformat(decrypt(value, self.label))
-
-    def get_prep_value(self, value: Any) -> Any:
-        date = super().get_prep_value(value)
-        return None if date is None else encrypt(date.isoformat(), self.label)
+    def text(self, value: Any) -> str | None:
+        date = models.DateField.get_prep_value(self, value)
+        return None if date is None else date.isoformat()
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         return value if prepared else self.get_prep_value(value)
 
-    def get_lookup(self, lookup_name: str) -> Any:
-        return super().get_lookup(lookup_name) if lookup_name in {"exact", "isnull"} else None
+    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+        return super().formfield(**{**kwargs, "form_class": formfields.IdentityDateField})
 
 
 def validate_partial_date(value: str) -> None:

@@ -23,7 +23,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from trialsite import reading
+from trialsite import fieldkeys, reading
 from trialsite.fields import PLEASE_CHOOSE
 from trialsite.reading import Doubt, Unreadable
 
@@ -265,6 +265,16 @@ class DateField(forms.DateField):
         if isinstance(value, dt.date):
             return super().to_python(value)
         return _understood(reading.read_date, value, EXAMPLE_DATE)
+
+
+class IdentityDateField(DateField):
+    """A day that names a person; what the form shows in place of one that cannot be read may be sent back."""
+
+    def to_python(self, value: Any) -> Any:
+        return value if fieldkeys.is_word(value) else super().to_python(value)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return not fieldkeys.is_word(data) and super().has_changed(initial, data)
 
 
 class TimeField(forms.TimeField):

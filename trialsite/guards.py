@@ -76,10 +76,11 @@ def fasten(role: str) -> None:
 
 
 def _let_seal(cursor: Any, role: str) -> None:
-    """The application may ask for a seal, for digests to compare, and since when is signed; it writes none itself."""
+    """The application may ask for a seal, for digests to compare, since when is signed, and for what tells its keys;
+    it writes none itself."""
     _run(cursor, "GRANT USAGE ON SCHEMA guard TO {}", sql.Identifier(role))
     seals = ("seal()", "digest(TEXT, TEXT[], BIGINT, BIGINT)", "chain(TEXT, TIMESTAMPTZ, JSONB)")
-    for function in (*seals, "signing_since()"):
+    for function in (*seals, "signing_since()", "field_keys()"):
         _run(cursor, "GRANT EXECUTE ON FUNCTION guard.{} TO {}", sql.SQL(function), sql.Identifier(role))
 
 

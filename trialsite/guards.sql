@@ -55,6 +55,18 @@ INSERT INTO guard.signing DEFAULT VALUES ON CONFLICT (single) DO NOTHING;
 CREATE OR REPLACE FUNCTION guard.signing_since() RETURNS TIMESTAMPTZ
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT since FROM guard.signing';
 
+-- --- Keys of the identity fields ----------------------------------------------------------------------------------
+
+-- One value for each key that something was written with, sealed with it: whoever opens none of them has a wrong key.
+CREATE TABLE IF NOT EXISTS guard.field_key (
+    id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sealed TEXT NOT NULL UNIQUE,
+    since TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(), retired_at TIMESTAMPTZ
+);
+
+CREATE OR REPLACE FUNCTION guard.field_keys() RETURNS TABLE (sealed TEXT, since TIMESTAMPTZ)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
+    'SELECT sealed, since FROM guard.field_key WHERE retired_at IS NULL ORDER BY id';
+
 -- --- Seals ------------------------------------------------------------------------------------------------------
 
 -- Up to which event of each table the next seal reaches, the transactions that ran when this was marked, and what is

@@ -1,14 +1,15 @@
-"""/healthz: this process answers. /readyz: database, broker, sweeps and mail do their work."""
+"""/healthz: this process answers. /readyz: database, keys, broker, sweeps and mail do their work."""
 
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from trialsite import mailhealth, sweeps
+from trialsite import keyseals, mailhealth, sweeps
 from trialsite.models import Urgency
 
 
@@ -19,7 +20,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    parts = {"database": _database(), "broker": _broker(), "sweeps": _sweeps(), "mail": _mail()}
+    parts = {"database": _database(), "broker": _broker(), "keys": _keys(), "sweeps": _sweeps(), "mail": _mail()}
     is_ready = all(part["ok"] for part in parts.values())
     return JsonResponse({"status": "ok" if is_ready else "not ready", **parts}, status=200 if is_ready else 503)
 
@@ -30,6 +31,16 @@ def _database() -> dict[str, Any]:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
         return {"ok": False, "reason": type(error).__name__}
+    return {"ok": True}
+
+
+def _keys() -> dict[str, Any]:
+    try:
+        keyseals.refuse_unknown()
+    except DatabaseError as error:
+        return {"ok": False, "reason": type(error).__name__}
+    except ImproperlyConfigured as error:
+        return {"ok": False, "reason": str(error)}
     return {"ok": True}
 
 

@@ -26,6 +26,7 @@ from django_otp.util import random_hex
 from knox.models import AuthToken
 
 from trialsite import freetext, totp
+from trialsite.fieldkeys import Unreadable
 from trialsite.fields import EncryptedTextField
 from trialsite.roles import Role
 
@@ -367,7 +368,8 @@ class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
         """Whether this is the code of now, or a recovery code not used yet. Wrong ones make the person wait."""
         if not self.verify_is_allowed()[0]:
             return False
-        step = totp.step_of(token, key=self.key, after=self.last_step)
+        is_lost = isinstance(self.key, Unreadable)
+        step = None if is_lost else totp.step_of(token, key=self.key, after=self.last_step)
         if step is None and not RecoveryCode.use(self, token):
             self.throttle_increment()
             return False

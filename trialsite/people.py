@@ -9,8 +9,10 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django_otp.util import random_hex
 
 from trialsite import links, notifications, security, totp
+from trialsite.fieldkeys import Unreadable
 from trialsite.links import Kind
 from trialsite.models import Notification, RecoveryCode, SecondFactor, SecurityKind, Site, Urgency, User
 from trialsite.refusal import Refused
@@ -166,7 +168,11 @@ def choose_password(
 
 def begun_factor(person: User) -> SecondFactor:
     """The factor that this person is setting up, with a secret that stays the same until it is confirmed."""
-    return SecondFactor.objects.get_or_create(user=person)[0]
+    found = SecondFactor.objects.get_or_create(user=person)[0]
+    if isinstance(found.key, Unreadable) and not found.confirmed:
+        found.key = random_hex()
+        found.save(update_fields=["key"])
+    return found
 
 
 @transaction.atomic

@@ -29,7 +29,7 @@ STUDY = env.text("STUDY", "nct07072494")
 # Where people reach the site: links in e-mails start with it.
 SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 # Keys of the identity fields, newest first: 64 random bytes in base64 each. Losing them loses the names.
-FIELD_KEYS = env.text("FIELD_KEYS").split(",")
+FIELD_KEYS = [key.strip() for key in env.text("FIELD_KEYS").split(",") if key.strip()]
 # The database role that the web and worker processes use; it cannot change or delete audit rows.
 APP_DATABASE_ROLE = env.text("APP_DATABASE_ROLE", "trialsite_app")
 # A sweep that has been silent for longer than this turns /readyz and the first page red.
@@ -47,6 +47,11 @@ SNAPSHOT_DIR = Path(env.text("SNAPSHOT_DIR", str(BASE_DIR / "var" / "snapshots")
 SNAPSHOT_DAYS = env.integer("SNAPSHOT_DAYS", 90)
 # For how long a worker keeps a snapshot for itself without a sign of life; then another begins it anew.
 SNAPSHOT_LEASE_SECONDS = env.integer("SNAPSHOT_LEASE_SECONDS", 120)
+# Where backups go and for how many days they stay; and whose public key closes them, so that this machine cannot open
+# them again.
+BACKUP_DIR = Path(folder) if (folder := env.text("BACKUP_DIR", "")) else BASE_DIR / "var" / "backups" if LOCAL else None
+BACKUP_KEEP_DAYS = env.integer("BACKUP_KEEP_DAYS", 30)
+BACKUP_PUBLIC_KEY = Path(file) if (file := env.text("BACKUP_PUBLIC_KEY", "")) else None
 # What a program must send as Authorization: Bearer … to read /metrics; without one nobody does.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 

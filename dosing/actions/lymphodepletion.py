@@ -39,7 +39,7 @@ class Body:
     formula: BsaFormula
     clearance_ml_min: Decimal | None
     clearance_below: int | None
-    age: int
+    age: int | None
     creatinine_umol_l: Decimal | None
     creatinine_on: dt.date | None
     weight_on: dt.date | None
@@ -88,8 +88,10 @@ def _number(fact: Fact | None) -> Decimal | None:
     return fact.value if fact is not None and isinstance(fact.value, Decimal) else None
 
 
-def _clearance(participant: Participant, age: int, weight: Decimal, creatinine: Decimal | None) -> Decimal | None:
-    if not creatinine:
+def _clearance(
+    participant: Participant, age: int | None, weight: Decimal, creatinine: Decimal | None
+) -> Decimal | None:
+    if not creatinine or age is None:
         return None
     return regimen.creatinine_clearance_ml_min(age, weight, creatinine, is_female=participant.sex == "F")
 

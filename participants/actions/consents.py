@@ -81,6 +81,8 @@ def _check_version(consent: Consent) -> None:
 def _check_signatures(consent: Consent) -> None:
     age = consent.participant.age_on(site_day(consent.consented_at))
     limit = _protocol(consent.participant).policy.guardian_below_age
+    if age is None:
+        return  # whose birth date cannot be read may still have signed
     if age < limit and not consent.guardian_consented:
         raise Refused(
             _(
@@ -196,7 +198,7 @@ def _duties(participant: Participant, *, today: dt.date) -> tuple[tuple[rules.Gi
         protocol.policy.reconsent_within_days,
         leap_day=LeapDay(protocol.policy.leap_day_birthday),
     )
-    return given, rules.duties(given, versions, participant.birth_date, policy, today=today)
+    return given, rules.duties(given, versions, participant.born_on, policy, today=today)
 
 
 @transaction.atomic

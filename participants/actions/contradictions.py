@@ -23,6 +23,7 @@ from participants.models import (
 from participants.models.people import WithdrawalScope
 from participants.rules.contradictions import RULES, Dated, Facts, Finding, findings, worst
 from participants.rules.status import NO_MORE_VISITS, Status
+from trialsite.fieldkeys import Unreadable
 from trialsite.models import Record, User
 from trialsite.partialdate import PartialDate
 
@@ -107,7 +108,7 @@ def _facts(row: dict[str, Any]) -> Facts:
     ended_at = last_moment(ended) if ended else None
     has_died = row["status"] == Status.DIED
     return Facts(
-        born_at=first_moment(row["birth_date"]),
+        born_at=None if isinstance(row["birth_date"], Unreadable) else first_moment(row["birth_date"]),
         consented_at=minute(row["consented_at"]) if row["consented_at"] else None,
         withdrew_at=_end_of_minute(row["withdrew_at"]),
         died_at=ended_at if has_died else None,

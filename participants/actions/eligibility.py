@@ -162,14 +162,16 @@ def screened_and_enrolled(known: Known) -> tuple[dt.date, dt.datetime | None]:
 def _anchors(known: Known, protocol: Protocol, *, screened_on: dt.date, at: dt.datetime) -> Anchors:
     participant, consented, procedure = known.participant, known.firsts.consented_at, known.firsts.procedure_at
     policy = protocol.policy
-    is_minor = consented is not None and participant.age_on(site_day(consented)) < policy.guardian_below_age
+    age = participant.age_on(site_day(consented)) if consented else None
+    # Not known for whom the birth date cannot be read.
+    is_minor = age < policy.guardian_below_age if age is not None else None if consented else False
     return Anchors(
         today=site_day(at),
         screened_on=screened_on,
         consented_on=site_day(consented) if consented else None,
         first_procedure_on=site_day(procedure) if procedure else None,
         is_consent_first=minute(consented) <= procedure if consented and procedure else None,
-        birth_date=participant.birth_date,
+        birth_date=participant.born_on,
         sex=participant.sex,
         is_guardian_needed=is_minor,
         has_guardian=_has_guardian(known) if is_minor else None,

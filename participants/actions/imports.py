@@ -39,6 +39,7 @@ from participants.models import (
 from participants.models.imports import AT_WORK, WITH_CONTENT, ImportState
 from trialsite import freetext, questions, signing
 from trialsite.exports import timed_name
+from trialsite.fieldkeys import Unreadable
 from trialsite.identity import seen_by
 from trialsite.models import Meaning, Site, User
 from trialsite.reading import code_key
@@ -158,6 +159,8 @@ def table_of(row: MeasurementImport, sheet: int = 0) -> tuple[list[str], Table]:
     """The names of the sheets, and the chosen one as it is understood by now. Raises Refused once the table is gone."""
     if not row.raw:
         raise Refused(_("The file's own table is no longer kept. Upload the file again."))
+    if isinstance(row.raw, Unreadable):
+        raise Refused(_("The file's own table cannot be read any more. Upload the file again."))
     sheets = imports.from_json(row.raw)
     chosen = sheets[min(max(sheet, 0), len(sheets) - 1)]
     return [one.name for one in sheets], imports.table_of(chosen, layout_of(row))
@@ -194,7 +197,7 @@ def _finder(site: Site, by: User, matched: set[Participant]) -> Callable[[str, s
     by_hospital: dict[str, list[Participant]] = {}
     people = Participant.objects.standing().filter(site=site) if sees_identity else []
     for one in people:
-        if one.hospital_number:
+        if one.hospital_number and not isinstance(one.hospital_number, Unreadable):
             by_hospital.setdefault(code_key(one.hospital_number), []).append(one)
 
     def find(number: str, hospital: str) -> tuple[str, str]:

@@ -32,7 +32,8 @@ def suggested_limits(*, participant: Participant, laboratory: str, panel: str, o
     """By measure. The same site and laboratory for the unit; the same sex and age group, too, for the limits."""
     codes = [measure.code for measure in PANELS[panel]]
     rows = [row for one in _reports(participant, laboratory, panel) for row in one.measurements.all()]
-    group = age_group(participant.age_on(on))
+    age = participant.age_on(on)
+    group = None if age is None else age_group(age)
     found = {}
     for code in codes:
         of_code = [row for row in rows if row.code == code]
@@ -68,11 +69,12 @@ def _reports(participant: Participant, laboratory: str, panel: str) -> list[Exam
     return [one for one in newest if word_key(one.laboratory) == word_key(laboratory)]
 
 
-def _is_alike(row: Measurement, participant: Participant, group: int) -> bool:
+def _is_alike(row: Measurement, participant: Participant, group: int | None) -> bool:
     """Whether this report was about a person for whom the laboratory prints the same limits."""
     other = row.examination.participant
     has_limits = row.reference_low is not None or row.reference_high is not None or row.lloq is not None
-    same_age = age_group(other.age_on(site_day(row.examination.taken_at))) == group
+    age = other.age_on(site_day(row.examination.taken_at))
+    same_age = age is not None and age_group(age) == group
     return has_limits and other.sex == participant.sex and same_age
 
 

@@ -76,7 +76,8 @@ def _wrong_moment(examination: Examination, *, now: dt.datetime) -> list[str]:
             _("%(at)s is in the future (now: %(now)s). Correct the date and time.")
             % {"at": long_moment(examination.taken_at), "now": long_moment(now)}
         ]
-    if site_day(examination.taken_at) < examination.participant.birth_date:
+    born = examination.participant.born_on
+    if born and site_day(examination.taken_at) < born:
         return [
             _("%(at)s is before the birth of the participant. Correct the year.")
             % {"at": long_moment(examination.taken_at)}

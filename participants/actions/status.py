@@ -49,7 +49,7 @@ def check_screening(participant: Participant, *, on: dt.date, now: dt.datetime) 
             _("The study began on %(begins)s; nobody was screened before, on %(day)s. Correct the day.")
             % {"begins": long_date(begins), "day": long_date(on)}
         )
-    if on < participant.birth_date:
+    if participant.born_on and on < participant.born_on:
         raise Refused(
             _("Screening on %(day)s lies before the birth date. Correct one of the two days.") % {"day": long_date(on)}
         )

@@ -13,6 +13,8 @@ from participants import actions, page, responsepage
 from participants.models import Participant
 from participants.rules.status import Status
 from trialsite import subjectpage, wayback
+from trialsite.fieldkeys import word
+from trialsite.identity import NAMES
 from trialsite.subjectpage import Asked, Section
 
 OPEN = "open"
@@ -69,7 +71,9 @@ def _page(admin: Any, asked: Asked) -> HttpResponse:
 def _who(asked: Asked) -> list[str]:
     """Name, sex, age and bed, as far as this reader may see them; the sex is no identity."""
     seen, person = page.shown_of(asked.user), asked.participant
-    age = _("%(age)s years") % {"age": person.age_on(actions.site_day(asked.now))} if "birth_date" in seen else ""
+    years = person.age_on(actions.site_day(asked.now))
+    told = f"{NAMES['birth_date']}: {word()}" if years is None else _("%(age)s years") % {"age": years}
+    age = told if "birth_date" in seen else ""
     bed = _("bed %(bed)s") % {"bed": person.bed} if "bed" in seen and person.bed else ""
     return [one for one in (person.name if "name" in seen else "", person.get_sex_display(), age, bed) if one]
 

@@ -43,6 +43,7 @@ from participants.models import (
 from participants.rules import status
 from participants.rules.status import Status
 from trialsite import formfields, paper, reading
+from trialsite.fieldkeys import Unreadable
 from trialsite.identity import seen_by
 from trialsite.middleware import client_ip
 from trialsite.recordadmin import ReadOnlyRecordAdmin, RecordAdmin, RecordForm
@@ -152,8 +153,12 @@ class ParticipantForm(RecordForm):
         if row.pk is None and "screened_on" in self.fields:
             actions.check_screening(row, on=self.cleaned_data["screened_on"], now=timezone.now())
 
-    def clean_birth_date(self) -> dt.date:
-        born: dt.date = self.cleaned_data["birth_date"]
+    def clean_birth_date(self) -> dt.date | str:
+        born: dt.date | str = self.cleaned_data["birth_date"]
+        if isinstance(born, str):
+            if not isinstance(self.instance.birth_date, Unreadable):
+                raise forms.ValidationError(_("Write the birth date, such as 1990-05-17."))
+            return born
         if not dt.date(1900, 1, 1) <= born <= actions.site_day(timezone.now()):
             raise forms.ValidationError(_("A birth date lies in the past, after 1900. Check the year."))
         return born

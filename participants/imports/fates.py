@@ -110,7 +110,8 @@ def _wrong_moment(reading: Reading, known: Known, *, now: dt.datetime) -> list[s
     if at > now:
         text = _("%(at)s is in the future (now: %(now)s). Correct the date and time.")
         return [text % {"at": long_moment(at), "now": long_moment(now)}]
-    if site_day(at) < reading.participant.birth_date:
+    born = reading.participant.born_on
+    if born and site_day(at) < born:
         return [_("%(at)s is before the birth of the participant. Correct the year.") % {"at": long_moment(at)}]
     if reading.is_study_procedure and consented is None:
         text = _(

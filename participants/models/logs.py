@@ -15,6 +15,7 @@ from participants.models.people import HISTORY, Consent, Participant, Participan
 from participants.models.visits import DeviationKind, ProtocolDeviation
 from participants.rules import flow
 from participants.rules.status import Status
+from trialsite.fieldkeys import Unreadable
 from trialsite.models import RecordQuerySet, User
 
 
@@ -126,7 +127,7 @@ class ScreeningLogEntry(Participant):
     def _without_identity(self, text: str) -> str:
         for secret in (self.name, self.phone, self.hospital_number):
             # A single letter is no name, and hiding it would make the text unreadable.
-            if len(secret) > 1:
+            if len(secret) > 1 and not isinstance(secret, Unreadable):
                 text = text.replace(secret, "•••")
         return text
 

@@ -19,6 +19,7 @@ from participants.rules.contradictions import Kind
 from participants.rules.identifying import Finding, masked
 from participants.rules.status import Status
 from participants.sameperson import SAME_PERSON, identity_in
+from trialsite.fieldkeys import Unreadable
 from trialsite.fields import EncryptedCodeField, EncryptedDateField, EncryptedPhoneField, EncryptedTextField
 from trialsite.models import Record, Site, immutable, record_triggers
 from trialsite.reading import code_key
@@ -168,10 +169,17 @@ class Participant(Record):
         """The number, for those who work with the other one: a number of another site is not theirs to know."""
         return self.number if self.site_id == other.site_id else gettext("a participant of another site")
 
-    def age_on(self, day: dt.date) -> int:
-        """Completed years; what holds for 29 February is the study file's choice."""
+    @property
+    def born_on(self) -> dt.date | None:
+        """The birth date as rules take it: None where no key opens it, and nothing follows from it then."""
+        return None if isinstance(self.birth_date, Unreadable) else self.birth_date
+
+    def age_on(self, day: dt.date) -> int | None:
+        """Completed years; what holds for 29 February is the study file's choice. None where nobody can tell."""
+        if self.born_on is None:
+            return None
         policy = get_study().protocol(self.protocol_version or get_study().latest.version).policy
-        return completed_years(self.birth_date, day, LeapDay(policy.leap_day_birthday))
+        return completed_years(self.born_on, day, LeapDay(policy.leap_day_birthday))
 
 
 @pghistory.track()

@@ -50,7 +50,12 @@ class ReconsentPolicy:
 
 
 def duties(
-    given: Sequence[Given], versions: Sequence[FormVersion], born: dt.date, policy: ReconsentPolicy, *, today: dt.date
+    given: Sequence[Given],
+    versions: Sequence[FormVersion],
+    born: dt.date | None,
+    policy: ReconsentPolicy,
+    *,
+    today: dt.date,
 ) -> tuple[Duty, ...]:
     """What is owed or soon will be, done or not; nothing before the first consent.
 
@@ -66,6 +71,8 @@ def duties(
         for form in versions
         if first < form.effective_on <= today and form == _newest(versions, today)
     ]
+    if born is None:
+        return tuple(found)
     adult_on = birthday(born, policy.majority_age, policy.leap_day)
     if first < adult_on <= today + dt.timedelta(days=policy.notice_days):
         found.append(Duty(Cause.MAJORITY, "", adult_on, adult_on))

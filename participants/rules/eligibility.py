@@ -355,8 +355,10 @@ def age(check: Check, facts: Facts, anchors: Anchors) -> Verdict:
 
     A birth known only in part decides where all ages that it allows decide alike; else it has to be completed.
     """
-    if anchors.consented_on is None or anchors.birth_date is None:
+    if anchors.consented_on is None:
         return Verdict(Result.MISSING, Why.NO_CONSENT)
+    if anchors.birth_date is None:
+        return Verdict(Result.MISSING, Why.BIRTH_TOO_COARSE)
     fewest, most = years_span(anchors.birth_date, anchors.consented_on, anchors.leap_day)
     allowed = {_holds(check, Decimal(years)) for years in range(fewest, most + 1)}
     if len(allowed) > 1:

@@ -265,7 +265,9 @@ _DIGITS = ("[〇零o]", *"一二三四五六七八九")
 _BORN = r"(?:出生日期|出生|生日|生于|born(?:\s+on)?|birthday|birth\s*date|dob|date of birth)"
 
 
-def _of_birth_date(day: dt.date) -> Iterator[_Pattern]:
+def _of_birth_date(day: dt.date | None) -> Iterator[_Pattern]:
+    if day is None:
+        return
     y, m, d, yy = f"{day:%Y}", f"0?{day.month}", f"0?{day.day}", f"{day:%y}"
     month = rf"{_MONTHS[day.month - 1]}[a-z]*"
     sure = (
@@ -331,12 +333,12 @@ def is_card_number(number: str) -> bool:
     return "10X98765432"[total % 11] == number[17].upper()
 
 
-def _id_numbers(folded: str, birth_date: dt.date) -> Iterator[_Hit]:
+def _id_numbers(folded: str, birth_date: dt.date | None) -> Iterator[_Hit]:
     """Anybody's number of an identity card; and what is built like one and holds this birth date, misread or old."""
     for found in _CARD.finditer(folded):
         number = re.sub(r"[\s\-]", "", found[0])
-        if is_card_number(number) or number[6:14] == f"{birth_date:%Y%m%d}":
+        if is_card_number(number) or (birth_date and number[6:14] == f"{birth_date:%Y%m%d}"):
             yield Kind.ID_NUMBER, found.start(), found.end(), True
     for found in _OLD_CARD.finditer(folded):
-        if re.sub(r"[\s\-]", "", found[0])[6:12] == f"{birth_date:%y%m%d}":
+        if birth_date and re.sub(r"[\s\-]", "", found[0])[6:12] == f"{birth_date:%y%m%d}":
             yield Kind.ID_NUMBER, found.start(), found.end(), True

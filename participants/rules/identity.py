@@ -22,7 +22,7 @@ class Match(StrEnum):
 @dataclass(frozen=True)
 class Identity:
     name: str
-    birth_date: dt.date
+    birth_date: dt.date | None
     hospital_number: str = ""
     phone: str = ""
 
@@ -36,10 +36,11 @@ def plain(text: str) -> str:
 
 
 def match(one: Identity, other: Identity) -> Match | None:
-    """By what two entries look like one person; an empty number matches nobody."""
+    """By what two entries look like one person; an empty number matches nobody, nor does what is not known."""
     number = plain(one.hospital_number)
     if number and number == plain(other.hospital_number):
         return Match.HOSPITAL_NUMBER
-    if one.birth_date == other.birth_date and plain(one.name) == plain(other.name):
+    name = plain(one.name)
+    if name and one.birth_date and one.birth_date == other.birth_date and name == plain(other.name):
         return Match.NAME_AND_BIRTH_DATE
     return None

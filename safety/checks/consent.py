@@ -24,6 +24,7 @@ from participants.rules.status import NO_MORE_VISITS, Status
 from safety.checks import sql
 from safety.checks.registry import Found, Scope, add, check, found
 from safety.models import AdverseEvent, BedsideAssessment, current
+from trialsite.fieldkeys import Unreadable
 from trialsite.models import Record
 
 CONSENT = (Participant, Consent)
@@ -166,7 +167,8 @@ def before_birth(scope: Scope) -> Iterator[Found]:
         for one in found(rows, name):
             row = model(**{name: _read(model, name, one.facts[name])})
             dated = next(dated for _name, dated in dates_of(row))
-            about = Facts(born_at=first_moment(born[one.participant]))
+            birth = born[one.participant]
+            about = Facts(born_at=None if isinstance(birth, Unreadable) else first_moment(birth))
             if Code.BEFORE_BIRTH in {each.code for each in findings(dated, about, now=scope.now)}:
                 yield one
 

@@ -210,7 +210,7 @@ class Context:
     """What the record knows at that moment."""
 
     days_since_infusion: int
-    age_years: int
+    age_years: int | None
     crs_established: bool
     crs_established_since: dt.datetime | None = None
     # From this age on ICE is used, unless development is delayed.

@@ -269,7 +269,8 @@ def _is_seizure_of_another_length(seen: Observations, _context: Context) -> bool
 
 
 def _is_capd_without_delay(seen: Observations, context: Context) -> bool:
-    return bool(seen.use_capd) and context.age_years >= context.ice_from_age_years
+    age = context.age_years
+    return bool(seen.use_capd) and age is not None and age >= context.ice_from_age_years
 
 
 def _is_capd_beside_consciousness(seen: Observations, _context: Context) -> bool:

@@ -167,7 +167,7 @@ class IcansFindings:
     ICE items as points, the longest seizure in minutes, days since Day 0.
     """
 
-    age_years: int
+    age_years: int | None
     use_capd: bool | None = False
     ice_performed: IcePerformed | None = IcePerformed.YES
     orientation: int | None = None
@@ -260,7 +260,11 @@ def grade(findings: IcansFindings, policy: IcansPolicy = FIRST_STUDY) -> Graded:
 
 
 def ice_domain(findings: IcansFindings, total: int | None, policy: IcansPolicy = FIRST_STUDY) -> Domain:
-    flags = ("AGE_LT12_USE_CAPD",) if findings.age_years < policy.ice_from_age_years else ()
+    flags = (
+        ("AGE_LT12_USE_CAPD",)
+        if findings.age_years is not None and findings.age_years < policy.ice_from_age_years
+        else ()
+    )
     if total is None:
         return Domain("ice", None, (_why_no_score(findings),), ("ICE_NOT_DONE", *flags))
     if total == 0 and findings.is_unarousable:

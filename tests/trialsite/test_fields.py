@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from participants.models import Participant
 from tests import factories
-from trialsite.fields import decrypt, encrypt, validate_partial_date
+from trialsite.fieldkeys import decrypt, encrypt
+from trialsite.fields import validate_partial_date
 from trialsite.models import Site, User
 from trialsite.partialdate import PartialDate
 

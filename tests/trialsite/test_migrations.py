@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import override_settings
 from psycopg import sql
 
-from trialsite.fields import decrypt
+from trialsite.fieldkeys import decrypt
 from trialsite.local.postgres import OWNER, binaries
 from trialsite.local.problem import Problem
 from trialsite.local.services import Stack

@@ -25,8 +25,8 @@ from trialsite.local.services import (
 )
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# These change the schema, so they work as the owner of the database.
-OWNER_COMMANDS = {"migrate", "prepare_database"}
+# These change the schema, or read and write past the rights of the site: they work as the owner of the database.
+OWNER_COMMANDS = {"migrate", "prepare_database", "rotate_field_keys", "backup", "restore"}
 # At this little free space a running site says so, once.
 LOW_DISK = 100_000_000
 # How long a command under `exec` may take to end after it was asked to.
@@ -180,7 +180,7 @@ def _make_watch() -> Callable[[], bool]:
 # --- exec ------------------------------------------------------------------------------------------
 
 
-def execute(command: Sequence[str], var: Path | None) -> int:
+def execute(command: Sequence[str], var: Path | None, *, as_owner: bool = False) -> int:
     """Run a command with both servers beside it (a throwaway pair without `var`); returns its exit code."""
     stack = Stack(var, throwaway=var is None)
     try:
@@ -188,7 +188,7 @@ def execute(command: Sequence[str], var: Path | None) -> int:
         _catch_signals(stack)
         stack.start_postgres()
         stack.start_valkey()
-        env = stack.owner_env if stack.throwaway else {**stack.owner_env, **stack.settings}
+        env = stack.owner_env if stack.throwaway or as_owner else {**stack.owner_env, **stack.settings}
         try:
             child = stack.supervisor.start("command", command, env, to_terminal=True)
         except FileNotFoundError:
@@ -217,6 +217,13 @@ def _follow(stack: Stack, child: Service, parent: Callable[[], bool]) -> int:
     return 128 - code if code < 0 else code
 
 
+def restore(words: Sequence[str], var: Path) -> int:
+    """A backup into a folder in which nothing ran yet; the secrets.env of then must lie in it."""
+    if not (var / "secrets.env").exists():
+        raise Problem(f"Put the secrets.env that belongs to the backup into {var}: without its keys no name is read.")
+    return execute((sys.executable, str(BASE_DIR / "manage.py"), "restore", *words), var, as_owner=True)
+
+
 # --- manage ----------------------------------------------------------------------------------------
 
 
@@ -236,6 +243,7 @@ def manage(words: Sequence[str], var: Path) -> int:
 USAGE = """\
 python -m trialsite.local run                            the whole site on this machine (PORT=8000)
 python -m trialsite.local manage COMMAND …               manage.py against the running site
+python -m trialsite.local restore FILE [OPTIONS]         a backup into a new folder (TRIALSITE_VAR)
 python -m trialsite.local test [ARGS of pytest]          the tests, with servers where they need them
 python -m trialsite.local exec [--throwaway] -- COMMAND  a command with PostgreSQL and Valkey beside it
 """
@@ -275,6 +283,8 @@ def _dispatch(words: list[str], programs: Programs | None) -> int:
         return suite.rules_only(rest) if suite.asks_for_rules_only(rest) else execute(suite.whole(rest), None)
     if verb == "manage":
         return manage(rest, Path(os.path.realpath(var)))
+    if verb == "restore" and rest:
+        return restore(rest, Path(os.path.realpath(var)))
     if verb == "exec":
         throwaway = rest[:1] == ["--throwaway"]
         command = rest[1:] if throwaway else rest

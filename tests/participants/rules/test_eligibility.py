@@ -328,7 +328,7 @@ PERSON = [
         birth_date="2012-02",
         consented_on="2026-02-28",
     ),
-    row("INCL03:age", "no-birth-date", {}, MISSING, Why.NO_CONSENT, birth_date=None),
+    row("INCL03:age", "no-birth-date", {}, MISSING, Why.BIRTH_TOO_COARSE, birth_date=None),
 ]
 
 REASONS = ("HSCT_INELIGIBLE", "NO_DONOR", "DECLINES_HSCT")

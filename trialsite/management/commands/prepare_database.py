@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from trialsite import env, firstevents, grants, guards
+from trialsite import codeage, env, firstevents, grants, guards, keyseals
 from trialsite.models import Site
 from trialsite.roles import ROLE_PERMISSIONS
 from trialsite.study import get_study
@@ -32,6 +32,8 @@ class Command(BaseCommand):
             # Two hosts that start at once prepare one after the other.
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         refuse_unfinished()
+        codeage.refuse_older_code()
+        keyseals.refuse_before_preparing()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", verbosity=0)
         with transaction.atomic():
@@ -55,6 +57,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no database role {role}. Create it, or set APP_DATABASE_PASSWORD.")
         grants.grant(role)
         guards.fasten(role)
+        keyseals.seal()
         firstevents.write()
 
 

@@ -1,0 +1,36 @@
+"""What stops a process of the site before it takes any work: a setting that is wrong, said in a sentence."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
+
+# gunicorn takes this one for "will not start", and does not try again and again.
+WILL_NOT_START = 3
+
+
+def or_say_why(begin: Callable[[], Any]) -> Any:
+    """What `begin` gives; where the settings forbid it, the reason on the standard error, and the end."""
+    try:
+        return begin()
+    except ImproperlyConfigured as error:
+        print(f"Trialsite does not start. {error}", file=sys.stderr, flush=True)
+        raise SystemExit(WILL_NOT_START) from None
+
+
+def refuse_unfit() -> None:
+    """Raises ImproperlyConfigured where this code and these keys do not fit the database.
+
+    A database that does not answer now may do so later: /readyz says it, and looks at the keys again.
+    """
+    from trialsite import codeage, keyseals
+
+    try:
+        codeage.refuse_older_code()
+        keyseals.refuse_unknown()
+    except DatabaseError as error:
+        print(f"The database does not answer yet: {type(error).__name__}", file=sys.stderr, flush=True)
+    finally:
+        connections.close_all()  # a process that forks must not share one
