@@ -73,7 +73,11 @@ class _Stage:
     def staged(self) -> list[Staged]:
         """In the order of the standard, each followed by its qualifiers."""
         order = [name for one in DATASETS for name in (one.name, supplemental(one.name).name)]
-        return [self._open[name].staged for name in order if name in self._open]
+        known = {name: one.staged for name, one in self._open.items()}
+        if "SE" in known and known["SE"].records <= known["DM"].records:
+            # While everybody has one element, of screening, it tells nothing; rules that compare elements fail on it.
+            del known["SE"]
+        return [known[name] for name in order if name in known]
 
 
 def _trimmed(staged: Staged) -> Staged:
@@ -120,6 +124,7 @@ CHOICES = (
     "participant when they were saved, and are masked once more here.",
     "A bound such as <0.5 is kept in --ORRES and --STRESC; --STRESN and limits of normal are empty beside it.",
     "Visits before the infusion and on its day are told by what was recorded on their days.",
+    "SE is left out while nobody is past the first element of the study.",
 )
 SHIFTED = (
     "All dates of a participant are moved by one number of days, drawn by a key that does not leave: intervals are "
