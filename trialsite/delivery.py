@@ -211,6 +211,8 @@ class _Deliverer:
         if time.monotonic() - self.aside_at > ASIDE_FOR_SECONDS:
             self._give_back()
         if not self.aside:
+            # Before we look for what somebody has held for too long.
+            self._record()
             self.aside_at = time.monotonic()
             self.aside = outbox.set_aside(self.name, most=self.channel.at_once, now=timezone.now())
         return self.aside.pop(0) if self.aside else None

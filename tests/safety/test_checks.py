@@ -271,7 +271,7 @@ def test_a_check_that_fails_is_counted_and_the_others_go_on(told: Told, monkeypa
     with caplog.at_level(logging.DEBUG):
         assert find_contradictions(codes=TWO, now=told.now) == {**NOTHING, "opened": 1, "failed": 1}
     assert open_codes(told) == {"life_threatening_but_mild": 1}
-    assert f"recovered_without_end:{told.participant.pk} failed: ValueError" in caplog.text
+    assert f"recovered_without_end of participant:{told.participant.pk}: ValueError" in caplog.text
     assert "王小明" not in caplog.text
 
 
