@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import override_settings
 from django.utils import timezone, translation
 
 from participants.models import Participant
@@ -44,6 +45,16 @@ def _fast_passwords(settings: Any) -> None:
 def now() -> dt.datetime:
     """A quiet Thursday morning in Guangzhou, inside the study's window."""
     return dt.datetime(2026, 3, 5, 1, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def other_keys(transactional_db: None, settings: Any) -> Iterator[None]:
+    """For a test that commits other keys of the identity fields: afterwards the database knows its own alone."""
+    own = settings.FIELD_KEYS
+    yield
+    with override_settings(FIELD_KEYS=own), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM guard.field_key")
+        keyseals.seal()
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_people_of_both_keys_are_found_meanwhile(site: Site, alice: User, now: d
 
 @pytest.mark.django_db(transaction=True)
 def test_rotation_changes_tokens_and_nothing_else(
-    site: Site, alice: User, now: dt.datetime, settings: Any, capsys: Any, english: None
+    other_keys: None, site: Site, alice: User, now: dt.datetime, settings: Any, capsys: Any, english: None
 ) -> None:
     participant = factories.screened(site=site, by=alice, now=now, hospital_number="H1")
     seals.make()
@@ -208,7 +208,7 @@ def test_rotation_changes_tokens_and_nothing_else(
 
 @pytest.mark.django_db(transaction=True)
 def test_rotation_that_ends_in_the_middle_goes_on_where_it_ended(
-    site: Site, alice: User, now: dt.datetime, settings: Any, monkeypatch: Any
+    other_keys: None, site: Site, alice: User, now: dt.datetime, settings: Any, monkeypatch: Any
 ) -> None:
     people = [factories.screened(site=site, by=alice, now=now, name=name) for name in ("甲一", "乙二", "丙三")]
     settings.FIELD_KEYS = [key(), *settings.FIELD_KEYS]
