@@ -125,6 +125,7 @@ def test_what_a_form_changes_of_the_visits_is_seen_before_it_is_taken(
     shown = client.post(case.address, case.typed)
     assert shown.status_code == 200
     assert case.shows in shown.content.decode()
+    assert "Please correct" not in shown.content.decode(), "nothing of it is wrong"
     assert (owed_of(participant), case.model.objects.count()) == (before, rows), "nothing is done yet"
     sent = next(one.data for one in forms_of(shown) if SEEN in one.data)
     assert {key: str(sent[key]) for key in case.typed} == {key: str(value) for key, value in case.typed.items()}
