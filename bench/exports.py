@@ -28,7 +28,7 @@ from safety.models import AdverseEvent, Agent, EventAgent
 from sponsor import plain
 from sponsor.api import ROUTES
 from sponsor.auth import issue_token
-from sponsor.models import ApiRead, ReadStage
+from sponsor.models import ApiRead, ReadStage, Scope
 from trialsite.local.processes import answers, free_port
 from trialsite.models import User
 from trialsite.roles import Role
@@ -163,7 +163,7 @@ def _token() -> str:
     user, _is_new = User.objects.get_or_create(username="bench-program")
     user.groups.add(Group.objects.get(name=Role.SPONSOR_PROGRAM))
     user.auth_token_set.all().delete()
-    return issue_token(user, days=1)[0]
+    return issue_token(user, days=1, scopes=(Scope.EXPORT,))[0]
 
 
 @contextmanager

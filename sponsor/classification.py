@@ -305,7 +305,7 @@ MODELS: dict[str, Classified] = {
     # What was handed out, as the sponsor reads of it; how the work went is the site's.
     "sponsor.Snapshot": _classified(
         "label study study_oid cut_off shifts_dates has_free_text protocol_version software terminology finished_at "
-        "rows pending sha256 expires_at",
+        "rows pending left_out sha256 expires_at",
         internal="id attempts started_at lease_until step steps doing done total error error_detail",
         site_only="state asked_by asked_at cancel_asked_by cancel_asked_at",
     ),

@@ -1,5 +1,8 @@
 """Why a format cannot hold something, in plain words, with the way out. The value itself is not told."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -31,6 +34,11 @@ SENTENCES = {
         "The value is no number that this format holds without rounding: correct it where it was recorded."
     ),
 }
+
+
+def sentences(told: Iterable[dict[str, Any]]) -> list[str]:
+    """Of each format that was left out."""
+    return [sentence(Unwritable(**{**one, "problem": Problem(one["problem"])})) for one in told]
 
 
 def sentence(error: Unwritable) -> str:

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
+from sponsor.datasets.wording import sentences
 from sponsor.snapshots import actions, difference, leaving, store
 from sponsor.snapshots.api import written
 from sponsor.snapshots.models import FreeTextRelease, Snapshot, SnapshotFile, SnapshotState
@@ -188,6 +189,7 @@ class SnapshotAdmin(LogAdmin):
             "progress": progress_of(row),
             "files": [(one, self._url("file", row.pk, one.name)) for one in files],
             "manifest": manifest_of(row),
+            "left_out": sentences(row.left_out),
             "signatures": signing.of(row.release) if row.has_free_text and hasattr(row, "release") else (),
             "others": self._others(request, row),
             "may_cancel": row.is_at_work and self.has_make_permission(request),

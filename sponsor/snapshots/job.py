@@ -25,7 +25,7 @@ from django.db.models import F
 from django.utils import timezone, translation
 
 from sponsor.datasets.build import build
-from sponsor.datasets.files import WRITERS
+from sponsor.datasets.files import WRITERS, Unwritable
 from sponsor.datasets.model import Package
 from sponsor.datasets.odm import write_odm
 from sponsor.datasets.scope import Cancelled, Scope, Tick, no_tick
@@ -132,11 +132,23 @@ def _make(row: Snapshot, work: Path, beside: "Beside", tell: Tick) -> str:
     with one_look():
         package = build(scope, work / store.ROWS, ticks("datasets"))
         written = [("odm", path) for path in write_odm(scope, work, ticks("odm"))]
+    row.left_out = []
     for name, write in WRITERS.items():
-        written += [(name, path) for path in write(package, work, ticks(name))]
+        try:
+            written += [(name, path) for path in write(package, work, ticks(name))]
+        except Unwritable as error:
+            row.left_out.append(error.told())
+            _remove_begun(work, {path for _name, path in written})
     _say(row, package)
     packed = packing.pack(row, package, work, written, ticks("files"))
     return _keep(row, package, work, packed)
+
+
+def _remove_begun(work: Path, whole: set[Path]) -> None:
+    """What a format had written before it met what it cannot hold."""
+    for path in work.iterdir():
+        if path.is_file() and path not in whole:
+            path.unlink()
 
 
 def _is_released(row: Snapshot) -> bool:
@@ -190,7 +202,7 @@ def _keep(row: Snapshot, package: Package, work: Path, packed: packing.Packed) -
             raise Overtaken
         if held.cancel_asked_at is not None:
             raise Cancelled
-        for name in ("cut_off", "protocol_version", "software", "terminology", "rows", "pending"):
+        for name in ("cut_off", "protocol_version", "software", "terminology", "rows", "pending", "left_out"):
             setattr(held, name, getattr(row, name))
         held.study_oid, held.sha256 = packed.study_oid, packed.sha256
         held.state, held.finished_at, held.lease_until = SnapshotState.COMPLETE, now, None

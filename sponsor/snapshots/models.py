@@ -110,6 +110,8 @@ class Snapshot(models.Model):
     error_detail = models.CharField(_("details of the error"), max_length=200, blank=True)
     rows = models.PositiveBigIntegerField(_("rows"), default=0)
     pending = models.PositiveIntegerField(_("rows left out as pending"), default=0)
+    # Formats that cannot hold what was recorded: which, where, and by which rule; never the value.
+    left_out = models.JSONField(_("formats left out"), default=list, blank=True)
     sha256 = models.CharField(_("SHA-256 of the manifest"), max_length=64, blank=True)
     expires_at = models.DateTimeField(_("files are kept until"), null=True, blank=True)
 

@@ -112,6 +112,7 @@ def manifest_of(row: Snapshot, package: Package, entries: Iterable[Entry]) -> di
         "free_text": "released" if row.has_free_text else "withheld",
         "notes": list(package.notes),
         "pending": [vars(one) for one in package.pending],
+        "formats_left_out": row.left_out,
         "files": [
             {
                 "name": one.name,

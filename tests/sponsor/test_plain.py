@@ -19,7 +19,7 @@ from safety.models import AdverseEvent
 from sponsor import plain, plainviews
 from sponsor.api import ROUTES
 from sponsor.auth import issue_token
-from sponsor.models import ApiRead, ReadStage
+from sponsor.models import ApiRead, ReadStage, Scope
 from tests import factories
 from tests.conftest import Once, person
 from tests.safety.test_bedside import assessed, seen
@@ -52,7 +52,7 @@ def made(once: Once, now: dt.datetime) -> Participant:
 @pytest.fixture
 def client(site: Site) -> Client:
     cache.clear()
-    token, _expiry = issue_token(person("sponsor-edc", Role.SPONSOR_PROGRAM), days=1)
+    token, _expiry = issue_token(person("sponsor-edc", Role.SPONSOR_PROGRAM), days=1, scopes=(Scope.READ, Scope.EXPORT))
     return Client(headers={"authorization": f"Token {token}"})
 
 
@@ -139,7 +139,7 @@ def test_an_export_is_recorded_before_and_after(made: Participant, client: Clien
 @pytest.mark.django_db
 def test_an_export_of_another_program_is_not_told(made: Participant, client: Client) -> None:
     read(client, f"{EVENTS}.csv")
-    token, _expiry = issue_token(person("another-edc", Role.SPONSOR_PROGRAM), days=1)
+    token, _expiry = issue_token(person("another-edc", Role.SPONSOR_PROGRAM), days=1, scopes=(Scope.EXPORT,))
     another = Client(headers={"authorization": f"Token {token}"})
     assert another.get(f"/api/v1/export/{ApiRead.objects.earliest('pk').pk}/").status_code == 404
 

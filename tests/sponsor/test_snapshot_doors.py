@@ -22,7 +22,7 @@ from sponsor.auth import issue_token, revoke_tokens
 from sponsor.datasets.files import WRITERS
 from sponsor.datasets.model import Dataset, Kind, Package, Staging, Variable
 from sponsor.datasets.scope import no_tick
-from sponsor.models import ApiRead, Snapshot, SnapshotFile
+from sponsor.models import ApiRead, Scope, Snapshot, SnapshotFile
 from sponsor.snapshots import actions, leaving, packing, serving, store
 from tests.conftest import PASSWORD, person
 from tests.forms import forms_of
@@ -70,7 +70,7 @@ def program(site: Site) -> User:
 
 @pytest.fixture
 def token(program: User) -> str:
-    return issue_token(program, days=1)[0]
+    return issue_token(program, days=1, scopes=(Scope.EXPORT,))[0]
 
 
 @pytest.fixture

@@ -46,6 +46,17 @@ class Unwritable(Exception):
         self.form, self.problem, self.dataset = form, problem, dataset
         self.variable, self.row, self.limit = variable, row, limit
 
+    def told(self) -> dict[str, str | int]:
+        """By these words it is made again."""
+        return {
+            "form": self.form,
+            "problem": str(self.problem),
+            "dataset": self.dataset,
+            "variable": self.variable,
+            "row": self.row,
+            "limit": self.limit,
+        }
+
 
 def written(package: Package) -> list[Staged]:
     """The datasets that have rows: an empty one is no file."""
