@@ -79,7 +79,8 @@ def _participants(scope: Scope) -> models.QuerySet[Participant]:
 
 def _models() -> list[type[Record]]:
     """Those of which anything may leave, the participants themselves first."""
-    found: list[Any] = [apps.get_model(label) for label, known in MODELS.items() if known.exported - SAID_OTHERWISE]
+    leaving = [apps.get_model(label) for label, known in MODELS.items() if known.exported - SAID_OTHERWISE]
+    found: list[Any] = [model for model in leaving if issubclass(model, Record)]
     return sorted(found, key=lambda model: model is not Participant)
 
 
