@@ -148,10 +148,10 @@ def grades(subject: Subject) -> Iterator[Row]:
 
 
 def steps(subject: Subject) -> Iterator[Row]:
-    """The course of every other event: each grade with the day since when it had it."""
+    """The course of every other event that had one: each grade with the day since when it had it."""
     assessed = {one.event for one in subject.grades}
     for event in subject.events:
-        if is_coded(event) and event.key not in assessed:
+        if is_coded(event) and event.key not in assessed and len(event.grades) > 1:
             for count, (grade, since) in enumerate(event.grades, start=1):
                 if since:
                     yield Row(
