@@ -7,6 +7,7 @@ that records the one before: so it costs one commit, and whoever is killed leave
 import datetime as dt
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -100,7 +101,7 @@ def give_back(rows: Iterable[Notification]) -> None:
     given = list(rows)
     if not given:
         return
-    values = {
+    values: dict[str, Any] = {
         "ids": [row.pk for row in given],
         "aside": [row.not_before for row in given],
         "was": [_was(row) for row in given],
@@ -119,9 +120,12 @@ def begin(row: Notification, *, after: Notification | None, now: dt.datetime) ->
     cancelled it, or have taken it over from us while we stood still.
     """
     until = _lease(now)
-    done = {"done": after and after.pk, "lease": after and after.lease_until, "to": after.sent_to if after else ""}
+    values: dict[str, Any] = {"now": now, "until": until, "next": row.pk, "aside": row.not_before}
+    values |= {"done": None, "lease": None, "to": ""}
+    if after is not None:
+        values |= {"done": after.pk, "lease": after.lease_until, "to": after.sent_to}
     with connection.cursor() as cursor:
-        cursor.execute(BEGIN, {"now": now, "until": until, "next": row.pk, "aside": row.not_before, **done})
+        cursor.execute(BEGIN, values)
         recorded, begun = cursor.fetchone()
     if begun:
         row.state, row.lease_until, row.attempts = NotificationState.SENDING, until, row.attempts + 1
