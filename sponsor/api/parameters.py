@@ -148,8 +148,9 @@ def yes_no(text: str, **kwargs: Any) -> Filter:
 
 
 def said(text: str, **kwargs: Any) -> Filter:
-    """Whatever the rows hold, letter by letter."""
-    return Filter(forms.CharField, {"type": "string", "minLength": 1}, text, **kwargs)
+    """Whatever the rows hold, letter by letter: something to see, and no letter that PostgreSQL has not."""
+    pattern = r"^[^\x00]*[^\x00\s][^\x00]*$"
+    return Filter(forms.CharField, {"type": "string", "minLength": 1, "pattern": pattern}, text, **kwargs)
 
 
 class RowFilter(django_filters.FilterSet):
