@@ -154,11 +154,12 @@ class _Read:
         return self._grouped(rows.order_by("course", "planned_on", "drug", "number"))
 
     def _events(self) -> dict[int, list[AdverseEvent]]:
-        rows: Any = self._rows(AdverseEvent).prefetch_related(
+        with_it: list[Any] = [
             Prefetch("agents", EventAgent.objects.own_standing().order_by("id")),
             Prefetch("grades", EventGrade.objects.own_standing().order_by("since", "id")),
             Prefetch("medications", EventMedication.objects.own_standing().order_by("id")),
-        )
+        ]
+        rows = self._rows(AdverseEvent).prefetch_related(*with_it)
         return self._grouped(rows.order_by("onset", "id"))
 
     def _socs(self) -> dict[tuple[str, str], str]:

@@ -278,9 +278,13 @@ class Subject:
             yield contact.on
         for assessment in self.assessments:
             yield assessment.on
-        for one in (*self.therapies, *self.collections, *self.infusions, *self.drugs, *self.events):
-            yield from (one.start, one.end)
+        spans: tuple[Therapy | Collection | Cells | Drug | Event, ...]
+        spans = (*self.therapies, *self.collections, *self.infusions, *self.drugs, *self.events)
+        for span in spans:
+            yield from (span.start, span.end)
         for event in self.events:
             yield from (since for _grade, since in event.grades)
-        for result in (*self.results, *self.grades, *self.ice, *self.vitals, *self.doses):
-            yield result.at
+        moments: tuple[Result | Graded | Ice | Vital | Dose, ...]
+        moments = (*self.results, *self.grades, *self.ice, *self.vitals, *self.doses)
+        for moment in moments:
+            yield moment.at
