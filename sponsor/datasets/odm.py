@@ -149,7 +149,9 @@ class _Table:
 
 def _item(field: Any, oid: str) -> Item:
     kind = next((name for base, name in TYPES.items() if isinstance(field, base)), "text")
-    choices = tuple((str(value), str(words)) for value, words in field.flatchoices if value not in ("", None))
+    # Yes and no say themselves: the standard has no list of them.
+    known = () if kind == "boolean" else field.flatchoices
+    choices = tuple((str(value), str(words)) for value, words in known if value not in ("", None))
     return Item(oid, field.name, str(field.verbose_name), kind, *_length(field, kind), choices=choices)
 
 

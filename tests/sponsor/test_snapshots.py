@@ -90,7 +90,7 @@ def test_it_holds_each_file_with_its_checksum(dora: User, enrolled: Participant,
     place = folder / row.label
     names = {one.name for one in row.files.all()}
     assert names == {path.name for path in place.iterdir()} - {store.INDEX}
-    assert {"dm.json", "ae.json", "define.xml", "odm.xml", "manifest.json", "SHA256SUMS"} < names
+    assert {"dm.json", "define.xml", "odm.xml", "manifest.json", "SHA256SUMS"} < names
     for one in row.files.all():
         held = (place / one.name).read_bytes()
         assert (one.bytes, one.sha256) == (len(held), hashlib.sha256(held).hexdigest())
