@@ -65,6 +65,7 @@ def _compared(fill: Callable[[int], Works], rows: tuple[int, int], size: Size) -
 def _events(count: int) -> Works:
     # The one that was there first: its participant has no other event, however many there are.
     first = AdverseEvent.objects.order_by("pk").first() or first_event()
+    assert first is not None
     people = _people(first.participant, max(count // EVENTS_OF_EACH, 1))
     copy(
         first,
@@ -131,6 +132,7 @@ def _visits(count: int) -> Works:
     """Twenty visits around today are owed, the same among few as among many; the rest are over, or years ahead."""
     first = Visit.objects.first() or scene.infused(days_ago=40).visits.first()
     codes = [visit.code for visit in get_study().latest.follow_up_visits]
+    assert first is not None
     people = _people(first.participant, count // len(codes) + 1)
     today = actions.site_day(scene.now())
     owed = 0 if Visit.objects.exclude(participant=first.participant).exists() else 20

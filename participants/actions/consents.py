@@ -256,8 +256,8 @@ def remind_of_reconsents(*, now: dt.datetime) -> dict[str, int]:
     counts = {"owed": 0, "queued": 0}
     for participant in participants:
         with sweeps.guarded(f"consents of participant:{participant.pk}"):
-            _given, duties = _duties(participant, today=site_day(now))
-            if duties:
+            _given, owing = _duties(participant, today=site_day(now))
+            if owing:
                 counts["owed"] += _sync_locked(participant, now=now)
     duties = [_duty_of(row, now=now) for row in _open_reconsents().select_related("participant__site")]
     counts["queued"] = sum(tell_of(duties, kind=DIGEST, now=now).values())

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import namedtuple
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -46,7 +46,7 @@ FACT_COLUMNS = (
     "taken_at",
     "examination_id",
 )
-Answer = namedtuple("Answer", FACT_COLUMNS)
+Answer: Any = namedtuple("Answer", FACT_COLUMNS)  # type: ignore[misc]
 STORED = Decimal("0.000001")
 
 
@@ -323,7 +323,8 @@ def facts_at(participant: Participant, moments: Collection[dt.datetime]) -> dict
 
 
 def _newest_answers(participant: Participant, moments: Sequence[dt.datetime]) -> list[Any]:
-    given = {NOBODY: participant.pk, **dict(zip(_some_moments(len(moments)), moments, strict=True))}
+    given: dict[Hashable, Any] = dict(zip(_some_moments(len(moments)), moments, strict=True))
+    given[NOBODY] = participant.pk
     return [Answer(*row) for row in ask(_question_of(len(moments)), given)]
 
 

@@ -108,7 +108,10 @@ def events_of(
 
 def _counting(known: Sequence[R], kind: type[R], new: Said | None, without: Said | None) -> list[R]:
     """What is on record of a kind, with what is not recorded yet and without what will not count."""
-    return [*(one for one in known if one not in (new, without)), *([new] if isinstance(new, kind) else [])]
+    counting: list[R] = [one for one in known if one not in (new, without)]
+    if isinstance(new, kind):
+        counting.append(new)
+    return counting
 
 
 def _refused(known: Sequence[Consent], new: Said | None, without: Said | None) -> list[dt.date]:

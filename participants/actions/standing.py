@@ -32,7 +32,7 @@ def standing_of(model: type[R], participant: Participant, *, without: str = "") 
     For rows of which a person has few. Whoever wants only some of many, or others beside them, asks the database.
     `without` names a field that is large and that nobody looks at.
     """
-    rows = list(model.objects.raw(_question(model, without), [participant.pk]))
+    rows: list[R] = list(model._default_manager.raw(_question(model, without), [participant.pk]))
     for row in rows:
         row.participant = participant  # type: ignore[attr-defined]
     return rows
@@ -40,7 +40,8 @@ def standing_of(model: type[R], participant: Participant, *, without: str = "") 
 
 @cache
 def _question(model: type[Record], without: str) -> str:
-    rows = model.objects.standing().filter(participant=NOBODY).order_by("pk")
+    rows: Any = model.objects.standing()
+    rows = rows.filter(participant=NOBODY).order_by("pk")
     question, blanks = (rows.defer(without) if without else rows).query.sql_with_params()
     assert blanks == (NOBODY,), f"{model.__name__} asks for more than the person"
     return question
