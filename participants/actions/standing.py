@@ -32,7 +32,8 @@ def standing_of(model: type[R], participant: Participant, *, without: str = "") 
     For rows of which a person has few. Whoever wants only some of many, or others beside them, asks the database.
     `without` names a field that is large and that nobody looks at.
     """
-    rows: list[R] = list(model._default_manager.raw(_question(model, without), [participant.pk]))
+    asked: Any = model._default_manager.raw(_question(model, without), [participant.pk])
+    rows: list[R] = list(asked)
     for row in rows:
         row.participant = participant  # type: ignore[attr-defined]
     return rows
