@@ -16,6 +16,7 @@ from participants.actions.days import end_of_day, long_date, site_day
 from participants.models import (
     Absence,
     Consent,
+    DutyReminder,
     ReminderPreference,
     Visit,
     VisitAcknowledgement,
@@ -280,7 +281,7 @@ def key_of(thing: Thing, person: int) -> str:
     return ":".join(map(str, (*thing, person)))
 
 
-def is_told(row: VisitReminder) -> bool:
+def is_told(row: VisitReminder | DutyReminder) -> bool:
     return row.message.state != NotificationState.CANCELLED
 
 
