@@ -51,9 +51,8 @@ def _silent(user: User) -> QuerySet[Participant]:
         )
     )
     rows = Participant.objects.standing().filter(site__in=site_keys(user), status__in=MAY_BE_LOST)
-    columns = {"tried": Subquery(enough.values("days")), "silent_since": Subquery(enough.values("first"))}
-    found: Any = rows.annotate(**columns)
-    return found.filter(tried__isnull=False).order_by("silent_since", "pk")
+    told = rows.annotate(tried=Subquery(enough.values("days")), silent_since=Subquery(enough.values("first")))
+    return told.filter(tried__isnull=False).order_by("silent_since", "pk")
 
 
 def _known_since() -> Q:

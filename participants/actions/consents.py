@@ -259,8 +259,8 @@ def remind_of_reconsents(*, now: dt.datetime) -> dict[str, int]:
             _given, owing = _duties(participant, today=site_day(now))
             if owing:
                 counts["owed"] += _sync_locked(participant, now=now)
-    duties = [_duty_of(row, now=now) for row in _open_reconsents().select_related("participant__site")]
-    counts["queued"] = sum(tell_of(duties, kind=DIGEST, now=now).values())
+    owed = [_duty_of(row, now=now) for row in _open_reconsents().select_related("participant__site")]
+    counts["queued"] = tell_of(owed, kind=DIGEST, now=now).total()
     return counts
 
 

@@ -374,7 +374,7 @@ def test_only_who_wants_it_is_told_once_in_neutral_words(
             passing.pass_on(visit=d28, outcome=Outcome.TOLD, by=alice, now=now)
         return
     (one,) = passing.to_tell([participant.site], now=now)
-    assert one.words.startswith("提醒")
+    assert "请您于2026年3月12日来院" in one.words
     assert not any(word in one.words for word in (participant.name, participant.number, "CAR", "研究", "白血病"))
     passing.pass_on(visit=d28, outcome=Outcome.NOT_REACHED, by=alice, now=now)
     assert [one.tried for one in passing.to_tell([participant.site], now=now)] == [(now,)]
