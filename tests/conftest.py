@@ -48,6 +48,13 @@ def now() -> dt.datetime:
 
 
 @pytest.fixture
+def unsealed(transactional_db: None) -> None:
+    """As after the installation: the tables were emptied for the test, and with them the seals."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM guard.mark")
+
+
+@pytest.fixture
 def other_keys(transactional_db: None, settings: Any) -> Iterator[None]:
     """For a test that commits other keys of the identity fields: afterwards the database knows its own alone."""
     own = settings.FIELD_KEYS

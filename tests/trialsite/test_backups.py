@@ -38,7 +38,7 @@ EVENTS: Any = Participant.events.rel.related_model  # type: ignore[attr-defined]
 
 
 @pytest.fixture
-def study(site: Site, alice: User, now: dt.datetime) -> None:
+def study(unsealed: None, site: Site, alice: User, now: dt.datetime) -> None:
     """Rows under a seal."""
     for number, name in enumerate(NAMES):
         factories.screened(site=site, by=alice, now=now, name=name, hospital_number=f"H{number}")

@@ -177,7 +177,14 @@ def test_people_of_both_keys_are_found_meanwhile(site: Site, alice: User, now: d
 
 @pytest.mark.django_db(transaction=True)
 def test_rotation_changes_tokens_and_nothing_else(
-    other_keys: None, site: Site, alice: User, now: dt.datetime, settings: Any, capsys: Any, english: None
+    unsealed: None,
+    other_keys: None,
+    site: Site,
+    alice: User,
+    now: dt.datetime,
+    settings: Any,
+    capsys: Any,
+    english: None,
 ) -> None:
     participant = factories.screened(site=site, by=alice, now=now, hospital_number="H1")
     seals.make()
