@@ -53,7 +53,7 @@ def test_the_demo_study_is_the_same_each_time(site: Site, settings: Any) -> None
 
 
 @pytest.mark.django_db
-def test_a_token_is_issued_for_a_program_and_not_for_a_person(site: Site, alice: User) -> None:
+def test_a_token_is_issued_for_a_program_and_not_for_a_person(site: Site, alice: User, english: None) -> None:
     out = io.StringIO()
     call_command("sponsor_token", "sponsor-edc", "--days", "1", stdout=out, stderr=io.StringIO())
     assert len(out.getvalue().strip()) == 64
