@@ -65,8 +65,11 @@ def _rules() -> Iterator[trials.Rule]:
 
 
 def shortened(text: str, most: int = 200) -> str:
-    """As much of a criterion as the standard takes; all of it stands in the protocol."""
-    return text if len(text) <= most else f"{text[: most - 1].rsplit(' ', 1)[0].rstrip(',;:')}…"
+    """As much of a criterion as the standard and a transport file take, in bytes; all of it stands in the protocol."""
+    if len(text.encode()) <= most:
+        return text
+    kept = text.encode()[: most - 3].decode(errors="ignore")
+    return f"{kept.rsplit(' ', 1)[0].rstrip(',;:')}..."
 
 
 def _stopping(protocol: Protocol) -> str:
