@@ -238,7 +238,7 @@ def _sentence(one: Missing) -> str:
 
 SENTENCES = {
     Lack.SERIOUSNESS: gettext_lazy(
-        "Nobody has said of %(count)s events whether they are serious: they count as not serious (%(whose)s)."
+        "Events of which nobody has said whether they are serious count as not serious: %(count)s (%(whose)s)."
     ),
     Lack.FOLLOW_UP: gettext_lazy(
         "%(count)s participants are still in follow-up: they count as not completed until the study is over."
