@@ -72,6 +72,9 @@ def shown(staged: Staged) -> list[Variable]:
 def _is_shown(variable: Variable, staged: Staged) -> bool:
     if variable.name in staged.filled:
         return True
+    if variable.name.endswith("DY") and f"{variable.name.removesuffix('DY')}DTC" in staged.filled:
+        # Beside its date, though nobody has a day to count from: CDISC's rules 321 and 793.
+        return True
     return variable.core in ("Req", "Exp") and variable.name not in LEFT_OUT_EMPTY
 
 

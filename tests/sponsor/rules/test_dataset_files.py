@@ -169,6 +169,15 @@ def _unescaped(cell: Any) -> Any:
 # --- What is written ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("date", "stays"), [("2026-03", True), ("", False)], ids=["beside its date", "without one"])
+def test_a_day_of_study_that_nobody_has_stays_beside_its_date(tmp_path: Path, date: str, stays: bool) -> None:
+    day = Variable("AESTDY", "Study Day of Start", Kind.INTEGER)
+    one = [*row(), None]
+    one[6] = date
+    (staged,) = package(tmp_path, adverse_events(day), [one]).staged
+    assert (day in shown(staged)) is stays
+
+
 def test_what_nothing_fills_is_written_only_where_it_is_expected(tmp_path: Path) -> None:
     empty = Dataset("CM", "Medication", "One record per drug", "INTERVENTIONS", (), adverse_events().variables)
     whole = package(tmp_path, adverse_events(), [row(dose=None, unit="")], empty)
