@@ -32,7 +32,7 @@ from participants.middleware import VERBATIM
 from participants.models import IdentityRead, Participant
 from sponsor.api import ROUTES
 from tests import factories
-from tests.addforms import FILL, Filled
+from tests.addforms import FILL, Filled, send
 from tests.conftest import TOLD, person
 from tests.test_error_pages import names, patterns
 from tests.test_headers import wrong
@@ -78,7 +78,7 @@ def _all_of(participant: Participant, now: dt.datetime, by: User) -> None:
     client = _client(by)
     for label in sorted(set(FILL) - {"participants.Participant", "participants.ConsentWithdrawal", "dosing.Infusion"}):
         filled = FILL[label](participant, now, by)
-        client.post(filled.address, filled.data)
+        send(client, filled)
 
 
 def _stopped(by: User, theirs: Participant, ours: Participant, now: dt.datetime) -> None:

@@ -18,7 +18,7 @@ from participants.tasks import run_imports
 from safety.models import AdverseEvent
 from sponsor import api
 from tests import factories
-from tests.addforms import FILL
+from tests.addforms import FILL, send
 from tests.test_freetext import PLANTED, SPELT, fill_all, holding
 from trialsite import freetext
 from trialsite.fields import EncryptedDateField, EncryptedTextField
@@ -57,7 +57,7 @@ def test_planted_identity_stands_in_no_column_in_clear(
         fill_all(client, planted, now, root)
         for label in sorted(set(FILL) - {"participants.Participant"}):
             filled = FILL[label](planted, now, root)
-            client.post(filled.address, {**filled.data, "note": SPELT["name"], "reason": SPELT["phone"]})
+            send(client, filled, note=SPELT["name"], reason=SPELT["phone"])
         client.get(reverse("admin:participants_participant_change", args=[planted.pk]))
         _upload(client, planted, b"participant,measure,value,unit,taken_at\n", FILE_OF_A_PERSON)
     texts = ("欧阳梓萱", "13955512345", "ZY7700123", "1983-07-19", "139-5551-2345", *SPELT.values())

@@ -27,7 +27,7 @@ from participants.actions import plan_infusion, site_day
 from participants.models import Examination, Measurement, Participant, Visit
 from safety.models import AdverseEvent, SafetyAlert, ToxicityAssessment
 from tests import factories
-from tests.addforms import FILL
+from tests.addforms import FILL, Filled, send
 from tests.conftest import person
 from tests.forms import forms_of
 from trialsite import subjectpage, wayback
@@ -81,7 +81,7 @@ def _made(now: dt.datetime) -> World:
 
 def sent(client: Client, address: str, data: dict[str, Any]) -> Any:
     """A form as somebody sends it: what looks like a mistake is asked about, and answered."""
-    response = client.post(address, data)
+    response = send(client, Filled(address, data))
     asked = re.search(r'name="question_asked" value="([^"]+)"', response.content.decode())
     if response.status_code == 302 or asked is None:
         return response

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from participants.models import Participant
 from tests import factories
-from tests.addforms import FILL, add
+from tests.addforms import FILL, add, send
 from tests.conftest import PASSWORD, person
 from tests.test_error_pages import names, patterns
 from trialsite import reach
@@ -151,7 +151,7 @@ def test_every_address_of_a_row_of_another_site_is_as_if_there_was_nothing(
     bob = login(charlie)
     for label in sorted(set(FILL) - {"participants.ConsentWithdrawal", "dosing.Infusion"}):
         filled = FILL[label](theirs, now, charlie)
-        bob.post(filled.address, filled.data)
+        send(bob, filled)
     before = _records()
     client = login(everybody)
     client.raise_request_exception = False
