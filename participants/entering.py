@@ -161,7 +161,6 @@ def _consent(page: Page) -> list[Section]:
                 "participant_assented",
                 "may_be_reminded",
                 "deviation_reason",
-                "changes_seen",
             ),
             offered={"consented_at": page.offered_day},
         )
