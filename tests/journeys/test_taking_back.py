@@ -85,9 +85,11 @@ PAGES = [page for page in RECORDS if page.can_void]
 
 
 @pytest.fixture
-def moment() -> dt.datetime:
-    """Pages ask the clock: these journeys happen now."""
-    return timezone.now()
+def moment(time_machine: Any) -> dt.datetime:
+    """Pages ask the clock, and at night nobody is reminded: these journeys begin at noon."""
+    noon = timezone.localtime().replace(hour=12, minute=0, second=0, microsecond=0)
+    time_machine.move_to(noon)
+    return noon
 
 
 @pytest.fixture
