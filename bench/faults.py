@@ -102,7 +102,7 @@ class Scene:
 
         import trialsite.celery  # noqa: F401  (its way to the broker)
 
-        Celery(broker=self.stack.valkey.url).send_task(TASK)
+        Celery(broker=self.stack.valkey.url, set_as_current=False).send_task(TASK)
 
     # --- what is done
     def queue(self, name: str) -> None:
