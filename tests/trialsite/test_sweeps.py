@@ -245,6 +245,7 @@ def snapshots(scene: Scene) -> Trial:
     whole = {
         "study": "A",
         "asked_by": scene.alice,
+        "asked_at": scene.now - DAY,
         "state": "complete",
         "cut_off": scene.now - DAY,
         "finished_at": scene.now - DAY,
