@@ -292,6 +292,10 @@ def _variance(points: Sequence[_Point]) -> float:
     return max(total, 0.0)
 
 
+# The log of about the largest number that there is.
+FARTHEST = 700.0
+
+
 def _incidence_limits(incidence: float, variance: float, z: float) -> tuple[float, float]:
     """On the log-log scale of the incidence itself, so that they stay between 0 and 1 (Collett, as SAS and lifelines).
 
@@ -301,4 +305,5 @@ def _incidence_limits(incidence: float, variance: float, z: float) -> tuple[floa
         return incidence, incidence
     half = z * math.sqrt(variance) / (incidence * -math.log(incidence))
     inner = math.log(-math.log(incidence))
-    return math.exp(-math.exp(inner + half)), math.exp(-math.exp(inner - half))
+    # Beyond this the limit is 0 to the last digit, and the number that says so would be too large to hold.
+    return math.exp(-math.exp(min(inner + half, FARTHEST))), math.exp(-math.exp(inner - half))
