@@ -42,6 +42,7 @@ def ask(
     """
     _check_cut_off(cut_off, now)
     _check_may_ask(by, with_free_text=with_free_text)
+    _check_agreement(shifts_dates=shifts_dates, with_free_text=with_free_text)
     study, day = get_study().latest.registry_id, timezone.localtime(now).date()
     # Whoever asks at this moment, too, waits here.
     number = Counter.take(f"snapshot {day}")
@@ -63,6 +64,14 @@ def ask(
     if wakes:
         wake(TASK)
     return row
+
+
+def _check_agreement(*, shifts_dates: bool, with_free_text: bool) -> None:
+    agreement = get_study().latest.sponsor_agreement
+    if agreement.dates == "shifted" and not shifts_dates:
+        raise Refused(_("The agreement with the sponsor in the study file says that dates leave shifted: choose that."))
+    if agreement.free_text == "withheld" and with_free_text:
+        raise Refused(_("The agreement with the sponsor in the study file says that no free text leaves."))
 
 
 def _check_cut_off(cut_off: dt.datetime | None, now: dt.datetime) -> None:

@@ -30,6 +30,7 @@ from trialsite.exports import timed_name
 from trialsite.listexport import LogAdmin, person_of
 from trialsite.refusal import Refused
 from trialsite.signature import check_password
+from trialsite.study import get_study
 
 SHOWN = 200
 TONES = {
@@ -64,7 +65,6 @@ class AskForm(forms.Form):
             (AS_RECORDED, _("as they are")),
             (SHIFTED, _("shifted for each participant by a secret number of days; the time between two dates stays")),
         ],
-        initial=AS_RECORDED,
         widget=UnfoldAdminRadioSelectWidget,
         help_text=_("As it was agreed with the sponsor."),
     )
@@ -74,7 +74,6 @@ class AskForm(forms.Form):
             (WITHHELD, _("withheld")),
             (RELEASED, _("leaves: I have made sure that it names nobody, and sign for it")),
         ],
-        initial=WITHHELD,
         widget=UnfoldAdminRadioSelectWidget,
     )
     password = formfields.own_password(
@@ -84,7 +83,9 @@ class AskForm(forms.Form):
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        if not request.user.has_perm("sponsor.release_free_text"):
+        agreement = get_study().latest.sponsor_agreement
+        self.initial |= {"dates": SHIFTED if agreement.dates == "shifted" else AS_RECORDED, "free_text": WITHHELD}
+        if agreement.free_text != "on_release" or not request.user.has_perm("sponsor.release_free_text"):
             del self.fields["free_text"], self.fields["password"]
 
     def clean(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from tests.conftest import first_site, known, person
 from trialsite.models import User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
+from trialsite.study import get_study
+from trialsite.study.parts import SponsorAgreement
 
 # What another connection must see is committed for true.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -254,6 +257,16 @@ def test_files_go_when_their_time_has_come_and_what_belongs_to_nothing(
     assert again(row).state == "expired"
     # Its record stays, with every checksum.
     assert again(row).files.exists()
+
+
+def test_the_agreement_with_the_sponsor_says_what_may_be_asked_for(dora: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed = SponsorAgreement(dates="shifted", free_text="withheld")
+    latest = get_study().latest.model_copy(update={"sponsor_agreement": agreed})
+    monkeypatch.setattr(actions, "get_study", lambda: SimpleNamespace(latest=latest))
+    for asked in ({}, {"shifts_dates": True, "with_free_text": True}):
+        with pytest.raises(Refused):
+            actions.ask(by=dora, now=timezone.now(), **asked)
+    assert actions.ask(by=dora, now=timezone.now(), shifts_dates=True).shifts_dates
 
 
 def test_the_command_makes_one_and_says_where(dora: User, capsys: Any, folder: Path) -> None:
