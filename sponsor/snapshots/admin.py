@@ -84,7 +84,7 @@ class AskForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.request = request
         agreement = get_study().latest.sponsor_agreement
-        self.initial |= {"dates": SHIFTED if agreement.dates == "shifted" else AS_RECORDED, "free_text": WITHHELD}
+        self.initial.update(dates=SHIFTED if agreement.dates == "shifted" else AS_RECORDED, free_text=WITHHELD)
         if agreement.free_text != "on_release" or not request.user.has_perm("sponsor.release_free_text"):
             del self.fields["free_text"], self.fields["password"]
 
