@@ -176,7 +176,13 @@ def sign(*rows: Model, meaning: Meaning, by: User, is_own: bool = True) -> None:
             % {"name": by}
         )
     model = type(rows[0])
-    found = _run(SIGN, model, columns=signed_columns(model, meaning), rows=[row.pk for row in rows], person=by.pk)
+    found = _run(
+        _written(SIGN, model),
+        model,
+        columns=signed_columns(model, meaning),
+        rows=[row.pk for row in rows],
+        person=by.pk,
+    )
     Signature.objects.bulk_create(
         _bound(
             Signature(
@@ -314,8 +320,14 @@ def _compare(rows: list[Any]) -> dict[int, tuple[Checked, ...]]:
 def _stored(model: type[Model], due: dict[int, dict[Meaning, str]]) -> list[Any]:
     fields = {name for meanings in due.values() for name in meanings.values()}
     columns = sorted({one for meaning in Meaning for one in signed_columns(model, meaning)})
+    return _run(_to_verify(model, frozenset(fields)), model, columns=columns, rows=list(due))
+
+
+@cache
+def _to_verify(model: type[Model], fields: frozenset[str]) -> str:
+    """Written once in a process: it takes longer to write than to answer."""
     stored = sql.SQL(", ").join(sql.Identifier("s", name) for name in STORED)
-    return _run(VERIFY, model, columns=columns, rows=list(due), before=_before(model, fields), stored=stored)
+    return _written(VERIFY, model, before=_before(model, fields), stored=stored)
 
 
 def _before(model: type[Model], fields: Iterable[str]) -> sql.Composable:
@@ -369,12 +381,15 @@ def _read(content: str) -> dict[str, Any]:
     return read
 
 
+def _written(statement: str, model: type[Model], **parts: Any) -> str:
+    """As text: what stands around a request looks at the statement."""
+    query = sql.SQL(statement).format(content=sql.SQL(CONTENT), table=sql.Identifier(_table(model)), **parts)
+    return query.as_string()
+
+
 def _run(
-    statement: str, model: type[Model], *, rows: list[int], columns: list[str], person: int | None = None, **parts: Any
+    statement: str, model: type[Model], *, rows: list[int], columns: list[str], person: int | None = None
 ) -> list[Any]:
-    table = _table(model)
-    query = sql.SQL(statement).format(content=sql.SQL(CONTENT), table=sql.Identifier(table), **parts)
     with connection.cursor() as cursor:
-        # As text: what stands around a request looks at the statement.
-        cursor.execute(query.as_string(), {"rows": rows, "columns": columns, "person": person, "table": table})
+        cursor.execute(statement, {"rows": rows, "columns": columns, "person": person, "table": _table(model)})
         return list(cursor.fetchall())

@@ -290,7 +290,7 @@ def product_of_lot(code: str) -> CellProduct | None:
 
     Width, case and spaces aside; where that leaves two bags, only the exact spelling tells them apart.
     """
-    known = CellProduct.objects.standing()
+    known = reversed(participants.all_standing(CellProduct))
     alike = [bag for bag in known if is_same_code(code, bag.lot) or is_same_code(code, bag.chain_of_identity)]
     exact = [bag for bag in alike if code in (bag.lot, bag.chain_of_identity)]
     found = exact or alike

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -137,7 +138,8 @@ def readiness_of(
 
 def _rulings(participant: Participant) -> tuple[list[ReadinessRuling], tuple[ReadinessRuling, ...]]:
     """Those that count, and those that do not, for they were changed after they were signed."""
-    rows = list(participant.readiness_rulings.standing().select_related("created_by"))
+    rows = participants.standing_of(ReadinessRuling, participant)[::-1]
+    prefetch_related_objects(rows, "created_by")
     signed = signing.counting(rows)
     return signed, tuple(row for row in rows if row not in signed)
 
@@ -311,7 +313,7 @@ def check_fitness(check: FitnessCheck, *, now: dt.datetime) -> None:
 
 def holds_at(participant: Participant, at: dt.datetime) -> list[DosingHold]:
     """Those that nobody had lifted or voided then; a lift or a void that nobody signed lets nothing through."""
-    rows = list(participant.holds.filter(created_at__lte=at))
+    rows = [row for row in reversed(participants.recorded_of(DosingHold, participant)) if row.created_at <= at]
     found = signing.verify(rows)
     return [row for row in rows if is_holding(row, found.get(row.pk, ()), at=at)]
 
@@ -361,16 +363,18 @@ def checkers(participant: Participant, product: CellProduct, *, at: dt.datetime)
 
 
 def identity_checks(participant: Participant, product: CellProduct, *, at: dt.datetime) -> list[IdentityCheck]:
-    return _identity_checks(participant, product, at=at, beside=("created_by",))[0]
+    found = _identity_checks(participant, product, at=at)[0]
+    prefetch_related_objects(found, "created_by")
+    return found
 
 
 def _identity_checks(
-    participant: Participant, product: CellProduct, *, at: dt.datetime, beside: Iterable[str] = ()
+    participant: Participant, product: CellProduct, *, at: dt.datetime
 ) -> tuple[list[IdentityCheck], list[IdentityCheck]]:
     """Those that hold at that moment, and those that came only after it."""
     oldest = at - dt.timedelta(hours=_protocol(participant).bedside.identity_valid_hours)
-    found = product.identity_checks.standing().filter(participant=participant, created_at__gte=oldest)
-    rows = list((found.select_related(*beside) if beside else found).order_by("pk"))
+    known = participants.standing_of(IdentityCheck, participant)
+    rows = [row for row in known if row.product_id == product.pk and row.created_at >= oldest]
     in_time = [row for row in rows if row.created_at < end_of_minute(at)]
     return in_time, [row for row in rows if row not in in_time]
 

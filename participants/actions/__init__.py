@@ -95,7 +95,7 @@ from participants.actions.response import (
     tell_visits,
     void_response,
 )
-from participants.actions.standing import standing_of
+from participants.actions.standing import all_standing, recorded_of, standing_of
 from participants.actions.status import (
     change_status,
     check_can_become,
@@ -163,6 +163,7 @@ __all__ = [
     "acknowledge_visit",
     "add_deviation",
     "against_infusion",
+    "all_standing",
     "asked_again",
     "asked_of",
     "broken_rulings",
@@ -256,6 +257,7 @@ __all__ = [
     "record_therapy",
     "record_unscheduled",
     "record_visit",
+    "recorded_of",
     "relapse_to_note",
     "release",
     "remind_of_reconsents",

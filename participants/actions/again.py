@@ -114,10 +114,13 @@ def _later(
         return again.later(rest, decided)
 
     began, facts = _began(known, at=at), known.facts(at)
-    before = known.facts(began) if began else None
-    later = against(again.until_lowered(facts, before, protocol.lymphodepletion.lowers))
+    counting = again.until_lowered(facts, known.facts(began) if began else None, protocol.lymphodepletion.lowers)
+    later = against(counting)
+    # Deciding is most of the work: not again about the same facts.
+    if counting == facts:
+        return later, ()
     counted = {d.check for d in later}
-    return later, () if before is None else tuple(d for d in against(facts) if d.check not in counted)
+    return later, tuple(d for d in against(facts) if d.check not in counted)
 
 
 def _began(known: Known, *, at: dt.datetime) -> dt.datetime | None:

@@ -307,11 +307,9 @@ def facts_at(participant: Participant, moments: Collection[dt.datetime]) -> dict
 
     A result goes before a later "not done": the question has its answer.
     """
-    rows = Measurement.objects.standing().filter(participant=participant)
     newest = sorted(_newest_answers(participant, sorted(moments)), key=_newest_last)
     examinations = {row.examination_id for row in newest if row.code in HAVE_COMPANIONS}
-    beside = rows.filter(examination__in=examinations, code__in=COMPANIONS) if examinations else rows.none()
-    companions = list(beside.values_list(*FACT_COLUMNS, named=True))
+    companions = _companions(participant, sorted(examinations)) if examinations else []
     facts = {row.pk: fact_of(row) for row in (*newest, *companions)}
     return {
         moment: Facts(
@@ -341,6 +339,24 @@ def _question_of(count: int) -> Question:
         for moment in _some_moments(count)
     ]
     return (first.union(*others) if others else first).query.sql_with_params()
+
+
+def _companions(participant: Participant, examinations: Sequence[int]) -> list[Any]:
+    given: dict[Hashable, Any] = dict(zip(_some_rows(len(examinations)), examinations, strict=True))
+    given[NOBODY] = participant.pk
+    return [Answer(*row) for row in ask(_question_of_companions(len(examinations)), given)]
+
+
+@cache
+def _question_of_companions(count: int) -> Question:
+    rows = Measurement.objects.standing().filter(participant=NOBODY)
+    rows = rows.filter(examination__in=_some_rows(count), code__in=sorted(COMPANIONS))
+    return rows.values_list(*FACT_COLUMNS).query.sql_with_params()
+
+
+def _some_rows(count: int) -> list[int]:
+    """Stand for the rows that are asked about."""
+    return [NOBODY - 1 - number for number in range(count)]
 
 
 def _some_moments(count: int) -> list[dt.datetime]:

@@ -32,17 +32,37 @@ def standing_of(model: type[R], participant: Participant, *, without: str = "") 
     For rows of which a person has few. Whoever wants only some of many, or others beside them, asks the database.
     `without` names a field that is large and that nobody looks at.
     """
-    asked: Any = model._default_manager.raw(_question(model, without), [participant.pk])
-    rows: list[R] = list(asked)
+    return _of(participant, model, _question(model, without))
+
+
+def recorded_of(model: type[R], participant: Participant) -> list[R]:
+    """The same with what does not count any more."""
+    return _of(participant, model, _question(model, "", only_standing=False))
+
+
+def _of(participant: Participant, model: type[R], question: str) -> list[R]:
+    rows: list[R] = list(model._default_manager.raw(question, [participant.pk]))
     for row in rows:
         row.participant = participant  # type: ignore[attr-defined]
     return rows
 
 
 @cache
-def _question(model: type[Record], without: str) -> str:
-    rows: Any = model.objects.standing()
+def _question(model: type[Record], without: str, *, only_standing: bool = True) -> str:
+    rows: Any = model.objects.standing() if only_standing else model.objects.all()
     rows = rows.filter(participant=NOBODY).order_by("pk")
     question, blanks = (rows.defer(without) if without else rows).query.sql_with_params()
     assert blanks == (NOBODY,), f"{model.__name__} asks for more than the person"
+    return question
+
+
+def all_standing(model: type[R]) -> list[R]:
+    """All that counts of everybody, in the order in which it was recorded: for what a study has few of."""
+    return list(model._default_manager.raw(_question_about_all(model)))
+
+
+@cache
+def _question_about_all(model: type[Record]) -> str:
+    question, blanks = model.objects.standing().order_by("pk").query.sql_with_params()
+    assert blanks == ()
     return question
