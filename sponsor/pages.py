@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from sponsor.changed import unchanged_since
 from trialsite import changes
 
 CURSOR, PAGE_SIZE, ORDERING = "cursor", "page_size", "ordering"
@@ -44,14 +45,13 @@ class Pair(Func):
 
 class Pages(BasePagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """`queryset` has `changed_at`: when the row, or what it shows of others, last changed."""
         size, order = _page_size(request), _order(request, view.orders)
         # Signed for this address and these filters: with others, it would be another row's place.
         self.salt = f"by key: {request.path}?{urlencode(_filters(request))}"
         self.column = order.removeprefix("-")
         place = self._place(request, queryset.model)
         self.until = place.until if place else changes.horizon()
-        rows = _behind(queryset.filter(changed_at__lt=self.until), order, place)
+        rows = _behind(unchanged_since(queryset, self.until), order, place)
         found = list(rows[: size + 1])
         self.next = self._link(request, found[size - 1]) if len(found) > size else None
         return found[:size]

@@ -19,7 +19,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
 from participants.models import Participant
-from sponsor.api.changed import changed_keys
+from sponsor.changed import changed_keys
 from sponsor.pages import CURSOR, ORDERING, PAGE_SIZE
 from trialsite import changes
 from trialsite.fields import PartialDateField

@@ -9,9 +9,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers, viewsets
 
 from sponsor.access import RecordedView
-from sponsor.api.changed import with_changes
 from sponsor.api.describe import ERRORS, UNCHANGED
 from sponsor.api.parameters import FIELDS, RowFilter, StrictFilterBackend, columns_asked_for, filters_of
+from sponsor.changed import with_changes
 from sponsor.pages import Pages
 from trialsite import freetext
 from trialsite.models import Record
