@@ -1,15 +1,17 @@
 """The Celery application. Its schedule and options stand in settings, so a change is a reviewed commit."""
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_init, worker_ready
+from celery.signals import beat_init, worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 # Before the application reads the broker's address: see there.
 TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "trialsite.transport:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
+SIGN_OF_LIFE_SECONDS = 20
 
 
 class ClockedTask(Task):  # type: ignore[misc]
@@ -41,3 +43,22 @@ def sweep_at_once(sender: Any, **_more: Any) -> None:
     """After a restart or an update every sweep runs now, not when its minute comes: running twice is harmless."""
     for entry in app.conf.beat_schedule.values():
         app.send_task(entry["task"], expires=60)
+
+
+@worker_ready.connect
+def show_life(sender: Any, **_more: Any) -> None:
+    """By the consumer's own clock: where its loop hangs, or has no broker, there is no sign."""
+    from trialsite import heartbeat
+
+    heartbeat.beat()
+    sender.timer.call_repeatedly(SIGN_OF_LIFE_SECONDS, heartbeat.beat)
+
+
+@worker_init.connect
+@beat_init.connect
+def say_what_the_broker_says(sender: Any, **_more: Any) -> None:
+    """Once, in a sentence; after that Celery tries again and again."""
+    from trialsite import broker
+
+    if reason := broker.why_not():
+        print(reason, file=sys.stderr, flush=True)
