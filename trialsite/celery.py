@@ -1,11 +1,10 @@
 """The Celery application. Its schedule and options stand in settings, so a change is a reviewed commit."""
 
 import os
-import sys
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import beat_init, worker_init, worker_ready
+from celery.signals import worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 # Before the application reads the broker's address: see there.
@@ -52,13 +51,3 @@ def show_life(sender: Any, **_more: Any) -> None:
 
     heartbeat.beat()
     sender.timer.call_repeatedly(SIGN_OF_LIFE_SECONDS, heartbeat.beat)
-
-
-@worker_init.connect
-@beat_init.connect
-def say_what_the_broker_says(sender: Any, **_more: Any) -> None:
-    """Once, in a sentence; after that Celery tries again and again."""
-    from trialsite import broker
-
-    if reason := broker.why_not():
-        print(reason, file=sys.stderr, flush=True)

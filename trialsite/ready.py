@@ -99,8 +99,8 @@ def _people() -> Iterator[str]:
 
 
 def _broker() -> Iterator[str]:
-    if reason := broker.why_not():
-        yield reason
+    if broker.depth() is None:
+        yield "The broker does not answer, or refuses the password: correct REDIS_URL, or start Redis or Valkey."
 
 
 def _mail() -> Iterator[str]:
