@@ -132,10 +132,11 @@ release() {
 
 units() {
     say "units of systemd"
-    install -d /etc/systemd/system/trialsite-.service.d
+    for one in trialsite-.service.d/common.conf trialsite-backup.service.d/owner.conf; do
+        install -D -m 644 "$new/deploy/systemd/$one" "/etc/systemd/system/$one"
+    done
     install -m 644 "$new"/deploy/systemd/trialsite*.service "$new"/deploy/systemd/*.target "$new"/deploy/systemd/*.timer \
         /etc/systemd/system/
-    install -m 644 "$new/deploy/systemd/trialsite-.service.d/common.conf" /etc/systemd/system/trialsite-.service.d/
     install -m 755 "$new/deploy/systemd/trialsite" /usr/local/bin/trialsite
     systemctl daemon-reload
 }

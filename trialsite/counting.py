@@ -34,7 +34,7 @@ class Answers:
 
 def take_place(number: int) -> None:
     """For a process that was just forked; `number` is never that of another one that lives."""
-    global _begin  # noqa: PLW0603  # one for each process
+    global _begin  # one for each process
     _begin = number % _PLACES * _PLACE
 
 

@@ -21,7 +21,7 @@ preload_app = True
 timeout = graceful_timeout = 30
 # It would write into the home of a user that has none.
 control_socket_disable = True
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108  # memory: a slow disk stops no heart
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # memory: a slow disk stops no heart
 logconfig_dict = logs.config(os.environ.get("LOG_LEVEL") or "INFO")
 # Without the query: what people search for, and the secret of a calendar link, belong in no log.
 access_log_format = "%(m)s %(U)s %(s)s"

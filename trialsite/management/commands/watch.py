@@ -54,7 +54,7 @@ def _look() -> str:
         found = watchman.look(now=timezone.now())
     except DatabaseError as error:
         # It cannot be told by a row: whoever reads the log, or the health check of the web server, sees it.
-        log.error("The database does not let us in. %s", databases.said(error))  # noqa: TRY400  # all there is to say
+        log.error("The database does not let us in. %s", databases.said(error))  # all there is to say
         return "nothing was seen"
     words = ", ".join(f"{name}: {count}" for name, count in found.items())
     log.info("watched: %s", words)
