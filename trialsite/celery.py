@@ -1,11 +1,15 @@
 """The Celery application. Its schedule and options stand in settings, so a change is a reviewed commit."""
 
+import logging
 import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_init, worker_ready
+from celery.apps import worker as celery_worker
+from celery.signals import setup_logging, worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
+
+from trialsite import logs
 
 # Before the application reads the broker's address: see there.
 TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "trialsite.transport:Transport"
@@ -27,6 +31,20 @@ class ClockedTask(Task):  # type: ignore[misc]
 app = Celery("trialsite", task_cls=ClockedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def _say(message: str, _file: Any = None) -> None:
+    """Celery's farewell, as a line of the log; it is said inside a signal's handler, where no lock may be taken."""
+    os.write(2, logs.line("celery.worker", logging.INFO, message.strip()))
+
+
+celery_worker.safe_say = _say
+
+
+@setup_logging.connect
+def log_as_all_do(**_more: Any) -> None:
+    """Worker and beat write the lines that the web server writes: where somebody listens here, Celery sets up none."""
+    logs.begin(os.environ.get("LOG_LEVEL") or "INFO")
 
 
 @worker_init.connect

@@ -8,7 +8,7 @@ import pghistory
 from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
-from trialsite import env
+from trialsite import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Which software it was stands on every print.
@@ -88,6 +88,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "trialsite.middleware.WatchedMiddleware",
     "trialsite.middleware.ApiNeedsTlsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -182,7 +183,7 @@ LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
-TIME_ZONE = "Asia/Shanghai"
+TIME_ZONE = logs.ZONE
 USE_TZ = True
 FORMAT_MODULE_PATH = ["trialsite.formats"]
 
@@ -205,19 +206,22 @@ STORAGES = {
 }
 
 # --- Safety of the transport -------------------------------------------------------------------
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOCAL
+# A trial with invented people, on a machine of another name than one's own: passwords go over the network in clear.
+WITHOUT_TLS = env.boolean("WITHOUT_TLS", LOCAL)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not WITHOUT_TLS
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-if not LOCAL:
+if not WITHOUT_TLS:
     # A browser takes a cookie of such a name over TLS alone, from this very host, and shows it to no other.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrftoken"
     LANGUAGE_COOKIE_NAME = "__Host-language"
-SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", not LOCAL)
-SECURE_HSTS_SECONDS = 0 if LOCAL else env.integer("SECURE_HSTS_SECONDS", 31_536_000)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
+SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", not WITHOUT_TLS)
+SECURE_HSTS_SECONDS = 0 if WITHOUT_TLS else env.integer("SECURE_HSTS_SECONDS", 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not WITHOUT_TLS
 # The health checks are asked inside the network, without TLS. A program that asks the API without it is told so: one
 # that was sent on would hand out its token in clear for ever, and nobody would notice.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^api/"]
-if env.boolean("BEHIND_TLS_PROXY", not LOCAL):
+BEHIND_TLS_PROXY = env.boolean("BEHIND_TLS_PROXY", not WITHOUT_TLS)
+if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # How many trusted proxies stand before us: whose word about the caller's address counts.
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)
@@ -387,19 +391,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Logs --------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "trialsite.logs.JsonFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        # They would tell which letters stand on a print, and so the name of a person.
-        "fontTools": {"level": "ERROR"},
-        "fpdf": {"level": "ERROR"},
-    },
-}
+LOGGING = logs.config(env.text("LOG_LEVEL", "INFO"))
 
 # --- Admin theme -------------------------------------------------------------------------------
 UNFOLD = {
