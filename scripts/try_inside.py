@@ -2,7 +2,7 @@
 
 python - sink                  a mail server on port 2525 that keeps nothing, and prints the Message-ID of each mail
 python - person LINK DOOR      follows a one-time link as its person does: password, telephone, first page
-python - ask URL SECONDS       asks ten times a second, and says how many answers were not 200 and the longest wait
+python - ask URL HOST SECONDS  asks ten times a second, and says how many answers were not 200 and the longest wait
 """
 
 import base64
@@ -17,7 +17,7 @@ import sys
 import time
 from urllib.parse import urlencode, urlsplit
 
-PASSWORD = "four words on paper"  # noqa: S105  # of a site that is thrown away
+PASSWORD = "four words on paper"  # of a site that is thrown away
 
 
 class Mail(socketserver.StreamRequestHandler):
@@ -99,7 +99,7 @@ def person(link: str, door: str) -> None:
     print("inside")
 
 
-def ask(url: str, seconds: str) -> None:
+def ask(url: str, host: str, seconds: str) -> None:
     found = urlsplit(url)
     failed, asked, longest = [], 0, 0.0
     begun = time.monotonic()
@@ -107,7 +107,7 @@ def ask(url: str, seconds: str) -> None:
         asked += 1
         try:
             connection = http.client.HTTPConnection(found.netloc, timeout=20)
-            connection.request("GET", found.path, headers={"Host": "127.0.0.1", "X-Forwarded-Proto": "https"})
+            connection.request("GET", found.path, headers={"Host": host, "X-Forwarded-Proto": "https"})
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             status = type(error).__name__

@@ -7,12 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from trialsite import codeage, env, firstevents, grants, guards, keyseals
+from trialsite.backups import before
 from trialsite.models import Site
 from trialsite.roles import ROLE_PERMISSIONS
 from trialsite.study import get_study
@@ -27,6 +28,9 @@ class Command(BaseCommand):
     )
     requires_system_checks: list[str] = []
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--with-backup", action="store_true", help="first, where there is something to migrate")
+
     def handle(self, *args: Any, **options: Any) -> None:
         with connection.cursor() as cursor:
             # Two hosts that start at once prepare one after the other.
@@ -34,6 +38,8 @@ class Command(BaseCommand):
         refuse_unfinished()
         codeage.refuse_older_code()
         keyseals.refuse_before_preparing()
+        if options["with_backup"]:
+            before.make(self.stdout)
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", verbosity=0)
         with transaction.atomic():
