@@ -14,6 +14,7 @@ from trialsite import logs
 # Before the application reads the broker's address: see there.
 TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "trialsite.transport:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
+SIGN_OF_LIFE_SECONDS = 20
 
 
 class ClockedTask(Task):  # type: ignore[misc]
@@ -59,3 +60,12 @@ def sweep_at_once(sender: Any, **_more: Any) -> None:
     """After a restart or an update every sweep runs now, not when its minute comes: running twice is harmless."""
     for entry in app.conf.beat_schedule.values():
         app.send_task(entry["task"], expires=60)
+
+
+@worker_ready.connect
+def show_life(sender: Any, **_more: Any) -> None:
+    """By the consumer's own clock: where its loop hangs, or has no broker, there is no sign."""
+    from trialsite import heartbeat
+
+    heartbeat.beat()
+    sender.timer.call_repeatedly(SIGN_OF_LIFE_SECONDS, heartbeat.beat)

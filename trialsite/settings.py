@@ -52,6 +52,8 @@ SNAPSHOT_LEASE_SECONDS = env.integer("SNAPSHOT_LEASE_SECONDS", 120)
 BACKUP_DIR = Path(folder) if (folder := env.text("BACKUP_DIR", "")) else BASE_DIR / "var" / "backups" if LOCAL else None
 BACKUP_KEEP_DAYS = env.integer("BACKUP_KEEP_DAYS", 30)
 BACKUP_PUBLIC_KEY = Path(file) if (file := env.text("BACKUP_PUBLIC_KEY", "")) else None
+# Which file worker, beat and watch touch while they work, for whoever checks their health without asking them.
+HEARTBEAT_FILE = Path(file) if (file := env.text("HEARTBEAT_FILE", "")) else None
 # What a program must send as Authorization: Bearer … to read /metrics; without one nobody does.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
@@ -124,11 +126,12 @@ TEMPLATES = [
 ]
 
 # --- Data --------------------------------------------------------------------------------------
-DATABASES = {"default": env.database(env.text("DATABASE_URL"))}
+# A password may stand beside its address: there it may have any letters.
+DATABASES = {"default": env.database(env.text("DATABASE_URL"), env.text("DATABASE_PASSWORD", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Where the units of measurement are kept as the library has read them; in production nothing is written.
 UNITS_CACHE = BASE_DIR / "var" / "cache" if LOCAL else None
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.broker(env.text("REDIS_URL"), env.text("REDIS_PASSWORD", ""))
 CACHES = {
     # The database keeps the API's throttle counts: a broker that is down must not turn reads into errors.
     "default": {
@@ -241,7 +244,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- E-mail ------------------------------------------------------------------------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-locals().update(env.email(env.text("EMAIL_URL")))
+locals().update(env.email(env.text("EMAIL_URL"), env.text("EMAIL_PASSWORD", "")))
 # How long to wait for a connection, and how long for the whole conversation about one message, up to its last dot.
 EMAIL_TIMEOUT, EMAIL_CONVERSATION_SECONDS = 20, 60
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Trialsite <trialsite@localhost>")
@@ -263,6 +266,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
+# Writes a sign of life, too: see there.
+CELERY_BEAT_SCHEDULER = "trialsite.dispatching:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", str(BASE_DIR / "var" / "beat" / "schedule"))
 # Sweeps: each finds rows that are due and may run twice, late, or beside itself. An unsent run
 # expires before the next, so that a long silence does not end in a queue of equal sweeps.

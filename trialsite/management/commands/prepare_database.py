@@ -14,6 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from trialsite import codeage, databases, env, firstevents, grants, guards, keyseals, people, preparing
+from trialsite.backups import before
 from trialsite.models import Site
 from trialsite.roles import ROLE_PERMISSIONS
 from trialsite.study import get_study
@@ -30,6 +31,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--plan", action="store_true", help="only say what would be done")
+        parser.add_argument("--with-backup", action="store_true", help="first, where there is something to migrate")
 
     def handle(self, *args: Any, **options: Any) -> None:
         role, password = settings.APP_DATABASE_ROLE, env.text("APP_DATABASE_PASSWORD", "")
@@ -42,13 +44,13 @@ class Command(BaseCommand):
             if too_old := databases.too_old():
                 raise CommandError(too_old)
             with _alone():
-                self._prepare(role, password, only_plan=options["plan"])
+                self._prepare(role, password, only_plan=options["plan"], with_backup=options["with_backup"])
         except DatabaseError as error:
             if not databases.is_known(error):
                 raise
             raise CommandError(databases.said(error)) from None
 
-    def _prepare(self, role: str, password: str, *, only_plan: bool) -> None:
+    def _prepare(self, role: str, password: str, *, only_plan: bool, with_backup: bool) -> None:
         refuse_unfinished()
         codeage.refuse_older_code()
         keyseals.refuse_before_preparing()
@@ -59,6 +61,8 @@ class Command(BaseCommand):
         if only_plan:
             self.stdout.write("Nothing was changed.")
             return
+        if with_backup:
+            before.make(self.stdout)
         # First what may be refused: nothing is half done when it is.
         make_login(role, password)
         call_command("migrate", interactive=False, verbosity=0)
