@@ -151,12 +151,8 @@ if [ ! -f "$site" ]; then
 fi
 release
 units
-if [ -L "$opt/current" ]; then
-    say "a backup, before anything is changed"
-    /usr/local/bin/trialsite backup || stop "No backup could be made: nothing was changed. Mend that, and run this again."
-fi
 say "the database"
-TRIALSITE_RELEASE=$new /usr/local/bin/trialsite prepare_database
+TRIALSITE_RELEASE=$new /usr/local/bin/trialsite prepare_database --with-backup
 before=$(readlink "$opt/current" || true)
 ln -sfn "$new" "$opt/current.new" && mv -T "$opt/current.new" "$opt/current"
 systemctl enable -q trialsite.target trialsite-web trialsite-worker trialsite-beat trialsite-watch trialsite-backup.timer

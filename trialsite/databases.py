@@ -3,21 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import connection
+from django.db import InterfaceError, NotSupportedError, OperationalError, connection
 
 # The oldest that the whole suite or a real installation has been run on: Debian 12 brings it.
 OLDEST = 15
+# SQLSTATE of what a login may not do.
+NO_RIGHT = "42501"
+# … and of a server that has no room left.
+DISK_FULL = "53100"
+# Of a server that nobody reaches, or that lets nobody in: PostgreSQL's classes, and too many connections.
+AWAY = ("08", "28", "3D", "57P", "53300")
 
 
 def said(error: BaseException) -> str:
-    """One sentence or two about why nothing can be done there: by the server's own code where it gave one."""
+    """Why nothing can be done there, with the way out and the server's own words: for those who keep the server."""
     given = connection.settings_dict
     where = f"{given['HOST'] or 'localhost'}:{given['PORT'] or 5432}, database {given['NAME']}, as {given['USER']}"
-    text = " ".join(str(error).split())
-    return f"PostgreSQL at {where}: {_meaning(_code(error), text, given)} [{text}]"
+    return f"PostgreSQL at {where}: {meaning(error)} [{' '.join(str(error).split())}]"
 
 
-def _code(error: BaseException) -> str:
+def meaning(error: BaseException) -> str:
+    """The same without the server's address and words: for whoever may ask the site how it does."""
+    return _meaning(code(error), " ".join(str(error).split()), connection.settings_dict)
+
+
+def code(error: BaseException) -> str:
     """SQLSTATE of the driver's error, or of the words of a login that was refused: those come without one."""
     cause = error.__cause__ or error
     return getattr(cause, "sqlstate", None) or ""
@@ -38,11 +48,26 @@ def _meaning(code: str, text: str, given: Mapping[str, Any]) -> str:
         return f"there is no such database. The DBA must run: CREATE DATABASE {given['NAME']} OWNER trialsite_owner;"
     if code == "53300":
         return "all its connections are taken. Raise max_connections, or end what holds them."
-    if code == "53100":
+    if code == DISK_FULL:
         return "its disk is full. Make room on it; nothing that was saved before is lost."
-    if code == "42501":
-        return "this login has no rights there. Run `manage.py prepare_database` with DATABASE_URL of the owner."
+    if code == NO_RIGHT:
+        return "this login has no right to that. Run `manage.py prepare_database` with DATABASE_URL of the owner."
     return "it does not answer. Start the server, or correct DATABASE_URL."
+
+
+def is_known(error: BaseException) -> bool:
+    """Whether `said` says more than that something is wrong: else the traceback is worth more."""
+    return (
+        isinstance(error, OperationalError)
+        or code(error) in {NO_RIGHT, "0A000"}
+        or isinstance(error, NotSupportedError)
+    )
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server as a whole does not serve us; a statement that it refused is another matter."""
+    known = code(error)
+    return known.startswith(AWAY) if known else isinstance(error, OperationalError | InterfaceError)
 
 
 def too_old() -> str:

@@ -89,7 +89,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "trialsite.middleware.WatchedMiddleware",
-    "trialsite.middleware.ApiNeedsTlsMiddleware",
+    "trialsite.middleware.NeedsTlsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "trialsite.headers.PolicyMiddleware",

@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 
 def make(stdout: Any) -> bool:
-    """Into BACKUP_DIR, where there is something to migrate. Raises CommandError: without a way back nothing is changed."""
+    """Into BACKUP_DIR, where there is something to migrate. Raises CommandError: no way back, no change."""
     executor = MigrationExecutor(connection)
     done = executor.loader.applied_migrations
     if not done or not executor.migration_plan(executor.loader.graph.leaf_nodes()):
