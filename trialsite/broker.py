@@ -27,10 +27,16 @@ def refusal() -> str:
         with _client() as client:
             client.ping()
     except redis.exceptions.AuthenticationError:
-        return "The broker refuses the password: put the one of Redis or Valkey (requirepass) into REDIS_URL."
+        return (
+            "The broker refuses the password: put the one of Redis or Valkey (requirepass) into REDIS_PASSWORD or "
+            "REDIS_URL."
+        )
     except redis.RedisError as error:
         if "NOAUTH" in str(error) or "WRONGPASS" in str(error):
-            return "The broker asks for a password: put the one of Redis or Valkey (requirepass) into REDIS_URL."
+            return (
+                "The broker asks for a password: put the one of Redis or Valkey (requirepass) into REDIS_PASSWORD or "
+                "REDIS_URL."
+            )
         return "The broker does not answer: start Redis or Valkey, or correct REDIS_URL. What is due waits as rows."
     return ""
 

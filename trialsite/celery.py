@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.apps import worker as celery_worker
-from celery.signals import setup_logging, worker_init, worker_ready
+from celery.signals import beat_init, setup_logging, worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 from trialsite import logs
@@ -69,3 +69,13 @@ def show_life(sender: Any, **_more: Any) -> None:
 
     heartbeat.beat()
     sender.timer.call_repeatedly(SIGN_OF_LIFE_SECONDS, heartbeat.beat)
+
+
+@worker_init.connect
+@beat_init.connect
+def say_what_the_broker_lacks(sender: Any, **_more: Any) -> None:
+    """Once, in a sentence; after that Celery tries again and again."""
+    from trialsite import broker
+
+    if refusal := broker.refusal():
+        logging.getLogger(__name__).error(refusal)

@@ -36,8 +36,9 @@ def code(error: BaseException) -> str:
 def _meaning(code: str, text: str, given: Mapping[str, Any]) -> str:
     if code == "28P01" or "password authentication failed" in text:
         return (
-            f"the password of {given['USER']} is another one than in DATABASE_URL. Put the right one there; or have "
-            f"the DBA run: ALTER ROLE {given['USER']} PASSWORD '…'; then start again."
+            f"the password of {given['USER']} is another one than in DATABASE_PASSWORD or DATABASE_URL (with compose: "
+            "OWNER_DATABASE_PASSWORD or APP_DATABASE_PASSWORD). Put the right one there; or have the DBA run: "
+            f"ALTER ROLE {given['USER']} PASSWORD '…'; then start again."
         )
     if code == "28000" or "no pg_hba.conf entry" in text or ("role" in text and "does not exist" in text):
         return (
