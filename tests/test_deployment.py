@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,10 @@ def test_every_service_has_a_health_check(name: str) -> None:
 @pytest.mark.parametrize("name", COMPOSE["services"])
 def test_no_password_is_written_down(name: str) -> None:
     for key, value in COMPOSE["services"][name].get("environment", {}).items():
-        if re.search("PASSWORD|SECRET|KEYS|_URL", key) and not key.startswith("FORMER_"):
-            assert re.search(r"\$\{\w+:\?", value), f"{key} must come from outside, without a default"
+        if re.search("PASSWORD|SECRET|KEYS", key) and not key.startswith("FORMER_") and value is not None:
+            assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), f"{key} must come from outside, without a default"
+        if key.endswith("_URL") and "$" not in value:
+            assert not re.search("://[^/@]*:[^/@]*@", value), f"{key} holds a password"
 
 
 def read_by_settings() -> set[str]:
@@ -103,9 +106,77 @@ def test_the_image_runs_as_an_ordinary_user() -> None:
 
 
 def test_the_application_logs_in_with_its_own_role() -> None:
-    for name in ("web", "worker", "beat"):
-        assert "//trialsite_app:" in LONG_RUNNING[name]["environment"]["DATABASE_URL"]
-    assert "//trialsite_owner:" in COMPOSE["services"]["migrate"]["environment"]["DATABASE_URL"]
+    for name in ("web", "worker", "beat", "watch"):
+        assert "//trialsite_app@" in LONG_RUNNING[name]["environment"]["DATABASE_URL"]
+        assert "OWNER" not in str(LONG_RUNNING[name])
+    assert "//trialsite_owner@" in COMPOSE["services"]["migrate"]["environment"]["DATABASE_URL"]
+
+
+def test_one_service_builds_the_image_of_this_version_for_all() -> None:
+    ours = {name: one for name, one in COMPOSE["services"].items() if one["image"].startswith("trialsite:")}
+    assert [name for name, one in ours.items() if "build" in one] == ["migrate"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert {one["image"] for one in ours.values()} == {f"trialsite:${{TRIALSITE_VERSION:-{version}}}"}
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_no_container_takes_the_whole_machine_or_fills_its_disk(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("name", ["worker", "beat", "watch"])
+def test_a_check_starts_no_python(name: str) -> None:
+    assert not re.search("python|celery|manage", str(LONG_RUNNING[name]["healthcheck"]["test"]))
+
+
+# --- What goes into the image ----------------------------------------------------------------------------
+
+
+def _goes_in(path: str) -> bool:
+    """As docker reads .dockerignore: the last pattern that matches the path, or a folder above it, decides."""
+    inside = True
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        if pattern := line.partition("#")[0].strip():
+            words = re.escape(pattern.removeprefix("!").rstrip("/")).replace(r"\*\*/", "(?:.*/)?")
+            words = words.replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+            if re.fullmatch(f"{words}(?:/.*)?", path):
+                inside = pattern.startswith("!")
+    return inside
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        *(
+            pytest.param(path, False, id=path)
+            for path in (".env", ".env.old", "key.pem", "backups/a.backup", "notes.txt")
+        ),
+        *(pytest.param(path, False, id=path) for path in ("tests/conftest.py", ".git/config", "var/secrets.env")),
+        *(pytest.param(path, False, id=path) for path in ("trialsite/.env.old", "sponsor/a/key.pem", "demo/a.key")),
+        *(pytest.param(path, False, id=path) for path in ("trialsite/__pycache__/env.pyc", "safety/a.backup.sealed")),
+        *(pytest.param(path, True, id=path) for path in ("manage.py", "requirements.txt", "pyproject.toml")),
+        *(pytest.param(path, True, id=path) for path in ("trialsite/env.py", "locale/zh_Hans/LC_MESSAGES/django.mo")),
+    ],
+)
+def test_the_image_holds_what_is_named_and_no_secret(path: str, inside: bool) -> None:
+    assert _goes_in(path) is inside
+
+
+def test_every_app_is_in_the_image() -> None:
+    apps = {path.parent.name for path in ROOT.glob("*/apps.py")}
+    assert apps
+    assert all(_goes_in(f"{app}/apps.py") for app in apps)
+
+
+def test_the_image_needs_nothing_from_elsewhere_but_two_that_are_arguments() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert "syntax=" not in text
+    assert "--mount" not in text, "the engine's older builder does not know it"
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+    assert "ARG PIP_INDEX_URL=" in text
 
 
 def test_cookies_are_this_hosts_alone() -> None:
@@ -126,5 +197,38 @@ def test_a_program_without_tls_is_refused_where_a_person_is_sent_on(db: None, se
     client = Client()
     refused = client.get("/api/v1/participants/")
     assert (refused.status_code, refused.json()["type"]) == (403, "/api/problems/tls-required/")
-    assert client.get("/admin/login/").status_code == 301
+    settings.BEHIND_TLS_PROXY = True
+    assert client.get("/admin/login/", headers={"x-forwarded-proto": "http"}).status_code == 301
     assert client.get("/api/v1/participants/", secure=True).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("changed", "headers"),
+    [
+        pytest.param({}, {}, id="no-proxy-in-front"),
+        pytest.param({"BEHIND_TLS_PROXY": False}, {"x-forwarded-proto": "https"}, id="a-word-that-is-not-taken"),
+        pytest.param({"SECURE_SSL_REDIRECT": False}, {"x-forwarded-proto": "http"}, id="nobody-is-sent-on"),
+    ],
+)
+def test_a_browser_that_could_keep_no_login_is_told_why(
+    changed: dict[str, bool], headers: dict[str, str], settings: Any
+) -> None:
+    for name, value in {"BEHIND_TLS_PROXY": True, "SECURE_SSL_REDIRECT": True, **changed}.items():
+        setattr(settings, name, value)
+    settings.SESSION_COOKIE_SECURE = True
+    answer = Client().get("/admin/login/", headers={**headers, "accept-language": "en"})
+    assert answer.status_code == 403
+    assert "set WITHOUT_TLS=1" in answer.content.decode()
+
+
+def test_a_trial_without_tls_keeps_plain_cookies_and_says_that_it_is_one() -> None:
+    told = (
+        "from django.conf import settings as s; from trialsite import ready; "
+        "print(s.SESSION_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT, s.SECURE_HSTS_SECONDS); "
+        "print(*ready._address())"
+    )
+    there = {"SITE_URL": "http://trial.test:8000", "ALLOWED_HOSTS": "trial.test"}
+    done = manage("shell", "-v", "0", "-c", told, WITHOUT_TLS="1", **there)
+    assert done.stdout.splitlines()[0].split() == ["sessionid", "False", "False", "0"], done
+    assert "in clear" in done.stdout
+    assert "a browser keeps our logins over TLS alone" in manage("shell", "-v", "0", "-c", told, **there).stdout

@@ -9,8 +9,12 @@ from unittest.mock import patch
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.handlers.exception import convert_exception_to_response
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.urls.converters import IntConverter
@@ -20,7 +24,7 @@ from django.utils import timezone
 from participants.models import Participant
 from tests import factories
 from tests.conftest import person
-from trialsite import errors, urls
+from trialsite import databases, errors, urls
 from trialsite.logs import JsonFormatter
 from trialsite.models import Site, User
 from trialsite.roles import Role
@@ -228,8 +232,65 @@ def test_500_comes_when_the_database_goes_away_before_the_person_is_known(alice:
     client.raise_request_exception = False
     with patch("trialsite.sessions.SessionStore.load", side_effect=OperationalError("gone")):
         response = client.get("/admin/", headers={"accept-language": "en"})
-    assert response.status_code == 500
-    assert "Something went wrong here" in shown(response)
+    assert response.status_code == 503
+    assert "Its database does not answer" in shown(response)
+
+
+class Deadlock(Exception):
+    sqlstate = "40P01"
+
+
+class DiskFull(Exception):
+    """As the driver's error of this name."""
+
+    sqlstate = databases.DISK_FULL
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        pytest.param(OperationalError("connection refused"), 503, "Its database does not answer", id="no-database"),
+        pytest.param(
+            caused(OperationalError("could not extend"), DiskFull()), 503, "disk of the server is full", id="its-disk"
+        ),
+        pytest.param(OSError(28, "No space left on device"), 503, "disk of the server is full", id="our-disk"),
+        pytest.param(ImproperlyConfigured("FIELD_KEYS"), 503, "A setting of the server is wrong", id="wrong-key"),
+        pytest.param(
+            caused(OperationalError("gave up"), Deadlock()), 500, "Something went wrong here", id="a-statement"
+        ),
+        pytest.param(PermissionDenied(), 403, "This is not open to you", id="refused"),
+        pytest.param(Http404(), 404, "There is nothing at this address", id="not-there"),
+        pytest.param(RequestDataTooBig(), 413, "Too much was sent at once", id="too-much"),
+        pytest.param(SuspiciousOperation(), 400, "cannot be understood", id="suspicious"),
+        pytest.param(SessionInterrupted(), 400, "Your login has ended meanwhile", id="login-ended"),
+    ],
+)
+def test_what_was_sent_when_something_went_wrong_is_spoken_of(
+    error: Exception, status: int, words: str, rf: RequestFactory
+) -> None:
+    """Every kind of error, as Django hands it to our pages: no database is at hand here."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    for method, language, says_so in (
+        ("post", "en", "was not saved"),
+        ("post", "zh-CN", "没有保存"),
+        ("get", "en", ""),
+    ):
+        request = getattr(rf, method)("/admin/", headers={"accept-language": language})
+        request.user = AnonymousUser()
+        response = convert_exception_to_response(view)(request)
+        text = response.content.decode()
+        assert response.status_code == status
+        assert (words in text) == (language == "en")
+        assert says_so in text
+        assert ("was not saved" in text) == (method == "post" and language == "en")
 
 
 def test_400_is_ours(client: Client) -> None:

@@ -127,7 +127,7 @@ class PersonAdmin(UserAdmin, GuardedAdmin):
 
     @display(description=_("login"))
     def login_state(self, person: User) -> str:
-        missing = people.what_is_missing(person) if person.pk else []
+        missing = people.what_is_missing(person, now=timezone.now()) if person.pk else []
         if not missing:
             return str(_("Can log in."))
         lines = format_html_join("", "<li>{}</li>", ((line,) for line in missing))

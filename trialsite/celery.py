@@ -1,15 +1,20 @@
 """The Celery application. Its schedule and options stand in settings, so a change is a reviewed commit."""
 
+import logging
 import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_init, worker_ready
+from celery.apps import worker as celery_worker
+from celery.signals import beat_init, setup_logging, worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
+
+from trialsite import logs
 
 # Before the application reads the broker's address: see there.
 TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "trialsite.transport:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
+SIGN_OF_LIFE_SECONDS = 20
 
 
 class ClockedTask(Task):  # type: ignore[misc]
@@ -28,6 +33,20 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+def _say(message: str, _file: Any = None) -> None:
+    """Celery's farewell, as a line of the log; it is said inside a signal's handler, where no lock may be taken."""
+    os.write(2, logs.line("celery.worker", logging.INFO, message.strip()))
+
+
+celery_worker.safe_say = _say
+
+
+@setup_logging.connect
+def log_as_all_do(**_more: Any) -> None:
+    """Worker and beat write the lines that the web server writes: where somebody listens here, Celery sets up none."""
+    logs.begin(os.environ.get("LOG_LEVEL") or "INFO")
+
+
 @worker_init.connect
 def refuse_unfit(sender: Any, **_more: Any) -> None:
     """A worker with a wrong key would send messages about nobody; one that is older than its database, wrong ones."""
@@ -41,3 +60,22 @@ def sweep_at_once(sender: Any, **_more: Any) -> None:
     """After a restart or an update every sweep runs now, not when its minute comes: running twice is harmless."""
     for entry in app.conf.beat_schedule.values():
         app.send_task(entry["task"], expires=60)
+
+
+@worker_ready.connect
+def show_life(sender: Any, **_more: Any) -> None:
+    """By the consumer's own clock: where its loop hangs, or has no broker, there is no sign."""
+    from trialsite import heartbeat
+
+    heartbeat.beat()
+    sender.timer.call_repeatedly(SIGN_OF_LIFE_SECONDS, heartbeat.beat)
+
+
+@worker_init.connect
+@beat_init.connect
+def say_what_the_broker_lacks(sender: Any, **_more: Any) -> None:
+    """Once, in a sentence; after that Celery tries again and again."""
+    from trialsite import broker
+
+    if refusal := broker.refusal():
+        logging.getLogger(__name__).error(refusal)

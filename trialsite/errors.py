@@ -4,11 +4,15 @@ They need no database, no static files and no template of the theme, so that the
 """
 
 import datetime as dt
+import errno
 import logging
 import secrets
+import sys
 from typing import Any
 
-from django.core.exceptions import DisallowedHost
+from django.conf import settings
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured, RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -16,7 +20,7 @@ from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from trialsite import problems, security
+from trialsite import databases, problems, security
 from trialsite.middleware import is_api, programs_language
 from trialsite.models import SecurityKind, User
 from trialsite.roles import ROLE_NAMES, Role
@@ -29,6 +33,11 @@ SHOWN = 3
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return _page(request, "413", 413)
+    if isinstance(exception, SessionInterrupted):
+        # Said after the view has done its work: nobody knows here whether it has saved something.
+        return _page(request, "400_session", 400, is_unsure=True)
     return _page(request, "400", 400)
 
 
@@ -50,11 +59,32 @@ def locked_out(request: HttpRequest, *, minutes: int, until: dt.datetime) -> Htt
     return _page(request, "429", 429, minutes=minutes, until=until)
 
 
+def without_tls(request: HttpRequest) -> HttpResponse:
+    """A browser keeps our logins over TLS alone: here no login would be kept."""
+    return _page(request, "403_tls", 403, address=settings.SITE_URL)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """The reference stands in the log beside the error, and says nothing by itself."""
     reference = "".join(secrets.choice(LETTERS) for _letter in range(6))
     request.error_reference = reference  # type: ignore[attr-defined]
-    return _page(request, "500", 500, reference=reference, at=timezone.now())
+    facts = {"reference": reference, "at": timezone.now(), "is_unsure": True}
+    if why := _trouble(sys.exception()):
+        return _page(request, "503", 503, why=why, **facts)
+    return _page(request, "500", 500, **facts)
+
+
+def _trouble(error: BaseException | None) -> str:
+    """What of the server's own it is that somebody must put right; empty for a fault of ours."""
+    while error is not None:
+        if isinstance(error, DatabaseError) and databases.is_away(error):
+            return "database"
+        if getattr(error, "errno", None) == errno.ENOSPC or databases.code(error) == databases.DISK_FULL:
+            return "disk"
+        if isinstance(error, ImproperlyConfigured):
+            return "settings"
+        error = error.__cause__
+    return ""
 
 
 def _note_refusal(request: HttpRequest) -> None:
@@ -71,12 +101,21 @@ def _page(request: HttpRequest, name: str, status: int, **context: Any) -> HttpR
         return _answer(request, status, context)
     with translation.override(_language(request)):
         nonce = getattr(request, "csp_nonce", "")
-        text = render_to_string(f"{name}.html", {**context, "back": _back(request), "nonce": nonce})
+        sent = request.method not in {"GET", "HEAD", "OPTIONS"}
+        text = render_to_string(f"{name}.html", {**context, "sent": sent, "back": _back(request), "nonce": nonce})
         return HttpResponse(text, status=status, headers={"Cache-Control": "no-store"})
 
 
 # What the API itself did not answer, in the shape of its errors.
-PROBLEMS = {400: "bad-request", 403: "not-permitted", 404: "not-found", 429: "too-many-requests", 500: "server-error"}
+PROBLEMS = {
+    400: "bad-request",
+    403: "not-permitted",
+    404: "not-found",
+    413: "bad-request",
+    429: "too-many-requests",
+    500: "server-error",
+    503: "server-error",
+}
 
 
 def _answer(request: HttpRequest, status: int, context: dict[str, Any]) -> HttpResponse:

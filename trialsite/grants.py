@@ -64,16 +64,35 @@ def rights(table: str, model: type[Model] | None) -> tuple[str, ...]:
     return BY_TABLE.get(table, FULL)
 
 
+def models() -> dict[str, type[Model]]:
+    """Every model by its table."""
+    return {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
+
+
+def held(role: str) -> dict[str, set[str]]:
+    """What the role may do now, by table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, privilege_type FROM information_schema.role_table_grants "
+            "WHERE grantee = %s AND table_schema = 'public'",
+            [role],
+        )
+        found: dict[str, set[str]] = {}
+        for table, right in cursor.fetchall():
+            found.setdefault(table, set()).add(right)
+    return found
+
+
 def grant(role: str) -> None:
     """Set exactly these rights for the role, on every table of the public schema. Needs the owner."""
-    models = {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
+    known = models()
     with connection.cursor() as cursor:
         _run(cursor, "GRANT USAGE ON SCHEMA public TO {role}", role)
         _run(cursor, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}", role)
         _run(cursor, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}", role)
         for table in connection.introspection.table_names(cursor):
             statement = sql.SQL("GRANT {rights} ON {table} TO {role}").format(
-                rights=sql.SQL(", ").join(sql.SQL(right) for right in rights(table, models.get(table))),
+                rights=sql.SQL(", ").join(sql.SQL(right) for right in rights(table, known.get(table))),
                 table=sql.Identifier(table),
                 role=sql.Identifier(role),
             )
@@ -90,6 +109,16 @@ def ensure_role(role: str, password: str) -> None:
                 verb=sql.SQL(verb), role=sql.Identifier(role), password=sql.Literal(password)
             )
         )
+
+
+def lets_in(role: str, password: str) -> bool:
+    """Whether this login gets in with this password."""
+    given = {**connection.get_connection_params(), "user": role, "password": password}
+    try:
+        connection.Database.connect(**given).close()  # type: ignore[attr-defined]  # psycopg, as Django found it
+    except connection.Database.OperationalError:  # type: ignore[attr-defined]
+        return False
+    return True
 
 
 def role_exists(role: str) -> bool:

@@ -199,7 +199,9 @@ class LoginForm(AuthenticationForm):
 
     def confirm_login_allowed(self, user: Any) -> None:
         if not user.is_staff:
-            raise forms.ValidationError([_("You cannot log in yet:"), *people.what_is_missing(user)])
+            raise forms.ValidationError(
+                [_("You cannot log in yet:"), *people.what_is_missing(user, now=timezone.now())]
+            )
 
 
 class LoginPage(LoginView):

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 
-from trialsite import broker, mailhealth, sweeps
+from trialsite import broker, counting, mailhealth, sweeps
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -23,13 +23,34 @@ class Metric:
     help: str
     values: Iterable[tuple[str, float]]
     by: str = ""
+    kind: str = "gauge"
 
     def lines(self) -> Iterator[str]:
         yield f"# HELP trialsite_{self.name} {self.help}"
-        yield f"# TYPE trialsite_{self.name} gauge"
+        yield f"# TYPE trialsite_{self.name} {self.kind}"
         for label, value in self.values:
             where = f'{{{self.by}="{label}"}}' if self.by else ""
             yield f"trialsite_{self.name}{where} {value:.15g}"
+
+
+@dataclass(frozen=True)
+class Durations:
+    """How long answers took, by their class, as a histogram of Prometheus: each `le` counts all that were as fast."""
+
+    name: str
+    help: str
+    answers: Iterable[counting.Answers]
+
+    def lines(self) -> Iterator[str]:
+        yield f"# HELP trialsite_{self.name} {self.help}"
+        yield f"# TYPE trialsite_{self.name} histogram"
+        for one in self.answers:
+            where = f'status="{one.status}"'
+            for limit, count in one.within:
+                yield f'trialsite_{self.name}_bucket{{{where},le="{limit:g}"}} {count}'
+            yield f'trialsite_{self.name}_bucket{{{where},le="+Inf"}} {one.count}'
+            yield f"trialsite_{self.name}_sum{{{where}}} {one.seconds:.6g}"
+            yield f"trialsite_{self.name}_count{{{where}}} {one.count}"
 
 
 @never_cache
@@ -47,17 +68,32 @@ def _has_token(request: HttpRequest) -> bool:
     return bool(settings.METRICS_TOKEN) and constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}")
 
 
-def collected() -> list[Metric]:
+def collected() -> list[Metric | Durations]:
     """What cannot be read is not told as 0: it is missing, and `up` says so."""
     depth = broker.depth()
-    found = [Metric("broker_up", "Whether the broker answers.", [("", float(depth is not None))])]
+    found: list[Metric | Durations] = [
+        Durations("request_duration_seconds", "Answers since the web server began.", counting.answers()),
+        Metric("broker_up", "Whether the broker answers.", [("", float(depth is not None))]),
+    ]
     if depth is not None:
         found.append(Metric("tasks_queued", "Tasks that no worker has taken yet.", [("", depth)]))
     try:
-        rest = [*_sweeps(), *_mail()]
+        rest = [*_database(), *_sweeps(), *_mail()]
     except DatabaseError:
         return [*found, Metric("database_up", "Whether the database answers.", [("", 0.0)])]
     return [*found, Metric("database_up", "Whether the database answers.", [("", 1.0)]), *rest]
+
+
+def _database() -> Iterator[Metric]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_database_size(current_database()), current_setting('max_connections')::int, "
+            "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database())"
+        )
+        size, limit, used = cursor.fetchone()
+    yield Metric("database_size_bytes", "How large the database is.", [("", size)])
+    yield Metric("database_connections", "Connections to it.", [("", used)])
+    yield Metric("database_connections_limit", "How many its server takes, for all its databases.", [("", limit)])
 
 
 def _sweeps() -> Iterator[Metric]:

@@ -1,5 +1,6 @@
 """What every request carries: the person's language, and who acts from where for the audit trail."""
 
+import re
 from collections.abc import Callable
 
 import pghistory
@@ -8,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from trialsite import problems
+from trialsite import callers, problems
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -37,17 +38,48 @@ def _language(request: HttpRequest) -> str:
     return translation.get_language_from_request(request)
 
 
-class ApiNeedsTlsMiddleware:
-    """Refuses a program that speaks to the API without TLS, where the site's pages would send a browser on."""
+class WatchedMiddleware:
+    """Who asks how the site does is nobody: a cookie makes no answer depend on a session, nor on the database."""
+
+    PATHS = ("/healthz", "/readyz", "/metrics")
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
+        if request.path in self.PATHS:
+            request.META.pop("HTTP_COOKIE", None)
+        return self.get_response(request)
+
+
+class NeedsTlsMiddleware:
+    """Who asks without TLS is told why that leads nowhere, where sending on to https would not help.
+
+    A program that speaks to the API is refused: one that was sent on would hand out its token in clear for ever. A
+    browser is sent on where a proxy says that it was asked without TLS; without such a word there is no proxy in front,
+    or one that does not say, and the browser would be sent round in a circle or keep no login.
+    """
+
+    OPEN = re.compile(r"^/(healthz|readyz|metrics)$")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.is_secure() or self.OPEN.match(request.path):
+            return self.get_response(request)
+        if settings.SECURE_SSL_REDIRECT and is_api(request):
             with translation.override(programs_language(request)):
                 return problems.response("tls-required", request=request)
+        if settings.SESSION_COOKIE_SECURE and not is_api(request) and not self._is_sent_on(request):
+            from trialsite import errors  # it needs what stands here
+
+            return errors.without_tls(request)
         return self.get_response(request)
+
+    def _is_sent_on(self, request: HttpRequest) -> bool:
+        told = settings.BEHIND_TLS_PROXY and "HTTP_X_FORWARDED_PROTO" in request.META
+        return bool(settings.SECURE_SSL_REDIRECT and told)
 
 
 class UserLanguageMiddleware:
@@ -77,11 +109,6 @@ class AuditContextMiddleware:
 
 
 def client_ip(request: HttpRequest) -> str:
-    """The peer's address; behind NUM_PROXIES trusted proxies, the one that the outermost of them saw."""
-    proxies = settings.NUM_PROXIES
-    header: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    forwarded = [part.strip() for part in header.split(",") if part.strip()]
-    if proxies and forwarded:
-        # Where no proxy has written it, it may be anything: what can be stored is kept.
-        return forwarded[-min(proxies, len(forwarded))].replace("\0", "")[:45]
-    return request.META.get("REMOTE_ADDR", "")
+    """The address that asks, as far as the trusted proxies say."""
+    peer, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return callers.address(peer, forwarded, proxies=settings.NUM_PROXIES)

@@ -6,15 +6,25 @@ import pghistory
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django_otp.util import random_hex
 
 from trialsite import links, notifications, security, totp
 from trialsite.fieldkeys import Unreadable
 from trialsite.links import Kind
-from trialsite.models import Notification, RecoveryCode, SecondFactor, SecurityKind, Site, Urgency, User
+from trialsite.models import (
+    Notification,
+    NotificationState,
+    RecoveryCode,
+    SecondFactor,
+    SecurityKind,
+    Site,
+    Urgency,
+    User,
+)
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 
@@ -41,6 +51,21 @@ def is_to_log_in(person: User) -> bool:
     return person.is_superuser or bool(names - {PROGRAM})
 
 
+def shut_out() -> QuerySet[User]:
+    """Whoever has a role of people and no login all the same: given by an older version, or by SQL."""
+    with_role = User.objects.filter(groups__in=Group.objects.exclude(name=PROGRAM)).exclude(groups__name=PROGRAM)
+    return User.objects.filter(pk__in=with_role.values("pk"), is_staff=False)
+
+
+def let_in() -> int:
+    """Their logins are opened; how many those were."""
+    found = list(shut_out())
+    for person in found:
+        person.is_staff = True
+        person.save(update_fields=["is_staff"])
+    return len(found)
+
+
 @transaction.atomic
 def admit(*, person: User, by: User, now: dt.datetime, request: HttpRequest | None = None) -> bool:
     """Let in whoever has a role of people; one who never had a password is mailed the link for it. True when mailed."""
@@ -53,7 +78,7 @@ def admit(*, person: User, by: User, now: dt.datetime, request: HttpRequest | No
     return send_link(person=person, kind=Kind.PASSWORD, by=by, now=now, request=request)
 
 
-def what_is_missing(person: User) -> list[str]:
+def what_is_missing(person: User, *, now: dt.datetime) -> list[str]:
     """Why this person cannot log in, or what they must do first, each in a sentence; empty when nothing is missing."""
     if any(group.name == PROGRAM for group in person.groups.all()):
         return [_("A sponsor's program has no login: it reads with a token.")]
@@ -66,13 +91,28 @@ def what_is_missing(person: User) -> list[str]:
         missing.append(_("There is no e-mail to which the link for the password could be sent."))
     if not person.has_usable_password():
         missing.append(_("No password is set yet: the person sets it with the mailed link."))
+        missing += _fate_of(last_link(person, Kind.PASSWORD), now)
     elif person.password_chosen_at is None:
         missing.append(_("The password was set by somebody else: it must be changed at the next login."))
     if settings.SECOND_FACTOR and not has_factor(person):
         missing.append(_("No second factor is set up yet: the person does so with the mailed link."))
+        if person.has_usable_password():
+            missing += _fate_of(last_link(person, Kind.FACTOR), now)
     if not person.is_superuser and not person.sites.all():
         missing.append(_("No site is chosen: after the login there is nothing to see."))
     return missing
+
+
+def _fate_of(link: Notification | None, now: dt.datetime) -> list[str]:
+    """What became of the mailed link, where it opens nothing (any more)."""
+    if link is None:
+        return [_("No link was sent yet: press “Send the link again…”.")]
+    if link.state == NotificationState.FAILED:
+        return [_("The mail with the link could not be sent: look at the e-mail, and send it again.")]
+    if now >= (until := link.queued_at + dt.timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)):
+        moment = formats.date_format(timezone.localtime(until), "DATETIME_FORMAT")
+        return [_("The link has run out at %(at)s: send it again.") % {"at": moment}]
+    return []
 
 
 def has_factor(person: User) -> bool:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import get_connection
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.http.request import validate_host
 
-from trialsite import broker, codeage, fieldkeys, keyseals
+from trialsite import broker, codeage, databases, fieldkeys, keyseals
 from trialsite.models import Site, User
 from trialsite.roles import ROLE_NAMES
 
@@ -34,6 +37,8 @@ def looks() -> Iterator[Look]:
         yield Look("keys of the database", tuple(_said(keyseals.refuse_unknown)))
         yield Look("rights", tuple(_rights()))
         yield Look("people", tuple(_people()))
+    yield Look("address", tuple(_address()))
+    yield Look("pages", tuple(_pages()))
     yield Look("broker", tuple(_broker()))
     yield Look("mail", tuple(_mail()))
     yield Look("backup", tuple(_backup()))
@@ -47,13 +52,13 @@ def _said(ask: Callable[[], object]) -> Iterator[str]:
 
 
 def _database() -> Iterator[str]:
-    given = connection.settings_dict
-    where = f"{given['HOST']}:{given['PORT'] or 5432}, database {given['NAME']}, as {given['USER']}"
     try:
         connection.ensure_connection()
     except DatabaseError as error:
-        said = " ".join(str(error).split())
-        yield f"PostgreSQL does not let us in at {where}: {said} Correct DATABASE_URL, or start the server."
+        yield databases.said(error)
+    else:
+        if too_old := databases.too_old():
+            yield too_old
 
 
 def _schema() -> Iterator[str]:
@@ -98,9 +103,35 @@ def _people() -> Iterator[str]:
         yield f"People cannot be read: {type(error).__name__}. {PREPARE}"
 
 
+def _address() -> Iterator[str]:
+    """Whether a browser can log in at the address that people use."""
+    asked = urlsplit(settings.SITE_URL)
+    if settings.WITHOUT_TLS and not settings.LOCAL:
+        yield "WITHOUT_TLS is on: passwords go over the network in clear. For a trial with invented people only."
+    elif asked.scheme != "https" and not settings.LOCAL:
+        yield (
+            f"SITE_URL is {settings.SITE_URL}, and a browser keeps our logins over TLS alone: put a TLS proxy in front "
+            "and write https://…, or set WITHOUT_TLS=1 for a trial with invented people."
+        )
+    host = asked.hostname or ""
+    if not validate_host(host, settings.ALLOWED_HOSTS):
+        yield f"ALLOWED_HOSTS does not name {host}, the host of SITE_URL: every page would be refused. Add it."
+    if asked.scheme == "https" and settings.BEHIND_TLS_PROXY and not settings.NUM_PROXIES:
+        yield "NUM_PROXIES is 0: every address in the trail and the log would be the proxy's. Set it to 1."
+
+
+def _pages() -> Iterator[str]:
+    """Without the collected files every page ends in an error."""
+    if settings.STATIC_ROOT and not (settings.STATIC_ROOT / "staticfiles.json").exists():
+        yield "The static files are not collected: run `manage.py collectstatic --noinput` in the folder of the site."
+    schedule = Path(settings.CELERY_BEAT_SCHEDULE_FILENAME).parent
+    if not schedule.is_dir():
+        yield f"There is no folder {schedule} for beat: make it, writable for beat, or set BEAT_SCHEDULE_FILE."
+
+
 def _broker() -> Iterator[str]:
-    if broker.depth() is None:
-        yield "The broker does not answer, or refuses the password: correct REDIS_URL, or start Redis or Valkey."
+    if said := broker.refusal():
+        yield said
 
 
 def _mail() -> Iterator[str]:

@@ -8,7 +8,7 @@ import pghistory
 from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
-from trialsite import env
+from trialsite import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Which software it was stands on every print.
@@ -52,6 +52,8 @@ SNAPSHOT_LEASE_SECONDS = env.integer("SNAPSHOT_LEASE_SECONDS", 120)
 BACKUP_DIR = Path(folder) if (folder := env.text("BACKUP_DIR", "")) else BASE_DIR / "var" / "backups" if LOCAL else None
 BACKUP_KEEP_DAYS = env.integer("BACKUP_KEEP_DAYS", 30)
 BACKUP_PUBLIC_KEY = Path(file) if (file := env.text("BACKUP_PUBLIC_KEY", "")) else None
+# Which file worker, beat and watch touch while they work, for whoever checks their health without asking them.
+HEARTBEAT_FILE = Path(file) if (file := env.text("HEARTBEAT_FILE", "")) else None
 # What a program must send as Authorization: Bearer … to read /metrics; without one nobody does.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
@@ -86,7 +88,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "trialsite.middleware.ApiNeedsTlsMiddleware",
+    "trialsite.middleware.WatchedMiddleware",
+    "trialsite.middleware.NeedsTlsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "trialsite.headers.PolicyMiddleware",
@@ -123,11 +126,12 @@ TEMPLATES = [
 ]
 
 # --- Data --------------------------------------------------------------------------------------
-DATABASES = {"default": env.database(env.text("DATABASE_URL"))}
+# A password may stand beside its address: there it may have any letters.
+DATABASES = {"default": env.database(env.text("DATABASE_URL"), env.text("DATABASE_PASSWORD", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Where the units of measurement are kept as the library has read them; in production nothing is written.
 UNITS_CACHE = BASE_DIR / "var" / "cache" if LOCAL else None
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.broker(env.text("REDIS_URL"), env.text("REDIS_PASSWORD", ""))
 CACHES = {
     # The database keeps the API's throttle counts: a broker that is down must not turn reads into errors.
     "default": {
@@ -179,7 +183,7 @@ LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
-TIME_ZONE = "Asia/Shanghai"
+TIME_ZONE = logs.ZONE
 USE_TZ = True
 FORMAT_MODULE_PATH = ["trialsite.formats"]
 
@@ -202,19 +206,22 @@ STORAGES = {
 }
 
 # --- Safety of the transport -------------------------------------------------------------------
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOCAL
+# A trial with invented people, on a machine of another name than one's own: passwords go over the network in clear.
+WITHOUT_TLS = env.boolean("WITHOUT_TLS", LOCAL)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not WITHOUT_TLS
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-if not LOCAL:
+if not WITHOUT_TLS:
     # A browser takes a cookie of such a name over TLS alone, from this very host, and shows it to no other.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrftoken"
     LANGUAGE_COOKIE_NAME = "__Host-language"
-SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", not LOCAL)
-SECURE_HSTS_SECONDS = 0 if LOCAL else env.integer("SECURE_HSTS_SECONDS", 31_536_000)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
+SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", not WITHOUT_TLS)
+SECURE_HSTS_SECONDS = 0 if WITHOUT_TLS else env.integer("SECURE_HSTS_SECONDS", 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not WITHOUT_TLS
 # The health checks are asked inside the network, without TLS. A program that asks the API without it is told so: one
 # that was sent on would hand out its token in clear for ever, and nobody would notice.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^api/"]
-if env.boolean("BEHIND_TLS_PROXY", not LOCAL):
+BEHIND_TLS_PROXY = env.boolean("BEHIND_TLS_PROXY", not WITHOUT_TLS)
+if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # How many trusted proxies stand before us: whose word about the caller's address counts.
 NUM_PROXIES = env.integer("NUM_PROXIES", 0)
@@ -237,7 +244,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- E-mail ------------------------------------------------------------------------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-locals().update(env.email(env.text("EMAIL_URL")))
+locals().update(env.email(env.text("EMAIL_URL"), env.text("EMAIL_PASSWORD", "")))
 # How long to wait for a connection, and how long for the whole conversation about one message, up to its last dot.
 EMAIL_TIMEOUT, EMAIL_CONVERSATION_SECONDS = 20, 60
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Trialsite <trialsite@localhost>")
@@ -259,6 +266,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
+# Writes a sign of life, too: see there.
+CELERY_BEAT_SCHEDULER = "trialsite.dispatching:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", str(BASE_DIR / "var" / "beat" / "schedule"))
 # Sweeps: each finds rows that are due and may run twice, late, or beside itself. An unsent run
 # expires before the next, so that a long silence does not end in a queue of equal sweeps.
@@ -382,19 +391,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Logs --------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "trialsite.logs.JsonFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        # They would tell which letters stand on a print, and so the name of a person.
-        "fontTools": {"level": "ERROR"},
-        "fpdf": {"level": "ERROR"},
-    },
-}
+LOGGING = logs.config(env.text("LOG_LEVEL", "INFO"))
 
 # --- Admin theme -------------------------------------------------------------------------------
 UNFOLD = {

@@ -1,22 +1,28 @@
 """What stops a process of the site before it takes any work: a setting that is wrong, said in a sentence."""
 
-import sys
+import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
+from trialsite import logs
+
+log = logging.getLogger(__name__)
+
 # gunicorn takes this one for "will not start", and does not try again and again.
 WILL_NOT_START = 3
 
 
 def or_say_why(begin: Callable[[], Any]) -> Any:
-    """What `begin` gives; where the settings forbid it, the reason on the standard error, and the end."""
+    """What `begin` gives; where the settings forbid it, the reason in the log, and the end."""
     try:
         return begin()
     except ImproperlyConfigured as error:
-        print(f"Trialsite does not start. {error}", file=sys.stderr, flush=True)
+        logs.begin(os.environ.get("LOG_LEVEL") or "INFO")  # Django has not set them up where a setting is missing
+        log.critical("Trialsite does not start. %s", error)
         raise SystemExit(WILL_NOT_START) from None
 
 
@@ -25,12 +31,12 @@ def refuse_unfit() -> None:
 
     A database that does not answer now may do so later: /readyz says it, and looks at the keys again.
     """
-    from trialsite import codeage, keyseals
+    from trialsite import codeage, databases, keyseals
 
     try:
         codeage.refuse_older_code()
         keyseals.refuse_unknown()
     except DatabaseError as error:
-        print(f"The database does not answer yet: {type(error).__name__}", file=sys.stderr, flush=True)
+        log.error("The database does not let us in. %s", databases.said(error))
     finally:
         connections.close_all()  # a process that forks must not share one

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from trialsite import delivery, mailhealth, notifications, sweeps
+from trialsite import delivery, heartbeat, mailhealth, notifications, sweeps
 from trialsite.mailhealth import MailHealth
 from trialsite.models import Site, Urgency, User
 from trialsite.sweeps import SweepHealth
@@ -31,7 +31,14 @@ def look(*, now: dt.datetime) -> dict[str, int]:
         # By itself: whoever should have done it may be what is silent.
         delivery.deliver_due()
     sweeps.record_run(NAME, counts=counts, now=now)
+    heartbeat.beat(_in_short(silent, mail))
     return counts
+
+
+def _in_short(silent: Iterable[SweepHealth], mail: MailHealth) -> str:
+    """For the check of this process's health; nothing where all is well."""
+    words = [("silent sweeps", [one.name for one in silent]), ("late messages", mail.late)]
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in words if names)
 
 
 def _tell(silent: Iterable[SweepHealth], mail: MailHealth, *, now: dt.datetime) -> int:

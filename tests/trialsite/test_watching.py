@@ -125,6 +125,8 @@ def test_prometheus_reads_what_the_page_shows(site: Site, alice: User, swept: No
     assert found['trialsite_last_delivery_timestamp_seconds{way="mail"}'] == pytest.approx(now.timestamp())
     assert found["trialsite_broker_up"] == found["trialsite_database_up"] == 1
     assert found["trialsite_tasks_queued"] >= 0
+    assert found["trialsite_database_size_bytes"] > 1_000_000
+    assert 1 <= found["trialsite_database_connections"] < found["trialsite_database_connections_limit"]
 
 
 def test_a_broker_that_is_gone_has_no_queue_of_0(settings: Any) -> None:

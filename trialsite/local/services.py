@@ -39,12 +39,16 @@ TEMPORARY = "trialsite-throwaway-"
 OURS = (
     "LOCAL",
     "DATABASE_URL",
+    "DATABASE_PASSWORD",
     "APP_DATABASE_URL",
     "APP_DATABASE_ROLE",
     "APP_DATABASE_PASSWORD",
     "REDIS_URL",
+    "REDIS_PASSWORD",
     "REDIS_PREFIX",
     "EMAIL_URL",
+    "EMAIL_PASSWORD",
+    "HEARTBEAT_FILE",
     "SITE_URL",
     "SECRET_KEY",
     "FIELD_KEYS",
@@ -64,13 +68,11 @@ class Programs:
 
     manage: tuple[str, ...] = python("manage.py")
     web: tuple[str, ...] = python(
-        *("-m", "gunicorn", "trialsite.wsgi", "--bind", "127.0.0.1:{port}", "--no-control-socket"),
-        *("--workers", "1", "--threads", "4", "--graceful-timeout", "8", "--access-logfile", "-"),
-        # Without the query: what people search for belongs in no log.
-        *("--access-logformat", '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'),
+        *("-m", "gunicorn", "--config", "python:trialsite.serving", "--bind", "127.0.0.1:{port}"),
+        *("--workers", "1", "--graceful-timeout", "8"),
     )
-    worker: tuple[str, ...] = python("-m", "celery", "-A", "trialsite", "worker", "-c", "2", "--loglevel", "INFO")
-    beat: tuple[str, ...] = python("-m", "celery", "-A", "trialsite", "beat", "--pidfile=", "--loglevel", "INFO")
+    worker: tuple[str, ...] = python("-m", "celery", "-q", "-A", "trialsite", "worker", "-c", "2")
+    beat: tuple[str, ...] = python("-m", "celery", "-q", "-A", "trialsite", "beat", "--pidfile=")
 
 
 class Stack:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.utils import timezone
 
 from trialsite import keyseals
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         folder = options["to"] or settings.BACKUP_DIR
         if folder is None:
             raise CommandError("BACKUP_DIR is not set. Set it to a folder on another disk, or give --to FOLDER.")
+        if connection.settings_dict["USER"] == settings.APP_DATABASE_ROLE:
+            raise CommandError("DATABASE_URL logs in as the site itself, which may not read all: give the owner's.")
         # Names that nobody could read after a restore are no backup.
         keyseals.refuse_wrong()
         now = timezone.now()

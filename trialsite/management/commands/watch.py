@@ -5,6 +5,7 @@ python manage.py watch --every 300           as a process of its own
 python manage.py watch --alive               for its health check: 0 while it has looked lately
 """
 
+import logging
 import sys
 import time
 from typing import Any
@@ -14,8 +15,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from trialsite import watchman
+from trialsite import databases, watchman
 from trialsite.models import SweepRun
+
+log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -29,20 +32,13 @@ class Command(BaseCommand):
         if options["alive"]:
             self._say_alive()
             return
-        self._look()
+        found = _look()
+        if not options["every"]:
+            self.stdout.write(found)
         while options["every"]:
             time.sleep(options["every"])
             close_old_connections()
-            self._look()
-
-    def _look(self) -> None:
-        try:
-            found = watchman.look(now=timezone.now())
-        except DatabaseError as error:
-            # It cannot be told by a row: whoever reads the log, or the health check of the web server, sees it.
-            self.stderr.write(f"the database does not answer: {type(error).__name__}")
-            return
-        self.stdout.write(", ".join(f"{name}: {count}" for name, count in found.items()))
+            _look()
 
     def _say_alive(self) -> None:
         last = SweepRun.objects.filter(name=watchman.NAME).first()
@@ -50,3 +46,16 @@ class Command(BaseCommand):
             self.stderr.write("nobody has looked lately")
             sys.exit(1)
         self.stdout.write("somebody has looked lately")
+
+
+def _look() -> str:
+    """Looks, and says in the log what was found."""
+    try:
+        found = watchman.look(now=timezone.now())
+    except DatabaseError as error:
+        # It cannot be told by a row: whoever reads the log, or the health check of the web server, sees it.
+        log.error("The database does not let us in. %s", databases.said(error))  # all there is to say
+        return "nothing was seen"
+    words = ", ".join(f"{name}: {count}" for name, count in found.items())
+    log.info("watched: %s", words)
+    return words
