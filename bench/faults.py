@@ -158,6 +158,8 @@ class Scene:
 
     def told(self, fault: str, struck: int, begun: float, explained: int, undeliverable: int) -> Outcome:
         for guest in self.guests:
+            # One that stands still wakes up, and ends what it had begun, before anything is counted.
+            kill_group(guest.pid, signal.SIGCONT)
             self.stack.supervisor.stop(guest)
         self.guests.clear()
         times, failed = self.arrived(), self.count_of("failed")
@@ -221,6 +223,7 @@ def freeze_worker(scene: Scene) -> int:
     """It stands still with a message in its hands; another worker comes, and it wakes up when all is done."""
     frozen, struck = scene.worker, scene.left()
     kill_group(frozen.pid, signal.SIGSTOP)
+    scene.guests.append(frozen)
     scene.worker = scene.stack.start_worker()
     return bool(struck)
 
