@@ -5,9 +5,10 @@ on its own day. Places of bars are shares of the width in per cent, as on the pa
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from django.db.models import Q
@@ -97,6 +98,8 @@ class Entry:
     link: str
     standing: Standing
     words: str
+    # How much of what it asks nobody has recorded.
+    missing: str = ""
 
     @property
     def label(self) -> str:
@@ -148,15 +151,17 @@ class Week:
     today: float | None
 
 
-def entries(visits: Iterable[Visit], *, today: dt.date, link: Link) -> tuple[Entry, ...]:
-    """In the order of their days."""
-    found = (_entry(visit, today, link) for visit in visits)
+def entries(
+    visits: Iterable[Visit], *, today: dt.date, link: Link, missing: Mapping[int, str] = MappingProxyType({})
+) -> tuple[Entry, ...]:
+    """In the order of their days; what is `missing` of them in words, by their keys."""
+    found = (_entry(visit, today, link, missing.get(visit.pk, "")) for visit in visits)
     return tuple(sorted(found, key=lambda one: (one.on, one.visit.participant.number, one.visit.pk)))
 
 
-def _entry(visit: Visit, today: dt.date, link: Link) -> Entry:
+def _entry(visit: Visit, today: dt.date, link: Link, missing: str) -> Entry:
     standing = visit.standing_on(today)
-    return Entry(visit, day_of(visit, today=today), link(visit), standing, str(STANDING_NAMES[standing]))
+    return Entry(visit, day_of(visit, today=today), link(visit), standing, str(STANDING_NAMES[standing]), missing)
 
 
 def weeks(shown: Span, found: Sequence[Entry], *, today: dt.date) -> tuple[Week, ...]:
@@ -202,4 +207,4 @@ def scale(shown: Span) -> visitbars.Calendar:
 
 def bars(shown: Span, found: Iterable[Entry], *, today: dt.date) -> tuple[tuple[Entry, visitbars.Bar], ...]:
     calendar = scale(shown)
-    return tuple((one, visitbars.bar(one.visit, calendar, today, one.link)) for one in found)
+    return tuple((one, visitbars.bar(one.visit, calendar, today, one.link, one.missing)) for one in found)

@@ -1,6 +1,7 @@
 """The page of a participant: the parts that this app knows."""
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from django.urls import reverse
@@ -8,13 +9,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from participants import actions, calendars, labs, responsepage, trails, visitbars, workdays
+from participants import actions, calendars, labs, progress, responsepage, trails, visitbars, workdays
 from participants.models import Participant, Reconsent, ReconsentState, Visit
 from participants.rules.eligibility import Overall, Result
 from participants.rules.status import NO_MORE_VISITS, Status, is_followed
 from participants.wording import OVERALL_NAMES, RESULT_NAMES, RESULT_SYMBOLS
 from trialsite import wayback
 from trialsite.identity import seen_by
+from trialsite.sentences import joined
 from trialsite.subjectpage import Asked, Next, Owed, Section, Verb
 
 TRAIL_SHOWN = 12
@@ -223,7 +225,7 @@ def _next_visit(asked: Asked) -> Next | None:
     text = _("Next visit: %(code)s on %(day)s (window %(opens)s – %(closes)s).") % values
     best = calendars.day_of(visit, today=today)
     if best != visit.target_date and workdays.known().is_worked(best):
-        text = f"{text} {_('Best booked for %(day)s, a working day.') % {'day': f'{best:%Y-%m-%d}'}}"
+        text = joined((text, _("Best booked for %(day)s, a working day.") % {"day": f"{best:%Y-%m-%d}"}))
     return Next(text, enter_link(visit, asked), "participants.change_visit")
 
 
@@ -289,8 +291,13 @@ def _visits_summary(asked: Asked) -> str:
 
 
 def _visits_body(asked: Asked) -> dict[str, Any]:
-    today = actions.site_day(asked.now)
-    return {"stretches": visitbars.stretches(_visits(asked), today=today, link=lambda one: _visit_link(one, asked))}
+    visits, today = _visits(asked), actions.site_day(asked.now)
+    for visit in visits:
+        # Known already, and asked of each.
+        visit.participant = asked.participant
+    missing = progress.words_of(visits, now=asked.now)
+    link = partial(_visit_link, asked=asked)
+    return {"stretches": visitbars.stretches(visits, today=today, link=link, missing=missing)}
 
 
 def _visits_more(asked: Asked) -> list[tuple[Any, str]]:

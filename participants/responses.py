@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from participants.rules.endpoints import Cause, Endpoint, Outcome, Subsequent
 from participants.rules.response import Amount, Findings, Limits, Mrd, Part, Response
+from trialsite.sentences import joined
 
 RESPONSE_NAMES: dict[Response, Any] = {
     Response.CR: _("CR, complete remission"),
@@ -83,7 +84,7 @@ def response_in_words(judged: Any) -> str:
         parts.append(_("Blood count of %(days)s.") % {"days": counted})
     if judged.differs:
         parts.append(_("By the rule: %(name)s.") % {"name": RESPONSE_NAMES[assessed.response]})
-    return " ".join(map(str, (_findings(judged.found), *parts))).strip()
+    return joined((_findings(judged.found), *parts))
 
 
 def _names(parts: Iterable[Part]) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from participants.efficacy import DAYS_OF_A_MONTH, Line, Plot, median_in_words, percent
 from participants.rules.endpoints import Curve
+from trialsite.sentences import joined
 
 WIDTH, LEFT, RIGHT, TOP, PLOT = 640, 56, 34, 14, 250
 # Below the axis: months, the title of the axis, and a line of numbers for each curve.
@@ -156,7 +157,7 @@ def _description(plot: Plot) -> str:
         _("%(legend)s; at the end %(share)s %%.") % {"legend": _legend(one.curve, one.name), "share": _end(one.curve)}
         for one in plot.lines
     )
-    return " ".join((_("Steps over months since Day 0."), *ends))
+    return joined((_("Steps over months since Day 0."), *ends))
 
 
 def _end(curve: Curve) -> str:

@@ -4,8 +4,9 @@ Places are shares of the width in per cent, so that the bars fit any screen and 
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -75,6 +76,8 @@ class Bar:
     # What somebody should see about it, and whether something is wrong.
     remark: str = ""
     is_late: bool = False
+    # How much of what it asks nobody has recorded.
+    missing: str = ""
 
     @property
     def is_left_out(self) -> bool:
@@ -94,12 +97,18 @@ class Stretch:
         return self.code == "long"
 
 
-def stretches(visits: Iterable[Visit], *, today: dt.date, link: Callable[[Visit], str]) -> tuple[Stretch, ...]:
-    """Those that have visits, each with its own calendar."""
+def stretches(
+    visits: Iterable[Visit],
+    *,
+    today: dt.date,
+    link: Callable[[Visit], str],
+    missing: Mapping[int, str] = MappingProxyType({}),
+) -> tuple[Stretch, ...]:
+    """Those that have visits, each with its own calendar; what is `missing` of them in words, by their keys."""
     groups: dict[str, list[Visit]] = {code: [] for code in NAMES}
     for visit in visits:
         groups[_group(visit)].append(visit)
-    return tuple(_stretch(code, found, today, link) for code, found in groups.items() if found)
+    return tuple(_stretch(code, found, today, link, missing) for code, found in groups.items() if found)
 
 
 def _group(visit: Visit) -> str:
@@ -108,10 +117,12 @@ def _group(visit: Visit) -> str:
     return "first" if visit.target_day <= FIRST_MONTH else "main"
 
 
-def _stretch(code: str, visits: Sequence[Visit], today: dt.date, link: Callable[[Visit], str]) -> Stretch:
+def _stretch(
+    code: str, visits: Sequence[Visit], today: dt.date, link: Callable[[Visit], str], missing: Mapping[int, str]
+) -> Stretch:
     days = [day for visit in visits for day in _days(visit)]
     calendar = Calendar(min(days), max(days))
-    bars = tuple(bar(visit, calendar, today, link(visit)) for visit in visits)
+    bars = tuple(bar(visit, calendar, today, link(visit), missing.get(visit.pk, "")) for visit in visits)
     return Stretch(code, NAMES[code], calendar, bars, calendar.inside(today))
 
 
@@ -122,7 +133,7 @@ def _days(visit: Visit) -> Iterator[dt.date]:
         yield visit.occurred_on
 
 
-def bar(visit: Visit, calendar: Calendar, today: dt.date, link: str) -> Bar:
+def bar(visit: Visit, calendar: Calendar, today: dt.date, link: str, missing: str = "") -> Bar:
     """Of one visit; what of it lies outside the calendar stands at its edge."""
     begins, ends = calendar.at(visit.window_opens_on), calendar.at(visit.window_closes_on, is_end=True)
     width = max(round(ends - begins, 1), LEAST)
@@ -140,6 +151,7 @@ def bar(visit: Visit, calendar: Calendar, today: dt.date, link: str) -> Bar:
         done=calendar.middle(visit.occurred_on) if visit.occurred_on else None,
         remark=remark,
         is_late=is_late,
+        missing=missing,
     )
 
 

@@ -1,10 +1,12 @@
 """Entering a visit: what this app knows of it."""
 
+from collections.abc import Sequence
+
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from safety.models import AdverseEvent, BedsideAssessment, current
-from trialsite.entering import Line, Page, Section
+from trialsite.entering import Line, Page, Section, moments_of
 
 
 def _bedside(page: Page) -> list[Section]:
@@ -34,6 +36,26 @@ def _bedside(page: Page) -> list[Section]:
             ),
         )
     ]
+
+
+def _times_assessed(pages: Sequence[Page]) -> dict[int, int]:
+    """One query for all; of visits that do not ask for it none are counted."""
+    asking = {page.row.pk: moments_of(page) for page in pages if _asks(page, "bedside")}
+    found = {page.row.pk: 0 for page in pages}
+    if not asking:
+        return found
+    people = {page.row.participant_id for page in pages if page.row.pk in asking}
+    since, until = min(since for since, _until in asking.values()), max(until for _since, until in asking.values())
+    within = BedsideAssessment.objects.filter(participant__in=people, assessed_at__gte=since, assessed_at__lt=until)
+    rows = list(current(within).order_by().values_list("participant", "assessed_at"))
+    for page in (page for page in pages if page.row.pk in asking):
+        opens, closes = asking[page.row.pk]
+        found[page.row.pk] = sum(who == page.row.participant_id and opens <= at < closes for who, at in rows)
+    return found
+
+
+def _asks(page: Page, form: str) -> bool:
+    return any(page.protocol.procedure(code).form == form for code in page.visit.procedures)
 
 
 def times_asked(page: Page, form: str) -> int:
@@ -75,3 +97,4 @@ def _adverse_events(page: Page) -> list[Section]:
 
 
 FORMS = {"bedside": _bedside, "blood": _blood, "adverse_events": _adverse_events}
+RECORDED = {"bedside": _times_assessed}

@@ -295,16 +295,23 @@ class _Deliverer:
             self.round.counts[outbox.put_back(row, error)] += 1
 
     def _suspected(self, row: Notification, error: NotDelivered) -> str:
-        if _took_at.get(self.name, 0.0) > self.claimed:
-            # Others went meanwhile.
-            return outbox.put_back(row, error)
-        if self.suspect is not None:
+        others_went = _took_at.get(self.name, 0.0) > self.claimed
+        if self.suspect is not None and not others_went:
             outbox.release(row)
             raise ServerDown(str(error))
+        self._greet_again(row)
+        if others_went:
+            return outbox.put_back(row, error)
         self.suspect = row, error
-        # Raises where nobody is there any more.
-        self.channel.open()
         return ""
+
+    def _greet_again(self, row: Notification) -> None:
+        """Where nobody is there any more it was no message's fault, though others may have gone a moment before."""
+        try:
+            self.channel.open()
+        except ServerDown:
+            outbox.release(row)
+            raise
 
     def _judge_alone(self) -> None:
         """There was no other message to compare with: who breaks off at this one has something against it."""

@@ -3,11 +3,13 @@
 An app has a module `entering` with any of these:
 
 - `FORMS`: what the study file calls a form → the sections that it makes for a visit;
+- `RECORDED`: of those that a planned visit must have, the same word → how often it was recorded in the days of each of
+  many visits, by their keys; what has no entry here keeps no such visit from being complete;
 - `days(participant)`: on which day each visit before the infusion took place, as far as this app has recorded it.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -225,3 +227,17 @@ def _each(name: str) -> Iterator[Any]:
 def forms() -> dict[str, Callable[[Page], list[Section]]]:
     """By the word of the study file: what makes the sections of a form."""
     return {word: make for made in _each("FORMS") for word, make in made.items()}
+
+
+def recorded_by_form() -> dict[str, Callable[[Sequence[Page]], Mapping[int, int]]]:
+    """By the word of the study file: how often it was recorded at each of these visits, none left out."""
+    return {word: count for counts in _each("RECORDED") for word, count in counts.items()}
+
+
+def moments_of(page: Page) -> tuple[dt.datetime, dt.datetime]:
+    """From the first moment of the days of a planned visit to the first one after them."""
+    first, last = page.span
+    assert first is not None
+    zone = timezone.get_current_timezone()
+    midnight = dt.time.min
+    return dt.datetime.combine(first, midnight, zone), dt.datetime.combine(last + dt.timedelta(days=1), midnight, zone)

@@ -246,7 +246,8 @@ CONTENT_SECURITY_POLICY = {
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 locals().update(env.email(env.text("EMAIL_URL"), env.text("EMAIL_PASSWORD", "")))
 # How long to wait for a connection, and how long for the whole conversation about one message, up to its last dot.
-EMAIL_TIMEOUT, EMAIL_CONVERSATION_SECONDS = 20, 60
+EMAIL_TIMEOUT = 20
+EMAIL_CONVERSATION_SECONDS = env.integer("EMAIL_CONVERSATION_SECONDS", 60)
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Trialsite <trialsite@localhost>")
 
 # --- Tasks -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from participants import actions, calendars, feed, workdays
+from participants import actions, calendars, feed, progress, workdays
 from participants.calendars import Span, View
 from participants.models import Visit
 from trialsite.models import Site
@@ -37,11 +37,14 @@ def urls(page: Any) -> list[URLPattern]:
 def _calendar(page: Any, request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
-    today = actions.site_day(timezone.now())
+    now = timezone.now()
+    today = actions.site_day(now)
     sites, chosen = _sites(request)
     shown = calendars.span(_view(request), _day(request, today))
     visits = calendars.visits_between([chosen] if chosen else sites, *_days_of(shown))
-    found = calendars.entries(visits[: calendars.MOST], today=today, link=_entered(request))
+    seen = visits[: calendars.MOST]
+    missing = progress.words_of(seen, now=now)
+    found = calendars.entries(seen, today=today, link=_entered(request), missing=missing)
     context = {
         **page.admin_site.each_context(request),
         "title": _("Calendar of visits"),

@@ -1,6 +1,5 @@
 """The page on which a visit is entered: what it asks in the order of the work, saved section by section."""
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,11 +21,13 @@ from participants.admin import limits
 from participants.admin.panels import HISTORICAL, ExaminationForm, Panel, lines_of, with_rest
 from participants.entering import examinations, panel_section, tests_of, tick_section, with_not_done
 from participants.models import Examination, Participant, Visit, VisitProcedure
+from participants.progress import asked_at, owed_of
 from participants.rules.schedule import trial_day
 from trialsite import entering, formfields, once, wayback
 from trialsite.adminsection import AdminForm
 from trialsite.entering import Page, Section
 from trialsite.reading import word_key
+from trialsite.sentences import joined
 
 FRAGMENT = "fragment"
 # The first box of the moment in the head of the page: it was sent.
@@ -125,31 +126,14 @@ def _row_address(page: Page) -> str:
 
 def _sections(page: Page) -> list[Section]:
     """In the order of the study file; procedures that are entered together are one section."""
-    asked = [page.protocol.procedure(code) for code in page.visit.procedures]
-    asked = [one for one in asked if one.sex in (None, page.participant.sex)]
+    asked = asked_at(page)
     found = [(one.code, section) for one in asked for section in _of_procedure(page, one, asked)]
     unique = {section.code: section for _code, section in found}
-    owed = _owed_procedures(page)
+    owed = owed_of(page)
     wanted = {section.code for code, section in found if code in owed}
     said = [with_not_done(page, section) for section in unique.values()]
     said = [one if one.code in wanted else replace(one, is_optional=True) for one in said]
     return [*said, *_closing(page, said)]
-
-
-def _owed_procedures(page: Page) -> tuple[str, ...]:
-    """What must be there: nothing at a visit beside the schedule, and less after a relapse or another therapy."""
-    if page.row is None:
-        return tuple(page.visit.procedures)
-    if page.row.is_unscheduled:
-        return ()
-    return actions.asked_of(page.row, on=_day_of(page), happened=actions.events_of(page.participant))
-
-
-def _day_of(page: Page) -> dt.date:
-    """On which the visit was; one that is still to come is as of today, within its window."""
-    row, today = page.row, actions.site_day(page.now)
-    day: dt.date = row.occurred_on or min(max(row.window_opens_on, today), row.window_closes_on)
-    return day
 
 
 def _of_procedure(page: Page, procedure: Any, asked: list[Any]) -> Iterator[Section]:
@@ -267,7 +251,7 @@ def _closing(page: Page, sections: list[Section]) -> list[Section]:
 
 def _still_missing(names: str) -> str:
     missing = _("Still missing: %(tests)s.") % {"tests": names}
-    return f"{missing} {_('If that stays so, record the visit as partly done, with the reason.')}"
+    return joined((missing, _("If that stays so, record the visit as partly done, with the reason.")))
 
 
 def _change(page: Page) -> str:

@@ -9,11 +9,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from participants import actions
+from participants import actions, progress
 from participants.admin import calendar, enter, reminders
 from participants.admin.prints import visit_urls
 from participants.models import Visit, VisitProcedure, VisitState
@@ -72,7 +73,16 @@ class VisitForm(RecordForm):
 @admin.register(Visit)
 class VisitAdmin(RecordAdmin):
     form = VisitForm
-    list_display = ("label", "title", "target_date", "window", "state_label", "occurred_on", "long_term_mark")
+    list_display = (
+        "label",
+        "title",
+        "target_date",
+        "window",
+        "state_label",
+        "missing_label",
+        "occurred_on",
+        "long_term_mark",
+    )
     list_filter = (DueFilter, ("state", admin.ChoicesFieldListFilter), "is_long_term_follow_up", "code")
     search_fields = ("participant__screening_number", "participant__participant_number", "code")
     known_values: ClassVar[dict[str, Any]] = {"code": lambda: get_study().ever(_codes)}
@@ -86,6 +96,7 @@ class VisitAdmin(RecordAdmin):
                     ("participant", "code", "title"),
                     ("target_date", "window"),
                     ("is_long_term_follow_up", "acknowledged"),
+                    "still_missing",
                 )
             },
         ),
@@ -111,6 +122,7 @@ class VisitAdmin(RecordAdmin):
         "window",
         "is_long_term_follow_up",
         "acknowledged",
+        "still_missing",
         "released_because",
         "released_on",
     )
@@ -197,6 +209,28 @@ class VisitAdmin(RecordAdmin):
         today = actions.site_day(timezone.now())
         standing = visit.standing_on(today)
         return standing.value, STANDING_NAMES[standing]
+
+    def look_at(self, rows: list[Any]) -> None:
+        """What is missing of all visits of the page, in a few queries."""
+        super().look_at(rows)
+        found = progress.words_of(rows, now=timezone.now())
+        for row in rows:
+            row.missing_words = found.get(row.pk, "")
+
+    @display(description=_("missing"))
+    def missing_label(self, visit: Any) -> str:
+        words: str = visit.missing_words
+        return words
+
+    @display(description=_("still missing"))
+    def still_missing(self, visit: Visit) -> str:
+        found = progress.progress_of([visit], now=timezone.now()).get(visit.pk)
+        if found is None:
+            return "—"
+        names = progress.names_of(visit, found.missing)
+        if not names:
+            return gettext("Nothing: all that is asked is recorded.")
+        return gettext("%(how_much)s: %(names)s") % {"how_much": found.words, "names": names}
 
     @display(description=_("long-term"))
     def long_term_mark(self, visit: Visit) -> Any:

@@ -1,6 +1,6 @@
 """Two years of one participant, day by day: every reminder arrives once, on its day, at its hour, in its words.
 
-Trial days count from the infusion. Lived through are the days on which something is to happen, and those beside them.
+Trial days count from the infusion. Every day is lived through, those on which nothing is to happen, too.
 """
 
 import datetime as dt
@@ -82,6 +82,8 @@ EXPECTED: list[Told] = [
     (731, NINE, "alice", "Tomorrow: visit M24 of ZJ-001"),
     (732, NINE, "alice", "Today: visit M24 of ZJ-001"),
 ]
+
+LAST = max(day for day, *_rest in EXPECTED)
 
 
 @dataclass
@@ -211,8 +213,7 @@ def minutes_of(day: int, events: dict[tuple[int, str], Any]) -> list[str]:
 
 def live(life: Life) -> None:
     events = story(life)
-    days = {day for day, *_rest in EXPECTED} | {day for day, _at in events}
-    for today in sorted({near for day in days for near in (day - 1, day, day + 1)}):
+    for today in range(-1, LAST + 2):
         for at in minutes_of(today, events):
             act = events.get((today, at))
             if act is None or at != NOON:

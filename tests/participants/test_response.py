@@ -32,6 +32,7 @@ from tests.forms import forms_of
 from trialsite.firstpage import read_page
 from trialsite.models import ListExport, User
 from trialsite.refusal import Refused
+from trialsite.sentences import joined
 
 DAY = dt.timedelta(days=1)
 AGO = 200
@@ -445,3 +446,9 @@ def test_no_curve_is_told_from_another_by_its_colour() -> None:
     assert "one: 1 events of 3" in drawn.description
     nobody = survivalpicture.picture(efficacy.Plot("os", "OS", (efficacy.Line("os", "OS", kaplan_meier([])),)))
     assert nobody.curves[0].path.startswith("M56.0")
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "A. B."), ("zh-hans", "A.B.")])
+def test_sentences_follow_each_other_as_the_language_sets_them(language: str, text: str) -> None:
+    with translation.override(language):
+        assert joined(["A.", "", "B."]) == text

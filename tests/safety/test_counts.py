@@ -1,6 +1,7 @@
 """Neutrophil counts of outpatients are asked for in time, so that early ICAHT can be graded."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -11,16 +12,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from participants.actions import change_status, record_examination
+from participants.actions.telling import NO_LONGER_DUE
 from participants.models import Examination, Measurement, Participant
 from participants.rules.status import Status
 from safety import tasks, worklist
 from safety.actions import owed_counts, remind_of_counts
 from tests import factories
 from tests.conftest import Once
+from trialsite import notifications
 from trialsite.models import Notification, NotificationState, Site, SweepRun, User
 from trialsite.recordadmin import void
 
-DAY = dt.timedelta(days=1)
+DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +76,32 @@ def test_the_coordinator_is_told_before_and_when_it_is_late_once_each(
     assert "gaps of at most 7 days" in first.body_text
     assert late.subject == f"Overdue: neutrophil count of {participant.number}"
     assert [timezone.localdate(row.relevant_until) for row in (first, late)] == [due_on, due_on + 9 * DAY]
+
+
+@pytest.mark.usefixtures("english")
+def test_several_are_one_mail_and_what_was_counted_meanwhile_is_told_no_more(
+    participant: Participant, site: Site, alice: User, day0: dt.datetime, time_machine: Any
+) -> None:
+    """One of two is counted while their mail waits: it does not leave, and the next tells of the other alone."""
+    other = factories.infused(site=site, by=alice, now=day0, infused_at=day0, name="李丽")
+    noon = day0 + 6 * DAY + 4 * HOUR
+    time_machine.move_to(noon, tick=False)
+    Notification.objects.all().delete()
+    assert remind_of_counts(now=noon)["coming"] == 2
+    assert remind_of_counts(now=noon)["coming"] == 0
+    (mail,) = Notification.objects.filter(about__startswith="counts:")
+    lines = re.findall(r"^\d\. (.+)$", mail.body_text, re.MULTILINE)
+    assert len(lines) == 2
+    assert all(sum(one.number in line for line in lines) == 1 for one in (participant, other))
+    assert "李丽" not in mail.body_text
+    counted(other, noon)
+    assert notifications.deliver_due()["stale"] == 1
+    mail.refresh_from_db()
+    assert (mail.state, mail.error) == (CANCELLED, NO_LONGER_DUE)
+    assert remind_of_counts(now=noon)["coming"] == 1
+    (again,) = Notification.objects.filter(state=QUEUED, about__startswith="count")
+    assert participant.number in again.subject
+    assert other.number not in again.body_text
 
 
 def test_a_count_answers_it_and_a_void_count_does_not(participant: Participant, day0: dt.datetime) -> None:

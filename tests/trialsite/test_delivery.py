@@ -6,6 +6,7 @@ import email.policy
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,27 @@ def test_an_outage_costs_no_message_a_try_and_all_go_when_it_is_over(
         assert well.ids == {f"<m{number}@localhost>": 1 for number in range(5)}
     state.refresh_from_db()
     assert (state.failures, state.down_since, state.error) == (0, None, "")
+
+
+def test_a_server_that_falls_silent_costs_no_try_though_another_went_a_moment_before(
+    queue: Any, server: MailServer
+) -> None:
+    for number in range(3):
+        queue(f"m{number}")
+
+    def falls_silent(_to: str) -> str | None:
+        if not server.mails:
+            return None
+        # As if another deliverer had got rid of one just now.
+        delivery._took_at[ChannelName.MAIL] = time.monotonic()
+        server.greeting = HANG
+        return HANG
+
+    server.mail = falls_silent
+    counts = notifications.deliver_due()
+    assert (counts["sent"], counts["down"], counts["retry"]) == (1, 1, 0)
+    assert states() == {"m0": SENT, "m1": QUEUED, "m2": QUEUED}
+    assert attempts() == {"m0": 1, "m1": 0, "m2": 0}
 
 
 @pytest.mark.parametrize("kind", ["EMAIL_USE_TLS", "EMAIL_USE_SSL"])
