@@ -1,18 +1,24 @@
 """Real PostgreSQL, real rows; the clock is an argument, the people have names (Alice, Bob, Charlie)."""
 
 import datetime as dt
+import fcntl
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.test.utils import override_settings
 from django.utils import timezone, translation
 
 from participants.models import Participant
+from tests.emptying import empty_after
 from trialsite import env, grants, guards, keyseals
 from trialsite.local.services import Stack
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
@@ -24,8 +30,46 @@ PASSWORD = "correct horse battery"
 FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+# Long ones first, so that no core waits at the end for the last of them.
+LONG = (
+    "all pages in Chinese",
+    "crawl",
+    "running site",
+    "crawl from elsewhere",
+    "all pages in English",
+    "servers",
+    "tests/test_error_pages.py",
+    "install",
+    "tests/journeys/test_taking_back.py",
+    "second factor",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """A file's tests stay in one process, which makes what they share once; those with real commits come by themselves,
+    for pytest-django lets them run after all others."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            file = item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(f"{file} with commits" if _commits(item) else file))
+    yield
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(_group(item), len(LONG)))
+
+
+def _group(item: pytest.Item) -> str:
+    found = item.get_closest_marker("xdist_group")
+    return str(found.args[0]) if found else ""
+
+
+def _commits(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("django_db")
+    return bool(mark and mark.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ())
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """After the migrations, what `prepare_database` does: groups, sites, and the application role's rights."""
     with django_db_blocker.unblock():
         call_command("createcachetable", verbosity=0)
@@ -34,6 +78,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         grants.grant(APP_ROLE_IN_TESTS)
         guards.fasten(APP_ROLE_IN_TESTS)
         keyseals.seal()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", empty_after)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -216,11 +263,39 @@ def as_app_role(transactional_db: None, site: Site) -> Any:
 
 
 @pytest.fixture(scope="session")
-def running_site() -> Iterator[Stack]:
-    """The demo study behind a real web server; only for tests of the group "running site", so that there is one."""
-    with Stack(throwaway=True) as stack:
-        stack.manage("prepare_database", as_owner=True)
-        stack.manage("demo", "--small")
+def filled_demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder of a stack that was closed with the demo study in it: filled once for all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    folder, done = shared / "demo", shared / "demo.done"
+    with (shared / "demo.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with Stack(folder, throwaway=True) as stack:
+                stack.manage("prepare_database", as_owner=True)
+                stack.manage("demo", "--small")
+                # All of it lies in its files: who begins with a copy has nothing to recover.
+                with stack.postgres.connect() as connection:
+                    connection.execute("CHECKPOINT")
+            done.touch()
+    return folder
+
+
+@contextmanager
+def demo_stack(filled: Path) -> Iterator[Stack]:
+    """Servers of one's own with the demo study."""
+    with tempfile.TemporaryDirectory(prefix="trialsite-demo-") as name:
+        var = Path(name) / "var"
+        shutil.copytree(filled, var, ignore=shutil.ignore_patterns("lock", "log", "run.json"))
+        with Stack(var, throwaway=True) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="session")
+def running_site(filled_demo: Path) -> Iterator[Stack]:
+    """The demo study behind a real web server; only for few groups, for each process that runs one starts its own."""
+    with demo_stack(filled_demo) as stack:
         stack.wait_for_web(stack.start_web())
         yield stack
 
@@ -234,7 +309,8 @@ def pytest_testnodedown(node: Any) -> None:
     """A process is done: what it had to tell comes here."""
     output = getattr(node, "workeroutput", {})
     for title in {"crawl", "faults"} & set(output):
-        node.config.stash.setdefault(TOLD, {})[title] = output[title]
+        told = node.config.stash.setdefault(TOLD, {})
+        told[title] = told.get(title, "") + output[title]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
