@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
@@ -27,7 +28,8 @@ from trialsite.roles import Role
 
 APP_ROLE_IN_TESTS = "trialsite_app"
 PASSWORD = "correct horse battery"
-FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nothing here is worth a slow digest; a program that a test starts has those of the settings.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 # Long ones first, so that no core waits at the end for the last of them.
@@ -81,11 +83,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(TransactionTestCase, "_fixture_teardown", empty_after)
         yield
-
-
-@pytest.fixture(autouse=True)
-def _fast_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = FAST_HASHERS
 
 
 @pytest.fixture(scope="session")
@@ -217,8 +214,7 @@ def once(django_db_setup: None, django_db_blocker: Any) -> Iterator[Once]:
 
     Not for tests with real commits: all of it lies in one transaction.
     """
-    with django_db_blocker.unblock(), transaction.atomic(), pytest.MonkeyPatch.context() as patched:
-        patched.setattr("django.conf.settings.PASSWORD_HASHERS", FAST_HASHERS)
+    with django_db_blocker.unblock(), transaction.atomic():
         yield Once()
         transaction.set_rollback(True)
 

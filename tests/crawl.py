@@ -22,7 +22,7 @@ from django.utils import timezone
 from participants.models import IdentityRead, Participant
 from tests import factories
 from tests.addforms import FILL, Filled, send
-from tests.conftest import FAST_HASHERS, TOLD, person
+from tests.conftest import TOLD, person
 from tests.test_error_pages import names, patterns
 from trialsite import pdf, reach
 from trialsite.models import Record, Site, User
@@ -147,8 +147,7 @@ def _rows_at(model: Any, site: Site) -> Any:
 
 def world_for(request: Any, blocker: Any) -> Iterator[World]:
     """Made once for the tests of a module; what they change is taken back after them."""
-    with blocker.unblock(), transaction.atomic(), pytest.MonkeyPatch.context() as patched:
-        patched.setattr("django.conf.settings.PASSWORD_HASHERS", FAST_HASHERS)
+    with blocker.unblock(), transaction.atomic():
         yield _made(timezone.now())
         transaction.set_rollback(True)
     # Where several processes share the tests, this one hands it to the one that tells the end.

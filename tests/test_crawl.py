@@ -36,8 +36,9 @@ from tests.crawl import (
     walk_undrawn,
     world_for,
 )
+from tests.test_admin import OURS, is_log
 from tests.test_headers import wrong
-from trialsite.roles import Role
+from trialsite.roles import ROLE_PERMISSIONS, Role
 
 # One world for all of them.
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("crawl")]
@@ -73,6 +74,18 @@ def test_no_address_ends_in_an_error_for_the_people_of_the_site(who: str, world:
         assert beside(world, shown) == {}
         written = {name: AS_PYTHON.findall(one.text) for name, one in shown.items()}
         assert {name: words for name, words in written.items() if words} == {}
+
+
+@pytest.mark.parametrize("role", STAFF)
+def test_every_role_opens_the_lists_it_may_view_and_no_other(role: Role, world: World) -> None:
+    shown = shown_to(world, role.value)
+    assert shown["index "].status == 200
+    opened = {name.split()[0]: one.status for name, one in shown.items()}
+    for page in OURS:
+        of = page.opts.concrete_model._meta if is_log(page.model) else page.opts
+        may = f"{of.app_label}.view_{of.model_name}" in ROLE_PERMISSIONS[role]
+        label = f"{page.opts.app_label}_{page.opts.model_name}_changelist"
+        assert opened[label] == (200 if may else 403), label
 
 
 def shown_to(world: World, who: str) -> dict[str, Answer]:
