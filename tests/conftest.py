@@ -2,6 +2,8 @@
 
 import datetime as dt
 import fcntl
+import gc
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from django.utils import timezone, translation
 
 from participants.models import Participant
 from tests.emptying import empty_after
+from tests.template import Template
 from trialsite import env, grants, guards, keyseals
 from trialsite.local.services import Stack
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
@@ -60,6 +63,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     items.sort(key=lambda item: ranks.get(_group(item), len(LONG)))
 
 
+def pytest_collection_finish() -> None:
+    """What was loaded by now stays: half a million things that need not be looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def _group(item: pytest.Item) -> str:
     found = item.get_closest_marker("xdist_group")
     return str(found.args[0]) if found else ""
@@ -71,9 +81,28 @@ def _commits(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this run, one for all of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def template(shared: Path) -> Template:
+    return Template(shared)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, template: Template, worker_id: str) -> None:
+    if worker_id != "master":
+        template.take()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any, template: Template) -> Iterator[None]:
     """After the migrations, what `prepare_database` does: groups, sites, and the application role's rights."""
     with django_db_blocker.unblock():
+        template.give()
         call_command("createcachetable", verbosity=0)
         sync_roles()
         sync_sites()
@@ -106,6 +135,15 @@ def other_keys(transactional_db: None, settings: Any) -> Iterator[None]:
     with override_settings(FIELD_KEYS=own), connection.cursor() as cursor:
         cursor.execute("DELETE FROM guard.field_key")
         keyseals.seal()
+
+
+@pytest.fixture
+def unlogged() -> Iterator[None]:
+    """For walks over hundreds of pages that may be refused: nobody reads a line for each, with all that led there."""
+    log = logging.getLogger("django.request")
+    log.setLevel(logging.ERROR)
+    yield
+    log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture
@@ -259,10 +297,8 @@ def as_app_role(transactional_db: None, site: Site) -> Any:
 
 
 @pytest.fixture(scope="session")
-def filled_demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def filled_demo(shared: Path) -> Path:
     """The folder of a stack that was closed with the demo study in it: filled once for all processes of the tests."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own if worker_id == "master" else own.parent
     folder, done = shared / "demo", shared / "demo.done"
     with (shared / "demo.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

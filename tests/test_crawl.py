@@ -41,7 +41,7 @@ from tests.test_headers import wrong
 from trialsite.roles import ROLE_PERMISSIONS, Role
 
 # One world for all of them.
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("crawl")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged"), pytest.mark.xdist_group("crawl")]
 
 # Who has the most pages: they are drawn, and so are those of the readers, who must find no name there.
 DRAWN_FOR = Role.PRINCIPAL_INVESTIGATOR.value

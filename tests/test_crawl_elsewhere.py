@@ -35,7 +35,11 @@ from trialsite.fieldkeys import Unreadable
 from trialsite.fields import EncryptedDateField, EncryptedTextField
 
 # One world for all of them.
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("crawl from elsewhere")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("unlogged"),
+    pytest.mark.xdist_group("crawl from elsewhere"),
+]
 
 
 @pytest.fixture(scope="module")

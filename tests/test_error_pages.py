@@ -83,6 +83,7 @@ def watched(client: Client, address: str, method: str = "get") -> int:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("unlogged")
 @pytest.mark.parametrize("role", [Role.MONITOR, Role.PRINCIPAL_INVESTIGATOR, None])
 def test_a_row_that_is_not_there_is_no_fault_of_the_site(role: Role | None, site: Site, login: Any) -> None:
     """To who reads, who decides, and who may do everything."""
@@ -92,6 +93,7 @@ def test_a_row_that_is_not_there_is_no_fault_of_the_site(role: Role | None, site
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("unlogged")
 @pytest.mark.parametrize("value", ["abc", LONG])
 def test_nor_is_what_can_be_no_row(value: str, site: Site, login: Any) -> None:
     """Only where it may stand: the other addresses are asked above."""
@@ -111,6 +113,7 @@ def test_a_row_that_is_not_there_has_the_page_of_what_is_not_there(value: str, s
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("unlogged")
 @pytest.mark.parametrize("role", [Role.COORDINATOR, None])
 def test_nor_is_it_when_something_is_sent_there(role: Role | None, site: Site, login: Any) -> None:
     client = login(somebody(role, site))
@@ -169,6 +172,7 @@ def noted(monkeypatch: Any) -> set[str]:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("unlogged")
 @pytest.mark.parametrize("role", [Role.COORDINATOR, None])
 def test_a_bad_question_is_no_fault_of_the_site(
     role: Role | None, site: Site, login: Any, alice: User, noted: set[str]
