@@ -88,8 +88,16 @@ def watched(client: Client, address: str, method: str = "get") -> int:
 def test_a_row_that_is_not_there_is_no_fault_of_the_site(role: Role | None, site: Site, login: Any) -> None:
     """To who reads, who decides, and who may do everything."""
     client = login(somebody(role, site))
-    faults = {at: status for at in addresses("999999") if (status := watched(client, at)) not in GRACEFUL}
+    faults = {at: status for at in asked_by(role) if (status := watched(client, at)) not in GRACEFUL}
     assert not faults
+
+
+def asked_by(role: Role | None) -> list[str]:
+    """All addresses; of a role those that name a row: over the others the crawl goes as every role, and with an empty
+    form as somebody who has all of them."""
+    found = set(addresses("999999")) - (set() if role is None else set(addresses("999998")))
+    assert len(found) > 150
+    return sorted(found)
 
 
 @pytest.mark.django_db
@@ -117,7 +125,7 @@ def test_a_row_that_is_not_there_has_the_page_of_what_is_not_there(value: str, s
 @pytest.mark.parametrize("role", [Role.COORDINATOR, None])
 def test_nor_is_it_when_something_is_sent_there(role: Role | None, site: Site, login: Any) -> None:
     client = login(somebody(role, site))
-    faults = {p: status for p in addresses("999999") if (status := watched(client, p, "post")) not in GRACEFUL}
+    faults = {p: status for p in asked_by(role) if (status := watched(client, p, "post")) not in GRACEFUL}
     assert not faults
 
 
@@ -143,6 +151,13 @@ class Question(QueryDict):
         self.looked_at.add(key)
         return super().getlist(key, default)
 
+    def urlencode(self, safe: str | None = None) -> str:
+        """It is passed on as it stands, which the menu of the theme does on every page."""
+        before = set(self.looked_at)
+        text = super().urlencode(safe)
+        self.looked_at.intersection_update(before)
+        return text
+
     def __getattribute__(self, name: str) -> Any:
         if name in WHOLE:
             type(self).looked_at.add(EVERYTHING)
@@ -158,7 +173,7 @@ class Question(QueryDict):
 
 
 EVERYTHING = "*"
-WHOLE = {"keys", "values", "items", "lists", "dict", "urlencode", "copy", "__copy__", "__deepcopy__"}
+WHOLE = {"keys", "values", "items", "lists", "dict", "copy", "__copy__", "__deepcopy__"}
 
 
 @pytest.fixture
