@@ -33,8 +33,6 @@ APP_ROLE_IN_TESTS = "trialsite_app"
 PASSWORD = "correct horse battery"
 # Nothing here is worth a slow digest; a program that a test starts has those of the settings.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 # Long ones first, so that no core waits at the end for the last of them.
 LONG = (
     "all pages in Chinese",
@@ -45,7 +43,9 @@ LONG = (
     "servers",
     "tests/test_error_pages.py",
     "install",
-    "tests/journeys/test_taking_back.py",
+    "tests/test_freetext.py",
+    "tests/trialsite/test_listexport.py",
+    "tests/journeys/test_every_void.py",
     "second factor",
 )
 

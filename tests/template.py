@@ -2,6 +2,7 @@
 
 import fcntl
 from pathlib import Path
+from typing import IO
 
 from django.db import connection
 
@@ -12,18 +13,18 @@ class Template:
     """Between `take` and `give` the others wait for whoever came first, and find the copy."""
 
     def __init__(self, folder: Path) -> None:
-        self.done, self.lock = folder / "database.done", (folder / "database.lock").open("a")
-        self.is_ours = False
+        self.folder, self.done = folder, folder / "database.done"
+        self.lock: IO[str] | None = None
 
     def take(self) -> None:
+        self.lock = (self.folder / "database.lock").open("a")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
-        self.is_ours = not self.done.exists()
-        if not self.is_ours:
+        if self.done.exists():
             connection.settings_dict["TEST"]["TEMPLATE"] = NAME
-            self.lock.close()
+            self._let_go()
 
     def give(self) -> None:
-        if not self.is_ours:
+        if self.lock is None:
             return
         source = connection.settings_dict["NAME"]
         # A database that somebody is connected to is not copied.
@@ -32,4 +33,9 @@ class Template:
             cursor.execute(f'DROP DATABASE IF EXISTS "{NAME}"')
             cursor.execute(f'CREATE DATABASE "{NAME}" TEMPLATE "{source}"')
         self.done.touch()
-        self.lock.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.lock is not None:
+            self.lock.close()
+        self.lock = None
