@@ -1,18 +1,28 @@
 """Real PostgreSQL, real rows; the clock is an argument, the people have names (Alice, Bob, Charlie)."""
 
 import datetime as dt
+import fcntl
+import gc
+import logging
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.test.utils import override_settings
 from django.utils import timezone, translation
 
 from participants.models import Participant
+from tests.emptying import empty_after
+from tests.template import Template
 from trialsite import env, grants, guards, keyseals
 from trialsite.local.services import Stack
 from trialsite.management.commands.prepare_database import sync_roles, sync_sites
@@ -21,24 +31,87 @@ from trialsite.roles import Role
 
 APP_ROLE_IN_TESTS = "trialsite_app"
 PASSWORD = "correct horse battery"
-FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nothing here is worth a slow digest; a program that a test starts has those of the settings.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Long ones first, so that no core waits at the end for the last of them.
+LONG = (
+    "all pages in Chinese",
+    "crawl",
+    "running site",
+    "crawl from elsewhere",
+    "all pages in English",
+    "servers",
+    "tests/test_error_pages.py",
+    "install",
+    "tests/test_freetext.py",
+    "tests/trialsite/test_listexport.py",
+    "tests/journeys/test_every_void.py",
+    "second factor",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """A file's tests stay in one process, which makes what they share once; those with real commits come by themselves,
+    for pytest-django lets them run after all others."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            file = item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(f"{file} with commits" if _commits(item) else file))
+    yield
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(_group(item), len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded by now stays: half a million things that need not be looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def _group(item: pytest.Item) -> str:
+    found = item.get_closest_marker("xdist_group")
+    return str(found.args[0]) if found else ""
+
+
+def _commits(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("django_db")
+    return bool(mark and mark.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this run, one for all of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def template(shared: Path) -> Template:
+    return Template(shared)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, template: Template, worker_id: str) -> None:
+    if worker_id != "master":
+        template.take()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any, template: Template) -> Iterator[None]:
     """After the migrations, what `prepare_database` does: groups, sites, and the application role's rights."""
     with django_db_blocker.unblock():
+        template.give()
         call_command("createcachetable", verbosity=0)
         sync_roles()
         sync_sites()
         grants.grant(APP_ROLE_IN_TESTS)
         guards.fasten(APP_ROLE_IN_TESTS)
         keyseals.seal()
-
-
-@pytest.fixture(autouse=True)
-def _fast_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = FAST_HASHERS
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", empty_after)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +135,15 @@ def other_keys(transactional_db: None, settings: Any) -> Iterator[None]:
     with override_settings(FIELD_KEYS=own), connection.cursor() as cursor:
         cursor.execute("DELETE FROM guard.field_key")
         keyseals.seal()
+
+
+@pytest.fixture
+def unlogged() -> Iterator[None]:
+    """For walks over hundreds of pages that may be refused: nobody reads a line for each, with all that led there."""
+    log = logging.getLogger("django.request")
+    log.setLevel(logging.ERROR)
+    yield
+    log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture
@@ -170,8 +252,7 @@ def once(django_db_setup: None, django_db_blocker: Any) -> Iterator[Once]:
 
     Not for tests with real commits: all of it lies in one transaction.
     """
-    with django_db_blocker.unblock(), transaction.atomic(), pytest.MonkeyPatch.context() as patched:
-        patched.setattr("django.conf.settings.PASSWORD_HASHERS", FAST_HASHERS)
+    with django_db_blocker.unblock(), transaction.atomic():
         yield Once()
         transaction.set_rollback(True)
 
@@ -216,11 +297,37 @@ def as_app_role(transactional_db: None, site: Site) -> Any:
 
 
 @pytest.fixture(scope="session")
-def running_site() -> Iterator[Stack]:
-    """The demo study behind a real web server; only for tests of the group "running site", so that there is one."""
-    with Stack(throwaway=True) as stack:
-        stack.manage("prepare_database", as_owner=True)
-        stack.manage("demo", "--small")
+def filled_demo(shared: Path) -> Path:
+    """The folder of a stack that was closed with the demo study in it: filled once for all processes of the tests."""
+    folder, done = shared / "demo", shared / "demo.done"
+    with (shared / "demo.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with Stack(folder, throwaway=True) as stack:
+                stack.manage("prepare_database", as_owner=True)
+                stack.manage("demo", "--small")
+                # All of it lies in its files: who begins with a copy has nothing to recover.
+                with stack.postgres.connect() as connection:
+                    connection.execute("CHECKPOINT")
+            done.touch()
+    return folder
+
+
+@contextmanager
+def demo_stack(filled: Path) -> Iterator[Stack]:
+    """Servers of one's own with the demo study."""
+    with tempfile.TemporaryDirectory(prefix="trialsite-demo-") as name:
+        var = Path(name) / "var"
+        shutil.copytree(filled, var, ignore=shutil.ignore_patterns("lock", "log", "run.json"))
+        with Stack(var, throwaway=True) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="session")
+def running_site(filled_demo: Path) -> Iterator[Stack]:
+    """The demo study behind a real web server; only for few groups, for each process that runs one starts its own."""
+    with demo_stack(filled_demo) as stack:
         stack.wait_for_web(stack.start_web())
         yield stack
 
@@ -234,7 +341,8 @@ def pytest_testnodedown(node: Any) -> None:
     """A process is done: what it had to tell comes here."""
     output = getattr(node, "workeroutput", {})
     for title in {"crawl", "faults"} & set(output):
-        node.config.stash.setdefault(TOLD, {})[title] = output[title]
+        told = node.config.stash.setdefault(TOLD, {})
+        told[title] = told.get(title, "") + output[title]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

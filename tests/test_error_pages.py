@@ -4,7 +4,8 @@ import datetime as dt
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import pytest
@@ -13,8 +14,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.urls.converters import IntConverter
@@ -24,7 +26,7 @@ from django.utils import timezone
 from participants.models import Participant
 from tests import factories
 from tests.conftest import person
-from trialsite import databases, errors, urls
+from trialsite import databases, errors, pdf, urls
 from trialsite.logs import JsonFormatter
 from trialsite.models import Site, User
 from trialsite.roles import Role
@@ -85,18 +87,31 @@ def watched(client: Client, address: str, method: str = "get") -> int:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("role", "value"),
-    [
-        # Who reads, who decides, and who may do everything.
-        *((role, "999999") for role in (Role.MONITOR, Role.PRINCIPAL_INVESTIGATOR)),
-        *((None, value) for value in ("999999", "abc", LONG)),
-    ],
-)
-def test_a_row_that_is_not_there_is_no_fault_of_the_site(role: Role | None, value: str, site: Site, login: Any) -> None:
+@pytest.mark.usefixtures("unlogged")
+@pytest.mark.parametrize("role", [Role.MONITOR, Role.PRINCIPAL_INVESTIGATOR, None])
+def test_a_row_that_is_not_there_is_no_fault_of_the_site(role: Role | None, site: Site, login: Any) -> None:
+    """To who reads, who decides, and who may do everything."""
     client = login(somebody(role, site))
-    faults = {at: status for at in addresses(value) if (status := watched(client, at)) not in GRACEFUL}
+    faults = {at: status for at in asked_by(role) if (status := watched(client, at)) not in GRACEFUL}
     assert not faults
+
+
+def asked_by(role: Role | None) -> list[str]:
+    """All addresses; of a role those that name a row: over the others the crawl goes as every role, and with an empty
+    form as somebody who has all of them."""
+    found = set(addresses("999999")) - (set() if role is None else set(addresses("999998")))
+    assert len(found) > 150
+    return sorted(found)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("unlogged")
+@pytest.mark.parametrize("value", ["abc", LONG])
+def test_nor_is_what_can_be_no_row(value: str, site: Site, login: Any) -> None:
+    """Only where it may stand: the other addresses are asked above."""
+    client, asked = login(somebody(None, site)), sorted({*addresses(value)} - {*addresses("999999")})
+    assert len(asked) > 150
+    assert not {at: status for at in asked if (status := watched(client, at)) not in GRACEFUL}
 
 
 @pytest.mark.django_db
@@ -110,23 +125,91 @@ def test_a_row_that_is_not_there_has_the_page_of_what_is_not_there(value: str, s
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("unlogged")
 @pytest.mark.parametrize("role", [Role.COORDINATOR, None])
 def test_nor_is_it_when_something_is_sent_there(role: Role | None, site: Site, login: Any) -> None:
     client = login(somebody(role, site))
-    faults = {p: status for p in addresses("999999") if (status := watched(client, p, "post")) not in GRACEFUL}
+    faults = {p: status for p in asked_by(role) if (status := watched(client, p, "post")) not in GRACEFUL}
     assert not faults
+
+
+class Question(QueryDict):
+    """What stands behind the "?", which notes what of it is looked at; EVERYTHING where all of it is."""
+
+    looked_at: ClassVar[set[str]] = set()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # To put it together it had to look itself.
+        self.looked_at.clear()
+
+    def __contains__(self, key: object) -> bool:
+        self.looked_at.add(str(key))
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> Any:
+        self.looked_at.add(key)
+        return super().__getitem__(key)
+
+    def getlist(self, key: str, default: Any = None) -> Any:
+        self.looked_at.add(key)
+        return super().getlist(key, default)
+
+    def urlencode(self, safe: str | None = None) -> str:
+        """It is passed on as it stands, which the menu of the theme does on every page."""
+        before = set(self.looked_at)
+        text = super().urlencode(safe)
+        self.looked_at.intersection_update(before)
+        return text
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in WHOLE:
+            type(self).looked_at.add(EVERYTHING)
+        return super().__getattribute__(name)
+
+    def __iter__(self) -> Any:
+        self.looked_at.add(EVERYTHING)
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.looked_at.add(EVERYTHING)
+        return super().__len__()
+
+
+EVERYTHING = "*"
+WHOLE = {"keys", "values", "items", "lists", "dict", "copy", "__copy__", "__deepcopy__"}
+
+
+@pytest.fixture
+def noted(monkeypatch: Any) -> set[str]:
+    """What the last request looked at in its question."""
+    monkeypatch.setattr(WSGIRequest, "GET", cached_property(lambda request: Question(request.META["QUERY_STRING"])))
+    WSGIRequest.GET.__set_name__(WSGIRequest, "GET")
+    # No word of these questions is read in the bytes of a PDF.
+    monkeypatch.setattr(pdf, "render", lambda printed, **more: b"%PDF")
+    return Question.looked_at
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("role", "query"), [(Role.COORDINATOR, QUERIES[0]), *((None, query) for query in QUERIES)])
+@pytest.mark.usefixtures("unlogged")
+@pytest.mark.parametrize("role", [Role.COORDINATOR, None])
 def test_a_bad_question_is_no_fault_of_the_site(
-    role: Role | None, query: str, site: Site, login: Any, alice: User
+    role: Role | None, site: Site, login: Any, alice: User, noted: set[str]
 ) -> None:
+    """Every page is asked the first of them; the others are asked of those that look at any of their words at all."""
     participant = factories.consented(site=site, by=alice, now=timezone.now() - dt.timedelta(days=1))
-    client = login(somebody(role, site))
+    client, words = login(somebody(role, site)), {EVERYTHING, *(key for query in QUERIES for key in QueryDict(query))}
     asked = [at for at in addresses(str(participant.pk)) if not at.endswith(("/delete/", "/history/", "/void/"))]
-    faults = {at: status for at in asked if (status := watched(client, f"{at}?{query}")) not in GRACEFUL}
-    assert not faults
+    first, *others = QUERIES if role is None else QUERIES[:1]
+    answers, looking = {}, []
+    for at in asked:
+        noted.clear()
+        answers[f"{at}?{first}"] = watched(client, f"{at}?{first}")
+        if noted & words:
+            looking.append(at)
+    assert len(looking) > 50
+    answers |= {f"{at}?{query}": watched(client, f"{at}?{query}") for query in others for at in looking}
+    assert {at: status for at, status in answers.items() if status not in GRACEFUL} == {}
 
 
 def somebody(role: Role | None, site: Site) -> User:

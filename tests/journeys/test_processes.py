@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from bench import faults
-from tests.conftest import TOLD
+from tests.conftest import TOLD, demo_stack
 from trialsite.local.services import Stack
 from trialsite.study import get_study
 
@@ -27,10 +27,8 @@ PATIENCE = 150.0
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(throwaway=True) as stack:
-        stack.manage("prepare_database", as_owner=True)
-        stack.manage("demo", "--small")
+def stack(filled_demo: Path) -> Iterator[Stack]:
+    with demo_stack(filled_demo) as stack:
         yield stack
 
 

@@ -4,12 +4,14 @@ import re
 import time
 from base64 import b32decode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django_otp.oath import TOTP
 
 from scripts.browser import browser_context, chromium
+from tests.conftest import demo_stack
 from tests.journeys.test_processes import mails, wait_for
 from trialsite.local.services import Stack
 
@@ -23,13 +25,11 @@ PASSWORD = "three boats on the pearl river"
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def stack(filled_demo: Path) -> Iterator[Stack]:
     """The demo study, asking for a second factor as every site does that is no demo."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SECOND_FACTOR", "1")
-        with Stack(throwaway=True) as stack:
-            stack.manage("prepare_database", as_owner=True)
-            stack.manage("demo", "--small")
+        with demo_stack(filled_demo) as stack:
             stack.start_mailsink()
             stack.start_worker()
             stack.wait_for_web(stack.start_web())

@@ -69,12 +69,11 @@ from tests.safety.test_bedside import assessed, seen
 from tests.safety.test_blood import confirmed as icaht_confirmed
 from tests.safety.test_blood import measured
 from tests.safety.test_guidance import own as guidance_own
-from trialsite import notifications, signing
-from trialsite.models import Meaning, Notification, NotificationState, Record, Site, User
+from trialsite import notifications
+from trialsite.models import Notification, NotificationState, Record, Site, User
 from trialsite.recordadmin import RecordAdmin
 from trialsite.refusal import Refused
 from trialsite.roles import ROLE_PERMISSIONS, Role
-from trialsite.signing import Verdict
 from trialsite.voiding import Consequences
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
@@ -87,13 +86,21 @@ PAGES = [page for page in RECORDS if page.can_void]
 @pytest.fixture
 def moment(time_machine: Any) -> dt.datetime:
     """Pages ask the clock, and at night nobody is reminded: these journeys begin at noon."""
-    noon = timezone.localtime().replace(hour=12, minute=0, second=0, microsecond=0)
+    noon = noon_of_today()
     time_machine.move_to(noon)
     return noon
 
 
+def noon_of_today() -> dt.datetime:
+    return timezone.localtime().replace(hour=12, minute=0, second=0, microsecond=0)
+
+
 @pytest.fixture
 def infused(site: Site, ivan: User, moment: dt.datetime) -> Participant:
+    return infused_at(site, ivan, moment)
+
+
+def infused_at(site: Site, ivan: User, moment: dt.datetime) -> Participant:
     """Planned for today, infused five days before: as somebody writes it into the wrong record."""
     one = factories.enrolled(site=site, by=ivan, now=moment - 25 * DAY)
     one = actions.plan_infusion(participant=one, on=on(moment - 2 * DAY), by=ivan, now=moment - 20 * DAY)
@@ -231,44 +238,6 @@ def reported(participant: Participant, by: User, now: dt.datetime) -> None:
     owed = safety.open_duties().filter(event=event)[:1]
     safety.submit_report(duties=owed, submitted_at=now, reference="2026-1", by=by, now=now)
     safety.sign_event(event=event, kind=ReviewKind.ASSESSMENT, by=by, now=now)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.label)
-def test_every_page_previews_a_void_and_does_it_once(
-    page: Any, infused: Participant, ivan: User, dana: User, moment: dt.datetime, login: Any, rf: Any
-) -> None:
-    lived(infused, ivan, moment)
-    if page.opts.label == "participants.ParticipantStatus":
-        infused.withdrawals.update(scope=WithdrawalScope.TREATMENT)
-    request = rf.get("/")
-    request.user = dana
-    listed = page.get_queryset(request).standing().order_by("-pk")
-    rows = [one for one in listed if not page.void_instead(one)]
-    client, row = login(dana), rows[0]
-    shown = client.get(page.url("void", row.pk))
-    assert shown.status_code == 200
-    assert "Void this entry" in shown.content.decode()
-    rests = shown.context_data["consequences"].rests
-    if rests:
-        assert client.post(page.url("void", row.pk), {"reason": "mistake"}).status_code == 200, "it asks"
-        row.refresh_from_db()
-        assert not row.is_void
-    said = {"reason": "mistake", "is_confirmed": "on"}
-    unsigned = client.post(page.url("void", row.pk), {**said, "password": "not mine"})
-    assert "not your password" in unsigned.content.decode()
-    row.refresh_from_db()
-    assert not row.is_void, "every void is signed"
-    posted = client.post(page.url("void", row.pk), said)
-    assert posted.status_code == 302, posted.context_data["form"].errors
-    row.refresh_from_db()
-    assert (row.is_void, row.voided_by, row.void_reason) == (True, dana, "mistake")
-    assert [one.verdict for one in signing.of(row) if one.meaning is Meaning.VOID] == [Verdict.VALID]
-    infused.refresh_from_db()
-    if page.model is not Participant:
-        assert infused.status == newest_status(infused)
-    again = client.post(page.url("void", row.pk), {"reason": "again", "is_confirmed": "on"})
-    assert "void already" in again.content.decode()
-    assert client.get(page.url("change", row.pk)).status_code == 200
 
 
 def test_what_was_seen_at_the_bed_since_an_infusion_is_asked_about(

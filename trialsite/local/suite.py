@@ -9,8 +9,12 @@ from pathlib import Path
 from trialsite.local.services import BASE_DIR, clean_environment
 
 PYTEST = (sys.executable, "-m", "pytest")
-# On every core; tests that share a running site stay together; at the end, what to make faster next.
-WHOLE = ("-n", "auto", "--dist", "loadgroup", "--durations=20", "--durations-min=1")
+# On every core; tests that share a running site stay together, in the order that tests/conftest.py gives them; at the
+# end, what to make faster next.
+WHOLE = (
+    *("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder"),
+    *("--durations=20", "--durations-min=1"),
+)
 ALONE = ("-n", "0", "-p", "no:schemathesis")
 # Settings must be there to be read, but nothing answers at these addresses.
 NOTHING_THERE = {
