@@ -16,9 +16,10 @@ from participants.models import Examination, Participant
 from sponsor import classification
 from sponsor.datasets import facts
 from sponsor.datasets.build import build
-from sponsor.datasets.scope import Cancelled, Scope
+from sponsor.datasets.files import WRITERS
+from sponsor.datasets.scope import Cancelled, Scope, no_tick
 from tests import factories
-from tests.sponsor.studies import STUDIES, code, rows_of, staged, texts_of, write
+from tests.sponsor.studies import STUDIES, code, rows_of, staged, texts_of
 from trialsite import freetext
 from trialsite.models import Record, Site, User
 from trialsite.voiding import void
@@ -36,10 +37,10 @@ def test_an_independent_judge_finds_nothing(name: str, site: Site, alice: User, 
         pytest.skip("SDTM_JUDGE names no program that judges a folder of datasets")
     settings.LOCAL = True
     STUDIES[name](site, alice, timezone.now())
-    package, folder = staged(tmp_path / "rows"), tmp_path / "json"
+    package, folder = staged(tmp_path / "rows"), tmp_path / "files"
     folder.mkdir()
-    for one in package.staged:
-        write(one, package.study_id, folder)
+    for name in ("dataset-json", "xpt", "define"):
+        WRITERS[name](package, folder, no_tick)
     found = subprocess.run([judge, folder, "json"], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
     assert "'execution error'" not in found.stdout, found.stdout
