@@ -28,7 +28,18 @@ def code(event: AdverseEvent) -> None:
     MeddraTerm.objects.get_or_create(
         version="0.0",
         llt_code=llt,
-        defaults={"llt": name, "is_current": True, "pt_code": llt, "pt": name, "soc_code": _class(soc), "soc": soc},
+        defaults={
+            "llt": name,
+            "is_current": True,
+            "pt_code": llt,
+            "pt": name,
+            "hlt_code": _made_up(f"HLT {soc}"),
+            "hlt": f"Some of {soc}",
+            "hlgt_code": _made_up(f"HLGT {soc}"),
+            "hlgt": f"Many of {soc}",
+            "soc_code": _made_up(soc),
+            "soc": soc,
+        },
     )
     AdverseEvent.objects.filter(pk=event.pk).update(
         meddra_version="0.0",
@@ -40,8 +51,8 @@ def code(event: AdverseEvent) -> None:
     )
 
 
-def _class(soc: str) -> str:
-    return f"100{sum(soc.encode()) % 100_000:05d}"
+def _made_up(name: str) -> str:
+    return f"100{sum(name.encode()) % 100_000:05d}"
 
 
 def _one_screen_failure(site: Site, by: User, now: dt.datetime) -> None:
