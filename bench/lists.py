@@ -170,10 +170,11 @@ def _any(what: int, below: int) -> str:
     return f"((hashint8(n * 31 + {what}) & 2147483647) % {below})"
 
 
-def copy(row: Any, count: int, **but: str) -> int:
+def copy(row: Any, count: int, *, has_trail: bool = False, **but: str) -> int:
     """The row so often again, with these columns as SQL says of `n`; the key of the first copy.
 
-    Nobody audits rows that nobody entered: the triggers are off meanwhile, which only the owner can do.
+    Nobody audits rows that nobody entered: the triggers are off meanwhile, which only the owner can do. With
+    `has_trail` that which writes down what is new stays on.
     """
     table = row._meta.db_table
     names = [one.column for one in row._meta.concrete_fields if not one.primary_key and not one.generated]
@@ -184,6 +185,13 @@ def copy(row: Any, count: int, **but: str) -> int:
         ((first,),) = cursor.fetchall()
         cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {first}, false)")
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        if has_trail:
+            cursor.execute(
+                "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND starts_with(tgname, %s)",
+                [table, "pgtrigger_insert_insert"],
+            )
+            for (name,) in cursor.fetchall():
+                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {name}")
         cursor.execute(
             f"INSERT INTO {table} ({into}) "
             f"SELECT {shown} FROM {table}, generate_series(1::bigint, {count}) AS n WHERE id = {row.pk}"

@@ -29,6 +29,7 @@ from trialsite.models import SecurityKind, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 from trialsite.security import note
+from trialsite.study import get_study
 
 # How long a token that was changed for another one goes on, unless its end comes sooner.
 GRACE = dt.timedelta(days=1)
@@ -109,6 +110,23 @@ class IsSponsor(BasePermission):
         if not has_scope(request, scope):
             text = _("This needs a token with the scope “%(scope)s”.") % {"scope": str(scope)}
             raise PermissionDenied(text, code="scope-missing")
+        return True
+
+
+class DatesLeaveAsTheyAre(BasePermission):
+    """Rows one by one are read by nobody while the agreement with the sponsor says that dates leave shifted.
+
+    Whoever reads day by day sees which rows are new, in the order in which they were written: that tells the days of
+    all of them, however their dates are moved. So they leave together, in a snapshot.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if get_study().latest.sponsor_agreement.dates == "shifted":
+            text = _(
+                "The agreement with the sponsor says that dates leave shifted. Rows that are read one by one, or as "
+                "they are written, would tell by how much: take a snapshot, at %(address)s."
+            )
+            raise PermissionDenied(text % {"address": "/api/v1/snapshots/"}, code="dates-leave-shifted")
         return True
 
 

@@ -313,6 +313,7 @@ MODELS: dict[str, Classified] = {
         "name format dataset label oid rows bytes sha256",
         internal="id snapshot",
     ),
+    "sponsor.ShiftSecret": _classified("", internal="id secret"),
     "sponsor.FreeTextRelease": _classified(
         "",
         internal="id snapshot",

@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 # The rows of snapshots stand in their own room.
-from sponsor.snapshots.models import FreeTextRelease, Snapshot, SnapshotFile
+from sponsor.snapshots.models import FreeTextRelease, ShiftSecret, Snapshot, SnapshotFile
 from trialsite.search import list_indexes
 
-__all__ = ["ApiRead", "ApiToken", "FreeTextRelease", "ReadStage", "Scope", "Snapshot", "SnapshotFile"]
+__all__ = ["ApiRead", "ApiToken", "FreeTextRelease", "ReadStage", "Scope", "ShiftSecret", "Snapshot", "SnapshotFile"]
 
 
 class Scope(StrEnum):

@@ -27,7 +27,7 @@ from sponsor.access import RecordedView, read_of
 from sponsor.api import ROUTES
 from sponsor.api.describe import ERRORS
 from sponsor.api.parameters import RowFilter, refuse_parameters
-from sponsor.auth import IsSponsor
+from sponsor.auth import DatesLeaveAsTheyAre, IsSponsor
 from sponsor.models import ApiRead, ReadStage, Scope
 from trialsite import seals
 from trialsite.exports import file_name
@@ -41,7 +41,7 @@ class PlainView(RecordedView):
     name = ""
     kind = plain.Kind.CSV
     filterset_class: type[RowFilter] = RowFilter
-    permission_classes = [IsSponsor]
+    permission_classes = [IsSponsor, DatesLeaveAsTheyAre]
     scope = Scope.EXPORT
     http_method_names = ["get", "options"]
 

@@ -40,6 +40,7 @@ BY_TABLE = {
     "safety_submissionfile": APPEND,
     "sponsor_apiread": APPEND,
     "sponsor_freetextrelease": APPEND,
+    "sponsor_shiftsecret": APPEND,
     "sponsor_snapshot": KEEP,
     "sponsor_snapshotfile": APPEND,
     "sponsor_apitoken": KEEP,

@@ -71,6 +71,11 @@ KINDS: dict[str, Kind] = {
     "scope-missing": Kind(
         403, _("The token may not do this"), _("Ask the site's administrator for a token with the scope that is named.")
     ),
+    "dates-leave-shifted": Kind(
+        403,
+        _("Rows do not leave one by one while dates leave shifted"),
+        _("Take a snapshot: `/api/v1/snapshots/` lists them. The study file says what was agreed with the sponsor."),
+    ),
     "not-found": Kind(404, _("There is nothing at this address"), _("All addresses are at /api/docs/.")),
     "method-not-allowed": Kind(405, _("This can only be read"), _("Use GET, HEAD or OPTIONS.")),
     "not-acceptable": Kind(406, _("This format is not written here"), _("Ask for application/json.")),

@@ -25,8 +25,7 @@ def load_release(version: str, release: Release) -> int:
             is_current=one.is_current,
             pt_code=one.pt_code,
             pt=one.pt,
-            soc_code=one.soc_code,
-            soc=one.soc,
+            **vars(one.above),
         )
         for one in release.terms
     ]

@@ -49,6 +49,11 @@ class MeddraTerm(models.Model):
     is_current = models.BooleanField(_("current"))
     pt_code = models.CharField(_("code of the preferred term"), max_length=8, validators=[is_code])
     pt = models.CharField(_("preferred term"), max_length=200)
+    # Empty in a release that was loaded before these were kept: loaded again, it has them.
+    hlt_code = models.CharField(_("code of the high level term"), max_length=8, blank=True)
+    hlt = models.CharField(_("high level term"), max_length=200, blank=True)
+    hlgt_code = models.CharField(_("code of the high level group term"), max_length=8, blank=True)
+    hlgt = models.CharField(_("high level group term"), max_length=200, blank=True)
     soc_code = models.CharField(_("code of the class"), max_length=8, validators=[is_code])
     soc = models.CharField(_("system organ class (MedDRA)"), max_length=200)
 

@@ -19,13 +19,17 @@ from participants.models import (
     Reconsent,
 )
 from sponsor.api.rows import ColumnsSerializer, Resource, RowSerializer
+from sponsor.rules.deidentify import OLDEST_AGE, grouped_age
 
 
 class ParticipantSerializer(ColumnsSerializer):
     site = serializers.CharField(source="site.code", required=False)
     is_void = serializers.BooleanField(required=False)
     consented_at = serializers.SerializerMethodField()
-    age_at_consent = serializers.SerializerMethodField(help_text="Completed years on the day of the first consent.")
+    age_at_consent = serializers.SerializerMethodField(
+        help_text=f"Completed years on the day of the first consent; null over {OLDEST_AGE}."
+    )
+    age_group = serializers.SerializerMethodField(help_text="Where the age itself does not leave; else empty.")
     status_since = serializers.SerializerMethodField()
 
     class Meta:
@@ -41,6 +45,7 @@ class ParticipantSerializer(ColumnsSerializer):
             "sex",
             "consented_at",
             "age_at_consent",
+            "age_group",
             "modified_at",
             "is_void",
         )
@@ -53,9 +58,15 @@ class ParticipantSerializer(ColumnsSerializer):
         first = self._first_consent(row)
         return first and timezone.localtime(first)
 
-    def get_age_at_consent(self, row: Participant) -> int | None:
+    def _age(self, row: Participant) -> tuple[int | None, str]:
         first = self._first_consent(row)
-        return None if first is None else row.age_on(site_day(first))
+        return grouped_age(None if first is None else row.age_on(site_day(first)))
+
+    def get_age_at_consent(self, row: Participant) -> int | None:
+        return self._age(row)[0]
+
+    def get_age_group(self, row: Participant) -> str:
+        return self._age(row)[1]
 
     def get_status_since(self, row: Participant) -> dt.date | None:
         return next((one.effective_on for one in reversed(list(row.statuses.all())) if not one.is_void), None)

@@ -11,6 +11,7 @@ from rest_framework import serializers, viewsets
 from sponsor.access import RecordedView
 from sponsor.api.describe import ERRORS, UNCHANGED
 from sponsor.api.parameters import FIELDS, RowFilter, StrictFilterBackend, columns_asked_for, filters_of
+from sponsor.auth import DatesLeaveAsTheyAre, IsSponsor
 from sponsor.changed import with_changes
 from sponsor.pages import Pages
 from trialsite import freetext
@@ -151,6 +152,7 @@ NEW = OpenApiParameter(
 class ReadView(RecordedView, viewsets.ReadOnlyModelViewSet[Any]):
     """One kind of rows. No token, no data."""
 
+    permission_classes = [IsSponsor, DatesLeaveAsTheyAre]
     pagination_class = Pages
     filter_backends = [StrictFilterBackend]
     filterset_class: type[RowFilter] = RowFilter

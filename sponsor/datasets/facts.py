@@ -122,7 +122,7 @@ class _Read:
         self.iec_hs = self._current(IecHsAssessment, "assessed_at")
         self.icaht = self._of(IcahtAssessment, "computed_at", "id")
         self.bedside = self._current(BedsideAssessment, "assessed_at")
-        self.socs = self._socs()
+        self.terms = self._terms()
 
     def _rows(self, model: Any) -> QuerySet[Any]:
         known = model.objects.standing().filter(participant__in=self.people)
@@ -162,11 +162,11 @@ class _Read:
         rows = self._rows(AdverseEvent).prefetch_related(*with_it)
         return self._grouped(rows.order_by("onset", "id"))
 
-    def _socs(self) -> dict[tuple[str, str], str]:
-        """The codes of the classes, which an event does not keep: of each release and term."""
+    def _terms(self) -> dict[tuple[str, str], MeddraTerm]:
+        """What stands above a term in its release, which an event does not keep: by release and term."""
         wanted = {one.meddra_llt_code for rows in self.events.values() for one in rows if one.meddra_llt_code}
         rows = MeddraTerm.objects.filter(llt_code__in=wanted) if wanted else MeddraTerm.objects.none()
-        return {(one.version, one.llt_code): one.soc_code for one in rows}
+        return {(one.version, one.llt_code): one for one in rows}
 
 
 # --- One participant -----------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def _subject(person: Participant, read: _Read, scope: Scope, study_id: str) -> f
         infusions=tuple(_cells(one, way) for one in read.infusions[pk]),
         doses=tuple(_dose(one, way) for one in read.doses[pk]),
         drugs=tuple(_drug(one, way) for one in read.drugs[pk]),
-        events=tuple(_event(one, way, read.socs) for one in read.events[pk]),
+        events=tuple(_event(one, way, read.terms) for one in read.events[pk]),
         grades=tuple(_grades(pk, read, way)),
         ice=tuple(_ice(one, way) for one in read.bedside[pk] if one.observations.get("ice_performed")),
         vitals=tuple(vital for one in read.bedside[pk] for vital in _vitals(one, way)),
@@ -357,7 +357,8 @@ def _drug(row: Medication, way: _Way) -> facts.Drug:
     )
 
 
-def _event(row: AdverseEvent, way: _Way, socs: dict[tuple[str, str], str]) -> facts.Event:
+def _event(row: AdverseEvent, way: _Way, terms: dict[tuple[str, str], MeddraTerm]) -> facts.Event:
+    above = terms.get((row.meddra_version, row.meddra_llt_code))
     return facts.Event(
         key=f"event:{row.pk}",
         term=way.term(row.term),
@@ -372,7 +373,11 @@ def _event(row: AdverseEvent, way: _Way, socs: dict[tuple[str, str], str]) -> fa
         llt=row.meddra_llt,
         pt_code=row.meddra_pt_code,
         pt=row.meddra_pt,
-        soc_code=socs.get((row.meddra_version, row.meddra_llt_code), ""),
+        hlt_code=above.hlt_code if above else "",
+        hlt=above.hlt if above else "",
+        hlgt_code=above.hlgt_code if above else "",
+        hlgt=above.hlgt if above else "",
+        soc_code=above.soc_code if above else "",
         soc=row.meddra_soc,
         special_interest=row.special_interest,
         criteria=frozenset(name for name in SERIOUSNESS if getattr(row, name)),

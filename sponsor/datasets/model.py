@@ -7,6 +7,7 @@ memory that an export needs does not grow with the study, and all formats hold t
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -96,6 +97,50 @@ class Dataset:
     def names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self.variables)
 
+    @property
+    def decider(self) -> str:
+        """The variable that decides what a value is: of findings the test, of qualifiers their name."""
+        asked = ("QNAM", "TSPARMCD", f"{self.name}TESTCD")
+        return next((name for name in asked if name in self.names), "")
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The variables that it decides."""
+        results = (f"{self.name}{end}" for end in ("ORRES", "ORRESU", "STRESC", "STRESU"))
+        open_ones = (one.name for one in self.variables if one.codelist is None or one.codelist.is_extensible)
+        known = {"QVAL", "TSVAL", *results}
+        return tuple(name for name in open_ones if name in known) if self.decider else ()
+
+
+# More different words than that are no list.
+MOST_WORDS = 25
+NUMBER = re.compile(r"-?\d+(\.(\d+))?", re.ASCII)
+
+
+@dataclass
+class Within:
+    """What a variable holds where another has one value; `words` are those that occurred, none where they were many."""
+
+    label: str = ""
+    origin: str = ""
+    longest: int = 0
+    is_number: bool = True
+    places: int = 0
+    words: set[str] = field(default_factory=set)
+    are_many: bool = False
+
+    def note(self, text: str) -> None:
+        self.longest = max(self.longest, len(text.encode()))
+        found = NUMBER.fullmatch(text)
+        self.is_number = self.is_number and found is not None
+        if found and found[2]:
+            self.places = max(self.places, len(found[2]))
+        if not self.are_many:
+            self.words.add(text)
+            if len(self.words) > MOST_WORDS:
+                self.are_many = True
+                self.words.clear()
+
 
 @dataclass
 class Staged:
@@ -113,6 +158,8 @@ class Staged:
     places: dict[str, int] = field(default_factory=dict)
     # The values that occurred, of variables with a codelist that a sponsor may extend.
     seen: dict[str, set[str]] = field(default_factory=dict)
+    # Of variables that another decides: by variable, and by that other's value.
+    within: dict[str, dict[str, Within]] = field(default_factory=dict)
 
     def rows(self) -> Iterator[list[Value]]:
         with self.path.open(encoding="utf-8") as lines:
@@ -125,6 +172,11 @@ class Staging:
 
     def __init__(self, dataset: Dataset, folder: Path) -> None:
         self.staged = Staged(dataset, folder / f"{dataset.name.lower()}.rows")
+        names = dataset.names
+        self._decider = names.index(dataset.decider) if dataset.decided else -1
+        self._decided = [(names.index(name), name) for name in dataset.decided]
+        told = (next((names.index(one) for one in some if one in names), -1) for some in _told_of(dataset))
+        self._label, self._origin = told
 
     def __enter__(self) -> "Staging":
         self._file = self.staged.path.open("w", encoding="utf-8")
@@ -146,8 +198,26 @@ class Staging:
                 self.staged.places[variable.name] = max(_places(value), self.staged.places.get(variable.name, 0))
             if variable.codelist is not None:
                 self.staged.seen.setdefault(variable.name, set()).add(str(value))
+        self._note(row)
         self._file.write(json.dumps(list(row), ensure_ascii=False) + "\n")
         self.staged.records += 1
+
+    def _note(self, row: Row) -> None:
+        """What the decided variables hold in this row."""
+        for place, name in self._decided:
+            value, test = row[place], str(row[self._decider] or "")
+            if value is None or value == "" or not test:
+                continue
+            known = self.staged.within.setdefault(name, {})
+            if test not in known:
+                label, origin = (str(row[at] or "") if at >= 0 else "" for at in (self._label, self._origin))
+                known[test] = Within(label, origin)
+            known[test].note(str(value))
+
+
+def _told_of(dataset: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The variables that hold a test in words, and where a qualifier comes from."""
+    return ("QLABEL", "TSPARM", f"{dataset.name}TEST"), ("QORIG",)
 
 
 def _places(value: float) -> int:

@@ -15,6 +15,7 @@ from trialsite import signing
 from trialsite.models import Counter, Meaning, Site, User
 from trialsite.refusal import Refused
 from trialsite.study import get_study
+from trialsite.study.protocol import SponsorAgreement
 from trialsite.sweeps import guarded
 from trialsite.wake import wake
 
@@ -130,10 +131,25 @@ def due(now: dt.datetime) -> QuerySet[Snapshot]:
     return Snapshot.objects.filter(Q(state=SnapshotState.WAITING) | lost)
 
 
-def complete(study: str = "") -> QuerySet[Snapshot]:
+def complete() -> QuerySet[Snapshot]:
     """Those whose files are there, newest first."""
-    found = Snapshot.objects.filter(state=SnapshotState.COMPLETE).order_by("-cut_off", "-id")
-    return found.filter(study=study) if study else found
+    return Snapshot.objects.filter(state=SnapshotState.COMPLETE).order_by("-cut_off", "-id")
+
+
+def for_sponsor() -> QuerySet[Snapshot]:
+    """Those of this study that hold no more than the agreement lets leave, as it is now."""
+    study = get_study().latest
+    return complete().filter(study=study.registry_id).exclude(_beyond(study.sponsor_agreement))
+
+
+def _beyond(agreement: SponsorAgreement) -> Q:
+    """What was made before it was agreed on otherwise."""
+    beyond = Q(pk__in=[])
+    if agreement.dates == "shifted":
+        beyond |= Q(shifts_dates=False)
+    if agreement.free_text == "withheld":
+        beyond |= Q(has_free_text=True)
+    return beyond
 
 
 def sweep(*, now: dt.datetime) -> dict[str, int]:

@@ -181,7 +181,8 @@ class SnapshotAdmin(LogAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         row = self._row(request, object_id)
-        files = list(row.files.all())
+        # The archive of all goes first: whoever wants everything does not look for it below.
+        files = sorted(row.files.all(), key=lambda one: one.format != "zip")
         context = {
             **self.admin_site.each_context(request),
             "title": _("Snapshot %(label)s") % {"label": row.label},

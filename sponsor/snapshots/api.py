@@ -22,12 +22,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sponsor.api.describe import ERRORS
-from sponsor.api.parameters import MomentField, refuse_parameters
+from sponsor.api.parameters import MomentField, refuse_parameters, wrong
 from sponsor.snapshots import actions, difference, leaving, store
 from sponsor.snapshots.models import Snapshot, SnapshotFile
 from sponsor.snapshots.views import SnapshotView, file_of, found, hand_out, measured
 from trialsite.exports import CSV_TYPE, write_csv
-from trialsite.study import get_study
 
 
 class SnapshotFileSerializer(serializers.ModelSerializer[SnapshotFile]):
@@ -134,7 +133,7 @@ class SnapshotsView(SnapshotView):
     def get(self, request: Request) -> Response:
         """Complete ones, newest first; what has expired is gone."""
         refuse_parameters(request, {"as_of"})
-        rows = actions.complete(get_study().latest.registry_id)
+        rows = actions.for_sponsor()
         if (text := request.query_params.get("as_of")) is not None:
             rows = rows.filter(cut_off__lte=_moment(text))[:1]
         return Response({"results": SnapshotSerializer(rows, many=True, context={"request": request}).data})
@@ -146,7 +145,8 @@ def _moment(text: str) -> Any:
     except forms.ValidationError as error:
         raise ValidationError({"as_of": error.messages}) from None
     if moment is not None and moment > timezone.now():
-        raise ValidationError({"as_of": [_("In the future: no snapshot is of a moment that has not come.")]})
+        text = _("In the future: no snapshot is of a moment that has not come.")
+        raise wrong("as_of", text, "moment-in-the-future")
     return moment
 
 

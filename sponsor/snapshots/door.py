@@ -134,7 +134,7 @@ def _study(request: Request, row: Snapshot | None, *, is_snapshot: bool = False)
 
 
 def _snapshots(request: Request, oid: str) -> list[dict[str, str]]:
-    rows = actions.complete(get_study().latest.registry_id)
+    rows = actions.for_sponsor()
     return [{"label": row.label, "href": _address(request, "snapshot", oid, row.label)} for row in rows]
 
 
@@ -229,7 +229,7 @@ class DefinesView(DoorView):
     def get(self, request: Request, study: str) -> Response:
         refuse_parameters(request, set())
         _check_study(study)
-        rows = actions.complete(get_study().latest.registry_id).prefetch_related("files")
+        rows = actions.for_sponsor().prefetch_related("files")
         return Response([_define(request, row) for row in rows if _define_file(row)])
 
 

@@ -7,9 +7,8 @@ of its own; one that was overtaken finds that its attempt is no longer the row's
 """
 
 import datetime as dt
-import hashlib
-import hmac
 import logging
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 
 import pghistory
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
@@ -30,8 +30,8 @@ from sponsor.datasets.model import Package
 from sponsor.datasets.odm import write_odm
 from sponsor.datasets.scope import Cancelled, Scope, Tick, no_tick
 from sponsor.snapshots import actions, packing, store
-from sponsor.snapshots.models import Snapshot, SnapshotError, SnapshotFile, SnapshotState
-from trialsite import changes, signing, sweeps
+from sponsor.snapshots.models import ShiftSecret, Snapshot, SnapshotError, SnapshotFile, SnapshotState
+from trialsite import changes, fieldkeys, signing, sweeps
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,10 @@ def _make(row: Snapshot, work: Path, beside: "Beside", tell: Tick) -> str:
     # Before the look, and outside of it: what is committed by then is seen, and nothing of before comes later.
     row.cut_off = changes.horizon()
     scope = Scope(
-        cut_off=row.cut_off, shifts_dates=row.shifts_dates, shift_key=shift_key(), has_free_text=row.has_free_text
+        cut_off=row.cut_off,
+        shifts_dates=row.shifts_dates,
+        shift_key=shift_key() if row.shifts_dates else b"",
+        has_free_text=row.has_free_text,
     )
     names = ["datasets", "odm", *WRITERS, "files"]
     ticks = partial(_ticks, beside, tell, names)
@@ -157,8 +160,14 @@ def _is_released(row: Snapshot) -> bool:
 
 
 def shift_key() -> bytes:
-    """The secret by which dates are shifted: of the oldest key of the site, so that a new key moves no date."""
-    return hmac.new(settings.FIELD_KEYS[-1].encode(), b"shift of dates", hashlib.sha256).digest()
+    """The secret by which dates are shifted; drawn when it is first asked for.
+
+    Raises ImproperlyConfigured where no key opens it: another one would move every date anew.
+    """
+    row, _is_new = ShiftSecret.objects.get_or_create(pk=1, defaults={"secret": secrets.token_hex(32)})
+    if isinstance(row.secret, fieldkeys.Unreadable):
+        raise ImproperlyConfigured("No key of FIELD_KEYS opens the secret by which dates are shifted: put it back.")
+    return row.secret.encode()
 
 
 @contextmanager

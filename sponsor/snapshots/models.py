@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from trialsite.fields import EncryptedTextField
 from trialsite.models import Meaning, User, all_or_none
 
 
@@ -205,6 +206,22 @@ class SnapshotFile(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ShiftSecret(models.Model):
+    """The one secret by which dates are shifted. It is drawn once, so that no key that is changed moves a date."""
+
+    secret = EncryptedTextField(max_length=200, label="sponsor.shift", editable=False)
+
+    class Meta:
+        verbose_name = _("secret of shifted dates")
+        verbose_name_plural = _("secrets of shifted dates")
+        default_permissions = ()
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        constraints = [models.CheckConstraint(name="shift_secret_only_one", condition=Q(pk=1))]
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name)
 
 
 @pghistory.track()

@@ -72,6 +72,10 @@ def found(label: str) -> Snapshot:
         raise gone()
     if row.state != Snapshot.State.COMPLETE:
         raise NotFound(_("This snapshot is not complete: it is %(state)s.") % {"state": row.get_state_display()})
+    if not actions.for_sponsor().filter(pk=row.pk).exists():
+        raise NotFound(
+            _("This snapshot holds more than is agreed with the sponsor by now. Ask the site for a new one.")
+        )
     return row
 
 
@@ -80,7 +84,7 @@ def gone() -> NotFound:
 
 
 def newest() -> Snapshot | None:
-    return actions.complete(get_study().latest.registry_id).first()
+    return actions.for_sponsor().first()
 
 
 def file_of(row: Snapshot, name: str) -> SnapshotFile:

@@ -25,7 +25,7 @@ FILES = {
     "llt.asc": "".join(f"{code}${name}${pt}$$$$$$${current}$$\n" for code, name, pt, current in LLT),
     "pt.asc": "90000010$Blue pyrexia$$90000100$$$$$$$$\n",
     "mdhier.asc": (
-        "90000010$1$2$90000100$Blue pyrexia$x$y$Fevers and colours$FEV$$90000100$Y$\n"
+        "90000010$90000020$90000030$90000100$Blue pyrexia$Colours$Things seen$Fevers and colours$FEV$$90000100$Y$\n"
         "90000010$1$2$90000101$Blue pyrexia$x$y$Other$OTH$$90000100$N$\n"
     ),
 }
@@ -43,7 +43,8 @@ def test_a_release_is_loaded_and_replaces_itself(folder: Path) -> None:
         call_command("load_meddra", "1.0", str(folder), verbosity=0)
     assert MeddraTerm.objects.count() == 3
     one = MeddraTerm.objects.get(llt_code="90000002")
-    assert (one.pt, one.soc) == ("Blue pyrexia", "Fevers and colours")
+    assert (one.pt, one.hlt, one.hlgt, one.soc) == ("Blue pyrexia", "Colours", "Things seen", "Fevers and colours")
+    assert (one.hlt_code, one.hlgt_code, one.soc_code) == ("90000020", "90000030", "90000100")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
-"""Small studies that are hard to represent, and their datasets as Dataset-JSON files for a judge of our own tests."""
+"""Small studies that are hard to represent, and their datasets."""
 
 import datetime as dt
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from participants.models import SurvivalContact
 from participants.rules.status import Status
 from safety.models import AdverseEvent, MeddraTerm
 from sponsor.datasets.build import build
-from sponsor.datasets.model import Package, Staged
+from sponsor.datasets.model import Package
 from sponsor.datasets.scope import Scope
 from tests import factories
 from trialsite.models import Site, User
@@ -29,7 +28,18 @@ def code(event: AdverseEvent) -> None:
     MeddraTerm.objects.get_or_create(
         version="0.0",
         llt_code=llt,
-        defaults={"llt": name, "is_current": True, "pt_code": llt, "pt": name, "soc_code": _class(soc), "soc": soc},
+        defaults={
+            "llt": name,
+            "is_current": True,
+            "pt_code": llt,
+            "pt": name,
+            "hlt_code": _made_up(f"HLT {soc}"),
+            "hlt": f"Some of {soc}",
+            "hlgt_code": _made_up(f"HLGT {soc}"),
+            "hlgt": f"Many of {soc}",
+            "soc_code": _made_up(soc),
+            "soc": soc,
+        },
     )
     AdverseEvent.objects.filter(pk=event.pk).update(
         meddra_version="0.0",
@@ -41,8 +51,8 @@ def code(event: AdverseEvent) -> None:
     )
 
 
-def _class(soc: str) -> str:
-    return f"100{sum(soc.encode()) % 100_000:05d}"
+def _made_up(name: str) -> str:
+    return f"100{sum(name.encode()) % 100_000:05d}"
 
 
 def _one_screen_failure(site: Site, by: User, now: dt.datetime) -> None:
@@ -133,34 +143,4 @@ def texts_of(package: Package) -> Iterator[str]:
         yield one.path.read_text(encoding="utf-8")
 
 
-def write(staged_one: Staged, study_id: str, folder: Path) -> None:
-    """As Dataset-JSON 1.1, with what a judge needs."""
-    kinds = {"text": "string", "date": "string", "datetime": "string"}
-    dataset, rows = staged_one.dataset, []
-    for row in staged_one.rows():
-        pairs = zip(row, dataset.variables, strict=True)
-        rows.append(["" if value is None and not variable.kind.is_number else value for value, variable in pairs])
-    columns = [
-        {
-            "itemOID": f"IT.{dataset.name}.{v.name}",
-            "name": v.name,
-            "label": v.label,
-            "dataType": kinds.get(v.kind, v.kind),
-        }
-        for v in dataset.variables
-    ]
-    document = {
-        "datasetJSONCreationDateTime": "2026-01-01T00:00:00",
-        "datasetJSONVersion": "1.1.0",
-        "studyOID": study_id,
-        "itemGroupOID": f"IG.{dataset.name}",
-        "records": len(rows),
-        "name": dataset.name,
-        "label": dataset.label,
-        "columns": columns,
-        "rows": rows,
-    }
-    (folder / f"{dataset.name.lower()}.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-
-
-__all__ = ["STUDIES", "code", "rows_of", "staged", "texts_of", "write"]
+__all__ = ["STUDIES", "code", "rows_of", "staged", "texts_of"]

@@ -1,6 +1,8 @@
 """What cannot be answered is refused in JSON, in words, recorded, and counted, whoever asks and however."""
 
 import datetime as dt
+import functools
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -9,18 +11,23 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from django.urls import resolve
 from django.utils.encoding import iri_to_uri
+from drf_spectacular.generators import SchemaGenerator
 
 from participants.models import Participant
-from sponsor import api
-from sponsor.auth import issue_token
+from sponsor import api, auth, plain
+from sponsor.auth import issue_token, revoke_tokens
 from sponsor.limits import Limit
-from sponsor.models import ApiRead
+from sponsor.models import ApiRead, Scope
+from sponsor.snapshots.door import KeyAuthentication
 from tests import factories
 from tests.conftest import person
 from trialsite.models import SecurityEvent, SecurityKind, Site, User
 from trialsite.problems import KINDS
 from trialsite.roles import Role
+from trialsite.study import get_study
+from trialsite.study.protocol import SponsorAgreement
 
 DAY = dt.timedelta(days=1)
 VISITS = "/api/v1/visits/"
@@ -36,6 +43,12 @@ def client(site: Site) -> Client:
     """With a good token."""
     token, _expiry = issue_token(person("sponsor-edc", Role.SPONSOR_PROGRAM), days=1)
     return Client(headers={"authorization": f"Token {token}"})
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody counts how often."""
+    monkeypatch.setattr(Limit, "THROTTLE_RATES", dict.fromkeys(("program", "address"), "1000000/min"))
 
 
 def refused(response: Any, status: int, kind: str = "") -> Any:
@@ -141,6 +154,88 @@ def test_a_cursor_is_good_for_its_own_pages_alone(client: Client, participant: P
         link.replace(cursor, cursor.swapcase()),
     ):
         assert "next" in refused(client.get(wrong), 400)["cursor"][0]
+
+
+# --- every address at once ---------------------------------------------------------------------------------------
+
+# Whatever the description names, with something in the place of what stands for a row, a label or a file.
+PLACES = {"{id}": "1", "{number}": "1", "{label}": "2026-03-05-1", "{other}": "2026-03-05-2", "{name}": "ae.json"}
+DESCRIBED: dict[str, Any] = {
+    functools.reduce(lambda path, place: path.replace(*place), PLACES.items(), path): told["get"]
+    for path, told in SchemaGenerator().get_schema(request=None, public=True)["paths"].items()
+}
+STANDARD = "/api/dataset-json/v1/studies"
+ROWS = [f"/api/v1/{route}/" for route in api.ROUTES]
+
+
+def _parameters(path: str) -> set[str]:
+    return {one["name"] for one in DESCRIBED[path].get("parameters", [])}
+
+
+def _kind(address: str, token: str) -> str:
+    """Of the problem that this answers; the standard's door has the standard's shape."""
+    response = Client().get(address, headers={"authorization": f"Token {token}"})
+    body = response.json()
+    assert response.status_code >= 400, address
+    return str(body["detail"][0]["type"] if address.startswith(STANDARD) else body["type"].split("/")[3])
+
+
+@pytest.mark.django_db
+def test_every_address_tells_each_bad_token_what_is_wrong_with_it(site: Site, time_machine: Any, free: None) -> None:
+    program = person("sponsor-edc", Role.SPONSOR_PROGRAM)
+    expired, _end = issue_token(program, days=1)
+    time_machine.move_to(dt.datetime.now(dt.UTC) + 2 * DAY, tick=False)
+    revoked, reads, exports = (issue_token(program, days=9, scopes=(scope,))[0] for scope in ("read", *Scope))
+    revoke_tokens(program, begins_with=revoked[:15])
+    bad = {"0" * 64: "token-invalid", expired: "token-expired", revoked: "token-revoked"}
+    asked = {}
+    for path in [*DESCRIBED, STANDARD]:
+        # All are asked for what only they can tell; of those with one way to look at a token, one is for the tokens.
+        view = resolve(path).func.cls  # type: ignore[attr-defined]  # each is a view of a class
+        assert set(view.authentication_classes) <= {auth.TokenAuthentication, KeyAuthentication}, path
+        asked.setdefault((*view.authentication_classes, *view.permission_classes), path)
+        if not path.endswith(("/1/", ".ndjson")):
+            assert _kind(path, exports if path in ROWS else reads) == "scope-missing", path
+    assert len(asked) == 3
+    for path in asked.values():
+        assert {token: _kind(path, token) for token in bad} == bad, path
+
+
+@pytest.mark.django_db
+def test_every_address_refuses_what_it_cannot_answer_rightly(site: Site, free: None) -> None:
+    token, _end = issue_token(person("sponsor-edc", Role.SPONSOR_PROGRAM), days=1, scopes=tuple(Scope))
+    future = (dt.datetime.now(dt.UTC) + DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
+    mistakes = {
+        "page_size": ("page_size=100000", "invalid-page-size"),
+        "cursor": ("cursor=WyJ4Il0:1x:y", "invalid-cursor"),
+        "modified_since": (f"modified_since={future}", "moment-in-the-future"),
+        "as_of": (f"as_of={future}", "moment-in-the-future"),
+    }
+    for path in [one for one in (*DESCRIBED, STANDARD) if not one.endswith(("/1/", ".ndjson"))]:
+        told = {} if path == STANDARD else {name: mistakes[name] for name in _parameters(path) & set(mistakes)}
+        if path in ROWS:
+            assert set(told) == {"page_size", "cursor", "modified_since"}, path
+        for query, kind in [*told.values(), ("grade_form=3", "unknown-parameter")]:
+            assert _kind(f"{path}?{query}", token) == kind, (path, query)
+
+
+@pytest.mark.django_db
+def test_no_row_leaves_by_itself_while_dates_leave_shifted(
+    participant: Participant, monkeypatch: pytest.MonkeyPatch, free: None
+) -> None:
+    """Neither the dates, nor which rows are new today, nor their order: each would tell by how much."""
+    token, _end = issue_token(person("sponsor-edc", Role.SPONSOR_PROGRAM), days=1, scopes=tuple(Scope))
+    exports = [path for path in DESCRIBED if path.endswith((".csv", ".ndjson")) and "/export/" in path]
+    shown = [*ROWS, *(f"{path}1/" for path in ROWS), *exports]
+    assert len(exports) == 2 * len(plain.RESOURCE)
+    assert set(shown) <= set(DESCRIBED)
+    agreed = get_study().latest.model_copy(update={"sponsor_agreement": SponsorAgreement(dates="shifted")})
+    monkeypatch.setattr(auth, "get_study", lambda: SimpleNamespace(latest=agreed))
+    assert {path for path in shown if _kind(path, token) != "dates-leave-shifted"} == set()
+    # Snapshots do, in which all dates of a participant are moved alike.
+    assert set(DESCRIBED) - set(shown) >= {"/api/v1/snapshots/", "/api/v1/export/1/"}
+    headers = {"authorization": f"Token {token}"}
+    assert Client().get("/api/v1/snapshots/", headers=headers).status_code == 200
 
 
 # --- languages ---------------------------------------------------------------------------------------------------

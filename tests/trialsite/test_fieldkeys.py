@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import translation
 
 from participants.models import Participant
+from sponsor.snapshots.job import shift_key
 from tests import factories
 from trialsite import audit, codeage, fieldkeys, keyseals, rekeying, seals
 from trialsite.codeage import OlderCode
@@ -191,6 +192,7 @@ def test_rotation_changes_tokens_and_nothing_else(
     seals.make()
     before = Participant.objects.get(pk=participant.pk)
     tokens, trail = stored(participant), audit.trail(participant)
+    moves_dates = shift_key()
     settings.FIELD_KEYS = [key(), *settings.FIELD_KEYS]
     call_command("rotate_field_keys")
     told = capsys.readouterr().out
@@ -210,6 +212,8 @@ def test_rotation_changes_tokens_and_nothing_else(
     settings.FIELD_KEYS = settings.FIELD_KEYS[:1]
     keyseals.refuse_unknown()
     assert Participant.objects.get(pk=participant.pk).name == "王小明"
+    # The sponsor's dates stay where they were.
+    assert shift_key() == moves_dates
     assert isinstance(participant.events.first().name, Unreadable)  # type: ignore[attr-defined]
 
 

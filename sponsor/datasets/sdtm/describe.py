@@ -50,7 +50,7 @@ OWN: dict[str, str] = {
 COMMENTS: dict[str, str] = {
     "AETERM": "As reported, looked through for what names the participant when it was saved and again here.",
     "AEDECOD": "MedDRA. Events whose coding is open are not in this dataset; the snapshot lists them.",
-    "AEHLT": "The site's MedDRA coding keeps LLT, PT and class.",
+    "AEHLT": "On the primary way of the MedDRA release that the event was coded with; empty where it is not loaded.",
     "CMTRT": "As on the order sheet, looked through for what names the participant.",
     "CMDECOD": "Only what the program knows by kind; no drug dictionary is used.",
     "FAOBJ": "AE.AEDECOD of the event of the episode; the same term without an event for an assessment outside one.",

@@ -84,8 +84,8 @@ def _values(subject: Subject, event: Event, course: Course, grade: int) -> Value
     cells = next((one for one in event.relations if one.agent == "car_t"), None)
     criteria = {name: yes(said in event.criteria) for name, said in SERIOUS.items()}
     end = _end(event, course)
-    # Without the code of its class, which MedDRA's files give, the class is left out as well.
-    soc = (event.soc, int(event.soc_code)) if event.soc and event.soc_code else ("", None)
+    soc = _named(event.soc, event.soc_code)
+    hlt, hlgt = _named(event.hlt, event.hlt_code), _named(event.hlgt, event.hlgt_code)
     return {
         "USUBJID": subject.usubjid,
         "AESPID": event.key.removeprefix("event:"),
@@ -94,6 +94,10 @@ def _values(subject: Subject, event: Event, course: Course, grade: int) -> Value
         "AELLTCD": int(event.llt_code) if event.llt_code else None,
         "AEDECOD": event.pt,
         "AEPTCD": int(event.pt_code),
+        "AEHLT": hlt[0],
+        "AEHLTCD": hlt[1],
+        "AEHLGT": hlgt[0],
+        "AEHLGTCD": hlgt[1],
         "AEBODSYS": soc[0],
         "AEBDSYCD": soc[1],
         "AESOC": soc[0],
@@ -110,6 +114,11 @@ def _values(subject: Subject, event: Event, course: Course, grade: int) -> Value
         "AEENDTC": end,
         **({} if end else {"AEENRTPT": "ONGOING", "AEENTPT": subject.cut_off}),
     }
+
+
+def _named(name: str, code: str) -> tuple[str, int | None]:
+    """A name of MedDRA's with its code; without the code, which MedDRA's files give, the name is left out as well."""
+    return (name, int(code)) if name and code else ("", None)
 
 
 def _end(event: Event, course: Course) -> str:

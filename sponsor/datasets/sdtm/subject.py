@@ -176,6 +176,10 @@ class Event:
     llt: str
     pt_code: str
     pt: str
+    hlt_code: str
+    hlt: str
+    hlgt_code: str
+    hlgt: str
     soc_code: str
     soc: str
     special_interest: str

@@ -9,7 +9,7 @@ from lxml.builder import ElementMaker
 
 from sponsor.datasets.model import Dataset, Kind, Origin, Package, Staged, Variable
 from sponsor.datasets.scope import Tick
-from sponsor.datasets.writers import common, terms
+from sponsor.datasets.writers import common, terms, values
 from sponsor.datasets.writers.common import xml_text
 
 ODM, DEF, XLINK = "http://www.cdisc.org/ns/odm/v1.3", "http://www.cdisc.org/ns/def/v2.1", "http://www.w3.org/1999/xlink"
@@ -71,11 +71,17 @@ def _version(package: Package) -> Node:
     staged = common.written(package)
     lists = terms.used(package)
     variables = [(one, variable) for one in staged for variable in common.shown(one)]
+    decided = [pair for one in staged for pair in values.decided(one)]
+    each = [one for _variable, found in decided for one in found]
     return O.MetaDataVersion(
         _standards(package),
+        *(_value_list(found) for _variable, found in decided),
+        *(_where(one) for one in {one.where: one for one in each}.values()),
         *(_group(one) for one in staged),
         *(_item(one, variable, lists) for one, variable in variables),
+        *(_value_item(one) for one in each),
         *(_codelist(one) for one in lists.values()),
+        *(_own_list(one) for one in each if one.codelist is not None),
         *(_method(one.dataset, variable) for one, variable in variables if variable.origin is Origin.DERIVED),
         *_comments(package, staged, variables),
         OID=common.version_oid(package),
@@ -164,8 +170,58 @@ def _item(staged: Staged, variable: Variable, lists: dict[str, terms.Used]) -> N
         item.set(f"{{{DEF}}}CommentOID", _comment_oid(name, variable))
     if variable.codelist and variable.codelist.name in lists:
         item.append(O.CodeListRef(CodeListOID=_list_oid(variable.codelist.name)))
-    item.append(D.Origin(Type=str(variable.origin), Source=SOURCES.get(variable.origin, "Sponsor")))
+    item.append(_origin(variable.origin))
+    if staged.within.get(variable.name):
+        item.append(D.ValueListRef(ValueListOID=_values_oid(name, variable)))
     return item
+
+
+def _origin(origin: Origin) -> Node:
+    return D.Origin(Type=str(origin), Source=SOURCES.get(origin, "Sponsor"))
+
+
+# --- Values that another variable decides -------------------------------------------------------------
+
+
+def _values_oid(dataset: str, variable: Variable) -> str:
+    return f"VL.{dataset}.{variable.name}"
+
+
+def _value_list(found: list[values.Decided]) -> Node:
+    refs = (
+        O.ItemRef(D.WhereClauseRef(WhereClauseOID=one.where), ItemOID=one.oid, OrderNumber=str(place), Mandatory="No")
+        for place, one in enumerate(found, start=1)
+    )
+    return D.ValueListDef(*refs, OID=_values_oid(found[0].dataset, found[0].variable))
+
+
+def _where(one: values.Decided) -> Node:
+    check = O.RangeCheck(O.CheckValue(xml_text(one.test)), Comparator="EQ", SoftHard="Soft")
+    check.set(f"{{{DEF}}}ItemOID", common.item_oid(one.dataset, one.decider))
+    return D.WhereClauseDef(check, OID=one.where)
+
+
+def _value_item(one: values.Decided) -> Node:
+    item = O.ItemDef(
+        _described(one.label),
+        OID=one.oid,
+        Name=one.variable.name,
+        SASFieldName=one.variable.name,
+        DataType=str(one.kind),
+        Length=str(one.within.longest),
+    )
+    if one.kind is Kind.FLOAT:
+        item.set("SignificantDigits", str(one.within.places))
+    if one.codelist is not None:
+        item.append(O.CodeListRef(CodeListOID=_list_oid(one.codelist.name)))
+    item.append(_origin(one.origin))
+    return item
+
+
+def _own_list(one: values.Decided) -> Node:
+    """The words that one test has."""
+    assert one.codelist is not None
+    return _codelist(terms.Used(one.codelist, is_number=False, terms={term.value: term for term in one.codelist.terms}))
 
 
 # --- Codelists ----------------------------------------------------------------------------------------

@@ -25,7 +25,19 @@ from lxml import etree
 from odmlib import define_loader, loader
 
 from sponsor.datasets.files import WRITERS, Problem, Unwritable, shown
-from sponsor.datasets.model import Codelist, Dataset, Kind, Origin, Package, Pending, Row, Staging, Term, Variable
+from sponsor.datasets.model import (
+    MOST_WORDS,
+    Codelist,
+    Dataset,
+    Kind,
+    Origin,
+    Package,
+    Pending,
+    Row,
+    Staging,
+    Term,
+    Variable,
+)
 from sponsor.datasets.scope import no_tick
 from sponsor.datasets.writers import xpt
 from trialsite.cells import FORMULA_STARTS, PLAIN_NUMBER
@@ -361,6 +373,65 @@ def test_define_follows_the_schema_and_tells_what_is_in_the_files(tmp_path: Path
     read = loader.ODMLoader(define_loader.XMLDefineLoader(model_package="define_2_1"))
     read.open_odm_document(str(path))
     assert [one.Name for one in read.MetaDataVersion().ItemGroupDef] == ["AE"]
+
+
+def test_define_tells_of_each_test_its_unit_and_what_its_result_is(tmp_path: Path) -> None:
+    """What the test decides: a number, a number with bounds among it, a few words, or more than a list holds."""
+    names = ("USUBJID", "LBTESTCD", "LBTEST", "LBORRES", "LBORRESU")
+    variables = tuple(Variable(name, name.title(), codelist=UNITS if name == "LBORRESU" else None) for name in names)
+    laboratory = Dataset("LB", "Laboratory", "One record per test", "FINDINGS", ("USUBJID", "LBTESTCD"), variables)
+    result = {"GLUC": "5.25", "WBC": "4", "CRP": "<0.5", "HBSAG": "POSITIVE"}
+    rows: list[Row] = [
+        ["1", test, test.lower(), value, "mg" if test == "CRP" else None] for test, value in result.items()
+    ]
+    rows += [
+        ["2", "GLUC", "gluc", "6", "袋"],
+        ["2", "CRP", "crp", "12.3", "mL"],
+        ["2", "HBSAG", "hbsag", "NEGATIVE", None],
+    ]
+    rows += [["3", "NOTE", "note", f"word {number}", None] for number in range(MOST_WORDS + 1)]
+    supp = Dataset(
+        "SUPPLB",
+        "Qualifiers",
+        "One",
+        "RELATIONSHIP",
+        ("QNAM",),
+        tuple(map(Variable, ("QNAM", "QLABEL", "QVAL", "QORIG"), "abcd")),
+    )
+    whole = package(tmp_path, laboratory, rows)
+    with Staging(supp, tmp_path) as staging:
+        staging.add(["LBNOTE", "A Remark", "7", "Derived"])
+    whole = replace(whole, staged=(*whole.staged, staging.staged))
+    (path,) = WRITERS["define"](whole, tmp_path, no_tick)
+    DefineSchemaValidator(path).validate_define_file()
+    root = etree.parse(path)
+
+    def ask(query: str) -> list[str]:
+        return [str(one) for one in root.xpath(query, namespaces=ODM)]
+
+    assert ask("//o:ItemDef[def:ValueListRef]/@Name") == ["LBORRES", "LBORRESU", "QVAL"]
+    items = ask("//def:ValueListDef[@OID='VL.LB.LBORRES']/o:ItemRef/@ItemOID")
+    assert [one.rpartition(".")[2] for one in items] == ["CRP", "GLUC", "HBSAG", "NOTE", "WBC"]
+    assert ask("//o:ItemDef[starts-with(@OID,'IT.LB.LBORRES.')]/@DataType") == [
+        "text",
+        "float",
+        "text",
+        "text",
+        "integer",
+    ]
+    assert ask("//o:ItemDef[@OID='IT.LB.LBORRES.GLUC']/@SignificantDigits") == ["2"]
+    assert ask("//o:CodeList[@OID='CL.LB.LBORRES.HBSAG']/*/@CodedValue") == ["NEGATIVE", "POSITIVE"]
+    assert ask("//o:CodeList[@OID='CL.LB.LBORRESU.CRP']/*/@CodedValue") == ["mL", "mg"]
+    assert ask("//o:CodeList[@OID='CL.LB.LBORRESU.CRP']/*/o:Alias/@Name") == ["C28254", "C28253"]
+    assert ask("//o:CodeList[@OID='CL.LB.LBORRESU.GLUC']/*/@def:ExtendedValue") == ["Yes"]
+    assert not ask("//o:CodeList[contains(@OID,'LBORRES.CRP') or contains(@OID,'LBORRES.NOTE')]/@OID")
+    assert ask("//def:WhereClauseDef[@OID='WC.LB.CRP']/o:RangeCheck/@def:ItemOID") == ["IT.LB.LBTESTCD"]
+    assert ask("//def:WhereClauseDef[@OID='WC.LB.CRP']//o:CheckValue/text()") == ["CRP"]
+    assert ask("//o:ItemDef[@OID='IT.SUPPLB.QVAL.LBNOTE']/def:Origin/@Type") == ["Derived"]
+    # Whatever is pointed at is there, once.
+    oids = ask("//*[not(self::def:Standard)]/@OID")
+    assert len(oids) == len(set(oids))
+    assert {*ask("//@ItemOID"), *ask("//@def:ItemOID"), *ask("//@WhereClauseOID"), *ask("//@CodeListOID")} <= set(oids)
 
 
 # --- The codebook -------------------------------------------------------------------------------------

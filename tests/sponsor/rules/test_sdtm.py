@@ -92,6 +92,10 @@ EVENT = Event(
     llt="Cytokine release syndrome",
     pt_code="10052015",
     pt="Cytokine release syndrome",
+    hlt_code="90000020",
+    hlt="Made-up high level term",
+    hlgt_code="",
+    hlgt="A group whose code is not known",
     soc_code="10021428",
     soc="Immune system disorders",
     special_interest="CRS",
@@ -327,6 +331,14 @@ def test_crs_is_an_event_with_the_highest_grade_and_findings_about_it() -> None:
     found = tables(replace(INFUSED, events=(EVENT,), grades=grades))
     [event] = found["AE"]
     assert (event["AETOXGR"], event["AESTDY"], event["AEACN"], event["AESER"]) == ("3", 3, "NOT APPLICABLE", "N")
+    # A name of MedDRA's leaves with its code alone.
+    assert [event[f"AE{name}"] for name in ("HLT", "HLTCD", "HLGT", "HLGTCD", "BDSYCD")] == [
+        "Made-up high level term",
+        90000020,
+        None,
+        None,
+        10021428,
+    ]
     assert [(row["FAORRES"], row["FAOBJ"]) for row in found["FA"]] == [(grade, event["AEDECOD"]) for grade in "013"]
     assert the(found["SUPPAE"], QNAM="AEGRSCAL")["QVAL"] == "ASTCT 2019"
     assert the(found["SUPPAE"], QNAM="AERELDIS")["QVAL"] == "UNLIKELY"
