@@ -41,7 +41,8 @@ def recorded_of(model: type[R], participant: Participant) -> list[R]:
 
 
 def _of(participant: Participant, model: type[R], question: str) -> list[R]:
-    rows: list[R] = list(model._default_manager.raw(question, [participant.pk]))
+    asked: Any = model._default_manager.raw(question, [participant.pk])
+    rows: list[R] = list(asked)
     for row in rows:
         row.participant = participant  # type: ignore[attr-defined]
     return rows
@@ -58,7 +59,8 @@ def _question(model: type[Record], without: str, *, only_standing: bool = True) 
 
 def all_standing(model: type[R]) -> list[R]:
     """All that counts of everybody, in the order in which it was recorded: for what a study has few of."""
-    return list(model._default_manager.raw(_question_about_all(model)))
+    asked: Any = model._default_manager.raw(_question_about_all(model))
+    return list(asked)
 
 
 @cache
