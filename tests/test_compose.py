@@ -23,7 +23,7 @@ import pytest
 import yaml
 from psycopg import sql
 
-from trialsite.local.postgres import OWNER
+from trialsite.local.postgres import OWNER, SUPERUSER
 from trialsite.local.processes import free_port
 from trialsite.local.services import BASE_DIR, Stack, clean_environment
 
@@ -135,9 +135,10 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     (folder / "bin").mkdir()
     (folder / "bin" / "redis-server").symlink_to(get_binary_path())
     with Stack(throwaway=True) as stack:
-        with stack.postgres.connect(OWNER, "trialsite") as database:
+        with stack.postgres.connect(SUPERUSER, "trialsite") as database:
+            # As PostgreSQL's image makes the owner.
             password = sql.Literal(GIVEN["OWNER_DATABASE_PASSWORD"])
-            database.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(OWNER), password))
+            database.execute(sql.SQL("ALTER ROLE {} SUPERUSER PASSWORD {}").format(sql.Identifier(OWNER), password))
         found = Containers(folder, stack.postgres.port, free_port(), _nobody())
         broker = _begin_broker(found)
         try:
