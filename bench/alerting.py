@@ -5,8 +5,8 @@ import datetime as dt
 from django.utils import timezone
 
 from participants.models import Participant
-from safety.actions.calls import people_of as people_with
 from safety.actions.calls import pending, people_on_call, steps_of, tell_first
+from safety.actions.calls import people_of as people_with
 from safety.models import OnCallShift, SafetyAlert
 from trialsite.models import User
 
