@@ -5,8 +5,8 @@ import datetime as dt
 from django.utils import timezone
 
 from participants.models import Participant
+from safety.actions.calls import pending, people_on_call, steps_of, tell_first
 from safety.actions.calls import people_of as people_with
-from safety.actions.calls import people_on_call, steps_of, tell_first
 from safety.models import OnCallShift, SafetyAlert
 from trialsite.models import User
 
@@ -27,15 +27,14 @@ def who() -> None:
 
 
 def alert(about: str) -> None:
-    """A CRS of grade 2 that nobody has heard of."""
-    now, like = timezone.now(), SafetyAlert.objects.order_by("-pk").first()
-    assert like is not None
-    others = Participant.objects.filter(site=like.participant.site, status="infused")
-    participant = next(one for one in others if not one.safety_alerts.exists())
+    """A grade 2 of which nobody has heard, in a thread of its own."""
+    now, people = timezone.now(), Participant.objects.filter(infusions__isnull=False).exclude(status="died").distinct()
+    threads = ((one, kind, scale) for one in people for kind, scale in (("new_crs", "CRS"), ("new_icans", "ICANS")))
+    participant, kind, scale = next(found for found in threads if not _is_open(found[0], found[2]))
     row = SafetyAlert.objects.create(
         participant=participant,
-        kind="new_crs",
-        toxicity="CRS",
+        kind=kind,
+        toxicity=scale,
         grade=2,
         happened_at=now,
         about=about,
@@ -45,3 +44,7 @@ def alert(about: str) -> None:
         created_by=User.objects.get(username="coordinator"),
     )
     tell_first([row], now=now)
+
+
+def _is_open(participant: Participant, scale: str) -> bool:
+    return pending().filter(participant=participant, toxicity=scale).exists()

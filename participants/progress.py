@@ -99,7 +99,7 @@ def _progress(
     counts: Mapping[str, int],
 ) -> Progress:
     """`said`: what was ticked, or told not to be done, by code; `results`: the answered tests of each panel."""
-    asked, found = asked_at(page), {}
+    asked, found = asked_at(page), dict[str, bool]()
     parts = [part for one in asked for part in one.panels]
     for one in (one for one in asked if one.code in owed):
         for panel in (part.panel for part in one.panels):
