@@ -80,6 +80,7 @@ INFUSED = replace(
 )
 EVENT = Event(
     key="event:1",
+    number="1",
     term="发热",
     start="2026-03-07",
     end="2026-03-12",
