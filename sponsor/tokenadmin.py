@@ -18,7 +18,11 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from sponsor import auth
 from sponsor.models import SCOPE_NAMES, ApiToken
@@ -55,7 +59,11 @@ class PasswordForm(forms.Form):
 
 def _days() -> forms.Field:
     return formfields.IntegerField(
-        label=_("Good for (days)"), min_value=1, max_value=auth.MOST_DAYS, initial=USUAL_DAYS
+        label=_("Good for (days)"),
+        min_value=1,
+        max_value=auth.MOST_DAYS,
+        initial=USUAL_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget,
     )
 
 

@@ -78,7 +78,8 @@ def test_identity_is_kept_in_encrypted_fields_only() -> None:
         if isinstance(field, EncryptedTextField | EncryptedDateField)
     }
     people = {f"participants.Participant.{name}" for name in (*PLANTED, "bed", "initials")}
-    assert encrypted - {"participants.MeasurementImport.raw", "trialsite.SecondFactor.key"} == people
+    others = {"participants.MeasurementImport.raw", "sponsor.ShiftSecret.secret", "trialsite.SecondFactor.key"}
+    assert encrypted - others == people
 
 
 # --- files --------------------------------------------------------------------------------------------

@@ -230,7 +230,7 @@ def _subject(person: Participant, read: _Read, scope: Scope, study_id: str) -> f
         infusions=tuple(_cells(one, way) for one in read.infusions[pk]),
         doses=tuple(_dose(one, way) for one in read.doses[pk]),
         drugs=tuple(_drug(one, way) for one in read.drugs[pk]),
-        events=tuple(_event(one, way, read.terms) for one in read.events[pk]),
+        events=tuple(_events(pk, read, way)),
         grades=tuple(_grades(pk, read, way)),
         ice=tuple(_ice(one, way) for one in read.bedside[pk] if one.observations.get("ice_performed")),
         vitals=tuple(vital for one in read.bedside[pk] for vital in _vitals(one, way)),
@@ -357,10 +357,19 @@ def _drug(row: Medication, way: _Way) -> facts.Drug:
     )
 
 
-def _event(row: AdverseEvent, way: _Way, terms: dict[tuple[str, str], MeddraTerm]) -> facts.Event:
+def _events(pk: int, read: _Read, way: _Way) -> Iterator[facts.Event]:
+    """Where dates are shifted, numbered within the participant: keys that count up over all tell an order of days."""
+    rows = read.events[pk]
+    own = {one: number for number, one in enumerate(sorted(row.pk for row in rows), start=1)}
+    for row in rows:
+        yield _event(row, way, read.terms, str(own[row.pk] if way.offset else row.pk))
+
+
+def _event(row: AdverseEvent, way: _Way, terms: dict[tuple[str, str], MeddraTerm], number: str) -> facts.Event:
     above = terms.get((row.meddra_version, row.meddra_llt_code))
     return facts.Event(
         key=f"event:{row.pk}",
+        number=number,
         term=way.term(row.term),
         start=way.part(row.onset, row.onset_time),
         end=way.part(row.resolved, row.resolved_time),

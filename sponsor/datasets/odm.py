@@ -3,12 +3,17 @@
 Read from the trail that the database writes. What the allow-list withholds is not even read. Days and moments are
 shifted with the participant's other dates; names of things leave masked, sentences where a data manager has released
 them, and reasons of voids never: those are written for the site. People are numbers.
+
+Where dates are shifted, rows are numbered within their participant and entries of the trail not at all: keys that
+count up over all participants tell in which order rows were written, and next to a shifted date that is the shift.
+Lots, which often tell a day, are withheld then.
 """
 
 import datetime as dt
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -40,6 +45,8 @@ PORTION = 25
 SAID_OTHERWISE = frozenset({"id", "participant", "modified_at", "voided_at"})
 # What is signed by a row of its own, and how that names it.
 SIGNED_BY: dict[Any, tuple[Any, str]] = {AdverseEvent: (EventReview, "event")}
+LOTS = frozenset({"lot", "product_lot"})
+DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 # Who wrote what carries no signed name: a program, or a login of the database.
 NOBODY = "DATABASE"
 # The first that fits: a moment is a kind of day to Django.
@@ -141,10 +148,10 @@ class _Table:
         )
         return {key: list(group) for key, group in groupby(told, key=lambda one: one["pgh_obj_id"])}
 
-    def key_of(self, row: Any) -> str:
+    def key_of(self, row: Any, numbers: "_Numbers") -> str:
         """The number of the row, after those of the rows that it is part of."""
-        parents = [name for name in self.path.split("__")[:-1] if name]
-        return ".".join([*(str(getattr(row, f"{name}_id")) for name in parents[:1]), str(row.pk)])
+        parents = [getattr(row, name) for name in self.path.split("__")[:-1] if name][:1]
+        return ".".join(numbers.of(type(one), one.pk) or "" for one in (*parents, row))
 
 
 def _item(field: Any, oid: str) -> Item:
@@ -201,10 +208,41 @@ class _Way:
             return shifted(str(value), self.days) or None
         if isinstance(value, Decimal):
             return f"{value.normalize():f}"
-        return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict | list) else str(value)
+        if isinstance(value, dict | list):
+            return json.dumps(self._within(value), ensure_ascii=False, sort_keys=True)
+        return str(value)
+
+    def _within(self, value: Any) -> Any:
+        """Days that stand in a list of findings, moved with the others."""
+        if isinstance(value, dict):
+            return {name: self._within(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._within(one) for one in value]
+        return DAY.sub(lambda day: shifted(day[0], self.days), value) if isinstance(value, str) and self.days else value
 
     def words(self, text: str | None) -> str | None:
         return self.person.masked(text, freetext.MASKS) if text else text
+
+
+class _Numbers:
+    """How rows are called: by their keys, or where dates are shifted, by their place within their participant."""
+
+    def __init__(self, are_own: bool) -> None:
+        self._are_own = are_own
+        self._known: dict[tuple[Any, int], int] = {}
+
+    def give(self, table: _Table, rows: Sequence[Any]) -> None:
+        if self._are_own:
+            counts: Counter[int] = Counter()
+            for row in rows:
+                owner = _owner(row, table.path)
+                counts[owner] += 1
+                self._known[table.model, row.pk] = counts[owner]
+
+    def of(self, model: Any, key: int | None) -> str | None:
+        """None for what is not in this file."""
+        number = self._known.get((model, key)) if self._are_own and key is not None else key
+        return None if number is None else str(number)
 
 
 class _Portion:
@@ -215,22 +253,25 @@ class _Portion:
         self.tables, self.keys, self.scope = tables, keys, scope
         self.ways = {one.pk: _Way(one, scope) for one in people}
         self.changes: dict[int, dict[str, list[Change]]] = {pk: defaultdict(list) for pk in self.ways}
+        self.numbers = _Numbers(scope.shifts_dates)
 
     def persons(self) -> Iterator[Person]:
-        for table in self.tables:
-            self._read(table)
+        found = [(table, table.rows(self.keys, self.scope)) for table in self.tables]
+        for table, rows in found:
+            self.numbers.give(table, rows)
+        for table, rows in found:
+            self._tell(table, rows)
         for pk, way in self.ways.items():
             changes = self.changes[pk]
             own = changes[f"F.{Participant._meta.label}"]
             removed = own.pop() if own and own[-1].kind is Kind.REMOVE else None
             yield Person(way.person.screening_number, way.location, changes, removed)
 
-    def _read(self, table: _Table) -> None:
-        rows = table.rows(self.keys, self.scope)
+    def _tell(self, table: _Table, rows: list[Any]) -> None:
         events, signatures = table.events(rows), _signatures(table.model, rows)
         for row in rows:
             owner = _owner(row, table.path)
-            told = _Row(table, row, self.ways[owner], signatures.get(row.pk, []))
+            told = _Row(table, row, self.ways[owner], signatures.get(row.pk, []), self.numbers)
             self.changes[owner][table.form.oid].extend(told.changes(events.get(row.pk, [])))
 
 
@@ -268,9 +309,9 @@ def _valid(model: Any, rows: list[Any]) -> dict[int, list[Signature]]:
 class _Row:
     """One row, and its transactions in their order."""
 
-    def __init__(self, table: _Table, row: Any, way: _Way, signatures: list[Signature]) -> None:
-        self.table, self.row, self.way = table, row, way
-        self.key = table.key_of(row)
+    def __init__(self, table: _Table, row: Any, way: _Way, signatures: list[Signature], numbers: _Numbers) -> None:
+        self.table, self.row, self.way, self.numbers = table, row, way, numbers
+        self.key = table.key_of(row, numbers)
         signed = [Signed(one.meaning, way.stamp(one.person_id, one.signed_at)) for one in signatures]
         self.void = next((one for one in signed if one.meaning == Meaning.VOID), None)
         self.signed = sorted((one for one in signed if one is not self.void), key=lambda one: one.stamp.at)
@@ -317,16 +358,19 @@ class _Row:
             if field.name in self._withheld:
                 continue
             value = event["site__code"] if field.name == "site" else event[field.attname]
+            if field.is_relation and field.name != "site":
+                value = self.numbers.of(field.related_model, value)
             text = self.way.text(field, value)
             shown[table.oids[field.name]] = self.way.words(text) if field.name in table.words else text
         return shown
 
     @cached_property
-    def _withheld(self) -> set[str]:
+    def _withheld(self) -> Set[str]:
         """What is void leaves without anybody's words."""
+        lots = LOTS if self.way.days else frozenset()
         if not self.row.is_standing:
-            return self.table.words
-        return set() if self.way.scope.has_free_text else self.table.sentences
+            return self.table.words | lots
+        return lots if self.way.scope.has_free_text else self.table.sentences | lots
 
     def _void_parent(self) -> Any:
         """What it is part of and went with, but for the participant: that is told of them."""
@@ -336,7 +380,8 @@ class _Row:
 
     def _stamp(self, event: dict[str, Any], reason: str) -> Stamp:
         context = event["pgh_context"] or {}
-        return self.way.stamp(context.get("user"), event["pgh_created_at"], reason, event["pgh_id"])
+        entry = "" if self.way.days else event["pgh_id"]
+        return self.way.stamp(context.get("user"), event["pgh_created_at"], reason, entry)
 
     def _reason(self, event: dict[str, Any]) -> str:
         """Why, in somebody's words: as all sentences, where they are released and the row stands."""

@@ -34,6 +34,7 @@ UNTREATED = {"a screen failure only", "nobody infused yet"}
 
 
 @pytest.mark.judge
+@pytest.mark.timeout(3600)
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", STUDIES)
 def test_an_independent_judge_finds_nothing(name: str, site: Site, alice: User, tmp_path: Path, settings: Any) -> None:

@@ -110,6 +110,31 @@ def test_all_dates_of_a_participant_are_shifted_alike(tmp_path: Path, participan
 
 
 @pytest.mark.django_db
+def test_no_number_over_all_participants_and_no_lot_leaves_with_shifted_dates(
+    tmp_path: Path, participant: Participant, alice: User, now: dt.datetime
+) -> None:
+    """They tell in which order rows were written, and when a product was made."""
+    other = factories.infused(site=participant.site, by=alice, now=now, infused_at=now - 9 * DAY, name="李四")
+    factories.judged_event(other, by=alice, now=now - DAY)
+    plain, moved = written(tmp_path), written(tmp_path, shifts_dates=True, shift_key=b"key")
+    for kind in ("participants.Measurement", "safety.AdverseEvent", "dosing.Infusion"):
+        for number in (participant.screening_number, other.screening_number):
+            groups = f"//o:SubjectData[@SubjectKey='{number}']//o:ItemGroupData[@ItemGroupOID='IG.{kind}']"
+            before, after = (list(dict.fromkeys(ask(f"{groups}/@ItemGroupRepeatKey"))) for ask in (plain, moved))
+            assert after == [str(place) for place in range(1, len(before) + 1)], kind
+    # What points at a row points at the same one as before.
+    whose = f"//o:SubjectData[@SubjectKey='{participant.screening_number}']"
+    pointing = f"{whose}//o:ItemData[@ItemOID='I.participants.Measurement.examination']/@Value"
+    keys = f"{whose}//o:ItemGroupData[@ItemGroupOID='IG.participants.Examination']/@ItemGroupRepeatKey"
+    place = {pk: str(number) for number, pk in enumerate(dict.fromkeys(plain(keys)), start=1)}
+    assert moved(pointing) == [place[pk] for pk in plain(pointing)] != []
+    lots = "//o:ItemData[@ItemOID='I.dosing.Infusion.product_lot' or @ItemOID='I.dosing.CellProduct.lot']/@Value"
+    assert plain(lots)
+    assert not moved(lots)
+    assert not moved("//o:SourceID")
+
+
+@pytest.mark.django_db
 def test_other_sites_and_later_rows_stay_here_and_equal_rows_give_equal_bytes(
     tmp_path: Path, participant: Participant, now: dt.datetime
 ) -> None:

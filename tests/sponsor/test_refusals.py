@@ -188,7 +188,7 @@ def test_every_address_tells_each_bad_token_what_is_wrong_with_it(site: Site, ti
     revoked, reads, exports = (issue_token(program, days=9, scopes=(scope,))[0] for scope in ("read", *Scope))
     revoke_tokens(program, begins_with=revoked[:15])
     bad = {"0" * 64: "token-invalid", expired: "token-expired", revoked: "token-revoked"}
-    asked = {}
+    asked: dict[Any, str] = {}
     for path in [*DESCRIBED, STANDARD]:
         # All are asked for what only they can tell; of those with one way to look at a token, one is for the tokens.
         view = resolve(path).func.cls  # type: ignore[attr-defined]  # each is a view of a class

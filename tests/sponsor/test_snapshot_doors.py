@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -28,6 +29,8 @@ from tests.conftest import PASSWORD, person
 from tests.forms import forms_of
 from trialsite.models import ListExport, Site, User
 from trialsite.roles import Role
+from trialsite.study import get_study
+from trialsite.study.protocol import SponsorAgreement
 
 STANDARD = Path(django_settings.BASE_DIR).parent / "shared" / "standards" / "dataset-json" / "dataset-json-api-1-0.json"
 DOOR = "/api/dataset-json/v1"
@@ -215,6 +218,19 @@ def test_the_newest_of_a_moment_is_asked_for(after: Snapshot, before: Snapshot, 
     assert of(timezone.now()) == [after.label]
     assert of(before.cut_off) == [before.label]
     assert of(before.cut_off - dt.timedelta(microseconds=1)) == []  # type: ignore[operator]
+
+
+@pytest.mark.django_db
+def test_what_holds_more_than_is_agreed_on_by_now_is_no_longer_handed_out(
+    before: Snapshot, sponsor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed = get_study().latest.model_copy(update={"sponsor_agreement": SponsorAgreement(dates="shifted")})
+    monkeypatch.setattr(actions, "get_study", lambda: SimpleNamespace(latest=agreed))
+    assert not before.shifts_dates
+    assert sponsor.get("/api/v1/snapshots/").json()["results"] == []
+    told = sponsor.get(f"/api/v1/snapshots/{before.label}/files/manifest.json")
+    assert (told.status_code, "more than is agreed" in told.json()["detail"]) == (404, True)
+    assert sponsor.get(f"{DOOR}/studies/{before.study}/snapshots").json() == []
 
 
 @pytest.mark.django_db

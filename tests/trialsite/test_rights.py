@@ -42,6 +42,7 @@ UNTRACKED = {
     "safety.MeddraTerm": "the site's own release, as its files are; an event keeps the names that it was coded with",
     "sponsor.ApiRead": "a log of reads: the application adds rows, and can change none",
     "sponsor.ApiToken": "beside a token that is tracked; what it is good for never changes, its use is no change",
+    "sponsor.ShiftSecret": "drawn once and never changed; a trail would keep the secret under a key that is given up",
     "sponsor.SnapshotFile": "names and checksums of files; the application adds rows, and can change none",
     "trialsite.AuditSeal": "seals of the trail itself, chained, written by the database alone",
     "trialsite.Counter": "the last number given out; whatever got one is tracked",

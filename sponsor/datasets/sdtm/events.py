@@ -88,7 +88,7 @@ def _values(subject: Subject, event: Event, course: Course, grade: int) -> Value
     hlt, hlgt = _named(event.hlt, event.hlt_code), _named(event.hlgt, event.hlgt_code)
     return {
         "USUBJID": subject.usubjid,
-        "AESPID": event.key.removeprefix("event:"),
+        "AESPID": event.number,
         "AETERM": event.term,
         "AELLT": event.llt,
         "AELLTCD": int(event.llt_code) if event.llt_code else None,

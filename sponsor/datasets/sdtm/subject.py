@@ -161,9 +161,10 @@ class Relation:
 
 @dataclass(frozen=True)
 class Event:
-    """An adverse event. `pt_code` is "" where its coding is open."""
+    """An adverse event. `pt_code` is "" where its coding is open. `number` is how the site calls it."""
 
     key: str
+    number: str
     term: str
     start: str
     end: str
