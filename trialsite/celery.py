@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.apps import worker as celery_worker
-from celery.signals import beat_init, setup_logging, worker_init, worker_ready
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 from trialsite import logs
@@ -28,7 +28,16 @@ class ClockedTask(Task):  # type: ignore[misc]
         return super().__call__(*args, **kwargs)
 
 
-app = Celery("trialsite", task_cls=ClockedTask)
+class App(Celery):  # type: ignore[misc]
+    """Celery, which says in one line of the log which setting is missing, and ends with the code for it."""
+
+    def _load_config(self) -> Any:
+        from trialsite import start
+
+        return start.or_say_why(super()._load_config)
+
+
+app = App("trialsite", task_cls=ClockedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -41,6 +50,7 @@ def _say(message: str, _file: Any = None) -> None:
 celery_worker.safe_say = _say
 
 
+@celeryd_init.connect  # it warns, of being root, before it sets up any log
 @setup_logging.connect
 def log_as_all_do(**_more: Any) -> None:
     """Worker and beat write the lines that the web server writes: where somebody listens here, Celery sets up none."""

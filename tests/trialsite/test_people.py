@@ -18,7 +18,7 @@ from django.utils import timezone
 from tests.conftest import PASSWORD, person
 from trialsite import links, notifications, people
 from trialsite.links import Kind
-from trialsite.models import Notification, SecurityEvent, SecurityKind, Site, User
+from trialsite.models import Notification, NotificationState, SecurityEvent, SecurityKind, Site, User
 from trialsite.refusal import Refused
 from trialsite.roles import Role
 
@@ -389,6 +389,18 @@ def test_a_person_without_e_mail_gets_no_role(site: Site, root: User, login: Any
     answer = login(root).post(reverse("admin:trialsite_user_add"), form_of(site, Role.MONITOR, email=""))
     assert answer.status_code == 200
     assert "Give the e-mail" in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("english")
+def test_what_became_of_the_link_is_said_where_it_opens_nothing(nina: User, root: User, settings: Any) -> None:
+    now, lasts = timezone.now(), dt.timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+    assert "No link was sent yet" in str(people.what_is_missing(nina, now=now))
+    people.send_link(person=nina, kind=Kind.PASSWORD, by=root, now=now)
+    for moment, is_dead in ((now + lasts - dt.timedelta(seconds=1), False), (now + lasts, True)):
+        assert ("The link has run out" in str(people.what_is_missing(nina, now=moment))) == is_dead
+    Notification.objects.update(state=NotificationState.FAILED, finished_at=now)
+    assert "could not be sent" in str(people.what_is_missing(nina, now=now))
 
 
 @pytest.mark.django_db
