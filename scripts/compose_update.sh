@@ -49,10 +49,12 @@ old=$(docker compose ps -q web)
 [ -n "$old" ] || stop "Nothing runs here: docker compose up -d"
 [ -n "$(docker compose ps -q door)" ] || stop "The door does not run: docker compose up -d"
 
+# Whatever becomes of its name: the way back has one of its own.
+[ "$image" = trialsite:before-update ] ||
+    docker tag "$(docker inspect --format '{{.Image}}' $old | head -n 1)" trialsite:before-update
+
 if [ "${1:-}" != --no-build ]; then
     say "the image $image"
-    before=$(docker inspect --format '{{.Image}}' $old | head -n 1)
-    docker tag "$before" trialsite:before-update
     docker compose build
 elif ! docker image inspect "$image" > /dev/null 2>&1; then
     stop "There is no image $image: load the bundle, or leave --no-build out."

@@ -56,12 +56,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def locked_out(request: HttpRequest, *, minutes: int, until: dt.datetime) -> HttpResponse:
     """Too many wrong passwords: the same words whether there is such a person or not."""
-    return _page(request, "429", 429, minutes=minutes, until=until)
+    return _page(request, "429", 429, minutes=minutes, until=until, sent=False)
 
 
 def without_tls(request: HttpRequest) -> HttpResponse:
     """A browser keeps our logins over TLS alone: here no login would be kept."""
-    return _page(request, "403_tls", 403, address=settings.SITE_URL)
+    return _page(request, "403_tls", 403, address=settings.SITE_URL, sent=False)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -102,7 +102,7 @@ def _page(request: HttpRequest, name: str, status: int, **context: Any) -> HttpR
     with translation.override(_language(request)):
         nonce = getattr(request, "csp_nonce", "")
         sent = request.method not in {"GET", "HEAD", "OPTIONS"}
-        text = render_to_string(f"{name}.html", {**context, "sent": sent, "back": _back(request), "nonce": nonce})
+        text = render_to_string(f"{name}.html", {"sent": sent, **context, "back": _back(request), "nonce": nonce})
         return HttpResponse(text, status=status, headers={"Cache-Control": "no-store"})
 
 

@@ -62,10 +62,14 @@ def _database() -> Iterator[str]:
 
 
 def _schema() -> Iterator[str]:
-    yield from _said(codeage.refuse_older_code)
-    executor = MigrationExecutor(connection)
-    if steps := executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        yield f"{len(steps)} migrations are not done. {PREPARE}"
+    try:
+        yield from _said(codeage.refuse_older_code)
+        executor = MigrationExecutor(connection)
+        if steps := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            yield f"{len(steps)} migrations are not done. {PREPARE}"
+    except DatabaseError as error:
+        # A login without any right yet: the database was never prepared to its end.
+        yield f"{databases.said(error)} {PREPARE}"
 
 
 def _rights() -> Iterator[str]:
