@@ -98,8 +98,12 @@ def _stays(one: Variable, staged: Staged) -> bool:
     """The day of study stands beside its date, though nobody has one; a number of a visit that nobody has does not."""
     if one.name == "VISITNUM":
         return one.name in staged.filled
-    beside = f"{one.name.removesuffix('DY')}DTC" in staged.filled and one.name.endswith("DY")
-    return one.core != "Perm" or one.name in staged.filled or beside
+    if one.name in staged.filled:
+        return True
+    if one.name.endswith("DY"):
+        date = f"{one.name.removesuffix('DY')}DTC"
+        return any(other.name == date and _stays(other, staged) for other in staged.dataset.variables)
+    return one.core != "Perm"
 
 
 def _narrowed(dataset: Dataset, kept: list[int]) -> Dataset:

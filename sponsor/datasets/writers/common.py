@@ -72,9 +72,11 @@ def shown(staged: Staged) -> list[Variable]:
 def _is_shown(variable: Variable, staged: Staged) -> bool:
     if variable.name in staged.filled:
         return True
-    if variable.name.endswith("DY") and f"{variable.name.removesuffix('DY')}DTC" in staged.filled:
-        # Beside its date, though nobody has a day to count from: CDISC's rules 321 and 793.
-        return True
+    if variable.name.endswith("DY"):
+        # Beside its date, though nobody has a day to count from, or the date itself: CDISC's rules 321, 328, 776, 793.
+        date = f"{variable.name.removesuffix('DY')}DTC"
+        if any(one.name == date and _is_shown(one, staged) for one in staged.dataset.variables):
+            return True
     return variable.core in ("Req", "Exp") and variable.name not in LEFT_OUT_EMPTY
 
 

@@ -181,12 +181,17 @@ def _unescaped(cell: Any) -> Any:
 # --- What is written ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("date", "stays"), [("2026-03", True), ("", False)], ids=["beside its date", "without one"])
-def test_a_day_of_study_that_nobody_has_stays_beside_its_date(tmp_path: Path, date: str, stays: bool) -> None:
-    day = Variable("AESTDY", "Study Day of Start", Kind.INTEGER)
-    one = [*row(), None]
-    one[6] = date
-    (staged,) = package(tmp_path, adverse_events(day), [one]).staged
+@pytest.mark.parametrize(
+    ("date", "core", "stays"),
+    [("2026-03", "Perm", True), ("", "Exp", True), ("", "Perm", False)],
+    ids=["beside its date", "beside a date that is expected and nobody has", "without one"],
+)
+def test_a_day_of_study_that_nobody_has_stays_beside_its_date(
+    tmp_path: Path, date: str, core: str, stays: bool
+) -> None:
+    day = Variable("AEENDY", "Study Day of End", Kind.INTEGER)
+    dated = adverse_events(Variable("AEENDTC", "End", Kind.DATE, core), day)
+    (staged,) = package(tmp_path, dated, [[*row(), date, None]]).staged
     assert (day in shown(staged)) is stays
 
 
