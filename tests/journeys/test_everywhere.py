@@ -194,7 +194,7 @@ def test_no_page_is_wider_than_a_phone_and_axe_finds_nothing(
         walk.look("/admin/login/")
         log_in(walk.page, running_site.site_url, "admin")
         choose_language(walk.page, running_site.site_url, language)
-        walk.page.goto(f"{running_site.site_url}{reverse('admin:records')}")
+        walk.page.goto(f"{running_site.site_url}{reverse('admin:all_records')}")
         walk.menu |= set(walk.page.eval_on_selector_all("#main a", "all => all.map((one) => one.pathname)"))
         assert len(walk.menu) > MENU
         for address, is_whole in walk.addresses():
