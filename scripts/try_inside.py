@@ -16,6 +16,7 @@ import socketserver
 import struct
 import sys
 import time
+from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 PASSWORD = "four words on paper"  # of a site that is thrown away
@@ -35,9 +36,9 @@ class Mail(socketserver.StreamRequestHandler):
                 self.say("354 go on")
                 self.keep()
             elif word == b"QUIT":
-                return self.say("221 bye")
+                self.say("221 bye")
+                return
             self.say("250 ok")
-        return None
 
     def keep(self) -> None:
         while (line := self.rfile.readline()) not in {b".\r\n", b""}:
@@ -102,11 +103,13 @@ def person(link: str, door: str) -> None:
 
 def ask(url: str, host: str, seconds: str) -> None:
     found = urlsplit(url)
-    failed, asked, longest = [], 0, 0.0
+    failed: list[int | str] = []
+    asked, longest = 0, 0.0
     end: list[float] = [time.monotonic() + float(seconds)]
     signal.signal(signal.SIGTERM, lambda *_: end.append(0))
     while (now := time.monotonic()) < min(end):
         asked += 1
+        status: int | str
         try:
             connection = http.client.HTTPConnection(found.netloc, timeout=20)
             connection.request("GET", found.path, headers={"Host": host, "X-Forwarded-Proto": "https"})
@@ -127,4 +130,5 @@ def sink() -> None:
 
 
 if __name__ == "__main__":
-    {"sink": sink, "person": person, "ask": ask}[sys.argv[1]](*sys.argv[2:])
+    does: dict[str, Callable[..., None]] = {"sink": sink, "person": person, "ask": ask}
+    does[sys.argv[1]](*sys.argv[2:])

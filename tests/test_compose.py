@@ -4,6 +4,7 @@ Containers need an engine, which is tried by scripts/try_compose.sh; what runs i
 process as a user of the system who owns nothing where that can be done.
 """
 
+import json
 import os
 import re
 import secrets
@@ -29,6 +30,8 @@ from trialsite.local.services import BASE_DIR, Stack, clean_environment
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("compose")]
 SERVICES: dict[str, Any] = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+# What the image runs where the file names nothing else.
+OF_IMAGE: list[str] = json.loads((BASE_DIR / "Dockerfile").read_text(encoding="utf-8").rpartition("\nCMD ")[2])
 PATIENCE = 400.0
 NOBODY = 10001
 NEWEST = "0002_remove_content_type_name"
@@ -81,7 +84,7 @@ class Containers:
         return {**clean_environment(), **given, "PATH": path}
 
     def start(self, service: str, *argv: str, **more: str) -> "subprocess.Popen[str]":
-        words = argv or tuple(filled(word) for word in SERVICES[service]["command"])
+        words = argv or tuple(filled(word) for word in SERVICES[service].get("command", OF_IMAGE))
         return subprocess.Popen(
             words,
             env={**self.environment(service), **more},
