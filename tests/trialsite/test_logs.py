@@ -63,7 +63,8 @@ class Running:
     def end(self) -> list[dict[str, Any]]:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.stdout is not None
-        self.lines += self.process.stdout.readlines()
+        with self.process.stdout as out:
+            self.lines += out.readlines()
         self.process.wait()
         return [json.loads(line) for line in self.lines]
 
