@@ -414,7 +414,7 @@ CLOSED = """
 """
 TOLD = """
     SELECT array_agg(message_id) FROM trialsite_notification
-    WHERE about IN (SELECT 'lock:' || id FROM trialsite_lock WHERE key LIKE 'faults:%')
+    WHERE about IN (SELECT 'lock:' || id FROM trialsite_lock WHERE key LIKE 'faults:%%')
 """
 
 
