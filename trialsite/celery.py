@@ -34,7 +34,7 @@ class App(Celery):  # type: ignore[misc]
     def _load_config(self) -> Any:
         from trialsite import start
 
-        return start.or_say_why(super()._load_config)
+        return start.or_say_why(super()._load_config)  # type: ignore[misc]  # Celery's own, and not in its stubs
 
 
 app = App("trialsite", task_cls=ClockedTask)
@@ -47,7 +47,7 @@ def _say(message: str, _file: Any = None) -> None:
     os.write(2, logs.line("celery.worker", logging.INFO, message.strip()))
 
 
-celery_worker.safe_say = _say
+setattr(celery_worker, "safe_say", _say)  # noqa: B010  # not in its stubs
 
 
 @celeryd_init.connect  # it warns, of being root, before it sets up any log
