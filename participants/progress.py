@@ -40,6 +40,8 @@ def words_of(visits: Iterable[Visit], *, now: dt.datetime) -> dict[int, str]:
 
 def is_told(visit: Visit, *, today: dt.date) -> bool:
     """Whether anybody asks what is missing: from the first day of its window on, unless it fell away or was missed."""
+    if not visit.is_standing:
+        return False
     return visit.state in TOOK_PLACE or (visit.state == VisitState.PLANNED and visit.window_opens_on <= today)
 
 

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 from participants.rules.status import Status, Step
 
@@ -135,7 +136,7 @@ def from_steps(steps: Sequence[Step]) -> tuple[Happened, ...]:
     >>> from_steps([Step(Status.LOST_TO_FOLLOW_UP, lost), Step(Status.IN_FOLLOW_UP, found)])
     (Happened(because=<Because.LOST: 'lost'>, on=datetime.date(2026, 3, 1), until=datetime.date(2026, 5, 1)),)
     """
-    followed = zip(steps, [*steps[1:], None], strict=True)
+    followed = zip_longest(steps, steps[1:])
     return tuple(_happened(step, following) for step, following in followed if step.status in OF_STATUS)
 
 

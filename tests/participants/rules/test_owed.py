@@ -104,6 +104,8 @@ def test_the_history_says_what_happened_and_when_a_loss_was_over() -> None:
         Happened(B.DEATH, D("2026-04-01")),
     )
     assert from_steps(steps[:2]) == (Happened(B.LOST, D("2026-02-01")),)
+    # Nothing is left of the history of somebody who is void.
+    assert from_steps([]) == ()
 
 
 @pytest.mark.parametrize(
