@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Where no registry of images is reachable: makes the four images that ours stands on from Debian's packages alone, as root.
 #   scripts/base_images.sh [FOLDER]     what it makes needs 2 GB there; it says what to put into .env
-# DEBIAN_MIRROR names the mirror, DEBIAN the release. Needs: docker, debootstrap.
+# DEBIAN_MIRROR names the mirror (else debootstrap's own), DEBIAN the release. Needs: docker, debootstrap.
 set -euo pipefail
 
 folder=${1:-$(mktemp -d)}
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 release=${DEBIAN:-trixie}
 mkdir -p "$folder"
 
@@ -37,7 +36,7 @@ image() {
 }
 
 [ -d "$folder/system" ] ||
-    debootstrap --variant=minbase --include=ca-certificates,tzdata "$release" "$folder/system" "$mirror" > "$folder/system.log"
+    debootstrap --variant=minbase --include=ca-certificates,tzdata "$release" "$folder/system" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} > "$folder/system.log"
 
 rootfs python python3 python3-venv
 ln -sf python3 "$folder/python/usr/bin/python"
