@@ -3,10 +3,12 @@
 python -m bench.astray WORD celery's words …
 """
 
+import os
 import re
 import sys
 from typing import Any
 
+import django
 from celery.__main__ import main
 from django.template import TemplateSyntaxError
 from django.template.loader import render_to_string
@@ -25,6 +27,8 @@ def breaking(word: str) -> Any:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
+    django.setup()
     from trialsite import notifications
 
     sys.argv, word = ["celery", *sys.argv[2:]], sys.argv[1]
