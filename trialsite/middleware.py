@@ -1,6 +1,5 @@
 """What every request carries: the person's language, and who acts from where for the audit trail."""
 
-import re
 from collections.abc import Callable
 
 import pghistory
@@ -60,13 +59,11 @@ class NeedsTlsMiddleware:
     or one that does not say, and the browser would be sent round in a circle or keep no login.
     """
 
-    OPEN = re.compile(r"^/(healthz|readyz|metrics)$")
-
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.is_secure() or self.OPEN.match(request.path):
+        if request.is_secure() or request.path in WatchedMiddleware.PATHS:
             return self.get_response(request)
         if settings.SECURE_SSL_REDIRECT and is_api(request):
             with translation.override(programs_language(request)):
